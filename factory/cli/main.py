@@ -1,0 +1,105 @@
+"""Entry point: finds the verb's module, turns errors into one line and an exit code.
+
+Only the module of the verb that was asked for is imported, so `factory --help` and every verb start quickly.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+import sys
+import tempfile
+import traceback
+from pathlib import Path
+
+import typer
+
+from factory.errors import FactoryError
+
+VERBS = (
+    "run",
+    "generate",
+    "verify",
+    "dedup",
+    "decontaminate",
+    "difficulty",
+    "pairs",
+    "eval",
+    "estimate",
+    "report",
+    "view",
+    "status",
+    "why",
+    "card",
+    "publish",
+    "benchmarks",
+    "teachers",
+    "doctor",
+    "schema",
+)
+"""Every verb is a module `factory/cli/VERB.py` with a function `command` (`eval` lives in `evaluate.py`)."""
+
+MODULES = {"eval": "evaluate"}
+
+
+def build_app(verbs: tuple[str, ...] = VERBS) -> typer.Typer:
+    """The command line application with the given verbs."""
+    app = typer.Typer(
+        add_completion=False,
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+        help="Chain-of-thought dataset factory: generate, verify, dedup, decontaminate, publish, train.",
+    )
+
+    @app.callback(invoke_without_command=True)
+    def root(
+        context: typer.Context,
+        version: bool = typer.Option(False, "--version", help="Print the version and exit."),
+    ) -> None:
+        if version:
+            import factory
+
+            typer.echo(factory.__version__)
+            raise typer.Exit
+
+    for verb in verbs:
+        name = f"factory.cli.{MODULES.get(verb, verb)}"
+        if importlib.util.find_spec(name) is None:
+            continue
+        app.command(verb)(importlib.import_module(name).command)
+    return app
+
+
+def main() -> None:
+    """Run the command line; exits with 0, 1 (failed), 2 (wrong usage) or 3 (stopped, resumable)."""
+    asked = next((word for word in sys.argv[1:] if not word.startswith("-")), None)
+    try:
+        build_app((asked,) if asked in VERBS else VERBS)()
+    except FactoryError as error:
+        _say(str(error))
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        _say("stopped - run the same command again to go on")
+        sys.exit(3)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except Exception as error:
+        if os.environ.get("FACTORY_DEBUG"):
+            raise
+        path = Path(tempfile.gettempdir()) / f"factory-error-{os.getpid()}.txt"
+        path.write_text(traceback.format_exc(), "utf-8")
+        _say(
+            f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no message'} - details in {path}"
+        )
+        sys.exit(1)
+
+
+def _say(line: str) -> None:
+    typer.echo(f"factory: {line}", err=True)
+
+
+if __name__ == "__main__":
+    main()

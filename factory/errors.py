@@ -1,0 +1,32 @@
+"""Every error that a user can meet, in one tree. The exit code belongs to the class.
+
+    FactoryError          exit 1  the run failed
+    ├─ UsageError         exit 2  wrong flag, path, recipe key or column: nothing was done
+    └─ Stopped            exit 3  a budget or the user stopped it: start it again to go on
+
+A message says what happened, where (file:line or row id), and what to do next.
+"""
+
+from __future__ import annotations
+
+
+class FactoryError(Exception):
+    """The run failed. The message is the one line that the user sees."""
+
+    exit_code = 1
+
+    def __init__(self, what: str, *, do: str | None = None) -> None:
+        """`what` happened and where; `do` is the next command or change to try."""
+        super().__init__(what if do is None else f"{what} - {do}")
+
+
+class UsageError(FactoryError):
+    """The user's input is wrong; nothing was spent or written."""
+
+    exit_code = 2
+
+
+class Stopped(FactoryError):
+    """Stopped by a budget, a full disk or the user; the same command goes on where it stopped."""
+
+    exit_code = 3

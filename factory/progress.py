@@ -1,0 +1,144 @@
+"""Progress of long operations: a bar with rate and time left on a terminal, log lines elsewhere, JSON lines on request.
+
+Set `FACTORY_PROGRESS` to `bar`, `log`, `json` or `off` to choose; the default looks at whether stderr is a terminal.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+LOG_EVERY_SECONDS = 10.0
+
+
+class Task(Protocol):
+    """One long operation that is being watched."""
+
+    def advance(self, amount: float = 1, **facts: Any) -> None:
+        """Count `amount` more done; `facts` (dollars, tokens/s, accepted share ...) are shown beside the bar."""
+
+    def total(self, amount: float) -> None:
+        """Change the expected total."""
+
+
+class _Silent:
+    def advance(self, amount: float = 1, **facts: Any) -> None:
+        pass
+
+    def total(self, amount: float) -> None:
+        pass
+
+
+class _Lines:
+    """Log or JSON lines, at most one in `LOG_EVERY_SECONDS`."""
+
+    def __init__(self, name: str, total: float | None, unit: str, *, as_json: bool) -> None:
+        self.name, self.expected, self.unit, self.as_json = name, total, unit, as_json
+        self.done = 0.0
+        self.facts: dict[str, Any] = {}
+        self.began = self.said = time.monotonic()
+
+    def advance(self, amount: float = 1, **facts: Any) -> None:
+        self.done += amount
+        self.facts.update(facts)
+        if time.monotonic() - self.said >= LOG_EVERY_SECONDS:
+            self.say()
+
+    def total(self, amount: float) -> None:
+        self.expected = amount
+
+    def say(self) -> None:
+        self.said = time.monotonic()
+        seconds = max(self.said - self.began, 1e-9)
+        rate = self.done / seconds
+        left = (self.expected - self.done) / rate if self.expected and rate else None
+        if self.as_json:
+            line = {
+                "task": self.name,
+                "done": self.done,
+                "total": self.expected,
+                "rate": round(rate, 3),
+                **self.facts,
+            }
+            print(json.dumps({**line, "seconds_left": left}, default=str), file=sys.stderr, flush=True)  # noqa: T201
+            return
+        share = f"{self.done:,.0f}/{self.expected:,.0f}" if self.expected else f"{self.done:,.0f}"
+        tail = f", {_clock(left)} left" if left and left > 1 else ""
+        facts = "".join(f", {key} {value}" for key, value in self.facts.items())
+        print(f"{self.name}: {share} {self.unit}, {rate:,.1f}/s{facts}{tail}", file=sys.stderr, flush=True)  # noqa: T201
+
+
+class _Bar:
+    def __init__(self, progress: Any, task_id: Any) -> None:
+        self.progress, self.task_id = progress, task_id
+        self.facts: dict[str, Any] = {}
+
+    def advance(self, amount: float = 1, **facts: Any) -> None:
+        self.facts.update(facts)
+        shown = "  ".join(f"{key} {value}" for key, value in self.facts.items())
+        speed = self.progress.tasks[self.task_id].speed
+        rate = f"{speed:,.1f}/s" if speed else ""
+        self.progress.update(self.task_id, advance=amount, facts=shown, rate=rate)
+
+    def total(self, amount: float) -> None:
+        self.progress.update(self.task_id, total=amount)
+
+
+@contextmanager
+def watch(name: str, total: float | None = None, unit: str = "rows") -> Iterator[Task]:
+    """Watch one long operation.
+
+    Args:
+        name: what is being done, two or three words.
+        total: how many units are expected; None when unknown.
+        unit: rows, requests, steps, MB ...
+    """
+    mode = os.environ.get("FACTORY_PROGRESS") or ("bar" if sys.stderr.isatty() else "log")
+    if mode == "off":
+        yield _Silent()
+    elif mode in ("log", "json"):
+        lines = _Lines(name, total, unit, as_json=mode == "json")
+        try:
+            yield lines
+        finally:
+            if lines.done or lines.expected:
+                lines.say()
+    else:
+        yield from _bar(name, total, unit)
+
+
+def _bar(name: str, total: float | None, unit: str) -> Iterator[Task]:
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        TextColumn("{task.description:<22}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn(unit),
+        TextColumn("{task.fields[rate]}"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[facts]}"),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        task_id = progress.add_task(name, total=total, facts="", rate="")
+        yield _Bar(progress, task_id)
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

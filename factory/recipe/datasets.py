@@ -1,0 +1,29 @@
+"""What goes into the training sets."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from factory.recipe.base import Section
+
+
+class DatasetsSection(Section):
+    """Selection of the midtrain and sft sets from verified responses.
+
+    midtrain takes every verified correct response; sft takes a compact, varied subset of it (paper.md section 1).
+    """
+
+    prompt: str = r"{problem}"
+    """User message of the training rows; `{problem}` is replaced."""
+    system: str | None = None
+    """System message of the training rows."""
+    midtrain_per_problem: int | None = Field(None, ge=1)
+    """At most this many responses a problem in midtrain; all by default."""
+    sft_rows: int | None = Field(None, ge=1)
+    """Size of the sft set; a fifth of midtrain by default."""
+    sft_per_problem: int = Field(1, ge=1)
+    """At most this many responses a problem in sft."""
+    balance: list[str] = Field(default_factory=lambda: ["domain", "level"])
+    """Columns over which the sft set is drawn evenly."""
+    max_loop_score: float = Field(0.5, gt=0, le=1)
+    """Responses that repeat themselves more than this are left out."""

@@ -1,0 +1,48 @@
+"""How responses are asked for and what may be spent."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from factory.recipe.base import Section
+
+
+class GenerateSection(Section):
+    """Long chain-of-thought from a teacher."""
+
+    teacher: str = "deepseek-r1"
+    """Preset name; `factory teachers` lists them."""
+    samples: int = Field(8, ge=1)
+    """Responses a problem (about 8 in the paper, paper.md section 2)."""
+    temperature: float = Field(0.6, ge=0)
+    """Sampling temperature (DeepSeek-R1's own recommendation; the paper does not say)."""
+    top_p: float = Field(0.95, gt=0, le=1)
+    """Nucleus mass."""
+    max_tokens: int = Field(32_768, ge=1)
+    """Completion budget in tokens."""
+    prompt: str = r"Please reason step by step, and put your final answer within \boxed{{}}. {problem}"
+    """Prompt; `{problem}` is replaced (wording of the authors' later evaluation, paper.md section 4)."""
+    system: str | None = None
+    """System message; none by default (DeepSeek-R1's recommendation)."""
+    base_url: str | None = None
+    """Endpoint, when it is not the preset's. A comma-separated list spreads requests over several."""
+    model: str | None = None
+    """Model id, when it is not the preset's."""
+    api_key_env: str | None = None
+    """Environment variable that holds the key, when it is not the preset's. The key itself never enters a recipe."""
+    concurrency: int | Literal["auto"] = "auto"
+    """Requests in flight; `auto` adapts to the endpoint."""
+    max_usd: float | None = Field(None, gt=0)
+    """Hard budget in dollars; the worst case of what is in flight counts."""
+    max_tokens_total: int | None = Field(None, gt=0)
+    """Hard budget in completion tokens."""
+    accept: int | None = Field(None, ge=1)
+    """Stop when this many responses are verified correct."""
+    max_candidates: int | None = Field(None, ge=1)
+    """With `accept`: never ask for more responses than this."""
+    truncation: Literal["keep", "continue", "larger"] = "keep"
+    """What to do with a cut response: keep it marked, continue it from its prefix, or ask with twice the budget."""
+    slip_rate: float = Field(0.25, ge=0, le=1)
+    """Procedural teacher only: share of responses that slip to a wrong final answer."""

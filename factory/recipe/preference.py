@@ -1,0 +1,43 @@
+"""Which pairs are made, and the lint that they must pass; and which prompts go to RL."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from factory.recipe.base import Section
+
+
+class PreferenceSection(Section):
+    """Chosen is verified correct, rejected is verified incorrect."""
+
+    rejected_from: Literal["teacher", "student", "both"] = "both"
+    """Whose wrong answers are rejected (the paper: the teacher's, paper.md section 1 stage 3)."""
+    per_problem: int = Field(1, ge=1)
+    """Pairs a problem."""
+    rule: Literal["nearest_length", "hardest_negative", "most_different"] = "nearest_length"
+    """How a rejected response is matched to a chosen one."""
+    max_pairs: int | None = Field(None, ge=1)
+    """At most this many pairs, balanced over domain and level."""
+    max_length_bias: float = Field(0.5, gt=0)
+    """Largest |Cohen's d| between chosen and rejected lengths that the lint lets pass."""
+    match_length: bool = False
+    """Drop pairs until the length bias is below its limit, and say what that cost."""
+
+
+class RLPromptsSection(Section):
+    """Prompts for RL with verifiable reward."""
+
+    low: float = Field(0.0, ge=0, le=1)
+    """Pass rate must be above this."""
+    high: float = Field(0.5, gt=0, le=1)
+    """Pass rate must be at most this (the paper's rebalancing threshold, e.g. 50%)."""
+    max_prompts: int | None = Field(None, ge=1)
+    """At most this many prompts."""
+    max_length_cv: float | None = Field(None, gt=0)
+    """Drop prompts whose rollout lengths vary more (prompt optimisation); None keeps all."""
+    buckets: int = Field(4, ge=1)
+    """Length buckets; prompts are written bucket by bucket in order."""
+    group_size: int = Field(8, ge=2)
+    """Group size for the forecast of dead groups."""

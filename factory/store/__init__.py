@@ -1,0 +1,1 @@
+"""What lasts: atomic Parquet parts, manifests, the ledger, the response journal."""

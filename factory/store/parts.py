@@ -1,0 +1,86 @@
+"""Reading a step's folder: `part-*.parquet`, `dropped/part-*.parquet`, `_manifest.json`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pyarrow.parquet as pq
+
+from factory.errors import FactoryError, UsageError
+from factory.store.atomic import digest, file_digest, read_json
+
+MANIFEST = "_manifest.json"
+
+
+def part_paths(folder: Path) -> list[Path]:
+    """The parts of a step's folder, in order."""
+    return sorted(folder.glob("part-*.parquet"))
+
+
+def read_parts(folder: Path) -> pl.DataFrame:
+    """All rows of a step's folder.
+
+    Raises:
+        UsageError: the folder holds no parts.
+    """
+    return scan_parts(folder).collect()
+
+
+def scan_parts(folder: Path) -> pl.LazyFrame:
+    """A lazy view of a step's rows, for what does not fit in memory."""
+    paths = part_paths(folder)
+    if not paths:
+        raise UsageError(f"{folder} holds no part-*.parquet", do="run the step that writes it first")
+    return pl.scan_parquet(paths, missing_columns="insert", extra_columns="ignore")
+
+
+def iter_parts(folder: Path, rows: int = 10_000) -> Iterator[pl.DataFrame]:
+    """Rows of a step's folder in batches of at most `rows`, in order, one batch in memory at a time."""
+    for path in part_paths(folder):
+        for batch in pq.ParquetFile(path).iter_batches(batch_size=rows):
+            frame = pl.from_arrow(batch)
+            assert isinstance(frame, pl.DataFrame)
+            yield frame
+
+
+def read_dropped(folder: Path) -> pl.DataFrame | None:
+    """The dropped table of a step's folder, or None when nothing was dropped."""
+    return read_parts(folder / "dropped") if part_paths(folder / "dropped") else None
+
+
+def check_parts(folder: Path) -> None:
+    """Compare every part with its checksum in the manifest.
+
+    Raises:
+        FactoryError: a part is missing or its bytes differ; the message names it.
+    """
+    for name, expected in read_json(folder / MANIFEST)["files"].items():
+        path = folder / name
+        if not path.exists():
+            raise FactoryError(f"{path} is missing", do="delete the folder and run the step again")
+        if file_digest(path) != expected["sha256"]:
+            raise FactoryError(
+                f"{path} is corrupt (checksum differs)", do="delete the folder and run the step again"
+            )
+
+
+def finished(folder: Path, key: str) -> dict[str, Any] | None:
+    """The manifest of a finished step with this key (`step_key`), or None when the step has to run."""
+    path = folder / MANIFEST
+    if not path.exists():
+        return None
+    manifest: dict[str, Any] = read_json(path)
+    return manifest if manifest.get("key") == key else None
+
+
+def input_digest(path: Path) -> str:
+    """What a step's input is: the `output_digest` of a step's folder, or the SHA-256 of a file's bytes."""
+    manifest = path / MANIFEST
+    if manifest.exists():
+        return str(read_json(manifest)["output_digest"])
+    if path.is_dir():
+        return digest([(p.name, file_digest(p)) for p in sorted(path.iterdir()) if p.is_file()])
+    return file_digest(path)

@@ -1,0 +1,1 @@
+"""The thin trainer: four stages over TRL."""
