@@ -1,0 +1,51 @@
+"""`factory run RECIPE`: the whole flow, from problem sets to a trained and evaluated student."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+
+import typer
+
+
+class Engine(StrEnum):
+    """Where the work runs."""
+
+    LOCAL = "local"
+    RAY = "ray"
+
+
+def command(
+    recipe: str = typer.Argument(..., help="A recipe YAML, or the name of a shipped one (quickstart)."),
+    until: str = typer.Option(None, help="Stop after this step."),
+    overrides: list[str] = typer.Option([], "--set", help="Change the recipe: section.key=value."),
+    out: Path = typer.Option(None, help="Folder of the run; default runs/NAME."),
+    engine: Engine = typer.Option(Engine.LOCAL, help="Where the work runs."),
+    dry_run: bool = typer.Option(False, "--dry-run", help="Check the recipe and list the steps; do nothing."),
+) -> None:
+    """Carry out a recipe; start it again and it goes on where it stopped."""
+    from factory.errors import UsageError
+    from factory.layout import RunLayout
+    from factory.pipeline import check_packages, plan, run_recipe
+    from factory.recipe import load_recipe
+
+    loaded = load_recipe(recipe, overrides)
+    folder = out or Path("runs") / loaded.name
+    if dry_run:
+        names = [step.name for step in plan(loaded, RunLayout(folder))]
+        check_packages(loaded, names)
+        typer.echo(f"{loaded.name}: {len(names)} steps into {folder}\n  " + "\n  ".join(names))
+        return
+    if engine is Engine.RAY:
+        raise UsageError("--engine ray is not built yet", do="leave it out: the local engine uses all cores")
+    changed = run_recipe(loaded, folder, until=until, on_step=_say_step)
+    if not changed:
+        typer.echo(f"{folder} is finished and nothing has changed; report: {folder / 'report.html'}")
+        return
+    from factory.cli.summary import print_summary
+
+    print_summary(folder)
+
+
+def _say_step(name: str, index: int, total: int) -> None:
+    typer.echo(typer.style(f"[{index}/{total}] {name}", bold=True), err=True)

@@ -1,0 +1,74 @@
+"""The table that a run prints at its end: what went through every step, the training ladder, and where to look."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from factory.layout import STAGES, RunLayout
+from factory.store.ledger import LedgerRow, read_ledger
+
+
+def print_summary(run: Path) -> None:
+    """Print the ledger, the ladder and the paths of a run."""
+    from rich.console import Console
+
+    console = Console()
+    ledger = read_ledger(run)
+    console.print(ledger_table(ledger))
+    ladder = read_ladder(run)
+    if ladder:
+        console.print(ladder_table(ladder))
+    usd = sum(row.totals.get("usd") or 0 for row in ledger)
+    tokens = sum(row.totals.get("completion_tokens") or 0 for row in ledger)
+    console.print(f"spent ${usd:,.2f}, {tokens:,} completion tokens")
+    console.print(f"data sets: {run / 'datasets'}", soft_wrap=True)
+    console.print(f"report:    {run / 'report.html'}", soft_wrap=True)
+
+
+def ledger_table(ledger: list[LedgerRow]) -> Any:
+    """One line a step: in, out, dropped and why."""
+    from rich.table import Table
+
+    table = Table(title="ledger", title_justify="left")
+    for name, justify in (
+        ("step", "left"),
+        ("folder", "left"),
+        ("in", "right"),
+        ("out", "right"),
+        ("dropped", "left"),
+    ):
+        table.add_column(name, justify=justify)  # type: ignore[arg-type]
+    for row in ledger:
+        dropped = ", ".join(f"{count:,} {reason}" for reason, count in row.dropped.items()) or "-"
+        table.add_row(row.step, row.folder, f"{row.rows_in:,}", f"{row.rows_out:,}", dropped)
+    return table
+
+
+def read_ladder(run: Path) -> dict[str, dict[str, Any]]:
+    """Stage to benchmark to figures, from the evaluations that are there."""
+    ladder = {}
+    for stage in ("base", *STAGES):
+        path = RunLayout(run).evaluation(stage) / "summary.json"
+        if path.exists():
+            ladder[stage] = json.loads(path.read_text("utf-8"))["benchmarks"]
+    return ladder
+
+
+def ladder_table(ladder: dict[str, dict[str, Any]]) -> Any:
+    """One line a stage: pass@1 with its interval on every benchmark."""
+    from rich.table import Table
+
+    benchmarks = list(dict.fromkeys(name for figures in ladder.values() for name in figures))
+    table = Table(title="pass@1 after each stage (95% interval)", title_justify="left")
+    table.add_column("stage")
+    for name in benchmarks:
+        table.add_column(name, justify="right")
+    for stage, figures in ladder.items():
+        cells = []
+        for name in benchmarks:
+            row = figures.get(name)
+            cells.append(f"{row['pass_at_1']:.1%} ({row['low']:.1%} to {row['high']:.1%})" if row else "-")
+        table.add_row(stage, *cells)
+    return table

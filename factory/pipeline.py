@@ -1,0 +1,332 @@
+"""The only place that knows the order of steps.
+
+A run is a list of named steps over one folder. Each step skips itself when its key is unchanged, so running again is
+resuming, and changing one setting redoes only what depends on it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from factory.engines.child import run_child
+from factory.errors import UsageError
+from factory.layout import STAGES, RunLayout
+from factory.recipe import Recipe, save_recipe
+from factory.store.atomic import digest, disk_error, read_json, write_json
+from factory.store.ledger import close_ledger
+from factory.store.parts import MANIFEST
+
+DONE = "_done.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One named step of a run; `call` does the work and returns nothing that anyone needs."""
+
+    name: str
+    call: Callable[[], Any]
+
+
+def run_recipe(
+    recipe: Recipe,
+    run: Path,
+    *,
+    until: str | None = None,
+    on_step: Callable[[str, int, int], None] = lambda name, index, total: None,
+) -> bool:
+    """Carry out a recipe in folder `run`, going on where an earlier attempt stopped.
+
+    Args:
+        recipe: what to make.
+        run: the run's folder; created when absent.
+        until: name of the last step to do; all when None.
+        on_step: called before each step with its name, its number from 1, and how many there are.
+
+    Returns:
+        False when the run was already finished and nothing had to be done.
+
+    Raises:
+        UsageError: `until` is no step, a package is missing, or another process works on this run.
+        FactoryError: a step failed, or the ledger does not balance.
+    """
+    layout = RunLayout(run)
+    steps = plan(recipe, layout)
+    names = [step.name for step in steps]
+    if until is not None and until not in names:
+        raise UsageError(f"no step {until} in this recipe", do=f"choose one of: {', '.join(names)}")
+    if until is None and is_finished(recipe, run):
+        return False
+    check_packages(recipe, names[: names.index(until) + 1] if until else names)
+    with _locked(run):
+        (run / DONE).unlink(missing_ok=True)
+        save_recipe(recipe, layout.recipe)
+        for index, step in enumerate(steps, start=1):
+            on_step(step.name, index, len(steps))
+            step.call()
+            if step.name == until:
+                break
+        close_ledger(run)
+        if until is None:
+            write_json(run / DONE, _fingerprint(recipe, run))
+    return True
+
+
+def plan(recipe: Recipe, layout: RunLayout) -> list[Step]:
+    """The steps of a recipe, in order. Nothing heavy is imported until a step is called."""
+    steps = _data_steps(recipe, layout)
+    if recipe.train is not None:
+        steps += _training_steps(recipe, layout)
+    return [*steps, Step("report", lambda: _report(layout))]
+
+
+def _data_steps(recipe: Recipe, at: RunLayout) -> list[Step]:
+    def problems() -> None:
+        from factory.steps import problems as step
+
+        step.run(recipe.problems, at.problems, at.held_out, seed=recipe.seed)
+
+    def dedup() -> None:
+        from factory.steps import deduplicate as step
+
+        step.run(at.problems, at.unique_problems, recipe.deduplication, field="problem")
+
+    def decontaminate() -> None:
+        from factory.steps import decontaminate as step
+
+        step.run(at.unique_problems, at.clean_problems, recipe.decontamination, fields=["problem"])
+
+    def generate() -> None:
+        from factory.steps import generate as step
+
+        step.run(
+            at.clean_problems,
+            at.responses,
+            recipe.generate,
+            store=at.store,
+            seed=recipe.seed,
+            verify=recipe.verify,
+        )
+
+    def verify() -> None:
+        from factory.steps import verify as step
+
+        step.run(at.responses, at.verdicts, recipe.verify)
+
+    def dedup_responses() -> None:
+        from factory.steps import deduplicate as step
+
+        section = recipe.response_deduplication
+        step.run(at.verdicts, at.unique_verdicts, section, field="reasoning", step="dedup-responses")
+
+    def decontaminate_responses() -> None:
+        from factory.steps import decontaminate as step
+
+        fields = ["reasoning", "content"]
+        step.run(
+            at.unique_verdicts,
+            at.clean_verdicts,
+            recipe.decontamination,
+            fields=fields,
+            step="decontaminate-responses",
+        )
+
+    def label() -> None:
+        from factory.steps import label as step
+
+        step.run(at.clean_verdicts, at.labelled, recipe.datasets)
+
+    return [
+        Step("problems", problems),
+        Step("dedup", dedup),
+        Step("decontaminate", decontaminate),
+        Step("generate", generate),
+        Step("verify", verify),
+        Step("dedup-responses", dedup_responses),
+        Step("decontaminate-responses", decontaminate_responses),
+        Step("label", label),
+        Step("midtrain-set", lambda: _select(recipe, at, "midtrain")),
+        Step("sft-set", lambda: _select(recipe, at, "sft")),
+    ]
+
+
+def _training_steps(recipe: Recipe, at: RunLayout) -> list[Step]:
+    assert recipe.train is not None
+    enabled = [stage for stage in STAGES if getattr(recipe.train, stage).enabled]
+    student = next((stage for stage in ("sft", "midtrain") if stage in enabled), "base")
+
+    def train(stage: str) -> Step:
+        return Step(f"train-{stage}", lambda: _train(at, stage))
+
+    def evaluate(stage: str) -> list[Step]:
+        wanted = stage in recipe.evaluation.stages
+        return [Step(f"eval-{stage}", lambda: _evaluate(recipe, at, stage))] if wanted else []
+
+    steps = [train("base"), *evaluate("base")]
+    for stage in enabled:
+        if stage == "dpo":
+            steps.append(Step("difficulty", lambda: _difficulty(recipe, at, student)))
+            steps.append(Step("pairs", lambda: _pairs(recipe, at)))
+        if stage == "rl":
+            if "dpo" not in enabled:
+                steps.append(Step("difficulty", lambda: _difficulty(recipe, at, student)))
+            steps.append(Step("rl-prompts", lambda: _rl_prompts(recipe, at)))
+        steps += [train(stage), *evaluate(stage)]
+    return steps
+
+
+def _select(recipe: Recipe, at: RunLayout, dataset: str) -> None:
+    from factory.steps import export, select
+    from schemas import COMPLETION
+
+    select.run(at.labelled, at.selected(dataset), recipe.datasets, dataset=dataset, seed=recipe.seed)
+    export.run(at.selected(dataset), at.dataset(dataset), COMPLETION)
+
+
+def _difficulty(recipe: Recipe, at: RunLayout, student: str) -> None:
+    from factory.steps import difficulty as step
+
+    step.run(
+        at.clean_problems,
+        at.difficulty,
+        at.rollouts,
+        recipe.difficulty,
+        recipe.verify,
+        model=str(at.checkpoint(student)),
+        store=at.store,
+        seed=recipe.seed,
+        prompt=recipe.datasets.prompt,
+        system=recipe.datasets.system,
+    )
+
+
+def _pairs(recipe: Recipe, at: RunLayout) -> None:
+    from factory.steps import export, preference
+    from schemas import PREFERENCE
+
+    preference.run(
+        at.labelled,
+        at.rollouts,
+        at.selected("preference"),
+        recipe.preference,
+        seed=recipe.seed,
+        prompt=recipe.datasets.prompt,
+        system=recipe.datasets.system,
+    )
+    export.run(at.selected("preference"), at.dataset("preference"), PREFERENCE)
+
+
+def _rl_prompts(recipe: Recipe, at: RunLayout) -> None:
+    from factory.steps import export, rl_prompts
+    from schemas import RL_PROMPT
+
+    exclude = [at.selected("sft"), at.selected("preference"), at.held_out]
+    rl_prompts.run(
+        at.difficulty,
+        at.selected("rl"),
+        recipe.rl_prompts,
+        seed=recipe.seed,
+        exclude=[path for path in exclude if (path / MANIFEST).exists()],
+        prompt=recipe.datasets.prompt,
+        system=recipe.datasets.system,
+    )
+    export.run(at.selected("rl"), at.dataset("rl"), RL_PROMPT)
+
+
+def _train(at: RunLayout, stage: str) -> None:
+    arguments = ["--stage", stage, "--recipe", str(at.recipe), "--run", str(at.run), "--resume"]
+    run_child(
+        "train.run", arguments, what=f"training stage {stage}", do="mend what it says above and run again"
+    )
+
+
+def _evaluate(recipe: Recipe, at: RunLayout, stage: str) -> None:
+    from factory.steps import evaluate as step
+
+    step.run(
+        str(at.checkpoint(stage)),
+        at.evaluation(stage),
+        recipe.evaluation,
+        recipe.verify,
+        held_out=at.held_out,
+        store=at.store,
+        seed=recipe.seed,
+        stage=stage,
+        prompt=recipe.datasets.prompt,
+        system=recipe.datasets.system,
+    )
+
+
+def _report(at: RunLayout) -> None:
+    from factory.report import build_report
+
+    close_ledger(at.run)
+    build_report(at.run)
+
+
+def check_packages(recipe: Recipe, steps: list[str]) -> None:
+    """Refuse a run that would fail hours later for want of a package.
+
+    Raises:
+        UsageError: names the package and the command that brings it.
+    """
+    trains = any(name.startswith(("train-", "eval-", "difficulty")) for name in steps)
+    missing = [name for name in ("torch", "transformers", "trl", "datasets") if find_spec(name) is None]
+    if trains and missing:
+        raise UsageError(
+            f"this recipe trains a student, but {', '.join(missing)} is not installed",
+            do="pip install 'cot-factory[train]', or leave the training out with --set train=null",
+        )
+
+
+def is_finished(recipe: Recipe, run: Path) -> bool:
+    """True when a run of this very recipe over these very inputs ended well and its folders are still there."""
+    done = run / DONE
+    return done.exists() and read_json(done) == _fingerprint(recipe, run)
+
+
+def _fingerprint(recipe: Recipe, run: Path) -> dict[str, Any]:
+    """Recipe, state of the source files, and every step's output digest."""
+    from factory import __version__
+
+    named = [*recipe.problems.sources, *recipe.decontamination.against, *recipe.evaluation.benchmarks]
+    files = [Path(name) for name in named if Path(name).is_file()]
+    manifests = sorted(run.rglob(MANIFEST))
+    return {
+        "factory": __version__,
+        "recipe": digest(recipe.model_dump(mode="json")),
+        "sources": {str(path): [path.stat().st_size, path.stat().st_mtime_ns] for path in files},
+        "steps": {
+            str(path.parent.relative_to(run)): read_json(path).get("output_digest") for path in manifests
+        },
+        "report": (run / "report.html").exists(),
+    }
+
+
+@contextmanager
+def _locked(run: Path) -> Iterator[None]:
+    """Keep a second process away from the run's folder."""
+    try:
+        run.mkdir(parents=True, exist_ok=True)
+        handle = (run / ".lock").open("a+")
+    except OSError as error:
+        raise disk_error(error, run) from error
+    with handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            handle.seek(0)
+            raise UsageError(
+                f"{run} is in use by process {handle.read().strip() or 'unknown'}",
+                do="wait for it to end, or choose another folder with --out",
+            ) from None
+        handle.truncate(0)
+        handle.write(str(os.getpid()))
+        handle.flush()
+        yield
