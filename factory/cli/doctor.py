@@ -31,6 +31,7 @@ class Finding:
 def command() -> None:
     """Look at the installation and say what to mend; exits with 1 when something is broken."""
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     findings = [*check_name(), *check_core(), *check_extras(), *check_keys(), *check_machine()]
@@ -38,7 +39,7 @@ def command() -> None:
     for heading in ("what", "state", "how to mend"):
         table.add_column(heading, overflow="fold")
     for finding in findings:
-        table.add_row(finding.name, finding.state, finding.mend)
+        table.add_row(escape(finding.name), escape(finding.state), escape(finding.mend))
     Console().print(table)
     if any(finding.fatal for finding in findings):
         raise typer.Exit(1)

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 import factory
 from factory.errors import FactoryError
-from factory.store.atomic import atomic_path, digest, file_digest, write_json
+from factory.store.atomic import atomic_path, digest, disk_error, file_digest, write_json
 from factory.store.parts import MANIFEST
 from schemas import DROPPED, TableSchema
 
@@ -56,10 +56,18 @@ class StepWriter:
         self._finished = False
 
     def __enter__(self) -> Self:
-        """Clear the remains of an earlier, unfinished attempt."""
-        (self.out / MANIFEST).unlink(missing_ok=True)
-        for path in self.out.glob("part-*.parquet"):
-            path.unlink()
+        """Clear the remains of an earlier, unfinished attempt.
+
+        Raises:
+            UsageError: the folder cannot be written.
+        """
+        try:
+            self.out.mkdir(parents=True, exist_ok=True)
+            (self.out / MANIFEST).unlink(missing_ok=True)
+            for path in self.out.glob("part-*.parquet"):
+                path.unlink()
+        except OSError as error:
+            raise disk_error(error, self.out) from error
         shutil.rmtree(self.out / "dropped", ignore_errors=True)
         return self
 

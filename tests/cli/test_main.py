@@ -1,0 +1,95 @@
+"""The command line as a user meets it: quick help, one clear line for a mistake, the right exit code."""
+
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+
+from factory.cli.main import MODULES, VERBS
+
+HEAVY = ("torch", "transformers", "vllm", "ray", "datasets", "trl", "polars", "pyarrow")
+
+
+def factory(*arguments, cwd=None, **env):
+    command = [sys.executable, "-m", "factory.cli.main", *arguments]
+    return subprocess.run(
+        command, capture_output=True, text=True, cwd=cwd, timeout=120, env={**os.environ, **env}, check=False
+    )
+
+
+def test_help_lists_every_verb():
+    shown = factory("--help").stdout
+    assert all(verb in shown for verb in VERBS)
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_has_help(verb):
+    done = factory(verb, "--help")
+    assert done.returncode == 0, done.stderr
+    assert "Usage" in done.stdout
+
+
+def test_help_is_quick():
+    seconds = []
+    for _ in range(5):
+        began = time.perf_counter()
+        factory("--help")
+        seconds.append(time.perf_counter() - began)
+    assert min(seconds) < 0.3
+
+
+def test_no_verb_imports_anything_heavy():
+    modules = [f"factory.cli.{MODULES.get(verb, verb)}" for verb in VERBS]
+    code = f"import sys\nimport {', '.join(modules)}\nprint([m for m in {HEAVY!r} if m in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_the_rooms_do_not_import_the_gpu_stack():
+    code = (
+        "import pkgutil, importlib, sys, factory\n"
+        "for m in pkgutil.walk_packages(factory.__path__, 'factory.'):\n"
+        "    importlib.import_module(m.name)\n"
+        "print([m for m in ('torch', 'transformers', 'vllm', 'ray', 'datasets', 'train') if m in sys.modules])"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_version():
+    import factory as package
+
+    assert factory("--version").stdout.strip() == package.__version__
+
+
+def test_doctor_finds_this_installation_sound():
+    done = factory("doctor", COLUMNS="200")
+    assert done.returncode == 0, done.stdout
+    assert "ours" in done.stdout
+
+
+def test_doctor_sees_a_shadowing_factory(tmp_path):
+    (tmp_path / "factory_boy-3.3.3.dist-info").mkdir()
+    info = tmp_path / "factory_boy-3.3.3.dist-info"
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: factory_boy\nVersion: 3.3.3\n")
+    (info / "top_level.txt").write_text("factory\n")
+    (info / "RECORD").write_text("factory/__init__.py,,\n")
+    done = factory("doctor", PYTHONPATH=f"{tmp_path}:{os.getcwd()}", COLUMNS="200")
+    assert done.returncode == 1
+    assert "factory_boy" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (("run", "no-such-recipe"), "no recipe no-such-recipe"),
+        (("run", "quickstart", "--set", "generate.sampels=1"), "unknown key generate.sampels"),
+        (("run", "quickstart", "--until", "nowhere", "--out", "x"), "no step nowhere"),
+    ],
+)
+def test_a_mistake_is_one_line_and_exit_2(arguments, line, tmp_path):
+    done = factory(*arguments, cwd=tmp_path, PYTHONPATH=os.getcwd())
+    assert done.returncode == 2
+    assert line in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []
