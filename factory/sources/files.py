@@ -1,0 +1,195 @@
+"""Rows from files: JSON Lines (plain, .gz, .zst), Parquet, folders and globs.
+
+A line that cannot be read becomes a dropped row named `FILE:LINE`; it never stops the reading. What is wrong with a
+whole file (absent, unreadable, broken archive) is the user's to mend and stops it.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import polars as pl
+
+from factory.errors import UsageError
+from factory.sources.columns import frame_of, stack
+from factory.sources.paths import expand
+from factory.store.writer import dropped_rows
+
+STEP = "read"
+Patterns = str | Path | Sequence[str | Path]
+
+
+@dataclass(frozen=True, slots=True)
+class ReadResult:
+    """What was read (`rows`) and what could not be (`dropped`, a `schemas.DROPPED` table)."""
+
+    rows: pl.DataFrame
+    dropped: pl.DataFrame
+
+    @property
+    def rows_in(self) -> int:
+        """Rows that were met: kept and dropped."""
+        return self.rows.height + self.dropped.height
+
+
+def read_rows(patterns: Patterns) -> ReadResult:
+    """Read every file that the patterns name, in order, as one table.
+
+    Args:
+        patterns: files, folders and globs. A step's folder stands for its `part-*.parquet` (never `dropped/`),
+            another folder for the data files directly in it.
+
+    Returns:
+        Columns are the union over files. Types follow `factory.sources.columns`.
+
+    Raises:
+        UsageError: a path matches nothing, or a file cannot be read at all.
+    """
+    return join([read_file(path) for path in expand(patterns)])
+
+
+def join(results: Sequence[ReadResult]) -> ReadResult:
+    """Results below each other."""
+    return ReadResult(stack([r.rows for r in results]), _stack_dropped([r.dropped for r in results]))
+
+
+def read_file(path: Path) -> ReadResult:
+    """Read one file; the suffix says how.
+
+    Raises:
+        UsageError: the file cannot be read at all.
+    """
+    try:
+        if path.suffix == ".parquet":
+            return ReadResult(pl.read_parquet(path), no_drops())
+        return _read_lines(path)
+    except (OSError, EOFError, zlib.error, pl.exceptions.PolarsError) as error:
+        raise UsageError(
+            f"cannot read {path}: {_first_line(error)}", do="check that the file is whole"
+        ) from error
+
+
+def require_columns(rows: pl.DataFrame, names: Sequence[str], where: object) -> None:
+    """Check that columns are there.
+
+    Raises:
+        UsageError: one is missing; says which columns there are.
+    """
+    missing = [name for name in names if name not in rows.columns]
+    if missing:
+        there = ", ".join(rows.columns) if rows.columns else "none, it holds no rows"
+        raise UsageError(f"{where} has no column {', '.join(missing)} (columns there: {there})")
+
+
+def no_drops() -> pl.DataFrame:
+    """An empty `schemas.DROPPED` table."""
+    return drop_lines([])
+
+
+def drop_lines(bad: Sequence[tuple[str, str, str, str]]) -> pl.DataFrame:
+    """Dropped rows for unreadable input.
+
+    Args:
+        bad: (`FILE:LINE`, reason, detail, raw text) each.
+    """
+    kind = dict.fromkeys(("id", "reason", "detail", "raw"), pl.String)
+    rows = pl.DataFrame(list(bad), schema=kind, orient="row")
+    dropped = dropped_rows(rows, step=STEP, reason=pl.col("reason"), detail=pl.col("detail"))
+    whole = [json.dumps({"raw": raw}, ensure_ascii=False) for raw in rows["raw"]]
+    return dropped.with_columns(
+        problem_id=pl.lit(None, dtype=pl.String), row=pl.Series("row", whole, dtype=pl.String)
+    )
+
+
+def _read_lines(path: Path) -> ReadResult:
+    objects: list[dict[str, Any]] = []
+    bad: list[tuple[str, str, str, str]] = []
+    for number, line in _lines(path):
+        raw = line.rstrip(b"\r\n")
+        if not raw.strip():
+            continue
+        value, reason, detail = _parse(raw)
+        if value is None:
+            bad.append((f"{path}:{number}", reason, detail, raw.decode("utf-8", "replace")))
+        else:
+            objects.append(value)
+    return ReadResult(frame_of(objects), drop_lines(bad))
+
+
+def _parse(raw: bytes) -> tuple[dict[str, Any] | None, str, str]:
+    try:
+        value = json.loads(raw.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        return None, "not_utf8", f"byte {error.start} is not UTF-8"
+    except json.JSONDecodeError as error:
+        return None, "malformed_json", f"{error.msg} at column {error.colno}"
+    except (ValueError, RecursionError) as error:
+        return None, "malformed_json", _first_line(error)
+    if not isinstance(value, dict):
+        return None, "not_an_object", f"a row is a JSON object, this is a {type(value).__name__}"
+    if b"\\u" in raw and not _encodable(value):
+        return None, "lone_surrogate", "holds half of a UTF-16 pair, which no text can hold"
+    return value, "", ""
+
+
+def _encodable(value: dict[str, Any]) -> bool:
+    try:
+        json.dumps(value, ensure_ascii=False).encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    with path.open("rb") as handle:
+        if path.suffix == ".gz":
+            lines: Iterable[bytes] = gzip.GzipFile(fileobj=handle)
+        elif path.suffix == ".zst":
+            lines = _split_lines(_unzstd(handle))
+        else:
+            lines = handle
+        for number, line in enumerate(lines, start=1):
+            yield number, line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line
+
+
+def _unzstd(handle: IO[bytes]) -> Iterator[bytes]:
+    """Chunks of a zstd file, several frames allowed; unlike `stream_reader`, a cut file is an error."""
+    import zstandard
+
+    frame, whole = zstandard.ZstdDecompressor().decompressobj(), True
+    try:
+        while data := handle.read(1 << 20):
+            while data:
+                yield frame.decompress(data)
+                data, whole = frame.unused_data, frame.eof
+                if whole:
+                    frame = zstandard.ZstdDecompressor().decompressobj()
+    except zstandard.ZstdError as error:
+        raise OSError(str(error)) from error
+    if not whole:
+        raise EOFError("the file ends in the middle of a frame")
+
+
+def _split_lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    rest = b""
+    for chunk in chunks:
+        *lines, rest = (rest + chunk).split(b"\n")
+        yield from lines
+    if rest:
+        yield rest
+
+
+def _stack_dropped(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    return pl.concat(frames) if frames else no_drops()
+
+
+def _first_line(error: BaseException) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return (str(error).splitlines() or [type(error).__name__])[0][:200]

@@ -1,0 +1,94 @@
+"""Which files a path, folder or glob stands for."""
+
+from __future__ import annotations
+
+import difflib
+import glob
+from collections.abc import Sequence
+from pathlib import Path
+
+from factory.errors import UsageError
+from factory.store.parts import MANIFEST, part_paths
+
+SUFFIXES = (
+    ".jsonl",
+    ".jsonl.gz",
+    ".jsonl.zst",
+    ".ndjson",
+    ".ndjson.gz",
+    ".ndjson.zst",
+    ".json.gz",
+    ".json.zst",
+    ".parquet",
+)
+"""What is taken from a folder. A file that is named outright is read whatever it is called."""
+
+
+def expand(patterns: str | Path | Sequence[str | Path]) -> list[Path]:
+    """Files behind the patterns, in order, each once.
+
+    Raises:
+        UsageError: a pattern matches nothing; says what is there instead.
+    """
+    listed = [patterns] if isinstance(patterns, (str, Path)) else list(patterns)
+    if not listed:
+        raise UsageError("no input given", do="name a file, a folder or a glob")
+    return list(dict.fromkeys(path for pattern in listed for path in _expand_one(pattern)))
+
+
+def _expand_one(pattern: str | Path) -> list[Path]:
+    path = Path(pattern)
+    if path.is_dir():
+        return _in_folder(path)
+    if path.exists():
+        return [path]
+    if glob.has_magic(str(pattern)):
+        return _globbed(str(pattern))
+    raise UsageError(f"{path} does not exist", do=_nearby(path))
+
+
+def _in_folder(folder: Path) -> list[Path]:
+    parts = part_paths(folder)
+    if parts:
+        return parts
+    files = _data_files(folder)
+    if not files:
+        inside = sorted(entry.name for entry in folder.iterdir())[:10]
+        raise UsageError(
+            f"{folder} holds no JSONL or Parquet file",
+            do=f"it holds {', '.join(inside)}" if inside else "it is empty",
+        )
+    return files
+
+
+def _data_files(folder: Path) -> list[Path]:
+    return sorted(
+        entry
+        for entry in folder.iterdir()
+        if entry.name.endswith(SUFFIXES) and entry.is_file() and not entry.name.startswith((".", "_"))
+    )
+
+
+def _globbed(pattern: str) -> list[Path]:
+    matches = [Path(found) for found in sorted(glob.glob(pattern, recursive=True))]  # noqa: PTH207
+    asked_for_dropped = "dropped" in Path(pattern).parts
+    files: list[Path] = []
+    for match in matches:
+        if match.is_dir():
+            files += _in_folder(match) if part_paths(match) else []
+        elif match.name != MANIFEST and (asked_for_dropped or match.parent.name != "dropped"):
+            files.append(match)
+    if not files:
+        raise UsageError(f"{pattern} matches no file")
+    return files
+
+
+def _nearby(path: Path) -> str:
+    if not path.parent.is_dir():
+        return f"nor does its folder {path.parent}"
+    names = sorted(entry.name for entry in path.parent.iterdir() if not entry.name.startswith("."))
+    close = difflib.get_close_matches(path.name, names, n=3, cutoff=0.5)
+    if close:
+        return f"did you mean {', '.join(close)}?"
+    shown = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
+    return f"{path.parent} holds {shown}" if names else f"{path.parent} is empty"
