@@ -1,0 +1,154 @@
+"""What happens beside the training loop: progress, `metrics.jsonl`, rollouts, stopping on request, loud stops."""
+
+from __future__ import annotations
+
+import json
+import math
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from transformers import TrainerCallback
+
+from factory.errors import FactoryError
+from factory.progress import Task
+
+
+class Progress(TrainerCallback):
+    """Advance the progress bar by one each optimiser step, with loss or reward beside it."""
+
+    def __init__(self, task: Task, resumed: int = 0) -> None:
+        """`resumed`: steps that an earlier attempt has done."""
+        self.task, self.seen = task, resumed
+        self.facts: dict[str, str] = {}
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Tell the bar how many steps there are."""
+        self.task.total(state.max_steps - self.seen)
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Count the step."""
+        self.task.advance(state.global_step - self.seen, **self.facts)
+        self.seen = state.global_step
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **_: Any) -> None:
+        """Remember what is shown beside the bar."""
+        names = {"loss": "loss", "reward": "reward", "rewards/accuracies": "accuracy", "temperature": "T"}
+        for name, label in names.items():
+            value = (logs or {}).get(name)
+            if isinstance(value, float | int):
+                self.facts[label] = f"{value:.3g}"
+
+
+class MetricsFile(TrainerCallback):
+    """One JSON line a step in `metrics.jsonl`; a resumed run cuts the lines after its checkpoint first."""
+
+    def __init__(self, path: Path, resumed: int = 0) -> None:
+        """`resumed`: step of the checkpoint that the run goes on from; 0 starts the file anew."""
+        self.path = path
+        kept = []
+        if resumed and path.exists():
+            lines = path.read_text("utf-8").splitlines()
+            kept = [line for line in lines if line.endswith("}") and json.loads(line)["step"] <= resumed]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("".join(line + "\n" for line in kept), "utf-8")
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **_: Any) -> None:
+        """Append what was logged."""
+        if state.is_world_process_zero and logs:
+            with self.path.open("a", encoding="utf-8") as handle:
+                handle.write(json.dumps({"step": state.global_step, **logs}, default=float) + "\n")
+
+
+class StopOnSignal(TrainerCallback):
+    """Ctrl-C or SIGTERM: finish the step, save a checkpoint, stop. A second Ctrl-C stops at once."""
+
+    def __init__(self) -> None:
+        """Takes the signals over; `release` gives them back."""
+        self.asked = False
+        self.before: dict[int, Any] = {}
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self.before[number] = signal.signal(number, self._ask)
+
+    def _ask(self, number: int, frame: FrameType | None) -> None:
+        if self.asked:
+            raise KeyboardInterrupt
+        self.asked = True
+
+    def release(self) -> None:
+        """Put the former handlers back."""
+        for number, handler in self.before.items():
+            signal.signal(number, handler)
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Save and stop when asked."""
+        if self.asked and state.global_step < state.max_steps:
+            control.should_save = control.should_training_stop = True
+
+
+class LoudStop(TrainerCallback):
+    """End a run that cannot come to anything, and say why: a loss that is no number, or an rl run without signal."""
+
+    def __init__(self, stage: str, *, stop_clipped: float = 1.0, patience: int = 20) -> None:
+        """See `RLSection.stop_clipped` and `RLSection.patience`."""
+        self.stage, self.stop_clipped, self.patience = stage, stop_clipped, patience
+        self.clipped = self.silent = 0
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **_: Any) -> None:
+        """Look at the step's numbers.
+
+        Raises:
+            FactoryError: with the step, the numbers and what to change.
+        """
+        logs = logs or {}
+        where = f"stage {self.stage}, step {state.global_step}"
+        for name in ("loss", "grad_norm"):
+            value = logs.get(name)
+            if isinstance(value, float) and not math.isfinite(value):
+                raise FactoryError(
+                    f"{where}: {name} is {value}",
+                    do=f"lower train.{self.stage}.learning_rate or set train.precision=float32, then run again",
+                )
+        if "completions/clipped_ratio" not in logs:
+            return
+        self._rollouts(where, logs)
+
+    def _rollouts(self, where: str, logs: dict[str, Any]) -> None:
+        clipped = logs["completions/clipped_ratio"]
+        self.clipped = self.clipped + 1 if clipped > self.stop_clipped else 0
+        if self.clipped >= self.patience:
+            raise FactoryError(
+                f"{where}: {clipped:.0%} of the completions were cut for {self.clipped} steps "
+                f"(mean length {logs.get('completions/mean_length', 0):.0f} tokens)",
+                do="raise train.rl.max_completion_length, or check that the student learnt to stop in sft",
+            )
+        reward = logs.get("reward")
+        self.silent = self.silent + 1 if reward is not None and reward <= -1.0 else 0
+        if self.silent >= self.patience:
+            raise FactoryError(
+                f"{where}: every reward was -1 for {self.silent} steps",
+                do="choose easier prompts (rl_prompts.low), and look at the rollouts beside the manifest",
+            )
+        ratio = logs.get("sampling/importance_sampling_ratio/mean")
+        if ratio is not None and not 0.5 < ratio < 2.0:
+            raise FactoryError(
+                f"{where}: vLLM and the trainer disagree on probabilities (mean ratio {ratio:.2f}, expected 1)",
+                do="vLLM sampled from other weights: set trl.vllm_enable_sleep_mode=false, or restart the server",
+            )
+
+
+def rollout_writer(folder: Path, rank: int) -> Callable[[list[dict[str, Any]]], None]:
+    """A function that writes a step's rollouts as `rollouts/step-NNNNN[-rank].parquet`."""
+    import polars as pl
+
+    from factory.store.atomic import atomic_path
+
+    def write(rows: list[dict[str, Any]]) -> None:
+        suffix = f"-{rank}" if rank else ""
+        path = folder / f"step-{rows[0]['step']:05d}{suffix}.parquet"
+        with atomic_path(path) as temporary:
+            pl.DataFrame(rows, infer_schema_length=None).write_parquet(temporary)
+
+    return write

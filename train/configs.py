@@ -1,0 +1,176 @@
+"""From a recipe's section to TRL's config. Names under `trl:` are checked against the installed TRL."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from typing import Any
+
+import torch
+from trl import DPOConfig, GRPOConfig, SFTConfig
+
+from factory.errors import UsageError
+from train.manifest import Job
+
+OWNED = {
+    "num_train_epochs": "epochs",
+    "max_steps": "max_steps",
+    "learning_rate": "learning_rate",
+    "warmup_steps": "warmup",
+    "lr_scheduler_type": "schedule",
+    "per_device_train_batch_size": "micro_batch_size",
+    "gradient_accumulation_steps": "batch_size",
+    "generation_batch_size": "batch_size",
+    "steps_per_generation": "batch_size",
+    "num_generations": "group_size",
+    "save_steps": "save_every",
+    "max_length": "max_length",
+    "max_completion_length": "max_completion_length",
+    "packing": "packing",
+    "beta": "beta",
+    "temperature": "temperature_start",
+    "top_p": "top_p",
+    "epsilon": "epsilon",
+    "epsilon_high": "epsilon_high",
+    "loss_type": "loss",
+    "use_vllm": "vllm",
+    "vllm_mode": "vllm",
+}
+"""TRL fields that the recipe sets by its own names, so that a value is only ever written in one place."""
+
+RESERVED = ("output_dir", "seed", "data_seed", "report_to", "shuffle_dataset", "bf16", "use_cpu", "num_iterations")
+"""TRL fields that the trainer needs for itself: paths, seeds, row order, exact resume."""
+
+
+def stage_config(job: Job) -> SFTConfig | DPOConfig | GRPOConfig:
+    """The TRL config of a stage.
+
+    Raises:
+        UsageError: a name under `trl:` is unknown to TRL or belongs to the recipe; or batch sizes do not divide.
+    """
+    kinds = {"midtrain": SFTConfig, "sft": SFTConfig, "dpo": DPOConfig, "rl": GRPOConfig}
+    build = {"midtrain": _completion, "sft": _completion, "dpo": _dpo, "rl": _rl}
+    kind, section = kinds[job.stage], job.section
+    check_passthrough(job.stage, section, kind)
+    values = _shared(job) | build[job.stage](section) | section.trl
+    try:
+        return kind(**values)
+    except (ValueError, TypeError) as error:
+        raise UsageError(f"train.{job.stage}: TRL refuses these settings ({error})") from error
+
+
+def check_passthrough(stage: str, section: Any, kind: Any) -> None:
+    """Refuse names under `trl:` that TRL does not know or that the recipe sets itself.
+
+    Raises:
+        UsageError: names the key and what to write instead.
+    """
+    known = {f.name for f in dataclasses.fields(kind)}
+    for name in section.trl:
+        where = f"train.{stage}.trl.{name}"
+        own = OWNED.get(name)
+        if own is not None and own in type(section).model_fields:
+            raise UsageError(f"{where} is set by the recipe itself", do=f"write train.{stage}.{own}")
+        if name in RESERVED:
+            raise UsageError(f"{where} belongs to the trainer and cannot be set")
+        if name not in known:
+            raise UsageError(
+                f"{where}: {kind.__name__} has no field {name}", do="see its fields in the TRL reference"
+            )
+
+
+def accumulation(section: Any, world: int) -> int:
+    """Micro-batches an optimiser step on each of `world` devices.
+
+    Raises:
+        UsageError: the rows do not divide evenly.
+    """
+    per_step = section.micro_batch_size * world
+    if section.batch_size % per_step:
+        raise UsageError(
+            f"batch_size {section.batch_size} is not a multiple of micro_batch_size {section.micro_batch_size} "
+            f"x {world} device(s)",
+            do="change one of them",
+        )
+    return int(section.batch_size // per_step)
+
+
+def world_size() -> int:
+    """Processes that train together; set by accelerate and torchrun."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def _shared(job: Job) -> dict[str, Any]:
+    section, train = job.section, job.recipe.train
+    assert train is not None
+    gpu = torch.cuda.is_available()
+    bfloat16 = gpu if train.precision == "auto" else train.precision == "bfloat16"
+    return {
+        "output_dir": str(job.checkpoints),
+        "num_train_epochs": section.epochs,
+        "max_steps": section.max_steps or -1,
+        "learning_rate": section.learning_rate,
+        "warmup_steps": section.warmup,
+        "lr_scheduler_type": section.schedule,
+        "per_device_train_batch_size": section.micro_batch_size,
+        "gradient_accumulation_steps": accumulation(section, world_size()),
+        "save_strategy": "steps",
+        "save_steps": section.save_every if section.save_every < 1 else int(section.save_every),
+        "save_total_limit": 2,
+        "logging_steps": 1,
+        "logging_nan_inf_filter": False,
+        "report_to": train.tracker,
+        "run_name": f"{job.recipe.name}-{job.stage}",
+        "project": job.recipe.name,
+        "seed": job.recipe.seed,
+        "bf16": bfloat16,
+        "use_cpu": not gpu,
+        "gradient_checkpointing": gpu,
+        "dataloader_pin_memory": gpu,
+        "disable_tqdm": True,
+    }
+
+
+def _completion(section: Any) -> dict[str, Any]:
+    grouped = getattr(section, "group_by_length", False)
+    return {
+        "max_length": section.max_length,
+        "packing": section.packing,
+        "shuffle_dataset": section.packing,
+        "train_sampling_strategy": "group_by_length" if grouped else "random",
+    }
+
+
+def _dpo(section: Any) -> dict[str, Any]:
+    values: dict[str, Any] = {
+        "max_length": section.max_length,
+        "beta": section.beta,
+        "loss_type": [section.loss],
+        "precompute_ref_log_probs": True,
+        "precompute_ref_batch_size": section.micro_batch_size,
+    }
+    if section.sft_weight:
+        values |= {"loss_type": [section.loss, "sft"], "loss_weights": [1.0, section.sft_weight]}
+    return values
+
+
+def _rl(section: Any) -> dict[str, Any]:
+    values: dict[str, Any] = {
+        "num_train_epochs": 1,
+        "max_steps": -1,
+        "steps_per_generation": accumulation(section, world_size()),
+        "num_generations": section.group_size,
+        "max_completion_length": section.max_completion_length,
+        "temperature": section.temperature_start,
+        "top_p": section.top_p,
+        "loss_type": section.loss,
+        "epsilon": section.epsilon,
+        "epsilon_high": section.epsilon_high,
+        "beta": section.beta,
+        "shuffle_dataset": False,
+    }
+    if section.vllm != "off":
+        values |= {"use_vllm": True, "vllm_mode": section.vllm}
+        if section.vllm == "colocate":
+            values["vllm_max_model_length"] = section.max_prompt_length + section.max_completion_length
+    return values

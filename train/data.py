@@ -1,0 +1,152 @@
+"""Training sets as TRL takes them: tokens with the loss mask for midtrain and sft, messages for dpo and rl.
+
+Completions are tokenised here and not by TRL, so that preflight looks at the very rows that are trained on, and so
+that rows over the length are counted and handled as the recipe says instead of being cut in silence.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from datasets import Dataset, concatenate_datasets
+
+from factory.errors import UsageError
+from train.manifest import Job, data_files
+
+IGNORED = -100
+"""Label of a token that gives no loss."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingRows:
+    """A stage's rows, ready for its trainer."""
+
+    rows: Dataset
+    read: int
+    """Rows in the set."""
+    overlong: list[dict[str, Any]] = field(default_factory=list)
+    """Rows over the length: problem id and tokens."""
+    lengths: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    """Tokens of every row in the set (prompt and answer; the longer side of a pair; the prompt alone in rl)."""
+
+
+def read_set(job: Job) -> Dataset:
+    """The stage's training set as it was exported."""
+    files = [str(path) for path in data_files(job)]
+    rows = Dataset.from_parquet(files, cache_dir=str(job.layout.run / "train" / ".cache"))
+    if not len(rows):
+        raise UsageError(f"{job.data} holds no rows", do="look at the ledger for what dropped them")
+    return rows
+
+
+def encode(
+    tokenizer: Any, prompt: list[dict[str, str]], completion: list[dict[str, str]], *, loss_on_prompt: bool
+) -> tuple[list[int], list[int]]:
+    """Token ids and labels of one row; prompt tokens are labelled -100 unless `loss_on_prompt`.
+
+    Raises:
+        UsageError: the chat template does not render the prompt as the beginning of prompt + completion.
+    """
+    before = tokenizer.apply_chat_template(prompt, add_generation_prompt=True, return_dict=True)["input_ids"]
+    ids = tokenizer.apply_chat_template([*prompt, *completion], return_dict=True)["input_ids"]
+    if ids[: len(before)] != before:
+        raise UsageError(
+            "the chat template renders a prompt differently with and without its answer, so the loss mask "
+            "cannot be placed",
+            do="give a template that appends only (train.student.chat_template)",
+        )
+    labels = list(ids) if loss_on_prompt else [IGNORED] * len(before) + ids[len(before) :]
+    return ids, labels
+
+
+def completion_rows(job: Job, tokenizer: Any) -> TrainingRows:
+    """`input_ids` and `labels` of the midtrain or sft set."""
+    section = job.section
+
+    def tokens(row: dict[str, Any]) -> dict[str, Any]:
+        ids, labels = encode(
+            tokenizer, row["prompt"], row["completion"], loss_on_prompt=section.loss_on_prompt
+        )
+        return {"input_ids": ids, "labels": labels, "length": len(ids)}
+
+    rows = read_set(job)
+    rows = rows.map(tokens, remove_columns=[c for c in rows.column_names if c != "problem_id"])
+    kept, overlong, lengths = _fit(job, rows, section.max_length, section.overlong)
+    if section.overlong == "truncate" and overlong:
+        size = section.max_length
+        kept = kept.map(lambda row: {"input_ids": row["input_ids"][:size], "labels": row["labels"][:size]})
+    return TrainingRows(kept.select_columns(["input_ids", "labels"]), len(rows), overlong, lengths)
+
+
+def preference_rows(job: Job, tokenizer: Any) -> TrainingRows:
+    """`prompt`, `chosen`, `rejected` messages; the length of a pair is that of its longer side."""
+    section = job.section
+
+    def length(row: dict[str, Any]) -> dict[str, Any]:
+        sides = [
+            encode(tokenizer, row["prompt"], row[s], loss_on_prompt=True)[0] for s in ("chosen", "rejected")
+        ]
+        return {"length": max(map(len, sides))}
+
+    rows = read_set(job).map(length)
+    kept, overlong, lengths = _fit(job, rows, section.max_length, section.overlong)
+    return TrainingRows(kept.select_columns(["prompt", "chosen", "rejected"]), len(rows), overlong, lengths)
+
+
+def prompt_rows(job: Job, tokenizer: Any) -> TrainingRows:
+    """Prompts for rl with the columns that the reward reads, in training order, repeated for every pass.
+
+    TRL replays the first epoch's order when a run is resumed in a later one, so there is only ever one epoch: further
+    passes are further rows. Rows that do not fill the last step are left out.
+    """
+    section = job.section
+
+    def length(row: dict[str, Any]) -> dict[str, Any]:
+        ids = tokenizer.apply_chat_template(row["prompt"], add_generation_prompt=True, return_dict=True)
+        return {"length": len(ids["input_ids"])}
+
+    rows = read_set(job).map(length)
+    columns = ["prompt", "answer", "answer_kind", "choices", "metadata", "problem_id"]
+    kept, overlong, lengths = _fit(job, rows, section.max_prompt_length, "drop")
+    kept = kept.select_columns(columns)
+    prompts = section.batch_size // section.group_size
+    wanted = section.max_steps * prompts if section.max_steps else round(len(kept) * section.epochs)
+    wanted = max(prompts, wanted // prompts * prompts)
+    repeats = -(-wanted // len(kept))
+    repeated = concatenate_datasets([kept] * repeats).select(range(wanted))
+    return TrainingRows(repeated, len(rows), overlong, lengths)
+
+
+def _fit(
+    job: Job, rows: Dataset, limit: int, policy: str
+) -> tuple[Dataset, list[dict[str, Any]], np.ndarray]:
+    lengths = np.asarray(rows["length"], dtype=np.int64)
+    over = np.flatnonzero(lengths > limit)
+    overlong = [{"problem_id": rows[int(i)]["problem_id"], "tokens": int(lengths[i])} for i in over]
+    if policy == "raise" and overlong:
+        worst = max(overlong, key=lambda row: row["tokens"])
+        raise UsageError(
+            f"{len(overlong)} of {len(rows)} rows of {job.data} are longer than {limit} tokens "
+            f"(the longest: {worst['problem_id']}, {worst['tokens']})",
+            do=f"raise train.{job.stage}.max_length, or set train.{job.stage}.overlong to drop",
+        )
+    kept = rows if policy == "truncate" else rows.select(np.flatnonzero(lengths <= limit))
+    if not len(kept):
+        raise UsageError(
+            f"every row of {job.data} is longer than {limit} tokens",
+            do=f"raise the length limit of train.{job.stage}",
+        )
+    return kept, overlong, lengths
+
+
+def training_texts(files: list[Path]) -> list[str]:
+    """All message texts of a completion set: what the tiny student's vocabulary is learnt from."""
+    import polars as pl
+
+    columns = pl.read_parquet(files, columns=["prompt", "completion"])
+    return [
+        message["content"] for name in columns.columns for row in columns[name] for message in row.to_list()
+    ]

@@ -1,0 +1,86 @@
+"""The reward: +1 for a verified answer, -1 for a wrong or missing one, none where nobody can tell.
+
+A completion whose check timed out or cannot be decided gives no signal (None); it is never read as a wrong answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from schemas import Verdict
+
+SIGNAL = {Verdict.CORRECT: 1.0, Verdict.INCORRECT: -1.0, Verdict.NO_ANSWER: -1.0}
+"""Paper: +1 if the final answer is verified correct, -1 otherwise [2nd]; the other verdicts give none."""
+
+
+def answer_part(text: str) -> str | None:
+    """What follows the reasoning; None when the reasoning never ended, so that nothing was answered."""
+    before, tag, answer = text.rpartition("</think>")
+    if tag:
+        return answer
+    return None if "<think>" in text else text
+
+
+def overlong_penalty(tokens: int, limit: int, buffer: int) -> float:
+    """DAPO's soft overlong punishment (arXiv 2503.14476, eq. 13): 0, falling to -1 over the last `buffer` tokens."""
+    if not buffer:
+        return 0.0
+    return -min(1.0, max(0.0, (tokens - (limit - buffer)) / buffer))
+
+
+class VerifiedReward:
+    """A TRL reward function over a `factory.verification.Verifier`; `verdicts` keeps the last batch's results."""
+
+    __name__ = "verified"
+
+    def __init__(self, verifier: Any, *, limit: int = 0, buffer: int = 0) -> None:
+        """`limit` and `buffer` in tokens switch soft overlong shaping on; see `overlong_penalty`."""
+        self.verifier, self.limit, self.buffer = verifier, limit, buffer
+        self.verdicts: list[str] = []
+
+    def __call__(
+        self,
+        completions: list[Any],
+        answer: list[str],
+        completion_ids: list[list[int]] | None = None,
+        answer_kind: list[str | None] | None = None,
+        choices: list[list[str] | None] | None = None,
+        metadata: list[str | None] | None = None,
+        log_metric: Callable[[str, float], None] | None = None,
+        **_: Any,
+    ) -> list[float | None]:
+        """One reward a completion, in order. Messages and plain texts are both taken."""
+        texts = [c if isinstance(c, str) else c[-1]["content"] for c in completions]
+        blank: list[Any] = [None] * len(texts)
+        self.verdicts = check(
+            self.verifier, texts, answer, answer_kind or blank, choices or blank, metadata or blank
+        )
+        rewards = [SIGNAL.get(Verdict(v)) for v in self.verdicts]
+        if self.buffer and completion_ids is not None:
+            penalties = [overlong_penalty(len(ids), self.limit, self.buffer) for ids in completion_ids]
+            rewards = [None if r is None else r + p for r, p in zip(rewards, penalties, strict=True)]
+        if log_metric is not None:
+            for verdict in Verdict:
+                log_metric(f"verdict/{verdict}", self.verdicts.count(verdict) / max(1, len(texts)))
+        return rewards
+
+
+def check(
+    verifier: Any,
+    texts: list[str],
+    golds: list[str],
+    kinds: list[str | None],
+    choices: list[list[str] | None],
+    metadata: list[str | None],
+) -> list[str]:
+    """The verdict of every completion; one that never left its reasoning is `no_answer` without being checked."""
+    from factory.verification import CheckRequest
+
+    parts = [answer_part(text) for text in texts]
+    asked = [i for i, part in enumerate(parts) if part is not None]
+    requests = [CheckRequest(parts[i], golds[i], kinds[i], choices[i], metadata[i]) for i in asked]
+    verdicts = [str(Verdict.NO_ANSWER)] * len(texts)
+    for i, result in zip(asked, verifier.check_many(requests), strict=True):
+        verdicts[i] = str(result.verdict)
+    return verdicts

@@ -1,0 +1,264 @@
+"""The paper's RL stabilisers as thin wrappers of TRL 1.16's `GRPOTrainer`; no method of TRL is copied.
+
+- reward rebalancing: sample `oversample` x `group_size` completions a prompt, learn from equally many right and wrong
+  ones, give no signal to prompts that are too easy or that are all right or all wrong (paper.md section 1, stage 4).
+- temperature annealing: TRL keeps the temperature in three places; setting `trainer.temperature` alone changes
+  neither the sampler nor the loss (tests/train/test_hooks.py shows it).
+- prompt optimisation lies in the data: rows come in training order and are not shuffled.
+
+With rewards +1 and -1 and k of each kept, the group's mean is 0 and its standard deviation 1, so advantages are +1 and
+-1 exactly.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from transformers import TrainerCallback
+from trl import GRPOTrainer
+
+
+def rebalance(
+    rewards: torch.Tensor, keep: int, max_accuracy: float, rng: random.Random
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Choose `keep` completions of every group: k right, k wrong, the rest without weight.
+
+    k = min(right, wrong, keep // 2); 0 for a group whose accuracy, before choosing, is above `max_accuracy`.
+    Completions without a reward (NaN) count neither as right nor as wrong and are never chosen with weight.
+
+    Args:
+        rewards: (groups, completions); above 0 is right, below is wrong, NaN is no signal.
+        keep: completions a group that go into the batch.
+        max_accuracy: largest accuracy that still gives a signal.
+        rng: draws which ones stay.
+
+    Returns:
+        Indices within the group and weights (0 or 1), both (groups, keep).
+    """
+    indices, weights = [], []
+    for row in rewards.tolist():
+        order = rng.sample(range(len(row)), len(row))
+        right = [i for i in order if row[i] > 0]
+        wrong = [i for i in order if row[i] <= 0]
+        silent = [i for i in order if row[i] != row[i]]
+        scored = len(right) + len(wrong)
+        easy = len(right) > max_accuracy * scored
+        k = 0 if easy else min(len(right), len(wrong), keep // 2)
+        chosen = right[:k] + wrong[:k]
+        indices.append((chosen + wrong[k:] + right[k:] + silent)[:keep])
+        weights.append([1.0] * (2 * k) + [0.0] * (keep - 2 * k))
+    return torch.tensor(indices), torch.tensor(weights)
+
+
+class FactoryGRPOTrainer(GRPOTrainer):
+    """`GRPOTrainer` that can rebalance groups and hands every rollout to `on_rollouts`."""
+
+    def __init__(
+        self,
+        *args: Any,
+        balance: bool = False,
+        oversample: int = 1,
+        max_accuracy: float = 1.0,
+        on_rollouts: Callable[[list[dict[str, Any]]], None] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Arguments of `GRPOTrainer`, and the rebalancing of `rebalance`.
+
+        Raises:
+            ValueError: a process would hold a part of a group.
+        """
+        super().__init__(*args, **kwargs)
+        self.balance, self.oversample, self.max_accuracy = balance, oversample if balance else 1, max_accuracy
+        self.on_rollouts = on_rollouts
+        self._scored: dict[str, Any] = {}
+        rows = self.args.per_device_train_batch_size * self.args.steps_per_generation
+        if balance and rows % self.num_generations:
+            raise ValueError(
+                f"each process samples {rows} rows, which is not a whole number of groups of {self.num_generations}"
+            )
+
+    def _calculate_rewards(
+        self, inputs: Any, prompts: Any, completions: Any, completion_ids_list: Any
+    ) -> torch.Tensor:
+        rewards = super()._calculate_rewards(inputs, prompts, completions, completion_ids_list)
+        self._scored = {
+            "inputs": inputs,
+            "completions": completions,
+            "ids": completion_ids_list,
+            "rewards": rewards,
+        }
+        return rewards
+
+    def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
+        if not self.model.training:
+            return super()._generate_and_score_completions(inputs)
+        if not self.balance:
+            batch = super()._generate_and_score_completions(inputs)
+            self._report(batch["advantages"].tolist(), self.num_generations)
+            return batch
+        group, wide = self.num_generations, self.num_generations * self.oversample
+        self.num_generations = wide
+        try:
+            many = [row for row in inputs[::group] for _ in range(wide)]
+            batch = super()._generate_and_score_completions(many)
+        finally:
+            self.num_generations = group
+        groups = len(inputs) // group
+        first = self.accelerator.process_index * groups
+        weights = self.reward_weights.to(self._scored["rewards"].device)
+        everyone = (self._scored["rewards"] * weights).sum(dim=1).view(-1, wide)
+        rewards = everyone[first : first + groups]
+        rng = random.Random(f"{self.args.seed}-{self.state.global_step}-{self.accelerator.process_index}")
+        index, weight = (t.to(rewards.device) for t in rebalance(rewards, group, self.max_accuracy, rng))
+        signs = rewards.gather(1, index).nan_to_num().sign() * weight
+        rows = (index + wide * torch.arange(groups, device=index.device).unsqueeze(1)).flatten()
+        self._report(_scatter(rows, signs, groups * wide), wide)
+        batch = _select(batch, rows, groups * wide)
+        batch["advantages"] = signs.flatten()
+        batch["completion_mask"] = batch["completion_mask"] * (weight > 0).flatten().unsqueeze(1)
+        batch = _trim(batch)
+        batch["num_items_in_batch"] = self.accelerator.gather(batch["completion_mask"].sum()).sum()
+        self._log_balance(everyone, rewards, weight)
+        return batch
+
+    def _log_balance(self, everyone: torch.Tensor, rewards: torch.Tensor, weight: torch.Tensor) -> None:
+        """Metrics that prove what rebalancing did in this step."""
+        scored = (~everyone.isnan()).sum(1).clamp(min=1)
+        accuracy = (everyone > 0).sum(1) / scored
+        live = self.accelerator.gather((weight.sum(1) > 0).float())
+        used = self.accelerator.gather(weight)
+        log = self._metrics["train"]
+        log["rebalance/accuracy"].append(accuracy.mean().item())
+        log["rebalance/live_groups"].append(live.mean().item())
+        log["rebalance/too_easy_groups"].append((accuracy > self.max_accuracy).float().mean().item())
+        log["rebalance/all_wrong_groups"].append((accuracy == 0).float().mean().item())
+        log["rebalance/rows_used"].append(used.mean().item())
+
+    def _report(self, advantages: list[float], group: int) -> None:
+        if self.on_rollouts is None:
+            return
+        scored, process = self._scored, self.accelerator.process_index
+        count = len(scored["inputs"])
+        rewards = scored["rewards"][process * count : (process + 1) * count].sum(dim=1).tolist()
+        reward = self.reward_funcs[0]
+        verdicts = getattr(reward, "verdicts", None) or [None] * count
+        ends = {*self.eos_token_ids, self.processing_class.pad_token_id}
+        self.on_rollouts(
+            [
+                {
+                    "step": self.state.global_step + 1,
+                    "problem_id": row.get("problem_id"),
+                    "prompt": row["prompt"][-1]["content"],
+                    "group": process * (count // group) + i // group,
+                    "completion": completion if isinstance(completion, str) else completion[-1]["content"],
+                    "gold": row.get("answer"),
+                    "verdict": verdict,
+                    "reward": None if value != value else value,
+                    "advantage": advantage,
+                    "tokens": len(ids),
+                    "truncated": ids[-1] not in ends,
+                    "temperature": float(self.temperature),
+                }
+                for i, (row, completion, ids, verdict, value, advantage) in enumerate(
+                    zip(
+                        scored["inputs"],
+                        scored["completions"],
+                        scored["ids"],
+                        verdicts,
+                        rewards,
+                        advantages,
+                        strict=True,
+                    )
+                )
+            ]
+        )
+
+
+def _scatter(rows: torch.Tensor, values: torch.Tensor, size: int) -> list[float]:
+    out = torch.zeros(size, device=values.device)
+    out[rows] = values.flatten()
+    return out.tolist()
+
+
+def _select(batch: dict[str, Any], rows: torch.Tensor, size: int) -> dict[str, Any]:
+    """Rows of every tensor that holds one row a completion."""
+    return {
+        key: value[rows] if torch.is_tensor(value) and value.dim() and value.size(0) == size else value
+        for key, value in batch.items()
+    }
+
+
+def _trim(batch: dict[str, Any]) -> dict[str, Any]:
+    """Cut the completion columns in which no chosen row has a token that counts."""
+    mask = batch["completion_mask"]
+    width = mask.size(1)
+    longest = max(1, int(mask.sum(1).max()))
+    return {
+        key: value[:, :longest] if torch.is_tensor(value) and value.dim() == 2 and _is_completion(key) else value
+        for key, value in batch.items()
+    } if longest < width else batch
+
+
+def _is_completion(key: str) -> bool:
+    return key not in ("prompt_ids", "prompt_mask") and not key.startswith("num_")
+
+
+class TemperatureSchedule(TrainerCallback):
+    """Move the rollout temperature linearly from `start` to `end` over the first `fraction` of the steps.
+
+    It reaches the sampler and the loss: TRL 1.16 divides the logits by a temperature kept in the closure of its fused
+    head (trl/trainer/utils.py, `add_fused_lm_head`), so that cell is written too.
+    """
+
+    def __init__(self, trainer: GRPOTrainer, start: float, end: float, fraction: float) -> None:
+        """Finds the closure cells; call it before training starts, because accelerate wraps `forward` then.
+
+        Raises:
+            ValueError: a rollout batch would serve several optimiser steps.
+            RuntimeError: TRL no longer keeps the temperature where this looks for it.
+        """
+        args = trainer.args
+        if args.steps_per_generation != args.gradient_accumulation_steps or args.num_iterations != 1:
+            raise ValueError("the temperature can only move when each optimiser step samples its own rollouts")
+        self.trainer, self.start, self.end, self.fraction = trainer, start, end, fraction
+        models = [model for model in (trainer.model, trainer.ref_model) if model is not None]
+        self.cells = [temperature_cell(model) for model in models]
+
+    def at(self, step: int, steps: int) -> float:
+        """Temperature of optimiser step `step` (from 0) of `steps`."""
+        share = min(1.0, step / max(1.0, self.fraction * steps))
+        return self.start + (self.end - self.start) * share
+
+    def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Set the temperature for this step's rollouts and loss."""
+        set_temperature(self.trainer, self.cells, self.at(state.global_step, state.max_steps))
+
+
+def set_temperature(trainer: GRPOTrainer, cells: list[Any], value: float) -> None:
+    """Write a temperature into sampler and loss, and log it."""
+    trainer.temperature = value
+    for cell in cells:
+        cell.cell_contents = value
+    if trainer.use_vllm:
+        trainer.vllm_generation.temperature = value
+    else:
+        trainer.generation_config.temperature = value
+        trainer.generation_kwargs["temperature"] = value
+    trainer._metrics["train"]["temperature"].append(value)
+
+
+def temperature_cell(model: Any) -> Any:
+    """The closure cell from which TRL's fused head reads the temperature.
+
+    Raises:
+        RuntimeError: there is none: TRL has changed.
+    """
+    base = model.get_base_model() if hasattr(model, "get_base_model") else model
+    function = getattr(base.forward, "__func__", base.forward)
+    names = function.__code__.co_freevars
+    if "temperature" not in names:
+        raise RuntimeError("TRL no longer keeps the temperature in its fused head: pin trl to 1.16")
+    return function.__closure__[names.index("temperature")]

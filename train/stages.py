@@ -1,0 +1,220 @@
+"""The stages: build the student, or make one TRL trainer, train it, and write `final/`."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer, PrinterCallback, ProgressCallback, Trainer
+from trl import DPOTrainer, SFTTrainer
+
+from factory.errors import FactoryError, Stopped, UsageError
+from factory.progress import watch
+from train.callbacks import LoudStop, MetricsFile, Progress, StopOnSignal, rollout_writer
+from train.configs import stage_config
+from train.data import TrainingRows, completion_rows, preference_rows, prompt_rows, training_texts
+from train.manifest import Job, data_files
+from train.rewards import VerifiedReward
+from train.rl import FactoryGRPOTrainer, TemperatureSchedule
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """What a stage measured, for its manifest and card."""
+
+    steps: int = 0
+    seconds: float = 0.0
+    rows: int = 0
+    read: int = 0
+    overlong: list[dict[str, Any]] = field(default_factory=list)
+    metrics: dict[str, float] = field(default_factory=dict)
+
+    def as_dict(self) -> dict[str, Any]:
+        """For the manifest."""
+        return asdict(self)
+
+
+def load_tokenizer(folder: Path | str, template: str | None) -> Any:
+    """A checkpoint's tokenizer, with the recipe's chat template in place of its own if there is one."""
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    if template is not None:
+        try:
+            tokenizer.chat_template = Path(template).read_text("utf-8")
+        except OSError as error:
+            raise UsageError(f"cannot read train.student.chat_template {template}: {error}") from error
+    if tokenizer.chat_template is None:
+        raise UsageError(f"{folder} has no chat template", do="name one with train.student.chat_template")
+    return tokenizer
+
+
+def load_model(folder: Path, attention: str | None) -> Any:
+    """A checkpoint's model in float32; lower precision is the arithmetic's business (autocast), not the weights'."""
+    kwargs = {"attn_implementation": attention} if attention else {}
+    return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, **kwargs)
+
+
+def build_base(job: Job) -> Trained:
+    """Stage `base`: build the tiny student, or copy the checkpoint that the recipe names."""
+    from train.tiny import write_tiny
+
+    student = job.section
+    with _finished_folder(job) as folder:
+        if student.model == "tiny":
+            write_tiny(student, training_texts(data_files(job)), folder, job.recipe.seed)
+        else:
+            tokenizer = load_tokenizer(student.model, student.chat_template)
+            model = AutoModelForCausalLM.from_pretrained(student.model, revision=student.revision)
+            model.save_pretrained(folder)
+            tokenizer.save_pretrained(folder)
+    return Trained()
+
+
+def train_stage(job: Job, checkpoint: Path | None) -> Trained:
+    """Train one stage from its parent's `final/`, going on from `checkpoint` when there is one.
+
+    Raises:
+        UsageError: settings that TRL refuses, rows too long.
+        Stopped: the user stopped it; a checkpoint is saved.
+        FactoryError: the run cannot come to anything (see `LoudStop`).
+    """
+    assert job.recipe.train is not None and job.parent is not None
+    student, section = job.recipe.train.student, job.section
+    parent = job.layout.checkpoint(job.parent)
+    config = stage_config(job)
+    tokenizer = load_tokenizer(parent, student.chat_template)
+    rows = {"dpo": preference_rows, "rl": prompt_rows}.get(job.stage, completion_rows)(job, tokenizer)
+    model = load_model(parent, student.attention)
+    resumed = int(checkpoint.name.rpartition("-")[2]) if checkpoint else 0
+    stop = StopOnSignal()
+    loud = {"stop_clipped": section.stop_clipped, "patience": section.patience} if job.stage == "rl" else {}
+    try:
+        with watch(f"train {job.stage}", unit="steps") as task, _reward(job) as reward:
+            callbacks = [
+                Progress(task, resumed),
+                MetricsFile(job.folder / "metrics.jsonl", resumed),
+                LoudStop(job.stage, **loud),
+                stop,
+            ]
+            shared = {"processing_class": tokenizer, "callbacks": callbacks, "peft_config": _lora(job)}
+            trainer = _trainer(job, model, config, rows, reward, shared)
+            trainer.remove_callback(PrinterCallback)
+            trainer.remove_callback(ProgressCallback)
+            began = time.monotonic()
+            result = trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    finally:
+        stop.release()
+    if stop.asked and trainer.state.global_step < trainer.state.max_steps:
+        raise Stopped(
+            f"stage {job.stage} stopped at step {trainer.state.global_step} of {trainer.state.max_steps}",
+            do="the same command with --resume goes on",
+        )
+    _save(job, trainer, tokenizer)
+    numbers = {k: float(v) for k, v in result.metrics.items() if isinstance(v, int | float)}
+    return Trained(
+        trainer.state.global_step,
+        round(time.monotonic() - began, 3),
+        len(rows.rows),
+        rows.read,
+        rows.overlong,
+        numbers | _last_metrics(trainer),
+    )
+
+
+def _trainer(
+    job: Job, model: Any, config: Any, rows: TrainingRows, reward: Any, shared: dict[str, Any]
+) -> Trainer:
+    section = job.section
+    if job.stage == "dpo":
+        return DPOTrainer(model, args=config, train_dataset=rows.rows, **shared)
+    if job.stage != "rl":
+        return SFTTrainer(model, args=config, train_dataset=rows.rows, **shared)
+    trainer = FactoryGRPOTrainer(
+        model,
+        reward_funcs=reward,
+        args=config,
+        train_dataset=rows.rows,
+        balance=section.rebalance,
+        oversample=section.oversample,
+        max_accuracy=section.max_accuracy,
+        on_rollouts=rollout_writer(job.folder / "rollouts", config.process_index),
+        **shared,
+    )
+    if section.temperature_start != section.temperature_end:
+        trainer.add_callback(
+            TemperatureSchedule(
+                trainer, section.temperature_start, section.temperature_end, section.temperature_fraction
+            )
+        )
+    return trainer
+
+
+@contextmanager
+def _reward(job: Job) -> Iterator[VerifiedReward | None]:
+    if job.stage != "rl":
+        yield None
+        return
+    from factory.verification import Verifier
+
+    section = job.section
+    with Verifier(job.recipe.verify) as verifier:
+        yield VerifiedReward(verifier, limit=section.max_completion_length, buffer=section.overlong_buffer)
+
+
+def _lora(job: Job) -> Any:
+    assert job.recipe.train is not None
+    lora = job.recipe.train.lora
+    if lora is None:
+        return None
+    from peft import LoraConfig
+
+    return LoraConfig(
+        r=lora.rank,
+        lora_alpha=lora.alpha,
+        lora_dropout=lora.dropout,
+        target_modules=lora.targets,
+        task_type="CAUSAL_LM",
+    )
+
+
+def _save(job: Job, trainer: Trainer, tokenizer: Any) -> None:
+    """Write `final/`. An adapter is merged into its float32 base once, here, and the merge is checked."""
+    with _finished_folder(job) as folder:
+        assert job.recipe.train is not None
+        if job.recipe.train.lora is None:
+            trainer.save_model(str(folder))
+        elif trainer.accelerator.is_main_process:
+            from train.merge import merge_adapter
+
+            model = trainer.accelerator.unwrap_model(trainer.model)
+            merge_adapter(model).save_pretrained(folder)
+        if trainer.accelerator.is_main_process:
+            tokenizer.save_pretrained(folder)
+            (folder / "training_args.bin").unlink(missing_ok=True)
+        trainer.accelerator.wait_for_everyone()
+
+
+@contextmanager
+def _finished_folder(job: Job) -> Iterator[Path]:
+    """A folder that becomes `final/` only when the block ends well."""
+    folder = job.folder / "final.partial"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    yield folder
+    if not any(folder.glob("*.safetensors")):
+        raise FactoryError(f"stage {job.stage} wrote no weights into {folder}")
+    shutil.rmtree(job.final, ignore_errors=True)
+    folder.rename(job.final)
+
+
+def _last_metrics(trainer: Trainer) -> dict[str, float]:
+    """The last logged value of every metric."""
+    last: dict[str, float] = {}
+    for line in trainer.state.log_history:
+        last |= {f"last/{k}": float(v) for k, v in line.items() if isinstance(v, int | float) and k != "step"}
+    return last
