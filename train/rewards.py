@@ -79,7 +79,16 @@ def check(
 
     parts = [answer_part(text) for text in texts]
     asked = [i for i, part in enumerate(parts) if part is not None]
-    requests = [CheckRequest(parts[i], golds[i], kinds[i], choices[i], metadata[i]) for i in asked]
+    requests = [
+        CheckRequest(
+            response=str(parts[i]),
+            gold=golds[i],
+            answer_kind=kinds[i],
+            choices=tuple(options) if (options := choices[i]) else None,
+            metadata=metadata[i],
+        )
+        for i in asked
+    ]
     verdicts = [str(Verdict.NO_ANSWER)] * len(texts)
     for i, result in zip(asked, verifier.check_many(requests), strict=True):
         verdicts[i] = str(result.verdict)
