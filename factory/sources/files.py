@@ -59,16 +59,24 @@ def join(results: Sequence[ReadResult]) -> ReadResult:
     return ReadResult(stack([r.rows for r in results]), _stack_dropped([r.dropped for r in results]))
 
 
-def read_file(path: Path) -> ReadResult:
+def read_file(path: Path, *, place: str | None = None) -> ReadResult:
     """Read one file; the suffix says how.
+
+    Args:
+        path: the file.
+        place: name of a column to add with each row's `FILE:LINE` (Parquet: row number from 1).
 
     Raises:
         UsageError: the file cannot be read at all.
     """
     try:
         if path.suffix == ".parquet":
-            return ReadResult(pl.read_parquet(path), no_drops())
-        return _read_lines(path)
+            rows, numbers, dropped = *_numbered(pl.read_parquet(path)), no_drops()
+        else:
+            rows, numbers, dropped = _read_lines(path)
+        if place is not None:
+            rows = rows.with_columns(pl.Series(place, [f"{path}:{n}" for n in numbers], dtype=pl.String))
+        return ReadResult(rows, dropped)
     except (OSError, EOFError, zlib.error, pl.exceptions.PolarsError) as error:
         raise UsageError(
             f"cannot read {path}: {_first_line(error)}", do="check that the file is whole"
@@ -107,8 +115,13 @@ def drop_lines(bad: Sequence[tuple[str, str, str, str]]) -> pl.DataFrame:
     )
 
 
-def _read_lines(path: Path) -> ReadResult:
+def _numbered(rows: pl.DataFrame) -> tuple[pl.DataFrame, list[int]]:
+    return rows, list(range(1, rows.height + 1))
+
+
+def _read_lines(path: Path) -> tuple[pl.DataFrame, list[int], pl.DataFrame]:
     objects: list[dict[str, Any]] = []
+    numbers: list[int] = []
     bad: list[tuple[str, str, str, str]] = []
     for number, line in _lines(path):
         raw = line.rstrip(b"\r\n")
@@ -119,7 +132,8 @@ def _read_lines(path: Path) -> ReadResult:
             bad.append((f"{path}:{number}", reason, detail, raw.decode("utf-8", "replace")))
         else:
             objects.append(value)
-    return ReadResult(frame_of(objects), drop_lines(bad))
+            numbers.append(number)
+    return frame_of(objects), numbers, drop_lines(bad)
 
 
 def _parse(raw: bytes) -> tuple[dict[str, Any] | None, str, str]:

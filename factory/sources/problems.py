@@ -1,0 +1,121 @@
+"""Problems from any source, as one table: `schemas.PROBLEM`."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from factory.errors import UsageError
+from factory.sources.files import ReadResult, join, no_drops, read_file, require_columns
+from factory.sources.gym import gym_problems
+from factory.sources.hub import read_hub
+from factory.sources.normalise import PLACE, problem_rows
+from factory.sources.paths import expand
+from factory.sources.procedural import draw_problems
+from factory.store.writer import dropped_rows
+from schemas import PROBLEM
+
+STEP = "problems"
+
+
+def read_problems(
+    sources: str | Path | Sequence[str | Path],
+    *,
+    problem_field: str = "problem",
+    answer_field: str = "answer",
+    limit: int | None = None,
+    seed: int = 0,
+) -> ReadResult:
+    """Read problems in source order.
+
+    Args:
+        sources: files, folders, globs, `hf://datasets/...`, `procedural:...`, `reasoning_gym:...`.
+        problem_field: column with the problem's text.
+        answer_field: column with the gold answer; may be absent when it is the default.
+        limit: stop after this many problems.
+        seed: seed of sources that draw and name none.
+
+    Returns:
+        PROBLEM rows with unique ids; what could not be used is in `dropped`, with its reason.
+
+    Raises:
+        UsageError: a source does not exist, cannot be read, or lacks the column.
+    """
+    listed = [sources] if isinstance(sources, (str, Path)) else list(sources)
+    if not listed:
+        raise UsageError("no source of problems given", do="name a file, hf://datasets/... or procedural:all")
+    found: list[ReadResult] = []
+    for source in listed:
+        have = sum(result.rows.height for result in found)
+        if limit is not None and have >= limit:
+            break
+        left = None if limit is None else limit - have
+        found += _read_source(source, problem_field, answer_field, left, seed)
+    return _unique(join(found), limit)
+
+
+def problem_id(source: str, text: str) -> str:
+    """`p-` + 16 hex of SHA-256 over source and text (schemas/problem.py)."""
+    return "p-" + hashlib.sha256(f"{source}\n{text}".encode()).hexdigest()[:16]
+
+
+def _read_source(
+    source: str | Path, problem_field: str, answer_field: str, limit: int | None, seed: int
+) -> list[ReadResult]:
+    text = str(source)
+    if text.startswith("procedural:"):
+        return [_drawn(draw_problems(text, seed=seed, limit=limit))]
+    if text.startswith("reasoning_gym:"):
+        return [_drawn(gym_problems(text, seed=seed, limit=limit))]
+    if text.startswith("hf://"):
+        rows, name = read_hub(text, limit=limit)
+        read = [(ReadResult(rows, no_drops()), name, text)]
+    else:
+        read = [(read_file(path, place=PLACE), _stem(path), str(path)) for path in expand(source)]
+    results = []
+    for result, name, where in read:
+        if result.rows_in and not result.rows.height:
+            results.append(ReadResult(_table([]), result.dropped))
+            continue
+        needed = [problem_field] + ([answer_field] if answer_field != "answer" else [])
+        require_columns(result.rows, needed, where)
+        kept, empty = problem_rows(result.rows, problem_field, answer_field, name)
+        results.append(ReadResult(_table(kept), pl.concat([result.dropped, empty])))
+    return results
+
+
+def _drawn(rows: list[dict[str, Any]]) -> ReadResult:
+    return ReadResult(_table(rows), no_drops())
+
+
+def _table(rows: list[dict[str, Any]]) -> pl.DataFrame:
+    kinds: dict[str, Any] = {name: pl.String for name in PROBLEM.names} | {"choices": pl.List(pl.String)}
+    for row in rows:
+        row["id"] = row.get("id") or problem_id(row["source"], row["problem"])
+    return pl.DataFrame(rows, schema=kinds)
+
+
+def _unique(result: ReadResult, limit: int | None) -> ReadResult:
+    """Keep the first row of every id."""
+    rows = result.rows
+    dropped = result.dropped
+    if not rows.height:
+        return result
+    again = ~rows["id"].is_first_distinct()
+    if again.any():
+        twice = dropped_rows(
+            rows.filter(again),
+            step=STEP,
+            reason="duplicate_id",
+            detail=pl.format("id {} occurs earlier in the sources", pl.col("id")),
+        )
+        rows, dropped = rows.filter(~again), pl.concat([dropped, twice])
+    return ReadResult(rows if limit is None else rows.head(limit), dropped)
+
+
+def _stem(path: Path) -> str:
+    return path.name.partition(".")[0]
