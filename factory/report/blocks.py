@@ -1,0 +1,100 @@
+"""What a report section is made of: figures, tables, notes, texts. Values only; the template writes the HTML."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from markupsafe import Markup
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """An SVG drawn by `factory.report.plots`. `svg` is trusted markup: it is made by the plotting library."""
+
+    svg: Markup
+    caption: str
+    kind: str = "figure"
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """A table of text cells. Numbers are right-aligned by the template."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    caption: str = ""
+    folded: bool = False
+    kind: str = "grid"
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """One sentence: plain, or a warning."""
+
+    text: str
+    warning: bool = False
+    kind: str = "note"
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A model's or a source's text, shown as it is and folded when long. Hostile input: never markup."""
+
+    title: str
+    facts: tuple[tuple[str, str], ...]
+    pieces: tuple[tuple[str, str], ...]
+    kind: str = "text"
+
+
+Block = Figure | Grid | Note | Text
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One part of the report; `source` names the tables that its numbers were computed from."""
+
+    key: str
+    title: str
+    source: str
+    blocks: tuple[Block, ...]
+
+
+def grid(
+    columns: Sequence[str], rows: Sequence[Sequence[Any]], caption: str = "", *, folded: bool = False
+) -> Grid:
+    """A `Grid` whose cells are shown by `show`."""
+    return Grid(tuple(columns), tuple(tuple(show(cell) for cell in row) for row in rows), caption, folded)
+
+
+def show(value: Any) -> str:
+    """A cell: thousands separated, floats to four digits, nothing for None."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:.4g}"
+    return str(value)
+
+
+def percent(part: float, whole: float) -> str:
+    """`part` of `whole` as a percentage; a dash when there is no whole."""
+    return f"{100 * part / whole:.1f}%" if whole else "–"
+
+
+def dollars(value: float | None) -> str:
+    """US dollars with as many digits as the amount needs."""
+    if value is None:
+        return "–"
+    return f"${value:,.2f}" if value >= 1 or value == 0 else f"${value:.6f}".rstrip("0")
+
+
+def shorten(text: str | None, limit: int) -> str:
+    """The first `limit` characters, with the number of those left out."""
+    if text is None:
+        return ""
+    return text if len(text) <= limit else f"{text[:limit]} … ({len(text) - limit:,} more characters)"

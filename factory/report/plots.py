@@ -1,0 +1,285 @@
+"""The report's plots: plain numbers in, a `Figure` out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from factory.report.blocks import Figure
+from factory.report.svg import BAD, FAINT, FIRST, INK, PAPER, SERIES, axes, draw
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Canvas
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A point estimate with its interval, all in the same unit."""
+
+    label: str
+    value: float
+    low: float
+    high: float
+
+
+def histogram(
+    name: str,
+    series: Mapping[str, Sequence[float]],
+    *,
+    xlabel: str,
+    caption: str,
+    bins: int = 40,
+    limits: tuple[float, float] | None = None,
+    colours: Sequence[str] = SERIES,
+) -> Figure:
+    """Overlaid step histograms on common bins; counts."""
+    values = np.concatenate([np.asarray(list(v), dtype=float) for v in series.values()] or [np.zeros(0)])
+    low, high = limits or ((float(values.min()), float(values.max())) if values.size else (0.0, 1.0))
+    edges = np.linspace(low, high if high > low else low + 1, bins + 1).tolist()
+
+    def paint(canvas: Canvas) -> None:
+        plot = axes(canvas)
+        for (label, numbers), colour in zip(series.items(), colours, strict=False):
+            plot.hist(
+                np.asarray(list(numbers), dtype=float),
+                bins=edges,
+                histtype="stepfilled",
+                alpha=0.35,
+                color=colour,
+            )
+            plot.hist(
+                np.asarray(list(numbers), dtype=float),
+                bins=edges,
+                histtype="step",
+                color=colour,
+                linewidth=1.4,
+                label=f"{label} ({len(numbers):,})",
+            )
+        plot.set_xlabel(xlabel)
+        plot.set_ylabel("rows")
+        _thousands(plot)
+        canvas.legend(loc="outside upper right", ncols=4)
+
+    return Figure(draw(name, caption, paint), caption)
+
+
+def stacked_bars(
+    name: str,
+    rows: Mapping[str, Mapping[str, float]],
+    colours: Mapping[str, str],
+    *,
+    xlabel: str,
+    caption: str,
+) -> Figure:
+    """Horizontal bars, one a row, stacked by part in the order of `colours`."""
+
+    def paint(canvas: Canvas) -> None:
+        plot = axes(canvas)
+        names = [_short(n, 28) for n in rows]
+        left = np.zeros(len(rows))
+        for part, colour in colours.items():
+            widths = np.array([float(row.get(part, 0)) for row in rows.values()])
+            if widths.sum():
+                plot.barh(range(len(rows)), widths, left=left, color=colour, label=part, height=0.7)
+                left += widths
+        plot.set_yticks(range(len(rows)), names)
+        plot.invert_yaxis()
+        plot.grid(axis="y", visible=False)
+        plot.set_xlabel(xlabel)
+        plot.xaxis.set_major_formatter(_count)
+        canvas.legend(loc="outside upper right", ncols=5)
+
+    return Figure(draw(name, caption, paint, height=1.1 + 0.3 * max(len(rows), 1)), caption)
+
+
+def intervals(
+    name: str,
+    groups: Mapping[str, Sequence[Interval]],
+    *,
+    ylabel: str,
+    caption: str,
+) -> Figure:
+    """Points with intervals, joined over an ordered category axis; one line a group."""
+    order = list(dict.fromkeys(point.label for points in groups.values() for point in points))
+
+    def paint(canvas: Canvas) -> None:
+        plot = axes(canvas)
+        spread = np.linspace(-0.12, 0.12, len(groups)) if len(groups) > 1 else [0.0]
+        for (group, points), colour, shift in zip(groups.items(), SERIES, spread, strict=False):
+            x = [order.index(p.label) + float(shift) for p in points]
+            y = [p.value for p in points]
+            errors = [[max(p.value - p.low, 0) for p in points], [max(p.high - p.value, 0) for p in points]]
+            plot.errorbar(
+                x, y, yerr=errors, color=colour, marker="o", markersize=5, capsize=4, label=_short(group, 40)
+            )
+            for at, point in zip(x, points, strict=True):
+                plot.annotate(
+                    f"{point.value:.1f}",
+                    (at, point.value),
+                    xytext=(6, 5),
+                    textcoords="offset points",
+                    fontsize=8,
+                )
+        plot.set_xticks(range(len(order)), order)
+        plot.set_xlim(-0.4, max(len(order) - 0.6, 0.6))
+        plot.set_ylabel(ylabel)
+        canvas.legend(loc="outside upper right", ncols=3)
+
+    return Figure(draw(name, caption, paint, height=3.2), caption)
+
+
+def lines(
+    name: str, panels: Mapping[str, Mapping[str, tuple[Sequence[float], Sequence[float]]]], *, caption: str
+) -> Figure:
+    """Small multiples, two a row: panel title to {series: (x, y)}; x is the training step."""
+    count = max(len(panels), 1)
+    rows = (count + 1) // 2
+
+    def paint(canvas: Canvas) -> None:
+        for index, (title, series) in enumerate(panels.items()):
+            plot = canvas.add_subplot(rows, 2, index + 1)
+            for (label, (x, y)), colour in zip(series.items(), SERIES, strict=False):
+                plot.plot(x, y, color=colour, linewidth=1.3, label=_short(label, 24))
+            plot.set_title(_short(title, 48))
+            plot.set_xlabel("step")
+            if len(series) > 1:
+                plot.legend()
+
+    return Figure(draw(name, caption, paint, height=2.3 * rows), caption)
+
+
+def calibration(name: str, points: Sequence[tuple[float, float, int]], *, caption: str) -> Figure:
+    """Reliability: predicted against observed rate, the dot's area by the number of rows, beside the diagonal."""
+
+    def paint(canvas: Canvas) -> None:
+        plot = axes(canvas)
+        plot.plot([0, 1], [0, 1], color=FAINT, linestyle="--", linewidth=1)
+        largest = max((n for _, _, n in points), default=1)
+        for predicted, observed, n in points:
+            plot.scatter([predicted], [observed], s=20 + 180 * n / largest, color=FIRST, alpha=0.6)
+            plot.annotate(
+                f"{n:,}", (predicted, observed), xytext=(8, -9), textcoords="offset points", fontsize=8
+            )
+        plot.set_xlim(0, 1)
+        plot.set_ylim(-0.03, 1.05)
+        plot.set_aspect("equal")
+        plot.set_xlabel("predicted pass rate")
+        plot.set_ylabel("observed pass rate")
+
+    return Figure(draw(name, caption, paint, height=4.0, width=4.6), caption, kind="narrow")
+
+
+def heat(name: str, rows: Sequence[str], columns: Sequence[str], counts: Any, *, caption: str) -> Figure:
+    """Counts by two labels, written into the cells; shaded by the share of the largest."""
+    table = np.asarray(counts, dtype=float).reshape(len(rows), len(columns))
+
+    def paint(canvas: Canvas) -> None:
+        plot = axes(canvas)
+        plot.grid(visible=False)
+        top = table.max() if table.size and table.max() else 1.0
+        for y in range(len(rows)):
+            for x in range(len(columns)):
+                share = table[y, x] / top
+                plot.fill(
+                    [x - 0.5, x + 0.5, x + 0.5, x - 0.5],
+                    [y - 0.5, y - 0.5, y + 0.5, y + 0.5],
+                    color=FIRST,
+                    alpha=0.08 + 0.6 * share if table[y, x] else 0,
+                    linewidth=0,
+                )
+                plot.text(x, y, f"{int(table[y, x]):,}", ha="center", va="center", color=INK, fontsize=9)
+        plot.set_xticks(range(len(columns)), [_short(c, 16) for c in columns])
+        plot.set_yticks(range(len(rows)), [_short(r, 28) for r in rows])
+        plot.set_xlim(-0.5, len(columns) - 0.5)
+        plot.set_ylim(len(rows) - 0.5, -0.5)
+        plot.tick_params(length=0)
+        for spine in plot.spines.values():
+            spine.set_visible(False)
+
+    return Figure(draw(name, caption, paint, height=0.8 + 0.3 * max(len(rows), 1)), caption)
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One column of a funnel: a step with what came in, what left it, and why the rest was dropped."""
+
+    name: str
+    rows_in: int
+    rows_out: int
+    dropped: Mapping[str, int]
+
+
+def sankey(name: str, stages: Sequence[Stage], *, unit: str, caption: str) -> Figure:
+    """A funnel as a Sankey: bars as high as their rows, bands between steps, dropped rows leaving downwards."""
+
+    def paint(canvas: Canvas) -> None:
+        plot = axes(canvas)
+        plot.axis("off")
+        top = max((s.rows_in for s in stages), default=1) or 1
+        for index, stage in enumerate(stages):
+            kept, lost = stage.rows_out / top, sum(stage.dropped.values()) / top
+            after = stages[index + 1].rows_in / top if index + 1 < len(stages) else kept
+            plot.fill(
+                [index, index + 0.07, index + 0.07, index],
+                [1, 1, 1 - kept - lost, 1 - kept - lost],
+                color=INK,
+                lw=0,
+            )
+            _band(plot, index + 0.07, index + 1, (1 - kept, 1), (1 - after, 1), FIRST)
+            if lost:
+                _band(
+                    plot, index + 0.07, index + 0.42, (1 - kept - lost, 1 - kept), (-0.16 - lost, -0.16), BAD
+                )
+                reasons = sorted(stage.dropped.items(), key=lambda pair: (-pair[1], pair[0]))
+                lines = [f"−{n:,} {_short(why, 18)}" for why, n in reasons[:3]]
+                if len(reasons) > 3:
+                    lines.append(f"−{sum(n for _, n in reasons[3:]):,} for {len(reasons) - 3} more reasons")
+                plot.text(index + 0.02, -0.2 - lost, "\n".join(lines), va="top", fontsize=8, color=BAD)
+            plot.text(index, 1.2, _short(stage.name, 22), fontsize=9, weight="bold", va="bottom")
+            plot.text(index, 1.05, f"{stage.rows_in:,} in", fontsize=8.5, va="bottom")
+        end = len(stages)
+        plot.fill([end, end + 0.07, end + 0.07, end], [1, 1, 1 - kept, 1 - kept], color=INK, lw=0)
+        plot.text(end, 1.05, f"{stages[-1].rows_out:,} {unit}", fontsize=8.5, va="bottom")
+        plot.set_xlim(-0.05, end + 0.55)
+        plot.set_ylim(-1.35, 1.5)
+
+    return Figure(draw(name, caption, paint, height=2.9), caption)
+
+
+def _band(
+    plot: Any, x0: float, x1: float, left: tuple[float, float], right: tuple[float, float], colour: str
+) -> None:
+    from matplotlib.patches import PathPatch
+    from matplotlib.path import Path
+
+    middle = (x0 + x1) / 2
+    points = [
+        (x0, left[1]),
+        (middle, left[1]),
+        (middle, right[1]),
+        (x1, right[1]),
+        (x1, right[0]),
+        (middle, right[0]),
+        (middle, left[0]),
+        (x0, left[0]),
+        (x0, left[1]),
+    ]
+    codes = [Path.MOVETO, *[Path.CURVE4] * 3, Path.LINETO, *[Path.CURVE4] * 3, Path.CLOSEPOLY]
+    plot.add_patch(PathPatch(Path(points, codes), facecolor=colour, edgecolor=PAPER, alpha=0.45, linewidth=0))
+
+
+def _thousands(plot: Any) -> None:
+    plot.xaxis.set_major_formatter(_count)
+    plot.yaxis.set_major_formatter(_count)
+
+
+def _count(value: float, _: object = None) -> str:
+    return f"{value:,.0f}" if abs(value) >= 10 or float(value).is_integer() else f"{value:g}"
+
+
+def _short(text: str, limit: int) -> str:
+    flat = " ".join(str(text).split())
+    return flat if len(flat) <= limit else flat[: limit - 1] + "…"

@@ -1,0 +1,96 @@
+"""Examples: the best, the worst and the longest responses, and rows that every step dropped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import polars as pl
+
+from factory.report.blocks import Block, Section, Text, shorten
+from factory.report.tables import RunTables
+from schemas import Verdict
+
+_TEXT = 6_000
+"""Characters shown of one text: a report stays small however long the traces are."""
+
+_COLUMNS = [
+    "response_id",
+    "problem_id",
+    "problem",
+    "answer",
+    "reasoning",
+    "content",
+    "verdict",
+    "method",
+    "extracted",
+    "verdict_reason",
+    "completion_tokens",
+    "loop_score",
+    "domain",
+    "level",
+    "source",
+]
+
+
+def examples(run: RunTables) -> Section | None:
+    """A few rows in full, chosen by rule, so that nobody has to trust the averages."""
+    table = run.best_verdicts
+    blocks: list[Block] = []
+    if table.readable:
+        # Ids and numbers first: the texts of a whole run need not fit in memory to pick five of them.
+        frame = table.rows(["response_id", "verdict", "completion_tokens", "loop_score"]).with_columns(
+            pl.col("loop_score").cast(pl.Float64), pl.col("completion_tokens").cast(pl.Int64)
+        )
+        picks = list(_picks(frame))
+        texts = _full(run, [row_id for _, row_id in picks])
+        blocks += [_response(title, texts[row_id]) for title, row_id in picks if row_id in texts]
+    for folder in run.folders.values():
+        dropped = folder.dropped_rows(["row_id", "reason", "detail", "evidence", "row"])
+        for row in (
+            dropped.unique("reason", keep="first", maintain_order=True).head(3).iter_rows(named=True)
+            if dropped.height
+            else ()
+        ):
+            blocks.append(
+                Text(
+                    f"Dropped by {folder.name}: {row['reason']}",
+                    (("row", row["row_id"]), ("detail", row["detail"] or "")),
+                    tuple((k, shorten(row[k], 1_500)) for k in ("evidence", "row") if row[k]),
+                )
+            )
+    return Section("examples", "Examples", f"{table.name}, dropped/", tuple(blocks)) if blocks else None
+
+
+def _picks(frame: pl.DataFrame) -> Iterator[tuple[str, str]]:
+    correct = frame.filter(pl.col("verdict") == Verdict.CORRECT.value)
+    wrong = frame.filter(pl.col("verdict") == Verdict.INCORRECT.value)
+    rules = (
+        ("Best: correct, shortest without repetition", correct.sort("loop_score", "completion_tokens", "response_id", nulls_last=True)),
+        ("Worst: incorrect, most repetitive", wrong.sort("loop_score", "response_id", descending=[True, False], nulls_last=True)),
+        ("Longest", frame.sort("completion_tokens", "response_id", descending=[True, False], nulls_last=True)),
+        ("Shortest correct", correct.sort("completion_tokens", "response_id", nulls_last=True)),
+    )  # fmt: skip
+    seen = set()
+    for title, ordered in rules:
+        if ordered.height and ordered["response_id"][0] not in seen:
+            seen.add(ordered["response_id"][0])
+            yield title, ordered["response_id"][0]
+
+
+def _full(run: RunTables, ids: list[str]) -> dict[str, dict[str, Any]]:
+    parts = list(run.best_verdicts.parts)
+    scan = pl.scan_parquet(parts, missing_columns="insert", extra_columns="ignore")
+    present = set(scan.collect_schema().names())
+    wanted = [c for c in _COLUMNS if c in present]
+    rows = scan.filter(pl.col("response_id").is_in(ids)).select(wanted).collect(engine="streaming")
+    return {row["response_id"]: row for row in rows.iter_rows(named=True)}
+
+
+def _response(title: str, row: dict[str, Any]) -> Text:
+    names = ("verdict", "method", "verdict_reason", "extracted", "answer", "completion_tokens", "domain", "level", "source", "response_id")  # fmt: skip
+    facts = tuple((name.replace("_", " "), str(row[name])) for name in names if row.get(name) is not None)
+    pieces = tuple(
+        (name, shorten(row.get(name), _TEXT)) for name in ("problem", "reasoning", "content") if row.get(name)
+    )
+    return Text(title, facts, pieces)

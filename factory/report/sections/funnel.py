@@ -1,0 +1,92 @@
+"""The funnel: what went into every step, what came out and why the rest was dropped."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+
+from factory.report.blocks import Block, Note, Section, grid
+from factory.report.plots import Stage, sankey
+from factory.report.tables import DATASETS, RunTables, StepFolder
+
+
+def funnel(run: RunTables) -> Section | None:
+    """Sankey lanes (problems, responses, student) and the ledger as a table."""
+    at = run.layout
+    lanes: list[tuple[str, list[tuple[str, Path]]]] = [
+        (
+            "problems",
+            [
+                ("read", at.problems),
+                ("deduplicate", at.unique_problems),
+                ("decontaminate", at.clean_problems),
+            ],
+        ),
+        (
+            "responses",
+            [
+                ("generate", at.responses),
+                ("verify", at.verdicts),
+                ("deduplicate", at.unique_verdicts),
+                ("decontaminate", at.clean_verdicts),
+                ("label", at.labelled),
+            ],
+        ),
+        *[(f"{name} rows", [(f"select {name}", at.selected(name))]) for name in DATASETS],
+    ]
+    blocks: list[Block] = []
+    for unit, steps in lanes:
+        stages = [_stage(name, run.at(path)) for name, path in steps if _counted(run.at(path))]
+        if stages and any(stage.rows_in for stage in stages):
+            caption = f"{unit.capitalize()}: rows in, rows out and rows dropped at every step, by reason"
+            if len(steps) > 1 or any(stage.dropped for stage in stages):
+                blocks.append(sankey(f"funnel-{unit}", stages, unit=unit, caption=caption))
+        blocks += _breaks(unit, stages)
+    rows = []
+    for folder in sorted(run.folders.values(), key=lambda f: str(f.manifest.get("finished_at", ""))):
+        if _counted(folder):
+            stage = _stage(folder.name, folder)
+            lost = sum(stage.dropped.values())
+            balanced = stage.rows_in == stage.rows_out + lost
+            rows.append(
+                (folder.name, folder.manifest.get("step"), folder.manifest.get("unit"), stage.rows_in, stage.rows_out, lost,
+                 ", ".join(f"{why} {n:,}" for why, n in sorted(stage.dropped.items())), "yes" if balanced else "NO")
+            )  # fmt: skip
+    if not rows:
+        return None
+    unbalanced = [row[0] for row in rows if row[-1] == "NO"]
+    if unbalanced:
+        blocks.append(Note(f"The books do not balance at {', '.join(map(str, unbalanced))}.", warning=True))
+    blocks.append(
+        grid(
+            ("folder", "step", "unit", "in", "out", "dropped", "reasons", "balanced"),
+            rows,
+            "The ledger, oldest step first",
+            folded=True,
+        )
+    )
+    return Section("funnel", "Funnel", "_manifest.json of every step", tuple(blocks))
+
+
+def _counted(folder: StepFolder) -> bool:
+    return isinstance(folder.manifest.get("rows_in"), int) and isinstance(
+        folder.manifest.get("rows_out"), int
+    )
+
+
+def _stage(name: str, folder: StepFolder) -> Stage:
+    dropped = folder.manifest.get("dropped") or {}
+    return Stage(name, folder.manifest["rows_in"], folder.manifest["rows_out"], dropped)
+
+
+def _breaks(unit: str, stages: list[Stage]) -> list[Note]:
+    """Steps that did not take in all of what the step before them gave out."""
+    return [
+        Note(
+            f"{unit}: {before.name} gave out {before.rows_out:,} but {after.name} took in {after.rows_in:,}; "
+            "one of them was made again since, or the run is not finished.",
+            warning=True,
+        )
+        for before, after in pairwise(stages)
+        if before.rows_out != after.rows_in
+    ]

@@ -1,0 +1,252 @@
+"""A run's folders as they lie on disk, each judged before it is read: whole, damaged, unfinished or absent.
+
+A part whose bytes differ from the manifest's checksum is left out and named; a folder without a manifest is a step
+that did not finish and is left out of every figure. Nothing here raises for a broken run: faults are values, so that
+report and viewer can say what they do not show.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pyarrow.parquet as pq
+import yaml
+
+from factory.errors import FactoryError, UsageError
+from factory.layout import DATASETS, STAGES, RunLayout
+from factory.store.atomic import file_digest, read_json
+from factory.store.parts import MANIFEST
+
+
+class State(StrEnum):
+    """How much of a step's output can be trusted."""
+
+    WHOLE = "whole"
+    DAMAGED = "damaged"
+    UNFINISHED = "unfinished"
+    ABSENT = "absent"
+
+
+@dataclass(frozen=True, slots=True)
+class StepFolder:
+    """One step's output: its sound parts, its manifest and what is wrong with it."""
+
+    name: str
+    path: Path
+    state: State
+    parts: tuple[Path, ...] = ()
+    dropped: tuple[Path, ...] = ()
+    manifest: dict[str, Any] = field(default_factory=dict)
+    faults: tuple[str, ...] = ()
+
+    @property
+    def readable(self) -> bool:
+        """True when the step finished and at least one part is sound."""
+        return self.state in (State.WHOLE, State.DAMAGED) and bool(self.parts)
+
+    @property
+    def totals(self) -> dict[str, Any]:
+        """The step's own sums and facts."""
+        found = self.manifest.get("totals")
+        return found if isinstance(found, dict) else {}
+
+    def columns(self) -> list[str]:
+        """Column names of the first sound part; empty when nothing is readable."""
+        return list(pq.read_schema(self.parts[0]).names) if self.readable else []
+
+    def rows(self, columns: Sequence[str] | None = None) -> pl.DataFrame:
+        """The step's sound rows; columns that the table lacks come as nulls; no rows when nothing is readable."""
+        return read_columns(self.parts if self.readable else (), columns)
+
+    def dropped_rows(self, columns: Sequence[str] | None = None) -> pl.DataFrame:
+        """The step's sound dropped rows (schemas.DROPPED)."""
+        return read_columns(self.dropped if self.state != State.UNFINISHED else (), columns)
+
+
+@dataclass(frozen=True, slots=True)
+class RunTables:
+    """Everything of a run that the report, the viewer and `why` read."""
+
+    run: Path
+    layout: RunLayout
+    recipe: dict[str, Any]
+    folders: dict[str, StepFolder]
+    faults: tuple[str, ...]
+
+    def at(self, path: Path) -> StepFolder:
+        """The step folder at `path` (one of `RunLayout`), absent ones included."""
+        name = _name(self.run, path)
+        return self.folders.get(name) or StepFolder(name, path, State.ABSENT)
+
+    def first(self, *paths: Path) -> StepFolder:
+        """The first of `paths` that is readable, else the last one."""
+        for path in paths:
+            if self.at(path).readable:
+                return self.at(path)
+        return self.at(paths[-1])
+
+    @property
+    def best_verdicts(self) -> StepFolder:
+        """The furthest table of teacher responses with verdicts."""
+        at = self.layout
+        return self.first(at.labelled, at.clean_verdicts, at.unique_verdicts, at.verdicts)
+
+
+def open_run(run: Path, *, check: bool = True) -> RunTables:
+    """Look at every step folder of a run.
+
+    Args:
+        run: the run folder, or the output folder of a single verb.
+        check: compare every part with its checksum (reads every byte once); sizes are compared always.
+
+    Raises:
+        UsageError: `run` is no folder or holds no tables.
+    """
+    if not run.is_dir():
+        raise UsageError(f"{run} is not a folder", do="give a run folder, such as runs/quickstart")
+    folders = {
+        _name(run, path): inspect(path, _name(run, path), check=check) for path in sorted(_step_paths(run))
+    }
+    if not folders and not (run / "recipe.yaml").exists():
+        raise UsageError(
+            f"{run} holds no tables of a run", do="give a folder that `factory run` or a verb wrote"
+        )
+    recipe, recipe_faults = _recipe(run / "recipe.yaml")
+    faults = [fault for folder in folders.values() for fault in folder.faults] + recipe_faults
+    return RunTables(run, RunLayout(run), recipe, folders, tuple(faults))
+
+
+def inspect(path: Path, name: str, *, check: bool = True) -> StepFolder:
+    """Judge one step's folder."""
+    on_disk = tuple(sorted(path.glob("*.parquet")))
+    if not (path / MANIFEST).exists():
+        if not on_disk:
+            return StepFolder(name, path, State.ABSENT)
+        fault = (
+            f"{name}: the step did not finish ({len(on_disk)} parts, no manifest); left out of every figure"
+        )
+        return StepFolder(name, path, State.UNFINISHED, on_disk, faults=(fault,))
+    try:
+        manifest = read_json(path / MANIFEST)
+        if not isinstance(manifest, dict) or not isinstance(manifest.get("files", {}), dict):
+            raise UsageError(f"{path / MANIFEST} is no manifest")
+    except FactoryError as error:
+        fault = f"{name}: manifest unreadable ({error}); left out of every figure"
+        return StepFolder(name, path, State.UNFINISHED, on_disk, faults=(fault,))
+    sound, faults = [], []
+    for file, expected in sorted(manifest.get("files", {}).items()):
+        if not file.endswith(".parquet"):
+            continue
+        wrong = _fault(path, file, expected, check=check)
+        if wrong:
+            faults.append(f"{name}/{file}: {wrong}; its rows are left out")
+        else:
+            sound.append(path / file)
+    parts = tuple(p for p in sound if p.parent == path)
+    dropped = tuple(p for p in sound if p.parent.name == "dropped")
+    state = State.DAMAGED if faults else State.WHOLE
+    return StepFolder(name, path, state, parts, dropped, manifest, tuple(faults))
+
+
+def read_columns(paths: Sequence[Path], columns: Sequence[str] | None = None) -> pl.DataFrame:
+    """Rows of Parquet files; wanted columns that are absent come as nulls."""
+    if not paths:
+        return pl.DataFrame(schema={name: pl.Null for name in columns or ()})
+    scan = pl.scan_parquet(list(paths), missing_columns="insert", extra_columns="ignore")
+    if columns is None:
+        return scan.collect()
+    present = set(scan.collect_schema().names())
+    return scan.select(
+        [pl.col(name) if name in present else pl.lit(None).alias(name) for name in columns]
+    ).collect()
+
+
+def read_metrics(path: Path) -> list[dict[str, Any]]:
+    """JSON objects of a `metrics.jsonl`; a torn last line (a killed trainer) is left out."""
+    if not path.is_file():
+        return []
+    found = []
+    for line in path.read_text("utf-8", errors="replace").splitlines():
+        try:
+            value = json.loads(line)
+        except json.JSONDecodeError:
+            continue
+        if isinstance(value, dict):
+            found.append(value)
+    return found
+
+
+def expected_folders(layout: RunLayout, recipe: dict[str, Any]) -> list[Path]:
+    """Step folders that a finished run of this recipe has."""
+    paths = [
+        layout.problems,
+        layout.unique_problems,
+        layout.clean_problems,
+        layout.responses,
+        layout.verdicts,
+        layout.unique_verdicts,
+        layout.clean_verdicts,
+        layout.labelled,
+        layout.dataset("midtrain"),
+        layout.dataset("sft"),
+    ]
+    if recipe.get("train", True) is not None:
+        paths += [layout.rollouts, layout.difficulty, layout.dataset("preference"), layout.dataset("rl")]
+    return paths
+
+
+def _step_paths(run: Path) -> Iterator[Path]:
+    seen = set()
+    for pattern in (MANIFEST, "part-*.parquet"):
+        for file in run.rglob(pattern):
+            folder = file.parent
+            hidden = any(part.startswith(".") or part == "store" for part in folder.relative_to(run).parts)
+            if folder.name != "dropped" and not hidden and folder not in seen:
+                seen.add(folder)
+                yield folder
+
+
+def _fault(path: Path, file: str, expected: Any, *, check: bool) -> str | None:
+    part = path / file
+    if not part.is_file():
+        return "missing"
+    expected = expected if isinstance(expected, dict) else {}
+    if part.stat().st_size != expected.get("bytes", part.stat().st_size):
+        return "corrupt (size differs from the manifest)"
+    if check and file_digest(part) != expected.get("sha256"):
+        return "corrupt (checksum differs from the manifest)"
+    return None
+
+
+def _recipe(path: Path) -> tuple[dict[str, Any], list[str]]:
+    if not path.is_file():
+        return {}, []
+    try:
+        value = yaml.safe_load(path.read_text("utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError):
+        return {}, ["recipe.yaml: not readable as YAML"]
+    return (value, []) if isinstance(value, dict) else ({}, ["recipe.yaml: not a mapping"])
+
+
+def _name(run: Path, path: Path) -> str:
+    return str(path.relative_to(run)) if path != run else "."
+
+
+__all__ = [
+    "DATASETS",
+    "STAGES",
+    "RunTables",
+    "State",
+    "StepFolder",
+    "expected_folders",
+    "inspect",
+    "open_run",
+    "read_columns",
+    "read_metrics",
+]
