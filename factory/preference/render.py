@@ -1,0 +1,46 @@
+"""The one place where prompts and completions of training rows are put together."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import polars as pl
+
+from factory.sampling.prompt import build_messages
+
+MESSAGES_TYPE = pl.List(pl.Struct({"role": pl.String, "content": pl.String}))
+"""Polars type of a list of messages; `schemas.MESSAGES` in Arrow."""
+
+TAGS = r"</?think>"
+"""Think tags inside reasoning or answer would end the reasoning early; such responses are never rendered."""
+
+
+def render_completion(reasoning: str | None, content: str | None) -> str:
+    """The assistant's text: reasoning between think tags, a blank line, the answer.
+
+    Without reasoning it is the answer alone.
+    """
+    if not reasoning:
+        return content or ""
+    return f"<think>\n{reasoning}\n</think>\n\n{content or ''}"
+
+
+def prompt_column(rows: pl.DataFrame, prompt: str, system: str | None, name: str = "prompt") -> pl.Series:
+    """The messages before the answer, worded as they are sent to a sampler, from `problem` and `choices`."""
+    columns = [c for c in ("problem", "choices") if c in rows.columns]
+    values = [list(build_messages(row, prompt, system)) for row in rows.select(columns).iter_rows(named=True)]
+    return pl.Series(name, values, dtype=MESSAGES_TYPE)
+
+
+def completion_column(rows: pl.DataFrame, name: str) -> pl.Series:
+    """One assistant message a row, from columns `reasoning` and `content`."""
+    pairs = zip(rows["reasoning"], rows["content"], strict=True)
+    values: list[Any] = [[{"role": "assistant", "content": render_completion(r, c)}] for r, c in pairs]
+    return pl.Series(name, values, dtype=MESSAGES_TYPE)
+
+
+def renderable() -> pl.Expr:
+    """True for responses that have an answer part and whose text holds no think tag of its own."""
+    text = pl.concat_str("reasoning", "content", separator="\n", ignore_nulls=True)
+    has_answer = pl.col("content").fill_null("").str.strip_chars().str.len_bytes() > 0
+    return has_answer & ~text.str.to_lowercase().str.contains(TAGS)

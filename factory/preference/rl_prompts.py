@@ -1,0 +1,45 @@
+"""Which prompts go to RL, in which order, and how many groups will teach nothing."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import betaln
+
+
+def dead_group_probability(alpha: ArrayLike, beta: ArrayLike, group: int) -> NDArray[np.float64]:
+    """Probability that all `group` rollouts of a prompt get the same reward, which gives no gradient.
+
+    E[p^G + (1-p)^G] under the Beta(alpha, beta) posterior of the pass rate p; at a known p it is p^G + (1-p)^G
+    (DAPO's accuracy 0 and 1, arXiv 2503.14476).
+    """
+    alpha, beta = np.asarray(alpha, float), np.asarray(beta, float)
+    whole = betaln(alpha, beta)
+    return np.exp(betaln(alpha + group, beta) - whole) + np.exp(betaln(alpha, beta + group) - whole)
+
+
+def band_reason(low: float, high: float) -> pl.Expr:
+    """Why a problem is outside the band, or null: `never_solved`, `too_hard`, `too_easy`, `no_gold`.
+
+    The band is taken on the observed rate, so that a problem never solved is out at low = 0.
+    """
+    rate = pl.col("correct") / pl.col("attempts")
+    return (
+        pl.when(pl.col("answer").is_null() & (pl.col("answer_kind").fill_null("") != "reasoning_gym"))
+        .then(pl.lit("no_gold"))
+        .when(pl.col("correct") == 0)
+        .then(pl.lit("never_solved"))
+        .when(rate <= low)
+        .then(pl.lit("too_hard"))
+        .when(rate > high)
+        .then(pl.lit("too_easy"))
+        .otherwise(None)
+    )
+
+
+def in_training_order(rows: pl.DataFrame, buckets: int) -> pl.DataFrame:
+    """Add `bucket` (equal parts by mean rollout length, 0 shortest) and sort by bucket, length, problem."""
+    rows = rows.sort("tokens_mean", "problem_id", nulls_last=True)
+    share = pl.int_range(pl.len()) * buckets // pl.len()
+    return rows.with_columns(bucket=share.cast(pl.Int32))

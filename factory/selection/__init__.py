@@ -1,0 +1,1 @@
+"""Which verified responses become the midtrain and sft sets."""

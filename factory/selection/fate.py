@@ -1,0 +1,39 @@
+"""Why a response may not enter a training set: one reason a row, the first that applies."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from factory.preference.render import renderable
+from schemas import ResponseStatus, Verdict
+
+LIGHT = [
+    "problem_id",
+    "response_id",
+    "verdict",
+    "status",
+    "repetitive",
+    "domain",
+    "level",
+    "completion_tokens",
+]
+"""Columns that selection looks at besides the text; small enough for millions of rows."""
+
+
+def unfit() -> pl.Expr:
+    """Reason why a row is no training text, or null when it is one.
+
+    Reasons: the verdict (`incorrect`, `unverifiable`, ...), `incomplete`, `repetitive`, `unrenderable` (holds think
+    tags of its own, or has no answer part).
+    """
+    return (
+        pl.when(pl.col("verdict") != Verdict.CORRECT.value)
+        .then(pl.col("verdict"))
+        .when(pl.col("status") != ResponseStatus.COMPLETE.value)
+        .then(pl.lit("incomplete"))
+        .when(pl.col("repetitive"))
+        .then(pl.lit("repetitive"))
+        .when(~renderable())
+        .then(pl.lit("unrenderable"))
+        .otherwise(None)
+    )

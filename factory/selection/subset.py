@@ -1,0 +1,39 @@
+"""Which of the fit responses a training set takes."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+import polars as pl
+
+
+def seeded_order(ids: pl.Series, seed: int) -> pl.Series:
+    """A number for every id that depends on the id and the seed alone: sort by it to draw without replacement."""
+    digests = [hashlib.blake2b(f"{seed}:{x}".encode(), digest_size=8).digest() for x in ids]
+    return pl.Series(ids.name, [int.from_bytes(d, "big") for d in digests], dtype=pl.UInt64)
+
+
+def limit_per_problem(rows: pl.DataFrame, limit: int | None, seed: int) -> pl.DataFrame:
+    """At most `limit` responses of every problem, drawn by seed; row order stays."""
+    if limit is None:
+        return rows
+    return (
+        rows.with_columns(_draw=seeded_order(rows["response_id"], seed))
+        .filter(pl.col("_draw").rank("ordinal").over("problem_id") <= limit)
+        .drop("_draw")
+    )
+
+
+def draw_evenly(rows: pl.DataFrame, size: int, balance: Sequence[str], seed: int) -> pl.DataFrame:
+    """Draw `size` rows as evenly over the cells of `balance` as the rows allow; row order stays.
+
+    Every cell gives its first row, then every cell its second, and so on; within a cell rows come by `rank` when there
+    is such a column, then by seed.
+    """
+    order = ["rank", "_draw"] if "rank" in rows.columns else ["_draw"]
+    drawn = rows.with_columns(_draw=seeded_order(rows["response_id"], seed)).with_row_index("_row")
+    drawn = drawn.sort(order)
+    turn = pl.int_range(pl.len()).over(list(balance)) if balance else pl.int_range(pl.len())
+    drawn = drawn.with_columns(_turn=turn).sort(["_turn", *order]).head(size)
+    return drawn.sort("_row").drop("_row", "_draw", "_turn")

@@ -1,0 +1,133 @@
+"""RL prompts: problems inside the band, of uniform rollout length, unused before, in training order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from factory.errors import FactoryError
+from factory.preference.render import prompt_column
+from factory.preference.rl_prompts import band_reason, dead_group_probability, in_training_order
+from factory.recipe.preference import RLPromptsSection
+from factory.selection.subset import seeded_order
+from factory.selection.used import problem_texts, used_by
+from factory.store.parts import finished, input_digest, read_parts
+from factory.store.writer import StepWriter, dropped_rows, step_key
+from schemas import RL_PROMPT
+
+STEP = "rl-prompts"
+
+
+def run(
+    difficulty: Path,
+    out: Path,
+    section: RLPromptsSection,
+    *,
+    seed: int,
+    exclude: Sequence[Path] = (),
+    prompt: str = "{problem}",
+    system: str | None = None,
+) -> dict[str, Any]:
+    """Choose prompts for RL and write them in training order.
+
+    Args:
+        difficulty: folder of DIFFICULTY parts.
+        out: folder of RL_PROMPT parts.
+        section: band, length uniformity, buckets and group size.
+        seed: decides the draw when there are more than `max_prompts`.
+        exclude: folders whose problems must not come back here: same id or same canonical text.
+        prompt: prompt template with `{problem}`.
+        system: system message.
+
+    Returns:
+        The manifest; `totals` has the forecast of dead groups before and after the band, and the length statistics.
+
+    Raises:
+        FactoryError: no prompt is left; says why and which setting to change.
+    """
+    settings = {**section.model_dump(mode="json"), "seed": seed, "prompt": prompt, "system": system}
+    inputs = {"difficulty": input_digest(difficulty)}
+    inputs |= {f"exclude:{i}": input_digest(path) for i, path in enumerate(exclude)}
+    if done := finished(out, step_key(STEP, settings, inputs)):
+        return done
+    rows = read_parts(difficulty).rename({"id": "problem_id"})
+    judged = _judge(rows, section, exclude, seed)
+    chosen = judged.filter(pl.col("reason").is_null())
+    if chosen.height == 0:
+        raise _nothing(judged, section)
+    ordered = in_training_order(chosen, section.buckets)
+    ordered = ordered.with_columns(prompt_column(ordered, prompt, system))
+    with StepWriter(out, STEP, RL_PROMPT, settings=settings, inputs=inputs) as writer:
+        writer.keep(ordered.select(_present(ordered)))
+        left = judged.filter(pl.col("reason").is_not_null())
+        writer.drop(
+            dropped_rows(
+                left.drop("reason", "detail"),
+                step=STEP,
+                reason=pl.lit(left["reason"]),
+                detail=pl.lit(left["detail"]),
+                id_column="problem_id",
+            )
+        )
+        return writer.finish(rows_in=rows.height, unit="problems", totals=_totals(rows, ordered, section))
+
+
+def _judge(rows: pl.DataFrame, section: RLPromptsSection, exclude: Sequence[Path], seed: int) -> pl.DataFrame:
+    """Add `reason` (null = chosen) and `detail`."""
+    used = used_by(problem_texts(rows), exclude)
+    rows = rows.with_columns(used=used, reason=band_reason(section.low, section.high))
+    rows = _set(rows, pl.col("used").is_not_null(), "already_used")
+    if section.max_length_cv is not None:
+        rows = _set(rows, pl.col("tokens_cv") > section.max_length_cv, "uneven_length")
+    if section.max_prompts is not None:
+        draw = seeded_order(rows["problem_id"], seed)
+        rows = rows.with_columns(_draw=pl.when(pl.col("reason").is_null()).then(draw))
+        rows = _set(rows, pl.col("_draw").rank("ordinal") > section.max_prompts, "beyond_max_prompts").drop(
+            "_draw"
+        )
+    detail = pl.when(pl.col("reason") == "already_used").then(pl.format("used in {}", "used")).otherwise(None)
+    return rows.with_columns(detail=detail).drop("used")
+
+
+def _set(rows: pl.DataFrame, where: pl.Expr, reason: str) -> pl.DataFrame:
+    hit = pl.col("reason").is_null() & where.fill_null(False)
+    return rows.with_columns(reason=pl.when(hit).then(pl.lit(reason)).otherwise("reason"))
+
+
+def _present(rows: pl.DataFrame) -> list[str]:
+    return [name for name in RL_PROMPT.names if name in rows.columns]
+
+
+def _totals(rows: pl.DataFrame, chosen: pl.DataFrame, section: RLPromptsSection) -> dict[str, Any]:
+    def forecast(table: pl.DataFrame) -> dict[str, Any]:
+        dead = dead_group_probability(table["alpha"], table["beta"], section.group_size)
+        return {"prompts": table.height, "dead_groups": float(dead.sum()), "share": float(dead.mean())}
+
+    buckets = chosen.group_by("bucket").agg(
+        prompts=pl.len(), tokens_mean=pl.col("tokens_mean").mean(), tokens_cv=pl.col("tokens_cv").mean()
+    )
+    return {
+        "group_size": section.group_size,
+        "forecast_all": forecast(rows),
+        "forecast": forecast(chosen),
+        "buckets": buckets.sort("bucket").to_dicts(),
+    }
+
+
+def _nothing(judged: pl.DataFrame, section: RLPromptsSection) -> FactoryError:
+    counts = dict(judged.group_by("reason").len().sort("len", descending=True).iter_rows())
+    why = ", ".join(f"{n:,} {reason}" for reason, n in counts.items()) or "the student was rolled out on none"
+    advice = {
+        "never_solved": "the student solves nothing yet: train sft longer, take easier problems, or raise difficulty.max_samples",
+        "too_hard": "lower rl_prompts.low",
+        "too_easy": "raise rl_prompts.high, or take harder problems",
+        "already_used": "add problems, or make datasets.sft_rows or preference.max_pairs smaller: they use the same ones",
+        "uneven_length": "raise rl_prompts.max_length_cv",
+        "no_gold": "give the problems answers, or set verify.majority=true",
+    }
+    first = max(counts, key=lambda reason: counts[reason]) if counts else "never_solved"
+    band = f"{section.low} < pass rate <= {section.high}"
+    return FactoryError(f"no problem is fit for RL ({band}): {why}", do=advice.get(first, "add problems"))

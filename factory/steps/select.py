@@ -1,0 +1,149 @@
+"""Select: verified responses become the midtrain set, and a compact balanced part of them the sft set."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from factory.errors import FactoryError
+from factory.preference.render import completion_column, prompt_column
+from factory.recipe.datasets import DatasetsSection
+from factory.selection.fate import LIGHT, unfit
+from factory.selection.subset import draw_evenly, limit_per_problem
+from factory.store.parts import finished, input_digest, iter_parts, scan_parts
+from factory.store.writer import StepWriter, dropped_rows, step_key
+from schemas import COMPLETION
+
+SFT_SHARE = 5
+"""The sft set is a fifth of midtrain unless the recipe gives its size (the paper gives no figure)."""
+
+
+def run(
+    labelled: Path,
+    out: Path,
+    section: DatasetsSection,
+    *,
+    dataset: str,
+    seed: int,
+    exclude: Sequence[Path] = (),
+) -> dict[str, Any]:
+    """Choose responses and write them as training rows; everything else is dropped with its reason.
+
+    Args:
+        labelled: folder of LABELLED parts.
+        out: folder of COMPLETION parts.
+        section: sizes, balance and templates.
+        dataset: `midtrain` (every fit response) or `sft` (a balanced subset of them).
+        seed: decides every draw.
+        exclude: folders whose `problem_id`s must not be used.
+
+    Returns:
+        The manifest; `totals["balance"]` is the table of cells.
+
+    Raises:
+        FactoryError: nothing is left; says why and which setting to change.
+    """
+    step = f"{dataset}-set"
+    settings = {**section.model_dump(mode="json"), "dataset": dataset, "seed": seed}
+    inputs = {"labelled": input_digest(labelled)}
+    inputs |= {f"exclude:{i}": input_digest(path) for i, path in enumerate(exclude)}
+    if done := finished(out, step_key(step, settings, inputs)):
+        return done
+    fates = _fates(labelled, section, dataset, seed, exclude)
+    chosen = fates.filter(pl.col("reason").is_null())
+    if chosen.height == 0:
+        raise _nothing(fates, dataset)
+    with StepWriter(out, step, COMPLETION, settings=settings, inputs=inputs) as writer:
+        at = 0
+        for batch in iter_parts(labelled, rows=5_000):
+            rows = batch.with_columns(fates["reason"].slice(at, batch.height))
+            at += batch.height
+            kept = rows.filter(pl.col("reason").is_null()).drop("reason")
+            if kept.height:
+                writer.keep(_training_rows(kept, section))
+            left = rows.filter(pl.col("reason").is_not_null())
+            writer.drop(
+                dropped_rows(
+                    left.drop("reason"), step=step, reason=pl.lit(left["reason"]), id_column="response_id"
+                )
+            )
+        totals = {
+            "balance": _balance(chosen),
+            "completion_tokens_kept": int(chosen["completion_tokens"].sum() or 0),
+            "problems": chosen["problem_id"].n_unique(),
+        }
+        return writer.finish(rows_in=fates.height, totals=totals)
+
+
+def _fates(
+    labelled: Path, section: DatasetsSection, dataset: str, seed: int, exclude: Sequence[Path]
+) -> pl.DataFrame:
+    """LIGHT columns and `reason` (null = chosen), one row a response in input order."""
+    rows = scan_parts(labelled).select(*LIGHT, reason=unfit()).collect().with_row_index("row")
+    used = set().union(*(_problem_ids(path) for path in exclude)) if exclude else set()
+    if used:
+        rows = _set(rows, pl.col("problem_id").is_in(list(used)), "excluded")
+    per_problem = section.midtrain_per_problem if dataset == "midtrain" else section.sft_per_problem
+    fit = rows.filter(pl.col("reason").is_null())
+    limited = limit_per_problem(fit, per_problem, seed)
+    rows = _set(rows, ~pl.col("row").is_in(limited["row"].implode()), "over_per_problem")
+    if dataset == "sft":
+        size = section.sft_rows or -(-fit.height // SFT_SHARE)
+        drawn = draw_evenly(limited, size, section.balance, seed)
+        rows = _set(rows, ~pl.col("row").is_in(drawn["row"].implode()), "not_drawn")
+    return rows
+
+
+def _set(rows: pl.DataFrame, where: pl.Expr, reason: str) -> pl.DataFrame:
+    """Give rows without a reason this one."""
+    hit = pl.col("reason").is_null() & where
+    return rows.with_columns(reason=pl.when(hit).then(pl.lit(reason)).otherwise("reason"))
+
+
+def _problem_ids(folder: Path) -> set[str]:
+    lazy = scan_parts(folder)
+    name = "problem_id" if "problem_id" in lazy.collect_schema().names() else "id"
+    return set(lazy.select(name).collect()[name])
+
+
+def _training_rows(rows: pl.DataFrame, section: DatasetsSection) -> pl.DataFrame:
+    return rows.select(
+        prompt_column(rows, section.prompt, section.system),
+        completion_column(rows, "completion"),
+        "problem_id",
+        "source",
+        "licence",
+        "domain",
+        "level",
+        "response_id",
+        pl.col("sampler").alias("teacher"),
+        "model",
+        "answer",
+        "method",
+        "completion_tokens",
+    )
+
+
+def _balance(chosen: pl.DataFrame) -> list[dict[str, Any]]:
+    """Rows and tokens a cell of domain and level."""
+    return (
+        chosen.group_by("domain", "level")
+        .agg(
+            rows=pl.len(), problems=pl.col("problem_id").n_unique(), tokens=pl.col("completion_tokens").sum()
+        )
+        .sort("domain", "level")
+        .to_dicts()
+    )
+
+
+def _nothing(fates: pl.DataFrame, dataset: str) -> FactoryError:
+    counts = fates.group_by("reason").len().sort("len", descending=True)
+    why = ", ".join(f"{n:,} {reason}" for reason, n in counts.iter_rows()) or "there are no responses"
+    return FactoryError(
+        f"no response is fit for the {dataset} set: {why}",
+        do="for incorrect answers look at them with `factory view`; for incomplete ones raise generate.max_tokens; "
+        "for repetitive ones raise datasets.max_loop_score",
+    )
