@@ -1,0 +1,130 @@
+"""One check from end to end: extraction, then the checker of the answer kind.
+
+`prepare` does what is safe and quick in any process (extraction, literal and numeric matches); `decide` does the
+rest and belongs in a worker, because it may take long.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+
+from factory.verification.choice import check_choice
+from factory.verification.extraction import extract, split_reasoning
+from factory.verification.kinds import infer_kind, read_metadata
+from factory.verification.notation import MAX_ANSWER, literal, tidy
+from factory.verification.number import read_number, same_number, show
+from factory.verification.result import CheckRequest, CheckResult, Method
+from factory.verification.text import check_text
+from schemas.problem import AnswerKind
+from schemas.verdict import Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What is left to decide after extraction. Plain strings, so that it travels to a worker as JSON."""
+
+    kind: str
+    gold: str
+    answer: str
+    metadata: str | None = None
+
+
+def check(request: CheckRequest) -> CheckResult:
+    """Check one response in this process, without a time limit. Use `Verifier` for text that is not trusted."""
+    began = time.perf_counter()
+    settled = prepare(request)
+    result = decide(settled) if isinstance(settled, Prepared) else settled
+    return replace(result, seconds=time.perf_counter() - began)
+
+
+def prepare(request: CheckRequest) -> CheckResult | Prepared:
+    """Extract the answer and settle what is obvious. Linear in the length of the response."""
+    kind = request.answer_kind or infer_kind(request.gold, request.choices, request.metadata)
+    settled = _settle(request, str(kind))
+    return replace(settled, answer_kind=str(kind)) if isinstance(settled, CheckResult) else settled
+
+
+def _settle(request: CheckRequest, kind: str) -> CheckResult | Prepared:
+    _, part = split_reasoning(request.response)
+    if part is None or not part.strip():
+        return CheckResult(Verdict.NO_ANSWER, Method.EXTRACTION, reason="no answer part after the reasoning")
+    if kind == AnswerKind.CODE:
+        return Prepared(kind, request.gold or "", part[: MAX_ANSWER * 25], request.metadata)
+    found = extract(part)
+    if found is None:
+        return CheckResult(Verdict.NO_ANSWER, Method.EXTRACTION, reason="the answer part states no answer")
+    answer = found.text
+    if kind == AnswerKind.REASONING_GYM:
+        return Prepared(kind, request.gold or "", _gym_answer(part, answer, found.rule), request.metadata)
+    gold = gold_answer(request.gold)
+    if not gold:
+        return CheckResult(Verdict.UNVERIFIABLE, Method.GOLD, answer, reason="the problem has no gold answer")
+    if len(answer) > MAX_ANSWER or len(gold) > MAX_ANSWER:
+        return CheckResult(
+            Verdict.UNVERIFIABLE, Method.LIMIT, answer[:MAX_ANSWER], reason="answer too long to compare"
+        )
+    if gold == answer:
+        return CheckResult(Verdict.CORRECT, Method.LITERAL, answer)
+    if kind == AnswerKind.CHOICE:
+        return check_choice(gold, answer, request.choices)
+    if kind == AnswerKind.TEXT:
+        return check_text(gold, answer)
+    return quick_math(gold, answer) or Prepared(kind, gold, answer)
+
+
+def _gym_answer(part: str, answer: str, rule: str) -> str:
+    return answer if rule in ("boxed", "tag", "hashes", "phrase") else part[-MAX_ANSWER:].strip()
+
+
+def gold_answer(gold: str | None) -> str:
+    """The answer in a gold text: itself, or what it marks when it is a whole solution."""
+    text = (gold or "").strip()
+    if "\\boxed" in text or "####" in text or len(text) > 300:
+        found = extract(text)
+        return found.text if found else text
+    return text
+
+
+def quick_math(gold: str, answer: str) -> CheckResult | None:
+    """Settle literal and plain numeric matches; None when it takes a parser."""
+    if literal(gold) == literal(answer):
+        return CheckResult(Verdict.CORRECT, Method.LITERAL, answer)
+    want = read_number(tidy(gold))
+    got = read_number(tidy(answer)) if want else None
+    if want is None or got is None:
+        return None
+    if same_number(want, got):
+        return CheckResult(Verdict.CORRECT, Method.NUMERIC, answer, show(want), show(got))
+    return CheckResult(Verdict.INCORRECT, Method.NUMERIC, answer, show(want), show(got), "the numbers differ")
+
+
+def decide(prepared: Prepared) -> CheckResult:
+    """Settle what `prepare` could not. Never raises: what goes wrong becomes `unverifiable` with its reason."""
+    try:
+        result = _decide(prepared)
+    except (MemoryError, RecursionError) as error:
+        result = CheckResult(
+            Verdict.UNVERIFIABLE,
+            Method.LIMIT,
+            prepared.answer,
+            reason=f"{type(error).__name__} in the checker",
+        )
+    except Exception as error:  # a checker's defect must not end a run; it is recorded with the row
+        reason = f"checker failed: {type(error).__name__}: {str(error)[:200]}"
+        result = CheckResult(Verdict.UNVERIFIABLE, Method.LIMIT, prepared.answer, reason=reason)
+    return replace(result, answer_kind=prepared.kind)
+
+
+def _decide(prepared: Prepared) -> CheckResult:
+    if prepared.kind == AnswerKind.REASONING_GYM:
+        from factory.verification.gym import check_gym
+
+        return check_gym(prepared.gold, prepared.answer, read_metadata(prepared.metadata))
+    if prepared.kind == AnswerKind.CODE:
+        from factory.verification.code import check_code
+
+        return check_code(prepared.answer, read_metadata(prepared.metadata))
+    from factory.verification.mathematics import check_math
+
+    return check_math(prepared.gold, prepared.answer)

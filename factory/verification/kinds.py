@@ -1,0 +1,60 @@
+"""Which checker a gold answer needs, when the problem does not say."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from factory.verification.notation import literal, tidy, untext
+from schemas.problem import AnswerKind
+
+_LETTERS = re.compile(r"^\(?(?:[A-J](?:[,\s&]|and)*)+\)?$")
+_WORDS = re.compile(r"[^\W\d_]{2,}")
+_MATHS = re.compile(r"\\(?!text|mathrm|textbf|mbox)[A-Za-z]|[=<>^_+*/{}\[\]|]|\d")
+
+
+def infer_kind(
+    gold: str | None, choices: tuple[str, ...] | None = None, metadata: str | None = None
+) -> AnswerKind:
+    """The answer kind of a problem that does not state one."""
+    facts = read_metadata(metadata)
+    if is_gym_entry(facts):
+        return AnswerKind.REASONING_GYM
+    if code_tests(facts) is not None:
+        return AnswerKind.CODE
+    text = literal(gold or "")
+    if choices and gold is not None:
+        return AnswerKind.CHOICE
+    if re.fullmatch(r"\(?[A-E]\)?", text):
+        return AnswerKind.CHOICE
+    plain = untext(tidy(gold or ""))
+    if _WORDS.search(plain) and not _MATHS.search(plain):
+        return AnswerKind.TEXT
+    return AnswerKind.MATH
+
+
+def read_metadata(metadata: str | None) -> dict[str, Any]:
+    """Metadata JSON as a dictionary; empty when it is absent or not an object."""
+    if not metadata:
+        return {}
+    try:
+        facts = json.loads(metadata)
+    except (json.JSONDecodeError, RecursionError):
+        return {}
+    return facts if isinstance(facts, dict) else {}
+
+
+def is_gym_entry(facts: dict[str, Any]) -> bool:
+    """Whether metadata holds a reasoning-gym entry (the entry itself, or under `entry`)."""
+    inner = facts.get("entry", facts)
+    return (
+        isinstance(inner, dict)
+        and isinstance(inner.get("metadata"), dict)
+        and "source_dataset" in inner["metadata"]
+    )
+
+
+def code_tests(facts: dict[str, Any]) -> Any:
+    """Unit tests of a code problem: `tests`, `test_cases` or `test`, else None."""
+    return next((facts[name] for name in ("tests", "test_cases", "test") if facts.get(name)), None)

@@ -1,0 +1,169 @@
+"""One notation for many ways of writing: Unicode, LaTeX dressing, HTML, escapes that were eaten on the way.
+
+`tidy` keeps the mathematics and drops the dress. It is used before every comparison, on bounded text, and every
+regular expression here is linear in its input.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from functools import partial
+
+MAX_ANSWER = 4_000
+"""Longest answer that is compared, in characters; longer ones are not answers but texts."""
+
+_SUPERSCRIPTS = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿⁱ", "0123456789+-ni", strict=True))
+_SUBSCRIPTS = dict(zip("₀₁₂₃₄₅₆₇₈₉₊₋", "0123456789+-", strict=True))
+
+_SYMBOLS = {
+    "−": "-", "–": "-", "—": "-", "‐": "-", "‑": "-", "－": "-", "﹣": "-",
+    "×": r"\times ", "·": r"\cdot ", "⋅": r"\cdot ", "∙": r"\cdot ", "•": r"\cdot ", "÷": r"\div ",
+    "≤": r"\le ", "⩽": r"\le ", "≦": r"\le ", "≥": r"\ge ", "⩾": r"\ge ", "≧": r"\ge ", "≠": r"\ne ",
+    "≈": r"\approx ", "±": r"\pm ", "∓": r"\mp ", "∞": r"\infty ", "∪": r"\cup ", "∩": r"\cap ",
+    "∈": r"\in ", "∉": r"\notin ", "∅": r"\emptyset ", "⊂": r"\subset ", "⊆": r"\subseteq ", "∖": r"\setminus ",
+    "→": r"\to ", "∀": r"\forall ", "∃": r"\exists ", "∧": r"\wedge ", "∨": r"\vee ", "∠": r"\angle ",
+    "△": r"\triangle ", "°": r"^{\circ}", "º": r"^{\circ}", "′": "'", "’": "'", "‘": "'", "“": '"', "”": '"',
+    "√": r"\sqrt ", "∛": r"\sqrt[3] ", "π": r"\pi ", "α": r"\alpha ", "β": r"\beta ", "γ": r"\gamma ",
+    "δ": r"\delta ", "θ": r"\theta ", "λ": r"\lambda ", "μ": r"\mu ", "φ": r"\phi ", "ϕ": r"\phi ",
+    "ω": r"\omega ", "σ": r"\sigma ", "ρ": r"\rho ", "τ": r"\tau ", "ε": r"\epsilon ", "Δ": r"\Delta ",
+    "Ω": r"\Omega ", "Σ": r"\Sigma ", "ℓ": r"\ell ", "ℝ": r"\mathbb{R}", "ℤ": r"\mathbb{Z}",
+    "ℕ": r"\mathbb{N}", "ℚ": r"\mathbb{Q}", "ℂ": r"\mathbb{C}", "⌊": r"\lfloor ", "⌋": r"\rfloor ",
+    "⌈": r"\lceil ", "⌉": r"\rceil ", "⟨": r"\langle ", "⟩": r"\rangle ", "…": r"\dots ", "⋯": r"\dots ",
+    "，": ", ", "、": ", ", "；": "; ", "：": ":", "。": ". ", "（": "(", "）": ")", "【": "[", "】": "]",
+    "｛": "{", "｝": "}", "％": r"%", "＝": "=", "＋": "+", "＜": "<", "＞": ">", "｜": "|", "∶": ":", "∣": "|",
+    "\u00a0": " ", "\u2009": " ", "\u202f": " ", "\u200b": "", "\ufeff": "", "\u2061": "", "\u2062": "",
+}  # fmt: skip
+_TRANSLATE = str.maketrans(_SYMBOLS)
+
+# A JSON or Python reader that took "\frac" for a form feed and "rac", and so on: put the command back.
+_EATEN = (
+    (re.compile(r"\x0c(?=rac|orall|loor)"), r"\\f"),
+    (re.compile(r"\x08(?=oxed|inom|egin|eta|ar|mod|f\b|ig)"), r"\\b"),
+    (re.compile(r"\t(?=ext|imes|heta|an\b|frac|au\b|o\b|riangle)"), r"\\t"),
+    (re.compile(r"\r(?=ight|m\b|angle|floor|ceil|ho\b)"), r"\\r"),
+    (re.compile(r"(?<![A-Za-z\\])rac(?=\{)"), r"\\frac"),
+    (re.compile(r"(?<![A-Za-z\\])sqrt(?=\{)"), r"\\sqrt"),
+)
+_DRESS = re.compile(
+    r"\\(?:left|right)\.|\\(?:displaystyle|textstyle|scriptstyle|limits|nolimits|bigl?|bigr|Bigl?|Bigr|biggl?|biggr|Biggl?|Biggr|left|right"
+    r"|middle|qquad|quad|hfill|hspace\*?\{[^{}]*\}|vspace\*?\{[^{}]*\}|phantom\{[^{}]*\}|small|large|Large|bf|rm|it)(?![A-Za-z])"
+)
+_SPACES = re.compile(r"(?<!\\)\\(?:[,;:! >]|\s)|~")
+_DOLLARS = re.compile(r"(?<!\\)\$+|\\[()\[\]]")
+_HTML = re.compile(r"<(sup|sub)>([^<>]{0,200})</\1>")
+_FONTS = re.compile(
+    r"\\(?:mathrm|mathbf|mathit|mathsf|mathcal|boldsymbol|bm|operatorname\*?|mathop|mathord|ensuremath|displaylimits)(?=\s*\{)"
+)
+_TEXTS = re.compile(
+    r"\\(?:textbf|textit|textrm|textsf|texttt|textnormal|emph|mbox|hbox|text|mathtext|underline)\s*(?=\{)"
+)
+_FRACTIONS = re.compile(r"\\[dtc]frac(?![A-Za-z])")
+_BINOMS = re.compile(r"\\[dt]binom(?![A-Za-z])")
+_SPACE = re.compile(r"\s+")
+_CIRCLED = re.compile(r"[①-⑳]")
+_RUNS = (
+    (re.compile(f"[{''.join(_SUPERSCRIPTS)}]+"), "^", _SUPERSCRIPTS),
+    (re.compile(f"[{''.join(_SUBSCRIPTS)}]+"), "_", _SUBSCRIPTS),
+)
+_SYNONYMS = (
+    (re.compile(r"\\(?:leqslant|leqq|leq)(?![A-Za-z])"), r"\\le "),
+    (re.compile(r"\\(?:geqslant|geqq|geq)(?![A-Za-z])"), r"\\ge "),
+    (re.compile(r"\\(?:neq|not\s*=)(?![A-Za-z])"), r"\\ne "),
+    (re.compile(r"\\lt(?![A-Za-z])"), "<"),
+    (re.compile(r"\\gt(?![A-Za-z])"), ">"),
+    (re.compile(r"\\(?:lvert|rvert|vert|mid)(?![A-Za-z])"), "|"),
+    (re.compile(r"\\(?:lbrace|\{)"), r"\\{"),
+    (re.compile(r"\\(?:rbrace|\})"), r"\\}"),
+    (re.compile(r"\\lbrack(?![A-Za-z])"), "["),
+    (re.compile(r"\\rbrack(?![A-Za-z])"), "]"),
+    (re.compile(r"\\(?:varnothing)(?![A-Za-z])"), r"\\emptyset "),
+    (re.compile(r"\\cupdot(?![A-Za-z])"), r"\\cup "),
+    (re.compile(r"\\(?:ldots|cdots|dotsc|dotsb)(?![A-Za-z])"), r"\\dots "),
+    (re.compile(r"\^\s*\{?\s*\\circ\s*\}?|\\degree(?![A-Za-z])|\\degrees(?![A-Za-z])"), r"^{\\circ}"),
+    (re.compile(r"\\%"), "%"),
+    (re.compile(r"\\(?:varphi)(?![A-Za-z])"), r"\\phi "),
+    (re.compile(r"\\(?:varepsilon)(?![A-Za-z])"), r"\\epsilon "),
+    (re.compile(r"\\\$"), "$"),
+    (re.compile(r"(?<=\d)\{,\}(?=\d{3})"), ""),
+)
+
+
+def heal(text: str) -> str:
+    """Put back LaTeX commands whose backslash a JSON or Python reader took for an escape."""
+    for pattern, replacement in _EATEN:
+        text = pattern.sub(replacement, text)
+    return text
+
+
+def _script(sign: str, table: dict[str, str], match: re.Match[str]) -> str:
+    return f"{sign}{{{''.join(table[char] for char in match[0])}}}"
+
+
+def tidy(text: str) -> str:
+    """`text` in one notation: LaTeX commands for symbols, no fonts, no spacing commands, no dollar signs around.
+
+    Currency signs stay. Only the first `MAX_ANSWER` characters are looked at.
+    """
+    text = heal(text[:MAX_ANSWER]).replace("\x00", "")
+    text = _HTML.sub(lambda m: ("^{" if m[1] == "sup" else "_{") + m[2] + "}", text)
+    for pattern, sign, table in _RUNS:
+        text = pattern.sub(partial(_script, sign, table), text)
+    text = _CIRCLED.sub(lambda m: f" {ord(m[0]) - 0x245F}, ", text)
+    text = unicodedata.normalize("NFKC", text.translate(_TRANSLATE)).translate(_TRANSLATE).replace("⁄", "/")
+    text = _thousands(text)
+    text = _SPACES.sub(" ", text)
+    text = _dollars(text)
+    for pattern, replacement in _SYNONYMS:
+        text = pattern.sub(replacement, text)
+    text = _FRACTIONS.sub(r"\\frac", text)
+    text = _BINOMS.sub(r"\\binom", text)
+    text = _FONTS.sub("", text)
+    text = _DRESS.sub(" ", text)
+    return _SPACE.sub(" ", text).strip()
+
+
+_THOUSANDS = re.compile(r"(?<=\d),(?:\\[,!;: ])+\s?(?=\d{3}(?!\d))")
+
+
+def _thousands(text: str) -> str:
+    r"""`11,\! 111` is one number: LaTeX authors write the negative space to close the gap after the comma."""
+    return _THOUSANDS.sub("", text)
+
+
+_MATH_DOLLARS = re.compile(r"(?<!\\)\$\$?([^$]{0,4000}?)(?<!\\)\$\$?")
+
+
+def _dollars(text: str) -> str:
+    """Drop math delimiters; keep a lone dollar sign in front of an amount."""
+    text = re.sub(r"\\[()\[\]]", " ", text)
+    text = _MATH_DOLLARS.sub(r" \1 ", text)
+    return text.replace(r"\$", "$")
+
+
+def words(text: str) -> str:
+    """Lower-case words and digits only, for comparing text answers."""
+    text = _TEXTS.sub("", tidy(text)).casefold()
+    return " ".join(re.findall(r"[^\W_]+", unicodedata.normalize("NFKC", text)))
+
+
+_END = re.compile(r"[\s.,;:!?。]+$")
+_TEXT_BLOCK = re.compile(
+    r"\\(?:textbf|textit|textrm|textsf|texttt|textnormal|emph|mbox|hbox|text|underline)\s*\{([^{}]*)\}"
+)
+
+
+def untext(text: str) -> str:
+    r"""Replace `\text{...}` by its content."""
+    for _ in range(3):
+        changed = _TEXT_BLOCK.sub(r" \1 ", text)
+        if changed == text:
+            break
+        text = changed
+    return text
+
+
+def literal(text: str) -> str:
+    """The form in which two answers are literally equal: tidy, no text boxes, no blanks, no final punctuation."""
+    text = _END.sub("", untext(tidy(text)))
+    return _SPACE.sub("", text)

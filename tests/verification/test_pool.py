@@ -1,0 +1,57 @@
+import threading
+
+import pytest
+
+from factory.recipe.verify import VerifySection
+from factory.verification import CheckRequest, Verifier
+from schemas.verdict import Verdict
+
+
+def test_results_keep_the_order_of_requests():
+    requests = [CheckRequest(f"so \\boxed{{x+{i}}}", gold=f"{i % 7}+x") for i in range(40)]
+    with Verifier(VerifySection(workers=2)) as verifier:
+        results = verifier.check_many(requests)
+    assert [r.correct for r in results] == [i == i % 7 for i in range(40)]
+
+
+def test_easy_matches_start_no_worker():
+    with Verifier(VerifySection(workers=2)) as verifier:
+        results = verifier.check_many(
+            [CheckRequest("\\boxed{0.5}", gold="1/2"), CheckRequest("It is 7.", gold="8")]
+        )
+        assert verifier._idle.empty() and verifier._threads is None
+    assert [r.verdict for r in results] == [Verdict.CORRECT, Verdict.INCORRECT]
+
+
+def test_check_works_off_the_main_thread():
+    seen = []
+    with Verifier(VerifySection(workers=1)) as verifier:
+        request = CheckRequest("\\boxed{x+1}", gold="1+x")
+        threads = [
+            threading.Thread(target=lambda: seen.append(verifier.check(request).verdict)) for _ in range(3)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert seen == [Verdict.CORRECT] * 3
+
+
+def test_a_killed_worker_is_replaced_and_the_rest_still_decided():
+    requests = [CheckRequest(f"\\boxed{{x+{i}}}", gold=f"{i}+x") for i in range(8)]
+    with Verifier(VerifySection(workers=1)) as verifier:
+        verifier.check(requests[0])
+        worker = verifier._idle.get_nowait()
+        worker.process.kill()
+        worker.process.wait()
+        verifier._idle.put(worker)
+        results = verifier.check_many(requests)
+    assert [r.verdict for r in results[1:]] == [Verdict.CORRECT] * 7
+    assert results[0].verdict in (Verdict.CORRECT, Verdict.UNVERIFIABLE)
+
+
+def test_a_closed_verifier_says_so():
+    verifier = Verifier(VerifySection(workers=1))
+    verifier.close()
+    with pytest.raises(RuntimeError, match="closed"):
+        verifier.check(CheckRequest("\\boxed{x+1}", gold="1+x"))
