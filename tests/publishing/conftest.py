@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
 import polars as pl
 import pytest
 
+from factory.layout import RunLayout
+from factory.recipe import Recipe, save_recipe
+from factory.steps import export
+from factory.store.ledger import close_ledger
 from factory.store.writer import StepWriter
-from schemas import COMPLETION, PREFERENCE, RL_PROMPT, TableSchema
+from schemas import (
+    COMPLETION,
+    DIFFICULTY,
+    LABELLED,
+    PREFERENCE,
+    PROBLEM,
+    RESPONSE,
+    RL_PROMPT,
+    VERDICT,
+    TableSchema,
+)
 
 
 def completion_rows(count: int, *, words: int = 20) -> list[dict]:
@@ -113,3 +129,182 @@ def preferences(tmp_path: Path) -> Path:
 @pytest.fixture
 def rl_prompts(tmp_path: Path) -> Path:
     return step_folder(tmp_path / "selected" / "rl", rl_rows(50), RL_PROMPT)
+
+
+def problem_rows(count: int) -> list[dict]:
+    return [
+        {
+            "id": f"p-{i:06d}",
+            "problem": f"A farmer has {i + 3} sheep and buys {2 * i + 5} goats. How many animals are on the farm now?",
+            "answer": str(3 * i + 8),
+            "answer_kind": "math",
+            "source": "gsm8k" if i % 2 else "procedural:farm",
+            "licence": "MIT",
+            "domain": "arithmetic" if i % 3 else "algebra",
+            "level": "elementary",
+        }
+        for i in range(count)
+    ]
+
+
+def verdict_rows(problems: list[dict], *, samples: int = 2, sampler: str = "procedural") -> list[dict]:
+    """Every second response is wrong."""
+    return [
+        {
+            **{key: value for key, value in problem.items() if key != "id"},
+            "problem_id": problem["id"],
+            "response_id": f"r-{sampler}-{problem['id']}-{sample}",
+            "sample_index": sample,
+            "reasoning": f"Add them up, carefully. {problem['answer']} it is.",
+            "content": f"\\boxed{{{problem['answer'] if sample % 2 == 0 else '-1'}}}",
+            "status": "complete",
+            "sampler": sampler,
+            "model": sampler,
+            "request_key": f"k-{problem['id']}",
+            "completion_tokens": 40 + sample,
+            "usd": 0.0,
+            "verdict": "correct" if sample % 2 == 0 else "incorrect",
+            "method": "literal" if sample % 2 == 0 else "math_verify",
+            "checker_version": "1",
+            "verify_seconds": 0.001 * sample,
+            "loop_score": 0.0,
+            "repetitive": False,
+        }
+        for problem in problems
+        for sample in range(samples)
+    ]
+
+
+def _step(
+    folder: Path, step: str, schema: TableSchema, rows: list[dict], dropped: list[dict] = (), **totals
+) -> None:
+    with StepWriter(folder, step, schema) as writer:
+        writer.keep(pl.DataFrame(rows, infer_schema_length=None))
+        if dropped:
+            writer.drop(pl.DataFrame(dropped, infer_schema_length=None))
+        writer.finish(rows_in=len(rows) + len(dropped), totals=totals)
+
+
+def _drop(step: str, problem: dict, reason: str) -> dict:
+    return {
+        "step": step,
+        "row_id": problem["id"],
+        "problem_id": problem["id"],
+        "reason": reason,
+        "detail": f"{reason}: {problem['problem'][:20]}",
+        "evidence": json.dumps({"span": problem["problem"]}),
+        "row": json.dumps(problem),
+    }
+
+
+def build_run(run: Path, *, problems: int = 30, **recipe: object) -> Path:
+    """A small finished run, as the pipeline leaves it, made without any model."""
+    at = RunLayout(run)
+    asked = problem_rows(problems + 4)
+    kept, twin, leaked, held = (
+        asked[:problems],
+        asked[problems : problems + 2],
+        asked[problems + 2],
+        asked[problems + 3],
+    )
+    _step(at.problems, "problems", PROBLEM, [*kept, *twin, leaked])
+    _step(at.held_out, "held_out", PROBLEM, [held])
+    doubles = [_drop("dedup", row, "near_duplicate") for row in twin]
+    _step(
+        at.unique_problems,
+        "dedup",
+        PROBLEM,
+        [*kept, leaked],
+        doubles,
+        audit={"pairs_checked": 40, "threshold": 0.8},
+    )
+    hit = [_drop("decontaminate", leaked, "exact")]
+    _step(
+        at.clean_problems,
+        "decontaminate",
+        PROBLEM,
+        kept,
+        hit,
+        certificate={"benchmarks": ["gsm8k_test"], "rows": 1},
+    )
+    verdicts = verdict_rows(kept)
+    tokens = sum(row["completion_tokens"] for row in verdicts)
+    responses = [{k: row[k] for k in RESPONSE.names if k in row} for row in verdicts]
+    _step(
+        at.responses, "generate", RESPONSE, responses, usd=0.25, completion_tokens=tokens, prompt_tokens=900
+    )
+    _step(at.verdicts, "verify", VERDICT, verdicts)
+    _step(at.labelled, "label", LABELLED, verdicts)
+    rollouts = verdict_rows(kept, sampler="student")
+    _step(at.rollouts, "rollouts", VERDICT, rollouts)
+    _step(at.difficulty, "difficulty", DIFFICULTY, [{**row, **_POSTERIOR} for row in kept])
+    message = lambda role, text: [{"role": role, "content": text}]  # noqa: E731
+    think = lambda row: message("assistant", f"<think>\n{row['reasoning']}\n</think>\n\n{row['content']}")  # noqa: E731
+    right = [row for row in verdicts if row["verdict"] == "correct"]
+    wrong = {row["problem_id"]: row for row in rollouts if row["verdict"] == "incorrect"}
+    sft = [
+        {
+            **{k: row[k] for k in COMPLETION.names if k in row},
+            "prompt": message("user", row["problem"]),
+            "completion": think(row),
+            "teacher": row["sampler"],
+        }
+        for row in right
+    ]
+    pairs = [
+        {
+            **{k: row[k] for k in PREFERENCE.names if k in row},
+            "prompt": message("user", row["problem"]),
+            "chosen": think(row),
+            "rejected": think(wrong[row["problem_id"]]),
+            "chosen_response_id": row["response_id"],
+            "rejected_response_id": wrong[row["problem_id"]]["response_id"],
+            "chosen_sampler": "procedural",
+            "rejected_sampler": "student",
+            "chosen_tokens": row["completion_tokens"],
+            "pair_rule": "nearest_length",
+        }
+        for row in right
+    ]
+    prompts = [
+        {**{k: row[k] for k in RL_PROMPT.names if k in row}, "problem_id": row["id"], "bucket": 0}
+        | {"prompt": message("user", row["problem"])}
+        for row in reversed(kept)
+    ]
+    sets = {"midtrain": (sft, COMPLETION), "sft": (sft[::3], COMPLETION)}
+    sets |= {"preference": (pairs, PREFERENCE), "rl": (prompts, RL_PROMPT)}
+    for name, (rows, schema) in sets.items():
+        _step(at.selected(name), f"select-{name}", schema, rows)
+        export.run(at.selected(name), at.dataset(name), schema)
+    settings = {"problems": {"sources": ["problems.jsonl"]}, "decontamination": {"against": ["gsm8k_test"]}}
+    settings |= {"generate": {"teacher": "procedural", "samples": 2}, "name": "farm", "train": None}
+    save_recipe(Recipe.model_validate(settings | recipe), at.recipe)
+    close_ledger(run)
+    return run
+
+
+_POSTERIOR = {
+    "attempts": 4,
+    "correct": 1,
+    "pass_rate": 0.3,
+    "pass_rate_low": 0.1,
+    "pass_rate_high": 0.6,
+    "alpha": 2.0,
+    "beta": 4.0,
+    "band": "useful",
+    "band_probability": 0.9,
+    "student": "student",
+    "truncated": 0,
+}
+
+
+@pytest.fixture(scope="session")
+def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run that nobody may change."""
+    return build_run(tmp_path_factory.mktemp("runs") / "farm")
+
+
+@pytest.fixture
+def run(finished_run: Path, tmp_path: Path) -> Path:
+    """A finished run of one's own."""
+    return Path(shutil.copytree(finished_run, tmp_path / "run"))

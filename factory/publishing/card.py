@@ -1,0 +1,211 @@
+"""The data card: computed from the run's tables, compared with them by `check_card`.
+
+Text between the two `notes` comments belongs to people: it is kept when the card is made again, and not compared.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+import factory
+from factory.errors import FactoryError, UsageError
+from factory.layout import DATASETS, RunLayout
+from factory.publishing.facts import TOKENS, Answer, answer
+from factory.publishing.licences import hub_licence, teacher_terms
+from factory.publishing.markdown import cell, fence_for, number, table
+from factory.publishing.tables import Tables, manifests, run_tables
+from factory.recipe import Recipe, load_recipe
+
+USES = {
+    "midtrain": "packed next-token training (stage 1)",
+    "sft": "fine-tuning on a compact subset (stage 2)",
+    "preference": "Rollout DPO (stage 3)",
+    "rl": "RL with verifiable reward (stage 4)",
+}
+SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
+NOTES = re.compile(r"<!-- notes:[^\n]*-->\n(?P<text>.*?)\n<!-- end of notes -->", re.DOTALL)
+
+
+def render_card(run: Path, *, repo: str | None = None, notes: str = "", extra: tuple[str, ...] = ()) -> str:
+    """The card of a run as Markdown with the Hub's YAML header.
+
+    Args:
+        run: a run's folder.
+        repo: the Hub repository, for the loading example; `OWNER/<recipe name>` when None.
+        notes: text to put between the notes comments.
+        extra: further configurations that are published beside the training sets (rollouts, dropped).
+
+    Raises:
+        UsageError: the folder holds no recipe or no finished training set.
+    """
+    at = RunLayout(run)
+    if not at.recipe.is_file():
+        raise UsageError(f"{run} holds no recipe.yaml", do="give the folder of a `factory run`")
+    recipe = load_recipe(at.recipe)
+    tables = run_tables(run)
+    answers = answer(tables)
+    sets = _sets(answers)
+    if not sets:
+        raise UsageError(f"{run} holds no finished training set", do="let `factory run` finish first")
+    recipe_yaml = at.recipe.read_text("utf-8").rstrip()
+    names = [entry["name"] for entry in sets]
+    return _template().render(
+        header=_header(recipe, answers, [*names, *extra]),
+        title=recipe.name,
+        description=recipe.description.strip() or "Chain-of-thought data, made and checked by cot-factory.",
+        sets=sets,
+        notes=notes.strip("\n"),
+        repo=repo or f"OWNER/{recipe.name}",
+        recipe=recipe,
+        recipe_yaml=recipe_yaml,
+        fence=fence_for(recipe_yaml),
+        answer=lambda name: _section(answers.get(name)),
+        facts=[found.fact for found in answers.values()],
+        terms=[(model, teacher_terms(model)) for model in _models(answers, recipe)],
+        limits=_limits(recipe, tables, answers),
+        queries_note=_QUERIES,
+        version=factory.__version__,
+    )
+
+
+def check_card(run: Path, card: Path, *, repo: str | None = None, extra: tuple[str, ...] = ()) -> None:
+    """Compare a card with the data that it describes.
+
+    Raises:
+        UsageError: the card does not exist.
+        FactoryError: they disagree; the message shows the first line that differs, as it is and as it should be.
+    """
+    if not card.is_file():
+        raise UsageError(f"{card} does not exist", do=f"make it: factory card {run} --out {card}")
+    written = card.read_text("utf-8")
+    repo = repo or _repo_of(written)
+    expected = render_card(run, repo=repo, notes=notes_of(written), extra=extra or _extra_of(written))
+    if written.strip() == expected.strip():
+        return
+    have, want = written.strip().splitlines(), expected.strip().splitlines()
+    for kind, i, _, j, _ in difflib.SequenceMatcher(None, have, want, autojunk=False).get_opcodes():
+        if kind != "equal":
+            is_now = have[i] if i < len(have) else "(end)"
+            must_be = want[j] if j < len(want) else "(end)"
+            raise FactoryError(
+                f"{card}:{i + 1} disagrees with the data: it says {is_now!r}, the data says {must_be!r}",
+                do=f"make it again: factory card {run} --out {card}",
+            )
+
+
+def notes_of(card: str) -> str:
+    """The text that people wrote between the notes comments; empty when there is none."""
+    found = NOTES.search(card)
+    return found["text"].strip("\n") if found else ""
+
+
+_QUERIES = (
+    "Each is a query over the run's tables; the training sets are tables of their own names, "
+    "`ledger`, `ledger_dropped` and `totals` come from the manifests (`ledger.json`). "
+    "`factory card --check` runs them all again and fails when a number here differs."
+)
+
+
+def _template() -> Any:
+    from jinja2 import Environment, StrictUndefined
+
+    environment = Environment(undefined=StrictUndefined, autoescape=False, keep_trailing_newline=True)
+    environment.filters.update(cell=cell, number=number)
+    return environment.from_string(resources.files("data_cards").joinpath("card.md.jinja").read_text("utf-8"))
+
+
+def _sets(answers: dict[str, Answer]) -> list[dict[str, Any]]:
+    found = []
+    for name in DATASETS:
+        size = answers.get(f"{name}_size")
+        if size is not None and size.rows["rows"][0]:
+            row = size.rows.row(0, named=True)
+            found.append({"name": name, "use": USES[name], "tokens": None, **row})
+    return found
+
+
+def _section(found: Answer | None) -> str:
+    return f"\n**{found.fact.title}**\n\n{table(found.rows)}\n" if found else ""
+
+
+def _header(recipe: Recipe, answers: dict[str, Answer], configs: list[str]) -> str:
+    licences = [
+        licence
+        for name, found in answers.items()
+        if name.endswith("_licences")
+        for licence in found.rows["licence"].to_list()
+    ]
+    rows = sum(found.rows["rows"][0] for name, found in answers.items() if name.endswith("_size"))
+    default = "sft" if "sft" in configs else configs[0]
+    header: dict[str, Any] = {
+        "pretty_name": recipe.name,
+        "license": hub_licence(licences),
+        "task_categories": ["text-generation"],
+        "tags": ["reasoning", "chain-of-thought", "math", "synthetic", "cot-factory"],
+        "size_categories": [next((name for limit, name in SIZES if rows < limit), "1M<n<10M")],
+        "configs": [
+            {
+                "config_name": name,
+                **({"default": True} if name == default else {}),
+                "data_files": [{"split": "train", "path": f"{name}/train-*.parquet"}],
+            }
+            for name in configs
+        ],
+    }
+    return yaml.safe_dump(header, sort_keys=False, allow_unicode=True, width=1000).rstrip()
+
+
+def _models(answers: dict[str, Answer], recipe: Recipe) -> list[str]:
+    found = answers.get("models")
+    models = (
+        found.rows["model"].drop_nulls().to_list()
+        if found
+        else [recipe.generate.model or recipe.generate.teacher]
+    )
+    return sorted(set(models))
+
+
+def _limits(recipe: Recipe, tables: Tables, answers: dict[str, Answer]) -> list[str]:
+    limits = [
+        "Rules decide whether an answer is right; they look at the final answer, never at the reasoning that "
+        "leads to it. A right answer can follow from wrong reasoning.",
+    ]
+    if recipe.verify.judge is None:
+        limits.append("No judge looked again at what the rules rejected, so some right answers are missing.")
+    if recipe.verify.majority:
+        limits.append("Some gold answers are the majority of the samples, not given by the source.")
+    if not recipe.decontamination.against:
+        limits.append("It was not checked against any benchmark: do not report benchmark scores from it.")
+    if "models" in answers and answers["models"].rows.height == 1:
+        limits.append("All responses come from one model, and share its habits and its blind spots.")
+    if "rollouts" in tables and "preference_size" in answers:
+        limits.append(
+            "Preference pairs and pass rates belong to one student; another student has other ones."
+        )
+    if "midtrain_size" in answers and not any(name.endswith("_domains") for name in answers):
+        limits.append("Domains are not labelled.")
+    return limits
+
+
+def _repo_of(card: str) -> str | None:
+    found = re.search(r'load_dataset\("([^"]+)"', card)
+    return found[1] if found else None
+
+
+def _extra_of(card: str) -> tuple[str, ...]:
+    header = card.split("---\n")[1] if card.startswith("---\n") else ""
+    return tuple(name for name in ("rollouts", "dropped") if f"config_name: {name}\n" in header)
+
+
+def step_manifest(run: Path, step: str) -> dict[str, Any] | None:
+    """The manifest of the first step of that name, or None."""
+    return next((manifest for _, manifest in manifests(run) if manifest["step"] == step), None)
+
+
+assert set(USES) == set(TOKENS)

@@ -1,0 +1,145 @@
+"""A run as SQL tables, so that every number on the card is a query that a reader can run again.
+
+| table | rows |
+|---|---|
+| `midtrain`, `sft`, `preference`, `rl` | the training sets |
+| `problems`, `clean_problems`, `verdicts`, `labelled`, `difficulty`, `rollouts` | the steps of those names |
+| `ledger` | `position, folder, step, unit, rows_in, rows_out, rows_dropped`, one row a step |
+| `ledger_dropped` | `folder, step, reason, rows` |
+| `totals` | `folder, step, name, value, text`: what the manifests count, nested names joined by dots |
+| `settings` | the same of the settings with which each step ran |
+| `evaluation` | `stage, benchmark, name, value`: what the evaluations measured |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from factory.layout import DATASETS, STAGES, RunLayout
+from factory.store.atomic import read_json
+from factory.store.parts import MANIFEST, part_paths
+
+MAX_ITEMS = 60
+"""Longer lists in a manifest are not spread into `totals`; their length is."""
+
+LEDGER = {"position": pl.Int64, "folder": pl.String, "step": pl.String, "unit": pl.String} | dict.fromkeys(
+    ("rows_in", "rows_out", "rows_dropped"), pl.Int64
+)
+ORDER = (
+    "problems/read",
+    "problems/held_out",
+    "problems/unique",
+    "problems/clean",
+    "responses",
+    "verdicts/teacher",
+)
+ORDER += (
+    "verdicts/unique",
+    "verdicts/clean",
+    "verdicts/labelled",
+    "difficulty",
+    "selected",
+    "datasets",
+    "eval",
+)
+"""Folders of a run in the order in which rows flow through them."""
+DROPPED_COUNTS = {"folder": pl.String, "step": pl.String, "reason": pl.String, "rows": pl.Int64}
+NAMED = {"folder": pl.String, "step": pl.String, "name": pl.String, "value": pl.Float64, "text": pl.String}
+EVALUATION = {"stage": pl.String, "benchmark": pl.String, "name": pl.String, "value": pl.Float64}
+
+Tables = dict[str, pl.LazyFrame]
+
+
+def run_tables(run: Path) -> Tables:
+    """The tables of a run that are there; steps that have not run have no table.
+
+    Raises:
+        UsageError: a manifest is not valid JSON.
+    """
+    at = RunLayout(run)
+    folders = {
+        "problems": at.problems,
+        "clean_problems": at.clean_problems,
+        "verdicts": at.verdicts,
+        "labelled": at.labelled,
+        "difficulty": at.difficulty,
+        "rollouts": at.rollouts,
+    }
+    tables = {name: _scan(part_paths(folder)) for name, folder in folders.items() if part_paths(folder)}
+    for name in DATASETS:
+        if shards := shard_paths(at.dataset(name)):
+            tables[name] = _scan(shards)
+    return tables | _books(run) | {"evaluation": _evaluation(at)}
+
+
+def shard_paths(folder: Path) -> list[Path]:
+    """The shards of a finished training set, in order."""
+    return sorted(folder.glob("*-[0-9]*-of-[0-9]*.parquet"))
+
+
+def query(tables: Tables, sql: str) -> pl.DataFrame:
+    """Run one query."""
+    result = pl.SQLContext(frames=tables).execute(sql)
+    return result.collect()
+
+
+def manifests(run: Path) -> list[tuple[str, dict[str, Any]]]:
+    """Folder (relative to the run) and manifest of every finished step, in the order of the flow."""
+    found = [(str(path.parent.relative_to(run)), read_json(path)) for path in sorted(run.rglob(MANIFEST))]
+    place = lambda name: next((i for i, head in enumerate(ORDER) if name.startswith(head)), len(ORDER))  # noqa: E731
+    found.sort(key=lambda pair: (place(pair[0]), pair[0]))
+    return [(folder, manifest) for folder, manifest in found if "rows_in" in manifest]
+
+
+def _books(run: Path) -> Tables:
+    ledger: list[dict[str, Any]] = []
+    dropped: list[dict[str, Any]] = []
+    named: dict[str, list[dict[str, Any]]] = {"totals": [], "settings": []}
+    for position, (folder, manifest) in enumerate(manifests(run)):
+        about = {"folder": folder, "step": manifest["step"]}
+        ledger.append({name: manifest.get(name) for name in LEDGER} | about | {"position": position})
+        dropped += [{**about, "reason": reason, "rows": n} for reason, n in manifest["dropped"].items()]
+        for table, rows in named.items():
+            rows += [{**about, **leaf} for leaf in _leaves(manifest.get(table) or {})]
+    return {
+        "ledger": pl.LazyFrame(ledger, schema=LEDGER),
+        "ledger_dropped": pl.LazyFrame(dropped, schema=DROPPED_COUNTS),
+        **{table: pl.LazyFrame(rows, schema=NAMED) for table, rows in named.items()},
+    }
+
+
+def _leaves(value: Any, name: str = "") -> Iterator[dict[str, Any]]:
+    """Numbers and texts of nested JSON, by dotted name."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from _leaves(item, f"{name}.{key}" if name else str(key))
+    elif isinstance(value, list) and len(value) <= MAX_ITEMS:
+        for index, item in enumerate(value):
+            yield from _leaves(item, f"{name}.{index}")
+    elif isinstance(value, list):
+        yield {"name": f"{name}.length", "value": float(len(value)), "text": None}
+    elif isinstance(value, bool) or isinstance(value, str):
+        yield {"name": name, "value": None, "text": str(value).lower() if isinstance(value, bool) else value}
+    elif isinstance(value, int | float):
+        yield {"name": name, "value": float(value), "text": None}
+
+
+def _evaluation(at: RunLayout) -> pl.LazyFrame:
+    rows = []
+    for stage in ("base", *STAGES):
+        path = at.evaluation(stage) / "summary.json"
+        benchmarks = read_json(path).get("benchmarks", {}) if path.exists() else {}
+        for benchmark, figures in benchmarks.items():
+            about = {"stage": stage, "benchmark": benchmark}
+            rows += [
+                {**about, "name": x["name"], "value": x["value"]} for x in _leaves(figures) if not x["text"]
+            ]
+    return pl.LazyFrame(rows, schema=EVALUATION)
+
+
+def _scan(paths: list[Path]) -> pl.LazyFrame:
+    return pl.scan_parquet(paths, missing_columns="insert", extra_columns="ignore")
