@@ -67,11 +67,13 @@ def run_stage(recipe: Recipe, run: Path, stage: str, *, resume: bool = False, dr
     else:
         from train.preflight import preflight
 
-        report = preflight(job)
+        prepared = stages.prepare(job)
+        report = preflight(job, prepared.tokenizer, prepared.rows)
         if dry_run:
+            show(report)
             return f"{stage}: ready to train"
         checkpoint = begin(job, key, resume=resume)
-        facts = stages.train_stage(job, checkpoint)
+        facts = stages.train_stage(job, prepared, checkpoint)
     if not _main_process():
         return f"{stage}: trained"
     manifest = close(job, key, inputs, facts.as_dict() | ({"preflight": report} if stage != "base" else {}))
@@ -95,6 +97,12 @@ def main(argv: list[str] | None = None) -> int:
         say("stopped - the same command with --resume goes on from the last checkpoint")
         return 3
     return 0
+
+
+def show(report: dict[str, object]) -> None:
+    """The preflight report, for people."""
+    for name, value in report.items():
+        say(f"{name}: {value}" if name != "sample" else f"first row, learnt part marked:\n{value}")
 
 
 def say(line: str) -> None:

@@ -75,21 +75,39 @@ def build_base(job: Job) -> Trained:
     return Trained()
 
 
-def train_stage(job: Job, checkpoint: Path | None) -> Trained:
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A stage ready to train, before any weight is loaded."""
+
+    config: Any
+    tokenizer: Any
+    rows: TrainingRows
+
+
+def prepare(job: Job) -> Prepared:
+    """Settings checked by TRL, tokenizer, and rows as they will be trained on.
+
+    Raises:
+        UsageError: settings that TRL refuses, rows too long, no chat template.
+    """
+    assert job.recipe.train is not None and job.parent is not None
+    config = stage_config(job)
+    tokenizer = load_tokenizer(job.layout.checkpoint(job.parent), job.recipe.train.student.chat_template)
+    build = {"dpo": preference_rows, "rl": prompt_rows}.get(job.stage, completion_rows)
+    return Prepared(config, tokenizer, build(job, tokenizer))
+
+
+def train_stage(job: Job, prepared: Prepared, checkpoint: Path | None) -> Trained:
     """Train one stage from its parent's `final/`, going on from `checkpoint` when there is one.
 
     Raises:
-        UsageError: settings that TRL refuses, rows too long.
         Stopped: the user stopped it; a checkpoint is saved.
         FactoryError: the run cannot come to anything (see `LoudStop`).
     """
     assert job.recipe.train is not None and job.parent is not None
     student, section = job.recipe.train.student, job.section
-    parent = job.layout.checkpoint(job.parent)
-    config = stage_config(job)
-    tokenizer = load_tokenizer(parent, student.chat_template)
-    rows = {"dpo": preference_rows, "rl": prompt_rows}.get(job.stage, completion_rows)(job, tokenizer)
-    model = load_model(parent, student.attention)
+    config, tokenizer, rows = prepared.config, prepared.tokenizer, prepared.rows
+    model = load_model(job.layout.checkpoint(job.parent), student.attention)
     resumed = int(checkpoint.name.rpartition("-")[2]) if checkpoint else 0
     stop = StopOnSignal()
     loud = {"stop_clipped": section.stop_clipped, "patience": section.patience} if job.stage == "rl" else {}
