@@ -1,0 +1,127 @@
+"""`factory eval`: pass@1 with intervals, on any benchmark, through any sampler."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import typer
+
+
+def command(
+    model: str = typer.Argument(..., metavar="MODEL", help="Checkpoint folder, or a sampler preset."),
+    benchmark: list[str] = typer.Option(
+        ...,
+        "--benchmark",
+        help="File, folder, procedural:..., reasoning_gym:... or hf://...; repeat for more.",
+    ),
+    out: Path = typer.Option(..., "--out", help="Folder for graded responses and summary.json."),
+    protocol: str = typer.Option("paper", "--protocol", help="Sampling preset: paper (K=3) or paper-64."),
+    samples: int | None = typer.Option(None, "--samples", min=1, help="Samples a question."),
+    temperature: float | None = typer.Option(None, "--temperature", min=0, help="Sampling temperature."),
+    top_p: float | None = typer.Option(None, "--top-p", min=0, max=1, help="Nucleus mass."),
+    max_tokens: int | None = typer.Option(None, "--max-tokens", min=1, help="Completion budget."),
+    limit: int | None = typer.Option(
+        None, "--limit", min=1, help="At most this many questions, drawn by seed."
+    ),
+    batch_size: int = typer.Option(64, "--batch-size", min=1, help="Questions generated together locally."),
+    base_url: str | None = typer.Option(None, "--base-url", help="Endpoint, for a preset."),
+    model_id: str | None = typer.Option(None, "--model", help="Model at that endpoint."),
+    api_key_env: str | None = typer.Option(None, "--api-key-env", help="Environment variable with the key."),
+    prompt: str | None = typer.Option(None, "--prompt", help="Prompt with {problem} in it."),
+    system: str | None = typer.Option(None, "--system", help="System message."),
+    store: Path | None = typer.Option(None, "--store", help="Response store; OUT/store by default."),
+    seed: int = typer.Option(0, "--seed", help="Seed of samples and drawn questions."),
+    workers: int | None = typer.Option(None, "--workers", min=1, help="Checker processes."),
+    against: Path | None = typer.Option(
+        None, "--against", help="An earlier --out folder: print paired deltas with 95% intervals."
+    ),
+) -> None:
+    """Evaluate a model: pass@1 with question-clustered intervals, pass@k, majority@k, truncation, length."""
+    from factory.errors import UsageError
+    from factory.evaluation import PROTOCOLS
+    from factory.evaluation.evaluate import PROMPT
+    from factory.recipe.evaluation import EvaluationSection
+    from factory.recipe.verify import VerifySection
+    from factory.steps import evaluate
+
+    if protocol not in PROTOCOLS:
+        raise UsageError(f"no protocol {protocol}", do=f"known: {', '.join(PROTOCOLS)}")
+    preset = PROTOCOLS[protocol]
+    section = EvaluationSection(
+        benchmarks=benchmark,
+        samples=samples or preset.samples,
+        temperature=preset.temperature if temperature is None else temperature,
+        top_p=top_p or preset.top_p,
+        max_tokens=max_tokens or preset.max_tokens,
+        limit=limit,
+        batch_size=batch_size,
+    )
+    summary = evaluate.run(
+        model,
+        out,
+        section,
+        VerifySection(workers=workers),
+        held_out=None,
+        store=store or out / "store",
+        seed=seed,
+        stage="eval",
+        prompt=prompt or PROMPT,
+        system=system,
+        base_url=base_url,
+        model_id=model_id,
+        api_key_env=api_key_env,
+    )
+    _show(summary, out)
+    if against is not None:
+        _show_deltas(out, against, list(summary["benchmarks"]), seed)
+
+
+def _show(summary: dict[str, Any], out: Path) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=f"evaluation in {out}", title_justify="left")
+    table.add_column("benchmark")
+    for name in ("questions", "samples", "pass@1 (95%)", "pass@k", "majority@k", "truncated", "tokens"):
+        table.add_column(name, justify="right")
+    for name, row in summary["benchmarks"].items():
+        score = (
+            "-"
+            if row["pass_at_1"] is None
+            else f"{row['pass_at_1']:.1%} ({row['low']:.1%} to {row['high']:.1%})"
+        )
+        tokens = "-" if row["tokens_mean"] is None else f"{row['tokens_mean']:,.0f}"
+        table.add_row(
+            name,
+            f"{row['questions']:,}",
+            f"{row['samples']:,}",
+            score,
+            _last(row["pass_at_k"]),
+            _last(row["majority_at_k"]),
+            f"{row['truncated_share']:.1%}",
+            tokens,
+        )
+    Console().print(table)
+
+
+def _last(shares: dict[str, float]) -> str:
+    if not shares:
+        return "-"
+    k = max(shares, key=int)
+    return f"@{k} {shares[k]:.1%}"
+
+
+def _show_deltas(out: Path, against: Path, names: list[str], seed: int) -> None:
+    from factory.evaluation import paired_delta
+    from factory.store.parts import read_parts
+
+    for name in names:
+        if not (against / name).is_dir():
+            typer.echo(f"{name}: {against} has no evaluation of it")
+            continue
+        delta = paired_delta(read_parts(against / name), read_parts(out / name), seed=seed)
+        typer.echo(
+            f"{name}: {delta.delta:+.1%} ({delta.low:+.1%} to {delta.high:+.1%}) on {delta.questions} questions, "
+            f"{delta.better} better, {delta.worse} worse"
+        )

@@ -1,0 +1,68 @@
+"""Sampling a benchmark's questions, grading the responses, and summing up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from factory.evaluation.summary import summarise
+from factory.recipe.evaluation import EvaluationSection
+from factory.recipe.generate import GenerateSection
+from factory.recipe.verify import VerifySection
+from factory.sampling import sample_problems
+from factory.sampling.sampler import Sampler, SamplingParams
+from factory.verification import verify_responses
+
+PROMPT: str = GenerateSection.model_fields["prompt"].default
+"""The prompt of the authors' later evaluation (paper.md section 4)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """Graded responses (VERDICT rows) of one benchmark, and its figures (`summarise`)."""
+
+    graded: pl.DataFrame
+    summary: dict[str, Any]
+
+
+def evaluate(
+    sampler: Sampler,
+    questions: pl.DataFrame,
+    section: EvaluationSection,
+    verify: VerifySection,
+    *,
+    store: Path,
+    seed: int,
+    prompt: str = PROMPT,
+    system: str | None = None,
+) -> Evaluation:
+    """Ask every question `section.samples` times and grade the answers.
+
+    Responses go through the store: an evaluation that was stopped goes on, and a larger K only buys the rest.
+
+    Args:
+        sampler: any sampler; a checkpoint, an endpoint, the procedural teacher.
+        questions: PROBLEM rows with answers.
+        section: samples a question, temperature, nucleus, budget.
+        verify: how answers are checked.
+        store: folder of the response store.
+        seed: of the samples.
+        prompt: prompt with `{problem}`.
+        system: system message.
+    """
+    params = SamplingParams(section.temperature, section.top_p, section.max_tokens, seed)
+    responses = sample_problems(
+        questions,
+        sampler,
+        section.samples,
+        params,
+        prompt=prompt,
+        system=system,
+        store=store,
+        what="evaluation",
+    )
+    graded = verify_responses(responses, verify)
+    return Evaluation(graded, summarise(graded))

@@ -1,0 +1,93 @@
+"""From graded responses to the figures of one benchmark."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import polars as pl
+
+from factory.evaluation.statistics import majority, pass_at_1, pass_at_k
+from schemas import ResponseStatus, Verdict
+
+TRUNCATED = [
+    ResponseStatus.CUT_IN_REASONING.value,
+    ResponseStatus.CUT_IN_ANSWER.value,
+    ResponseStatus.LOOPED.value,
+]
+UNSCORED = [Verdict.UNVERIFIABLE.value, Verdict.TIMEOUT.value]
+
+
+def right() -> pl.Expr:
+    """True for samples verified correct."""
+    return pl.col("verdict") == Verdict.CORRECT.value
+
+
+def scored() -> pl.Expr:
+    """True for samples that count.
+
+    No answer counts as wrong: a model that never answers did not solve the question. What could not be judged
+    (no usable gold, checker at its limit) or was never answered (the request failed) does not count at all.
+    """
+    return ~pl.col("verdict").is_in(UNSCORED) & (pl.col("status") != ResponseStatus.FAILED.value)
+
+
+def question_table(graded: pl.DataFrame) -> pl.DataFrame:
+    """One row a question with a scored sample: `problem_id`, `correct`, `scored`; in order of the ids."""
+    return (
+        graded.filter(scored())
+        .group_by("problem_id")
+        .agg(correct=right().sum().cast(pl.Int64), scored=pl.len().cast(pl.Int64))
+        .sort("problem_id")
+    )
+
+
+def summarise(graded: pl.DataFrame) -> dict[str, Any]:
+    """The figures of one benchmark, from its graded responses (VERDICT rows).
+
+    Returns:
+        questions, samples (responses), unscored (responses that do not count), pass_at_1, low, high (95%, clustered by
+        question), pass_at_k and majority_at_k (k as text to share; pass_at_k for powers of 2 up to the fewest scored
+        samples of a question, and that number), truncated_share (of responses), tokens_mean (completion tokens).
+    """
+    questions = question_table(graded)
+    correct, samples = questions["correct"].to_numpy(), questions["scored"].to_numpy()
+    score = pass_at_1(correct, samples)
+    fewest = int(samples.min()) if len(samples) else 0
+    tokens = graded["completion_tokens"].mean()
+    return {
+        "questions": questions.height,
+        "questions_unscored": graded["problem_id"].n_unique() - questions.height,
+        "samples": graded.height,
+        "unscored": int(graded.select((~scored()).sum()).item()),
+        "no_answer": int((graded["verdict"] == Verdict.NO_ANSWER.value).sum()),
+        "pass_at_1": _number(score.value),
+        "low": _number(score.low),
+        "high": _number(score.high),
+        "pass_at_k": {str(k): pass_at_k(correct, samples, k) for k in ladder_of(fewest)},
+        "majority_at_k": {str(fewest): majority_share(graded)} if fewest else {},
+        "truncated_share": float(graded["status"].is_in(TRUNCATED).mean() or 0.0) if graded.height else 0.0,  # type: ignore[arg-type]
+        "tokens_mean": float(tokens) if isinstance(tokens, (int, float)) else None,
+    }
+
+
+def ladder_of(most: int) -> list[int]:
+    """1, 2, 4, ... up to `most`, and `most` itself."""
+    steps = [2**power for power in range(most.bit_length()) if 2**power <= most]
+    return sorted({*steps, most} - {0})
+
+
+def majority_share(graded: pl.DataFrame) -> float:
+    """majority@k: the mean over questions of whether the most frequent answer of all scored samples is right."""
+    vote = pl.coalesce("extracted_canonical", "extracted").str.strip_chars()
+    votes = (
+        graded.filter(scored())
+        .group_by("problem_id", maintain_order=True)
+        .agg(vote.alias("votes"), right().alias("right"))
+    )
+    shares = [majority(row["votes"], row["right"]) for row in votes.iter_rows(named=True)]
+    return sum(shares) / len(shares) if shares else 0.0
+
+
+def _number(value: float) -> float | None:
+    """None instead of NaN: JSON has no NaN."""
+    return value if value == value else None
