@@ -1,0 +1,233 @@
+"""Deduplicate one table in memory."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from factory.deduplication.audit import measure_recall
+from factory.deduplication.bands import Pairs, candidate_pairs, optimal_bands
+from factory.deduplication.clusters import components, preference, survivors
+from factory.deduplication.result import DedupResult
+from factory.deduplication.signatures import Signatures, sign
+from factory.deduplication.similarity import Texts, jaccard
+from factory.errors import UsageError
+from factory.recipe.deduplication import DeduplicationSection, Keep
+from factory.store.writer import dropped_rows
+from factory.text.tokens import Places
+
+RESPONSE_FIELDS = ("reasoning", "content")
+"""A response is deduplicated as a whole: asking for either of these compares both together."""
+
+_HOPELESS = 0.25
+"""Pairs whose signatures agree by this much less than the threshold are not verified: with 128 permutations that is
+seven standard errors at similarity 0.8."""
+
+
+def deduplicate(
+    rows: pl.DataFrame,
+    settings: DeduplicationSection,
+    *,
+    field: str,
+    priority: Sequence[Keep] | None = None,
+    within: str | None = None,
+    step: str = "dedup",
+    against: pl.DataFrame | None = None,
+    seed: int = 0,
+) -> DedupResult:
+    """Keep one row of every cluster of duplicates.
+
+    Args:
+        rows: any table with the field.
+        settings: threshold, n-gram length, permutations, rules.
+        field: column with the text; `reasoning` or `content` compares both together (`text_of`).
+        priority: which row stays; `settings.keep` when None.
+        within: a column; only rows with equal values are compared (responses: `problem_id`).
+        step: name for the dropped rows.
+        against: rows already published, with the same field; they win over all others and are not returned.
+        seed: draws the sample of the audit.
+
+    Returns:
+        `kept` has the column `cluster_id`; `dropped` carries cluster, survivor and similarity as evidence.
+
+    Raises:
+        UsageError: a column is missing.
+    """
+    own = rows.height
+    texts = text_of(rows, field)
+    guard = _column(rows, within)
+    ranks = preference(rows, texts, priority or settings.keep, settings.sources)
+    ids = row_ids(rows)
+    if against is not None and against.height:
+        texts = pl.concat([texts, text_of(against, field)])
+        guard = None if guard is None else pl.concat([guard, _column(against, within)])
+        ranks = np.concatenate([ranks + against.height, np.arange(against.height)])
+        ids = pl.concat([ids, "against:" + row_ids(against)])
+    signatures = sign(
+        texts,
+        ngram=settings.ngram,
+        permutations=settings.permutations,
+        numbers_differ=settings.numbers_differ,
+        within=guard,
+    )
+    sizes = texts.str.len_bytes().to_numpy().astype(np.int64)
+    linked = link(signatures, texts.gather, sizes, settings)
+    chosen = survivors(linked.labels, ranks)
+    lost = np.flatnonzero(chosen[:own] != np.arange(own))
+    nearness = similarity_to(chosen, lost, signatures, texts.gather, sizes, settings.ngram)
+    clusters = cluster_ids(signatures, chosen)
+    kept = rows.with_columns(cluster_id=clusters[:own]).filter(pl.Series(chosen[:own] == np.arange(own)))
+    dropped = drop_duplicates(
+        rows[lost],
+        ids=ids.gather(lost),
+        survivors=ids.gather(chosen[lost]),
+        clusters=clusters.gather(lost),
+        similarities=nearness,
+        exact=signatures.exact[lost] == signatures.exact[chosen[lost]],
+        step=step,
+    )
+    recall = measure_recall(signatures, linked.labels, texts.gather, settings, seed=seed)
+    audit = linked.audit | recall | {"rows": own, "kept": kept.height, "dropped": len(lost)}
+    pairs = pl.DataFrame(
+        {"left": linked.pairs[:, 0], "right": linked.pairs[:, 1], "similarity": linked.similarities}
+    )
+    return DedupResult(kept, dropped, audit, pairs)
+
+
+@dataclass(frozen=True, slots=True)
+class Linked:
+    """Clusters of rows and the verified pairs that made them."""
+
+    labels: Places
+    pairs: Pairs
+    similarities: npt.NDArray[np.float64]
+    audit: dict[str, Any]
+
+
+def link(signatures: Signatures, texts: Texts, sizes: Places, settings: DeduplicationSection) -> Linked:
+    """Find all pairs of duplicates and join them: exact ones by hash, near ones by LSH and exact Jaccard."""
+    key = signatures.exact ^ signatures.guard
+    _, first, inverse = np.unique(key, return_index=True, return_inverse=True)
+    twins = np.flatnonzero(first[inverse] != np.arange(key.size))
+    exact = np.stack([first[inverse[twins]], twins], axis=1).astype(np.int64)
+    bands, width = optimal_bands(settings.threshold, settings.permutations, settings.false_negative_weight)
+    alone = np.sort(first)
+    found = candidate_pairs(signatures.minhash[alone], signatures.guard[alone], bands, width)
+    pairs = alone[found].reshape(-1, 2)
+    promising = pairs[_agreement(signatures, pairs) >= settings.threshold - _HOPELESS]
+    similarities = jaccard(promising, texts, sizes, settings.ngram)
+    good = similarities >= settings.threshold
+    all_pairs = np.concatenate([exact, promising[good]])
+    all_similarities = np.concatenate([np.ones(len(exact)), similarities[good]])
+    audit = {
+        "threshold": settings.threshold,
+        "ngram": settings.ngram,
+        "bands": bands,
+        "rows_a_band": width,
+        "exact_pairs": len(exact),
+        "candidate_pairs": len(pairs),
+        "verified_pairs": int(good.sum()),
+    }
+    return Linked(components(len(signatures), all_pairs), all_pairs, all_similarities, audit)
+
+
+def _agreement(signatures: Signatures, pairs: Pairs) -> npt.NDArray[np.float64]:
+    """Share of equal MinHash values: an unbiased estimate of the Jaccard similarity."""
+    result = np.empty(len(pairs))
+    for start in range(0, len(pairs), 65_536):
+        left, right = pairs[start : start + 65_536].T
+        result[start : start + left.size] = (signatures.minhash[left] == signatures.minhash[right]).mean(
+            axis=1
+        )
+    return result
+
+
+def similarity_to(
+    chosen: Places, lost: Places, signatures: Signatures, texts: Texts, sizes: Places, ngram: int
+) -> npt.NDArray[np.float64]:
+    """Jaccard similarity of every dropped row to its survivor."""
+    nearness = np.ones(lost.size)
+    near = np.flatnonzero(signatures.exact[lost] != signatures.exact[chosen[lost]])
+    pairs = np.stack([chosen[lost[near]], lost[near]], axis=1)
+    nearness[near] = jaccard(pairs, texts, sizes, ngram)
+    return nearness
+
+
+def cluster_ids(signatures: Signatures, chosen: Places) -> pl.Series:
+    """`c-` and 16 hex of the survivor's canonical text and guard: the same in every run."""
+    keys = (signatures.exact ^ signatures.guard)[chosen]
+    return pl.Series("cluster_id", [f"c-{key:016x}" for key in keys.tolist()], dtype=pl.String)
+
+
+def drop_duplicates(
+    rows: pl.DataFrame,
+    *,
+    ids: pl.Series,
+    survivors: pl.Series,
+    clusters: pl.Series,
+    similarities: npt.NDArray[np.float64],
+    exact: npt.NDArray[np.bool_],
+    step: str,
+) -> pl.DataFrame:
+    """Rows of `schemas.DROPPED` with cluster, survivor and similarity as evidence."""
+    evidence = [
+        json.dumps({"cluster_id": cluster, "survivor": survivor, "similarity": round(similarity, 4)})
+        for cluster, survivor, similarity in zip(clusters, survivors, similarities.tolist(), strict=True)
+    ]
+    marks = rows.with_columns(
+        pl.Series("__id", ids),
+        pl.Series("__evidence", evidence, dtype=pl.String),
+        pl.Series("__exact", exact),
+        pl.Series("__survivor", survivors),
+    )
+    reason = pl.when("__exact").then(pl.lit("exact_duplicate")).otherwise(pl.lit("near_duplicate"))
+    dropped = dropped_rows(
+        marks,
+        step=step,
+        reason=reason,
+        id_column="__id",
+        detail=pl.format("duplicate of {}", "__survivor"),
+        evidence=pl.col("__evidence"),
+    )
+    whole = [json.dumps(row, ensure_ascii=False, default=str) for row in rows.iter_rows(named=True)]
+    return dropped.with_columns(row=pl.Series("row", whole, dtype=pl.String))
+
+
+def text_of(rows: pl.DataFrame, field: str) -> pl.Series:
+    """The texts to compare. For `reasoning` or `content` of a response: both, one after the other.
+
+    Raises:
+        UsageError: the column is missing.
+    """
+    if field not in rows.columns:
+        raise UsageError(
+            f"no column {field} to deduplicate by", do=f"choose one with --field: {', '.join(rows.columns)}"
+        )
+    if field in RESPONSE_FIELDS and all(name in rows.columns for name in RESPONSE_FIELDS):
+        joined = pl.concat_str(
+            [pl.col(n).cast(pl.String) for n in RESPONSE_FIELDS], separator="\n", ignore_nulls=True
+        )
+        return rows.select(joined.alias("text"))["text"].fill_null("")
+    return rows[field].cast(pl.String).fill_null("").rename("text")
+
+
+def row_ids(rows: pl.DataFrame) -> pl.Series:
+    """The rows' ids: `response_id`, else `id`, else `row-N` by position from 1; gaps are filled by position."""
+    name = next((n for n in ("response_id", "id") if n in rows.columns), None)
+    places = pl.format("row-{}", pl.int_range(1, pl.len() + 1))
+    expression = places if name is None else pl.coalesce(pl.col(name).cast(pl.String), places)
+    return rows.select(expression.alias("id"))["id"] if rows.width else pl.Series("id", [], dtype=pl.String)
+
+
+def _column(rows: pl.DataFrame, name: str | None) -> pl.Series | None:
+    if name is None:
+        return None
+    if name not in rows.columns:
+        raise UsageError(f"no column {name} to compare within")
+    return rows[name].cast(pl.String)

@@ -1,0 +1,21 @@
+"""What a deduplication found, with the evidence to question it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+
+@dataclass(frozen=True, slots=True)
+class DedupResult:
+    """Kept rows (with `cluster_id`), dropped rows (`schemas.DROPPED`), the audit, and the verified pairs.
+
+    `pairs` has columns `left`, `right` (row numbers of the input), `similarity`.
+    """
+
+    kept: pl.DataFrame
+    dropped: pl.DataFrame
+    audit: dict[str, Any]
+    pairs: pl.DataFrame

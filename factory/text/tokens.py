@@ -1,0 +1,213 @@
+r"""Splitting many texts into tokens at once, on one flat byte buffer.
+
+A token is a run of letters, a number (with its decimal point; thousands commas are taken out), the name of a LaTeX
+command, one operator, or one character of a script that is written without spaces. Layout is left out: white space,
+braces, dollars, `\left`, `\text`, `\quad`, quotes, commas. So `\dfrac{1}{2}` , `\frac 1 2` and `\frac{ 1 }{2}` give
+the same tokens. Everything is lower-cased.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+import pyarrow as pa
+
+from factory.text.fold import fold
+from factory.text.hashing import U64, RangeHasher, hash_words
+
+Bytes = npt.NDArray[np.uint8]
+Places = npt.NDArray[np.int64]
+
+CHUNK_BYTES = 2**21
+"""Bytes that are worked on at a time: the working arrays of one chunk stay near the processor's cache."""
+
+FORMATTING = (
+    "left right big bigg bigl bigr biggl biggr text textbf textit textrm textnormal mathrm mathbf mathit mathsf "
+    "mathbb mathcal mathfrak operatorname displaystyle textstyle limits quad qquad hspace vspace space hfill "
+    "phantom hphantom vphantom boldsymbol rm bf it mbox hbox middle nonumber notag label tag em sc emph "
+    "underline item par noindent newline allowbreak nobreak thinspace enspace mathop mathstrut"
+).split()
+"""LaTeX commands that change the look only."""
+
+ALIASES = {
+    "dfrac": "frac", "tfrac": "frac", "cfrac": "frac", "leq": "le", "leqslant": "le", "leqq": "le", "geq": "ge",
+    "geqslant": "ge", "geqq": "ge", "neq": "ne", "cdot": "*", "times": "*", "ast": "*", "div": "/", "lvert": "|",
+    "rvert": "|", "vert": "|", "mid": "|", "to": "rightarrow", "longrightarrow": "rightarrow", "ldots": "dots",
+    "cdots": "dots", "dotsc": "dots", "dotsb": "dots", "degree": "circ", "degrees": "circ", "lt": "<", "gt": ">",
+    "varepsilon": "epsilon", "vartheta": "theta", "varphi": "phi", "overrightarrow": "vec", "widehat": "hat",
+    "dbinom": "binom", "tbinom": "binom", "vartriangle": "triangle",
+}  # fmt: skip
+"""LaTeX commands that mean the same."""
+
+OPERATORS = b"+-*/=<>^|!()"
+
+
+class Kind(IntEnum):
+    """What a token is."""
+
+    WORD = 1
+    NUMBER = 2
+    OPERATOR = 3
+    CHARACTER = 4
+    """One character of Chinese, Japanese, Thai, an Indian script, or an emoji."""
+    COMMAND = 6
+
+
+_CONTINUATION = 5
+
+
+def _classes() -> npt.NDArray[np.uint8]:
+    """The class of each byte: a `Kind`, 0 for layout, `_CONTINUATION` for the later bytes of a character."""
+    table = np.zeros(256, dtype=np.uint8)
+    for low, high in (("a", "z"), ("A", "Z")):
+        table[ord(low) : ord(high) + 1] = Kind.WORD
+    table[ord("0") : ord("9") + 1] = Kind.NUMBER
+    table[np.frombuffer(OPERATORS, dtype=np.uint8)] = Kind.OPERATOR
+    table[0x80:0xC0] = _CONTINUATION
+    table[0xC3:0xE0] = Kind.WORD
+    table[0xE0:0xF8] = Kind.CHARACTER
+    table[0xE1] = Kind.WORD  # Vietnamese and Georgian letters, Latin extensions
+    table[0xE2] = 0  # punctuation, arrows and signs that folding does not know
+    table[0xEA:0xEE] = Kind.WORD  # Hangul, which is written with spaces
+    table[0xEF] = 0  # full-width punctuation that NFKC leaves, byte order marks
+    return table
+
+
+CLASSES = _classes()
+LOWER = np.arange(256, dtype=np.uint8)
+LOWER[ord("A") : ord("Z") + 1] += 32
+BACKSLASH = ord("\\")
+RUNS = np.isin(np.arange(8), [Kind.WORD, Kind.NUMBER])
+"""Kinds whose neighbouring bytes make one token."""
+
+_FORMATTING_HASHES = np.sort(hash_words(FORMATTING))
+_ORDER = np.argsort(hash_words(list(ALIASES)))
+_ALIAS_HASHES = hash_words(list(ALIASES))[_ORDER]
+_ALIAS_TARGETS = hash_words(list(ALIASES.values()))[_ORDER]
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """Tokens of consecutive texts.
+
+    `raw` holds the folded bytes (thousands commas out), `data` the same in lower case, `bounds` the offsets of the
+    texts in them. `starts` and `lengths` say where a token lies; tokens of text i are `offsets[i]..offsets[i + 1]`.
+    Names that mean the same have the same hash (`ALIASES`).
+    """
+
+    data: Bytes
+    raw: Bytes
+    hashes: U64
+    kinds: npt.NDArray[np.uint8]
+    starts: Places
+    lengths: Places
+    offsets: Places
+    bounds: Places
+
+    def select(self, keep: npt.NDArray[np.bool_]) -> Tokens:
+        """Only the tokens where `keep` holds; the texts stay."""
+        counts = np.concatenate([[0], np.cumsum(keep)])
+        return Tokens(
+            self.data,
+            self.raw,
+            self.hashes[keep],
+            self.kinds[keep],
+            self.starts[keep],
+            self.lengths[keep],
+            counts[self.offsets],
+            self.bounds,
+        )
+
+    @property
+    def rows(self) -> npt.NDArray[np.int64]:
+        """The text of each token."""
+        return np.repeat(np.arange(self.offsets.size - 1), np.diff(self.offsets))
+
+
+def tokenize(texts: pl.Series) -> Iterator[Tokens]:
+    """Tokens of `texts`, in chunks of whole texts of about `CHUNK_BYTES`; their offsets start at 0 in every chunk."""
+    for data, bounds in flat_chunks(texts):
+        yield tokenize_bytes(data, bounds)
+
+
+def flat_chunks(texts: pl.Series) -> Iterator[tuple[Bytes, Places]]:
+    """The folded bytes of `texts` in chunks, each with the offsets of its texts. Covers every text exactly once."""
+    array = fold(texts).to_arrow().cast(pa.large_string())
+    for chunk in array.chunks if isinstance(array, pa.ChunkedArray) else [array]:
+        _, offset_buffer, data_buffer = chunk.buffers()
+        offsets = np.frombuffer(offset_buffer, dtype=np.int64)[chunk.offset : chunk.offset + len(chunk) + 1]
+        data = np.frombuffer(data_buffer, dtype=np.uint8) if data_buffer else np.zeros(0, np.uint8)
+        first = 0
+        while first < len(chunk):
+            limit = offsets[first] + CHUNK_BYTES
+            last = max(int(np.searchsorted(offsets, limit, side="right")) - 1, first + 1)
+            yield data[offsets[first] : offsets[last]], offsets[first : last + 1] - offsets[first]
+            first = last
+
+
+def tokenize_bytes(raw: Bytes, bounds: Places) -> Tokens:
+    """Tokens of one buffer of folded texts; `bounds` are the offsets of the texts in it."""
+    raw, bounds = _without_thousands_commas(raw, bounds)
+    data = LOWER[raw]
+    classes = CLASSES[raw]
+    later = _resolve(raw, classes)
+    first = np.zeros(raw.size + 1, dtype=bool)
+    first[bounds[:-1]] = True
+    first = first[:-1]
+    begins = classes != 0
+    joins = (classes[1:] == classes[:-1]) & RUNS[classes[1:]] & ~first[1:]
+    begins[1:] &= ~joins
+    begins[later] = False
+    last = classes != 0
+    last[:-1] &= begins[1:] | (classes[1:] == 0)
+    starts, ends = np.flatnonzero(begins), np.flatnonzero(last) + 1
+    hashes = RangeHasher(data)(starts, ends)
+    kinds = classes[starts]
+    offsets = np.searchsorted(starts, bounds)
+    commands = np.flatnonzero(raw[starts - 1] == BACKSLASH) if starts.size else starts
+    commands = commands[(kinds[commands] == Kind.WORD) & ~first[starts[commands]]]
+    kinds[commands] = Kind.COMMAND
+    names = hashes[commands]
+    place = np.minimum(np.searchsorted(_ALIAS_HASHES, names), _ALIAS_HASHES.size - 1)
+    hashes[commands] = np.where(_ALIAS_HASHES[place] == names, _ALIAS_TARGETS[place], names)
+    tokens = Tokens(data, raw, hashes, kinds, starts, ends - starts, offsets, bounds)
+    layout = commands[np.isin(names, _FORMATTING_HASHES)]
+    if not layout.size:
+        return tokens
+    keep = np.ones(starts.size, dtype=bool)
+    keep[layout] = False
+    return tokens.select(keep)
+
+
+def _resolve(raw: Bytes, classes: npt.NDArray[np.uint8]) -> Places:
+    """Give continuation bytes the class of their character, join decimal points to numbers, drop escaped signs.
+
+    Returns:
+        Positions of the continuation bytes.
+    """
+    later = np.flatnonzero(classes == _CONTINUATION)
+    for _ in range(3):
+        classes[later] = classes[later - 1]
+    points = np.flatnonzero(raw[1:-1] == ord(".")) + 1
+    points = points[(classes[points - 1] == Kind.NUMBER) & (classes[points + 1] == Kind.NUMBER)]
+    classes[points] = Kind.NUMBER
+    escaped = np.flatnonzero(raw[:-1] == BACKSLASH) + 1
+    classes[escaped[(classes[escaped] == Kind.OPERATOR) & (raw[escaped] != ord("|"))]] = 0
+    return later
+
+
+def _without_thousands_commas(raw: Bytes, bounds: Places) -> tuple[Bytes, Places]:
+    """Turn 1,234,567 into 1234567: a comma goes when exactly three digits follow it and a digit stands before it."""
+    commas = np.flatnonzero(raw[1:-3] == ord(",")) + 1
+    digit = CLASSES == Kind.NUMBER
+    for step in (-1, 1, 2, 3):
+        commas = commas[digit[raw[commas + step]]]
+    commas = commas[~digit[np.append(raw, np.uint8(0))[commas + 4]]] if commas.size else commas
+    if not commas.size:
+        return raw, bounds
+    return np.delete(raw, commas), bounds - np.searchsorted(commas, bounds)
