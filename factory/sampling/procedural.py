@@ -26,15 +26,22 @@ class ProceduralSampler:
     """
 
     name = "procedural"
+    model = "procedural"
     revision: str | None = None
 
-    def __init__(self, model: str | None = None, **habits: float) -> None:
-        """`habits` are fields of `Habits`: `slip_rate`, `loop_rate`, `cut_rate`, `wrong_turn_rate`, `redo_rate`.
+    def __init__(self, slip_rate: float = 0.25, seed: int = 0, **habits: float) -> None:
+        """Choose the teacher's habits.
+
+        Args:
+            slip_rate: share of responses with a wrong final answer.
+            seed: used when a request's parameters name none.
+            **habits: further fields of `Habits`: `loop_rate`, `cut_rate`, `wrong_turn_rate`, `redo_rate`.
 
         Raises:
             UsageError: a habit is unknown or no share from 0 to 1.
         """
         known = set(Habits.__slots__)
+        habits["slip_rate"] = slip_rate
         for name, value in habits.items():
             if name not in known:
                 raise UsageError(
@@ -42,8 +49,7 @@ class ProceduralSampler:
                 )
             if not 0 <= value <= 1:
                 raise UsageError(f"{name} must be from 0 to 1, not {value}")
-        self.model = model or "procedural"
-        self.habits = Habits(**habits)
+        self.seed, self.habits = seed, Habits(**habits)
 
     def wire_request(self, request: SampleRequest) -> dict[str, Any]:
         """What decides the trace: the problem with its metadata, the habits, the seed and the budget."""
@@ -54,7 +60,7 @@ class ProceduralSampler:
             "problem_id": request.problem_id,
             "metadata": request.problem.get("metadata"),
             "habits": asdict(self.habits),
-            "seed": request.params.seed,
+            "seed": self._seed(request),
             "max_tokens": request.params.max_tokens,
         }
 
@@ -74,8 +80,15 @@ class ProceduralSampler:
         if isinstance(found, str):
             return Completion(None, None, ResponseStatus.FAILED, error=found, usd=0.0)
         family, params, style = found
-        trace = write_trace(family, params, _generator(request), self.habits, terse=style == Style.TERSE)
+        trace = write_trace(family, params, self._generator(request), self.habits, terse=style == Style.TERSE)
         return self._complete(request, trace)
+
+    def _seed(self, request: SampleRequest) -> int:
+        return self.seed if request.params.seed is None else request.params.seed
+
+    def _generator(self, request: SampleRequest) -> random.Random:
+        place = f"{self._seed(request)}|{request.problem_id}|{request.sample_index}"
+        return random.Random(hashlib.sha256(place.encode()).digest())
 
     def _complete(self, request: SampleRequest, trace: Trace) -> Completion:
         """Hold a trace against the token budget."""
@@ -118,8 +131,3 @@ def _family(request: SampleRequest) -> tuple[Family, Params, Style] | str:
             "procedural: problems - choose another --teacher for these"
         )
     return family, params, style
-
-
-def _generator(request: SampleRequest) -> random.Random:
-    place = f"{request.params.seed}|{request.problem_id}|{request.sample_index}"
-    return random.Random(hashlib.sha256(place.encode()).digest())
