@@ -1,0 +1,119 @@
+"""Caps on dollars and completion tokens, kept by reservation.
+
+Before a request is sent its worst case is reserved; when the answer is there, the reservation becomes what was really
+spent. Spent + reserved never exceeds the cap, so the cap holds however long the answers turn out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from factory.errors import Stopped
+from factory.sampling.sampler import Completion, SampleRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Prices:
+    """US dollars per million tokens, with the day on which the list was read."""
+
+    prompt: float
+    completion: float
+    dated: str
+
+    def cost(self, prompt_tokens: int, completion_tokens: int) -> float:
+        """Price of one response."""
+        return (prompt_tokens * self.prompt + completion_tokens * self.completion) / 1e6
+
+
+@dataclass(frozen=True, slots=True)
+class Worst:
+    """The most that one request can cost."""
+
+    usd: float
+    tokens: int
+
+
+def worst_case(request: SampleRequest, prices: Prices | None) -> Worst:
+    """Upper bound of one request's cost: every byte of the prompt a token, every allowed token written."""
+    prompt = sum(len(m["content"].encode()) + 16 for m in request.messages)
+    tokens = request.params.max_tokens
+    return Worst(prices.cost(prompt, tokens) if prices else 0.0, tokens)
+
+
+class Budget:
+    """Spent and reserved against the caps. Without caps it only counts."""
+
+    def __init__(
+        self,
+        max_usd: float | None = None,
+        max_tokens: int | None = None,
+        *,
+        prices: Prices | None = None,
+        spent_usd: float = 0.0,
+        spent_tokens: int = 0,
+    ) -> None:
+        """`spent_usd` and `spent_tokens` are what earlier attempts at the same job cost."""
+        self.max_usd, self.max_tokens, self.prices = max_usd, max_tokens, prices
+        self.usd, self.tokens = spent_usd, spent_tokens
+        self.reserved_usd, self.reserved_tokens = 0.0, 0
+        self.held: dict[int, Worst] = {}
+        self._changed = asyncio.Condition()
+
+    def fits(self, worst: Worst) -> bool:
+        """True when the worst case of one more request stays below the caps."""
+        usd = self.max_usd is None or self.usd + self.reserved_usd + worst.usd <= self.max_usd + 1e-12
+        tokens = (
+            self.max_tokens is None or self.tokens + self.reserved_tokens + worst.tokens <= self.max_tokens
+        )
+        return usd and tokens
+
+    def try_reserve(self, request: SampleRequest) -> bool:
+        """Reserve at once, or say that it does not fit now."""
+        worst = worst_case(request, self.prices)
+        if not self.fits(worst):
+            return False
+        self.held[id(request)] = worst
+        self.reserved_usd += worst.usd
+        self.reserved_tokens += worst.tokens
+        return True
+
+    async def reserve(self, request: SampleRequest) -> None:
+        """Reserve the worst case, waiting for answers in flight to give some of theirs back.
+
+        Raises:
+            Stopped: it does not fit and nothing is in flight that could change that.
+        """
+        while not self.try_reserve(request):
+            if not self.held:
+                raise Stopped(self.why(worst_case(request, self.prices)), do="raise the cap and run it again")
+            async with self._changed:
+                await self._changed.wait()
+
+    def charge(self, completion: Completion) -> None:
+        """Count the cost of an attempt that did not become an answer."""
+        self.usd += completion.usd or 0.0
+        self.tokens += completion.completion_tokens or 0
+
+    async def settle(self, request: SampleRequest, completion: Completion | None) -> None:
+        """Turn a reservation into what was spent; None when nothing came of it."""
+        worst = self.held.pop(id(request), None)
+        if worst is not None:
+            self.reserved_usd -= worst.usd
+            self.reserved_tokens -= worst.tokens
+        if completion is not None:
+            self.charge(completion)
+        async with self._changed:
+            self._changed.notify_all()
+
+    def why(self, worst: Worst) -> str:
+        """One line for the user: which cap is spent."""
+        if self.max_usd is not None and self.usd + worst.usd > self.max_usd:
+            return (
+                f"budget spent: ${self.usd:,.4f} of ${self.max_usd:,.4f} spent, and one more request may cost "
+                f"up to ${worst.usd:,.4f}"
+            )
+        return (
+            f"budget spent: {self.tokens:,} of {self.max_tokens:,} completion tokens spent, and one more request "
+            f"may take {worst.tokens:,}"
+        )

@@ -1,0 +1,218 @@
+"""OpenAI-compatible chat completions, streamed over aiohttp and read with orjson.
+
+The `openai` client spends about twenty times the CPU on a streamed chunk; it is used for batches and files only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import replace
+from typing import Any
+
+import aiohttp
+import orjson
+
+from factory.errors import UsageError
+from factory.sampling.budget import Budget
+from factory.sampling.endpoints import Endpoint, Endpoints
+from factory.sampling.failures import RetryableError, Trouble
+from factory.sampling.presets import Preset
+from factory.sampling.reply import Reply, retry_after
+from factory.sampling.sampler import Completion, SampleRequest
+from factory.sampling.schedule import Schedule
+from factory.sampling.seeds import sample_seed
+
+GAP_SECONDS = 300.0
+"""Longest silence inside a stream. A total time-out would cut the longest chains, which are the wanted ones."""
+CONNECT_SECONDS = 30.0
+FATAL = {400, 401, 402, 403, 404, 405, 413, 422}
+
+
+class HttpSampler:
+    """A teacher or student behind one or more OpenAI-compatible endpoints."""
+
+    def __init__(
+        self,
+        preset: Preset,
+        model: str,
+        urls: Iterable[str],
+        key: str | None = None,
+        *,
+        gap_seconds: float = GAP_SECONDS,
+        stop_loops: bool = True,
+        schedule: Schedule | None = None,
+    ) -> None:
+        """Nothing is opened before the first request.
+
+        Args:
+            preset: dialect and prices.
+            model: model id that is asked for.
+            urls: base URLs (`.../v1`), each optionally followed by `=WEIGHT`.
+            key: bearer token.
+            gap_seconds: longest silence inside a stream.
+            stop_loops: abort a stream that repeats itself.
+            schedule: used by `sample`.
+        """
+        self.preset, self.name, self.model, self.revision = preset, preset.name, model, None
+        self.endpoints = Endpoints(urls)
+        self.gap_seconds, self.stop_loops = gap_seconds, stop_loops
+        self._key = key
+        self._schedule = schedule
+        self._session: aiohttp.ClientSession | None = None
+
+    def wire_request(self, request: SampleRequest) -> dict[str, Any]:
+        """The request's body, without what concerns the transport only."""
+        params, preset = request.params, self.preset
+        budget = min(params.max_tokens, preset.most_tokens or params.max_tokens)
+        body: dict[str, Any] = {
+            "model": self.model,
+            "messages": list(request.messages),
+            preset.max_tokens_field: budget,
+            **preset.extra,
+        }
+        if preset.samples_params:
+            body |= {"temperature": params.temperature, "top_p": params.top_p}
+        if preset.seeds and params.seed is not None:
+            body["seed"] = params.seed
+        return {"sampler": self.name, "body": body}
+
+    async def sample(
+        self, requests: Iterable[SampleRequest]
+    ) -> AsyncIterator[tuple[SampleRequest, Completion]]:
+        """Answer all requests, many at once, in the order in which the answers come."""
+        answers: asyncio.Queue[tuple[SampleRequest, Completion]] = asyncio.Queue()
+
+        async def source() -> AsyncIterator[SampleRequest]:
+            for request in requests:
+                yield request
+
+        async def done(request: SampleRequest, completion: Completion) -> None:
+            answers.put_nowait((request, completion))
+
+        work = asyncio.create_task((self._schedule or Schedule()).run(self, source(), Budget(), done))
+        try:
+            while not work.done() or not answers.empty():
+                getting = asyncio.create_task(answers.get())
+                await asyncio.wait({getting, work}, return_when=asyncio.FIRST_COMPLETED)
+                if getting.done():
+                    yield getting.result()
+                else:
+                    getting.cancel()
+            work.result()
+        finally:
+            work.cancel()
+
+    async def ask(self, request: SampleRequest) -> Completion:
+        """Answer one request, without retries.
+
+        Raises:
+            RetryableError: refused for now, server trouble, broken or stalled stream.
+            UsageError: the endpoint refuses the key, the model or the parameters.
+        """
+        body = self.wire_request(request)["body"]
+        if "seed" in body:
+            body["seed"] = sample_seed(body["seed"], request.problem_id, request.sample_index)
+        body |= {"stream": True, "stream_options": {"include_usage": True}}
+        endpoint = self.endpoints.choose(asyncio.get_running_loop().time())
+        try:
+            completion = await self._exchange(endpoint, body)
+        except RetryableError as error:
+            endpoint.report(error.trouble, asyncio.get_running_loop().time())
+            if error.partial is not None:
+                error.partial = self._priced(error.partial)
+            raise
+        endpoint.report(None, asyncio.get_running_loop().time())
+        return self._priced(completion)
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def _exchange(self, endpoint: Endpoint, body: dict[str, Any]) -> Completion:
+        reply = Reply(prefilled=self.preset.prefilled, stop_loops=self.stop_loops)
+        try:
+            async with self._open().post(endpoint.url, data=orjson.dumps(body)) as response:
+                if response.status != 200:
+                    raise await self._refusal(endpoint, response)
+                if response.content_type == "text/event-stream":
+                    await self._stream(response, reply)
+                else:
+                    reply.whole(await response.read())
+        except (aiohttp.ConnectionTimeoutError, aiohttp.ClientConnectorError) as error:
+            raise RetryableError(f"cannot reach {endpoint.url}: {error}", Trouble.UNREACHABLE) from error
+        except TimeoutError as error:
+            message = f"no token for {self.gap_seconds:g} s"
+            raise RetryableError(message, Trouble.STALLED, partial=reply.partial()) from error
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            message = f"{type(error).__name__}: {error}"[:300]
+            raise RetryableError(message, Trouble.SERVER, partial=reply.partial()) from error
+        return reply.completion()
+
+    async def _stream(self, response: aiohttp.ClientResponse, reply: Reply) -> None:
+        async for chunk in response.content.iter_any():
+            reply.feed(chunk)
+            if reply.ended:
+                # Leaving the context closes the connection of a loop that was cut short; a finished one is reused.
+                if reply.looped:
+                    response.close()
+                return
+        reply.close()
+
+    async def _refusal(self, endpoint: Endpoint, response: aiohttp.ClientResponse) -> Exception:
+        text = (await response.content.read(4096)).decode("utf-8", "replace")
+        said = _message(text)
+        wait = retry_after(response.headers)
+        status = response.status
+        if status == 429 or (status == 503 and wait is not None):
+            if "insufficient_quota" in text:
+                return UsageError(f"{endpoint.base} says the account is out of credit: {said}")
+            return RetryableError(f"HTTP {status}: {said}", Trouble.THROTTLED, retry_after=wait)
+        if status in FATAL:
+            return UsageError(f"{endpoint.base} answered HTTP {status}: {said}", do=_advice(status))
+        return RetryableError(f"HTTP {status}: {said}", Trouble.SERVER, retry_after=wait)
+
+    def _open(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            headers = {"Content-Type": "application/json", "Accept": "text/event-stream"}
+            if self._key:
+                headers["Authorization"] = f"Bearer {self._key}"
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=60),
+                timeout=aiohttp.ClientTimeout(
+                    total=None, sock_connect=CONNECT_SECONDS, sock_read=self.gap_seconds
+                ),
+                headers=headers,
+                read_bufsize=2**18,
+            )
+        return self._session
+
+    def _priced(self, completion: Completion) -> Completion:
+        prices = self.preset.prices
+        if prices is None:
+            return completion
+        usd = prices.cost(completion.prompt_tokens or 0, completion.completion_tokens or 0)
+        return replace(completion, usd=usd)
+
+
+def _message(text: str) -> str:
+    """The server's own words, on one line. Never longer than 200 characters."""
+    try:
+        error = json.loads(text).get("error", text)
+        text = error.get("message", str(error)) if isinstance(error, dict) else str(error)
+    except (ValueError, AttributeError):
+        pass
+    return " ".join(text.split())[:200] or "no message"
+
+
+def _advice(status: int) -> str:
+    if status in (401, 403):
+        return "check the key in the environment variable (--api-key-env)"
+    if status == 402:
+        return "top the account up"
+    if status == 404:
+        return "check --base-url and --model"
+    return "check --model, --max-tokens and the sampling parameters"

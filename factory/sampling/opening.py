@@ -1,0 +1,102 @@
+"""From a name to a sampler."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from factory.errors import UsageError
+from factory.sampling.presets import LOCAL, PRESETS, Preset
+from factory.sampling.sampler import Sampler
+
+
+def open_sampler(
+    name: str,
+    *,
+    model: str | None = None,
+    base_url: str | None = None,
+    api_key_env: str | None = None,
+    **options: Any,
+) -> Sampler:
+    """The sampler behind a name: a preset of an endpoint, or one that works on this machine.
+
+    Args:
+        name: `deepseek-r1`, `openai`, ..., `transformers`, `student`, `procedural`; `factory teachers` lists them.
+        model: model id or checkpoint folder, when it is not the preset's.
+        base_url: endpoint, when it is not the preset's; several, separated by commas, share the requests.
+        api_key_env: environment variable that holds the key, when it is not the preset's.
+        **options: what the sampler's constructor takes (`slip_rate` and `seed` for procedural, `batch_size` for
+            transformers, `gap_seconds` for endpoints); options that do not apply to it are refused.
+
+    Raises:
+        UsageError: unknown name, no model, no key, or an option that does not apply.
+    """
+    try:
+        return _open(name, model, base_url, api_key_env, options)
+    except TypeError as error:
+        raise UsageError(f"teacher {name} does not take that option: {error}") from error
+
+
+def _open(
+    name: str, model: str | None, base_url: str | None, api_key_env: str | None, options: dict[str, Any]
+) -> Sampler:
+    if name == "procedural":
+        from factory.sampling.procedural import ProceduralSampler
+
+        return ProceduralSampler(
+            slip_rate=options.pop("slip_rate", 0.25), seed=options.pop("seed", 0), **options
+        )
+    if name in ("transformers", "student"):
+        from factory.sampling.checkpoint import CheckpointSampler
+
+        return CheckpointSampler(_folder(name, model), name=name, **options)
+    if name in PRESETS:
+        return _open_endpoint(PRESETS[name], model, base_url, api_key_env, options)
+    known = ", ".join([*PRESETS, *LOCAL])
+    raise UsageError(f"no teacher called {name}", do=f"choose one of: {known}")
+
+
+def _open_endpoint(
+    preset: Preset, model: str | None, base_url: str | None, api_key_env: str | None, options: dict[str, Any]
+) -> Sampler:
+    from factory.sampling.http import HttpSampler
+
+    chosen = model or preset.model
+    if not chosen:
+        raise UsageError(f"teacher {preset.name} needs a model", do="give --model")
+    urls = base_url or preset.base_url
+    if not urls:
+        raise UsageError(f"teacher {preset.name} needs an endpoint", do="give --base-url")
+    key = read_key(preset, base_url, api_key_env)
+    return HttpSampler(preset, chosen, urls.split(","), key, **options)
+
+
+def read_key(preset: Preset, base_url: str | None, api_key_env: str | None) -> str | None:
+    """The key from the environment; never from a file or a flag, so it cannot reach a log.
+
+    Raises:
+        UsageError: the variable is not set. At another endpoint than the preset's own, the preset's key is used
+            when it is there and not asked for when it is not.
+    """
+    variable = api_key_env or preset.key_env
+    if variable is None:
+        return None
+    key = os.environ.get(variable, "").strip()
+    if not key and base_url and not api_key_env:
+        return None
+    if not key:
+        raise UsageError(
+            f"teacher {preset.name} needs a key, but {variable} is not set",
+            do=f"export {variable}=..., or try the pipeline without a key: --teacher procedural",
+        )
+    return key
+
+
+def _folder(name: str, model: str | None) -> Path:
+    if not model:
+        raise UsageError(f"{name} needs a checkpoint", do="give --model FOLDER")
+    folder = Path(model)
+    if not (folder / "config.json").is_file():
+        raise UsageError(f"{folder} is not a checkpoint folder (no config.json)", do="give --model FOLDER")
+    return folder

@@ -1,0 +1,153 @@
+"""Teachers by name: endpoint, model id, key variable, how reasoning arrives, and the dated price list.
+
+Prices are US dollars per million tokens as the provider listed them on the day given; `factory teachers` shows them.
+They decide budgets and the `usd` column only; give another `--base-url` and they no longer apply.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from factory.sampling.budget import Prices
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """One teacher."""
+
+    name: str
+    base_url: str | None
+    model: str | None
+    key_env: str | None
+    """Environment variable with the key; None when the endpoint needs none."""
+    reasons: bool
+    """A reasoning model: a job that sees no reasoning in its first answers stops."""
+    prefilled: bool = False
+    """The chat template ends with the opening tag, so inline text starts inside the reasoning."""
+    seeds: bool = False
+    """The endpoint takes `seed`."""
+    samples_params: bool = True
+    """The endpoint takes temperature and top_p."""
+    max_tokens_field: str = "max_tokens"
+    most_tokens: int | None = None
+    """Longest completion that the endpoint allows."""
+    prices: Prices | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    """Further fields of the request body."""
+    batch_discount: float | None = None
+    """Share of the price that the provider's Batch API costs."""
+    note: str = ""
+
+
+_ALL = (
+    Preset(
+        "deepseek-r1",
+        "https://api.deepseek.com/v1",
+        "deepseek-reasoner",
+        "DEEPSEEK_API_KEY",
+        reasons=True,
+        samples_params=True,
+        most_tokens=65_536,
+        prices=Prices(0.55, 2.19, "2025-01-20"),
+        note="DeepSeek-R1 over DeepSeek's API. Prices as at R1's release; the endpoint now serves later versions.",
+    ),
+    Preset(
+        "deepseek-reasoner",
+        "https://api.deepseek.com/v1",
+        "deepseek-reasoner",
+        "DEEPSEEK_API_KEY",
+        reasons=True,
+        most_tokens=65_536,
+        prices=Prices(0.28, 0.42, "2025-09-29"),
+        note="Whatever DeepSeek serves as its reasoning model. Prices as at V3.2-Exp, cache miss.",
+    ),
+    Preset(
+        "deepseek-r1-openrouter",
+        "https://openrouter.ai/api/v1",
+        "deepseek/deepseek-r1",
+        "OPENROUTER_API_KEY",
+        reasons=True,
+        extra={"include_reasoning": True},
+        note="DeepSeek-R1 through OpenRouter; the provider and so the price differ from request to request.",
+    ),
+    Preset(
+        "qwq",
+        "http://localhost:8000/v1",
+        "Qwen/QwQ-32B",
+        None,
+        reasons=True,
+        prefilled=True,
+        seeds=True,
+        note="QwQ-32B on your own vLLM or SGLang server.",
+    ),
+    Preset(
+        "qwen3",
+        "http://localhost:8000/v1",
+        "Qwen/Qwen3-32B",
+        None,
+        reasons=True,
+        seeds=True,
+        extra={"chat_template_kwargs": {"enable_thinking": True}},
+        note="Qwen3 in thinking mode on your own vLLM or SGLang server.",
+    ),
+    Preset(
+        "gpt-oss",
+        "http://localhost:8000/v1",
+        "openai/gpt-oss-120b",
+        None,
+        reasons=True,
+        seeds=True,
+        extra={"reasoning_effort": "high"},
+        note="gpt-oss on your own vLLM server.",
+    ),
+    Preset(
+        "deepseek-r1-local",
+        "http://localhost:8000/v1",
+        "deepseek-ai/DeepSeek-R1",
+        None,
+        reasons=True,
+        prefilled=True,
+        seeds=True,
+        note="DeepSeek-R1 or one of its distillations on your own vLLM or SGLang server.",
+    ),
+    Preset(
+        "vllm",
+        "http://localhost:8000/v1",
+        None,
+        None,
+        reasons=False,
+        seeds=True,
+        note="Any model on your own vLLM server; give --model.",
+    ),
+    Preset(
+        "sglang",
+        "http://localhost:30000/v1",
+        None,
+        None,
+        reasons=False,
+        seeds=True,
+        note="Any model on your own SGLang server; give --model.",
+    ),
+    Preset(
+        "openai",
+        "https://api.openai.com/v1",
+        None,
+        "OPENAI_API_KEY",
+        reasons=False,
+        batch_discount=0.5,
+        note="Any OpenAI-compatible endpoint; give --model, and --base-url when it is not OpenAI's own.",
+    ),
+)
+
+PRESETS: Mapping[str, Preset] = {preset.name: preset for preset in _ALL}
+
+LOCAL = {
+    "procedural": "Built-in teacher for procedural problems; slips on purpose at --slip-rate. Needs no key, no network.",
+    "transformers": "A checkpoint folder (--model DIR) through transformers, on this machine.",
+    "student": "The same as transformers; the pipeline's own name for the model that it trains.",
+    "vllm-offline": "A checkpoint (--model) through vLLM's offline engine, on this machine (extra `vllm`).",
+    "replay": "Recorded responses: --model is a folder or file with responses from an earlier run.",
+}
+"""Samplers that are not an endpoint."""

@@ -1,0 +1,154 @@
+"""From a table of problems to a table of responses."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from factory.progress import watch
+from factory.sampling.budget import Budget
+from factory.sampling.prompt import build_messages, check_prompt
+from factory.sampling.purchase import Tally, addressed, purchase
+from factory.sampling.rows import response_frame, response_row
+from factory.sampling.sampler import Completion, RemoteSampler, Sampler, SampleRequest, SamplingParams
+from factory.sampling.schedule import Schedule
+from factory.store.journal import ResponseStore
+
+Plan = int | Mapping[str, range]
+"""How many samples: the same number for every problem, or the sample indices of each problem by its id."""
+
+ROWS_AT_ONCE = 2_000
+"""Rows that are read back from the store together."""
+
+
+def sample_problems(
+    problems: pl.DataFrame,
+    sampler: Sampler,
+    plan: Plan,
+    params: SamplingParams,
+    *,
+    prompt: str,
+    system: str | None = None,
+    store: Path | ResponseStore,
+    what: str = "sampling",
+    schedule: Schedule | None = None,
+    budget: Budget | None = None,
+    job: str = "",
+    batch: int = 64,
+) -> pl.DataFrame:
+    """Answer problems and return the responses; only what the store lacks is bought.
+
+    Args:
+        problems: rows of schemas.PROBLEM; extra columns pass through.
+        sampler: who answers.
+        plan: samples a problem, or `{problem id: range of sample indices}`; problems that it leaves out are skipped.
+        params: how to sample.
+        prompt: text with `{problem}`.
+        system: system message.
+        store: the response store, or its folder.
+        what: name of the operation, for progress.
+        schedule: concurrency and rates of a remote sampler.
+        budget: caps.
+        job: name under which the costs are booked.
+        batch: requests that a local sampler gets together.
+
+    Returns:
+        Rows of schemas.RESPONSE in the order of the problems, then by sample index. Failed ones are among them.
+
+    Raises:
+        Stopped: the budget is spent, or the disk is full.
+        UsageError: the endpoint cannot be used as asked.
+    """
+    check_prompt(prompt)
+    with open_store(store) as opened:
+        total = sum(1 for _ in planned(problems, plan, params, prompt=prompt, system=system))
+        with watch(what, total, "responses") as task:
+
+            def seen(request: SampleRequest, completion: Completion, bought: bool) -> None:
+                task.advance(1)
+
+            requests = planned(problems, plan, params, prompt=prompt, system=system)
+            buying = purchase(
+                requests, sampler, opened, schedule=schedule, budget=budget, seen=seen, job=job, batch=batch
+            )
+            asyncio.run(_then_hang_up(buying, sampler))
+        frames = list(collect(problems, sampler, plan, params, prompt=prompt, system=system, store=opened))
+    return pl.concat(frames) if frames else response_frame([], problems.schema)
+
+
+async def _then_hang_up(buying: Coroutine[Any, Any, Tally], sampler: Sampler) -> Tally:
+    """A remote sampler's connections belong to this event loop; it opens new ones when it is used again."""
+    try:
+        return await buying
+    finally:
+        if isinstance(sampler, RemoteSampler):
+            await sampler.aclose()
+
+
+def planned(
+    problems: pl.DataFrame, plan: Plan, params: SamplingParams, *, prompt: str, system: str | None
+) -> Iterator[SampleRequest]:
+    """The requests of a plan, problem by problem. Problems are turned into rows a thousand at a time."""
+    for problem in iter_problems(problems):
+        indices = range(plan) if isinstance(plan, int) else plan.get(str(problem["id"]), range(0))
+        if not indices:
+            continue
+        messages = build_messages(problem, prompt, system)
+        for index in indices:
+            yield SampleRequest(str(problem["id"]), index, messages, params, problem)
+
+
+def iter_problems(problems: pl.DataFrame) -> Iterator[dict[str, Any]]:
+    """Rows as dicts, without holding them all."""
+    for piece in problems.iter_slices(1_000):
+        yield from piece.iter_rows(named=True)
+
+
+def collect(
+    problems: pl.DataFrame,
+    sampler: Sampler,
+    plan: Plan,
+    params: SamplingParams,
+    *,
+    prompt: str,
+    system: str | None = None,
+    store: ResponseStore,
+) -> Iterator[pl.DataFrame]:
+    """Frames of schemas.RESPONSE, in order, with what the store holds of a plan; at most `ROWS_AT_ONCE` rows each.
+
+    What was never asked for is left out; a request that failed is there with status `failed`.
+    """
+    requests = planned(problems, plan, params, prompt=prompt, system=system)
+    yield from collect_requests(requests, sampler, store, problems.schema)
+
+
+def collect_requests(
+    requests: Iterable[SampleRequest], sampler: Sampler, store: ResponseStore, schema: pl.Schema
+) -> Iterator[pl.DataFrame]:
+    """The same for given requests."""
+    wanted = addressed(requests, sampler)
+    while chunk := list(islice(wanted, ROWS_AT_ONCE)):
+        found = {stored.key: stored for stored in store.get_many([item.key for item in chunk], failed=True)}
+        rows = [
+            response_row(found[item.key], item.request.problem, item.request.sample_index)
+            for item in chunk
+            if item.key in found
+        ]
+        if rows:
+            yield response_frame(rows, schema)
+
+
+@contextmanager
+def open_store(store: Path | ResponseStore) -> Iterator[ResponseStore]:
+    """A store that is open already stays open; a folder is opened and closed."""
+    if isinstance(store, ResponseStore):
+        yield store
+    else:
+        with ResponseStore(store) as opened:
+            yield opened

@@ -1,0 +1,213 @@
+"""Buying what is missing: between the plan and a sampler stands the store, so nothing is bought twice.
+
+Every wanted response is looked up by its address; only absent ones are claimed and handed to the sampler; each one
+counts after the store says that it is durable.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import islice
+
+from factory.sampling.budget import Budget
+from factory.sampling.rows import to_completion, to_stored
+from factory.sampling.sampler import Completion, RemoteSampler, Sampler, SampleRequest
+from factory.sampling.schedule import Schedule
+from factory.store.journal import ResponseStore, Stored, request_key, response_key
+from schemas import ResponseStatus
+
+LOOKAHEAD = 500
+"""Requests that are looked up in the store together."""
+POLL_SECONDS = 0.2
+"""How often a response that another process is buying is looked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A request with its address."""
+
+    request: SampleRequest
+    request_key: str
+    key: bytes
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a purchase came to so far."""
+
+    bought: int = 0
+    reused: int = 0
+    failed: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    usd: float = 0.0
+    by_status: dict[str, int] = field(default_factory=dict)
+
+    def add(self, completion: Completion) -> None:
+        """Count one bought completion."""
+        if completion.status == ResponseStatus.FAILED:
+            self.failed += 1
+        else:
+            self.bought += 1
+        self.prompt_tokens += completion.prompt_tokens or 0
+        self.completion_tokens += completion.completion_tokens or 0
+        self.usd += completion.usd or 0.0
+        self.by_status[completion.status] = self.by_status.get(completion.status, 0) + 1
+
+
+Seen = Callable[[SampleRequest, Completion, bool], None]
+"""Called once for every wanted request with its completion; the flag is True when it was bought now."""
+
+
+def addressed(requests: Iterable[SampleRequest], sampler: Sampler) -> Iterator[Wanted]:
+    """Give each request its address. Siblings share the digest of their wire request."""
+    last: tuple[object, object] | None = None
+    digest = ""
+    for request in requests:
+        this = (request.problem_id, request.messages, request.params)
+        if this != last or not digest:
+            digest, last = request_key(sampler.wire_request(request)), this
+        yield Wanted(request, digest, response_key(digest, request.sample_index))
+
+
+async def purchase(
+    requests: Iterable[SampleRequest],
+    sampler: Sampler,
+    store: ResponseStore,
+    *,
+    schedule: Schedule | None = None,
+    budget: Budget | None = None,
+    seen: Seen | None = None,
+    job: str = "",
+    batch: int = 64,
+) -> Tally:
+    """Have every request answered in the store.
+
+    Args:
+        requests: pulled lazily, so it may be long, and may end early when the caller has enough.
+        sampler: who answers.
+        store: where answers are kept; those already there are not asked for again.
+        schedule: concurrency, retries and rate limits of a remote sampler; a new one by default.
+        budget: caps on dollars and tokens.
+        seen: watcher of every completion, bought or reused.
+        job: name under which the store books what this purchase costs.
+        batch: requests handed to a local sampler together.
+
+    Raises:
+        Stopped: the budget is spent, or the disk is full. What was bought is safe in the store.
+    """
+    buyer = _Buyer(sampler, store, budget or Budget(), seen, job)
+    wanted = addressed(requests, sampler)
+    while True:
+        missing = buyer.missing(wanted)
+        if isinstance(sampler, RemoteSampler):
+            await buyer.remote(sampler, missing, schedule or Schedule())
+        else:
+            await buyer.local(missing, batch)
+        if not buyer.taken:
+            return buyer.tally
+        # Somebody else is buying these (or the same request was wanted twice): look again a little later.
+        await asyncio.sleep(POLL_SECONDS)
+        wanted, buyer.taken = iter(buyer.taken), []
+
+
+class _Buyer:
+    def __init__(
+        self, sampler: Sampler, store: ResponseStore, budget: Budget, seen: Seen | None, job: str
+    ) -> None:
+        self.sampler, self.store, self.budget, self.seen, self.job = sampler, store, budget, seen, job
+        self.tally = Tally()
+        self.taken: list[Wanted] = []
+        self.buying: dict[int, Wanted] = {}
+
+    async def missing(self, wanted: Iterator[Wanted]) -> AsyncIterator[SampleRequest]:
+        """Requests that have to be bought by us, claimed; those that others are buying go to `taken`."""
+        while chunk := list(islice(wanted, LOOKAHEAD)):
+            there = self._present(chunk)
+            for item in chunk:
+                if item.key in there:
+                    self._reuse(item, there[item.key])
+                elif self._claim(item):
+                    self.buying[id(item.request)] = item
+                    yield item.request
+            await asyncio.sleep(0)
+
+    async def remote(
+        self, sampler: RemoteSampler, missing: AsyncIterator[SampleRequest], schedule: Schedule
+    ) -> None:
+        """Buy one by one, many at once."""
+        try:
+            await schedule.run(sampler, missing, self.budget, self.keep)
+        finally:
+            self._let_go()
+
+    async def local(self, missing: AsyncIterator[SampleRequest], batch: int) -> None:
+        """Buy in batches."""
+        try:
+            group: list[SampleRequest] = []
+            async for request in missing:
+                if not self.budget.try_reserve(request):
+                    await self._batch(group)
+                    group = []
+                    await self.budget.reserve(request)
+                group.append(request)
+                if len(group) >= batch:
+                    await self._batch(group)
+                    group = []
+            await self._batch(group)
+        finally:
+            self._let_go()
+
+    async def _batch(self, group: list[SampleRequest]) -> None:
+        if not group:
+            return
+        keeping = []
+        async for request, completion in self.sampler.sample(group):
+            keeping.append(asyncio.create_task(self._keep_and_settle(request, completion)))
+        await asyncio.gather(*keeping)
+
+    async def _keep_and_settle(self, request: SampleRequest, completion: Completion) -> None:
+        await self.keep(request, completion)
+        await self.budget.settle(request, completion)
+
+    async def keep(self, request: SampleRequest, completion: Completion) -> None:
+        """Make a completion durable, then count it."""
+        item = self.buying.pop(id(request))
+        stored = to_stored(item.key, item.request_key, request, completion, self.sampler)
+        try:
+            await self.store.put(stored, self.sampler.wire_request(request), job=self.job)
+        finally:
+            self.store.release(item.key)
+        self.tally.add(completion)
+        if self.seen is not None:
+            self.seen(request, completion, True)
+
+    def _present(self, chunk: list[Wanted]) -> Mapping[bytes, Stored | None]:
+        keys = [item.key for item in chunk]
+        if self.seen is None:
+            return dict.fromkeys(self.store.present(keys))
+        return {stored.key: stored for stored in self.store.get_many(keys)}
+
+    def _claim(self, item: Wanted) -> bool:
+        if not self.store.claim(item.key):
+            self.taken.append(item)
+            return False
+        # Another process may have finished it between our look-up and our claim.
+        stored = self.store.get(item.key)
+        if stored is not None:
+            self.store.release(item.key)
+            self._reuse(item, stored)
+        return stored is None
+
+    def _reuse(self, item: Wanted, stored: Stored | None) -> None:
+        self.tally.reused += 1
+        if self.seen is not None and stored is not None:
+            self.seen(item.request, to_completion(stored), False)
+
+    def _let_go(self) -> None:
+        """Give back the claims of what was not bought."""
+        for item in self.buying.values():
+            self.store.release(item.key)
+        self.buying.clear()

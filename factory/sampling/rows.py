@@ -1,0 +1,117 @@
+"""Between completions, stored responses and rows of schemas.RESPONSE."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import polars as pl
+
+from factory.sampling.sampler import Completion, Sampler, SampleRequest
+from factory.store.journal import Stored, response_id
+from schemas import PROBLEM, RESPONSE, ResponseStatus
+
+_PROBLEM_NAMES = frozenset(PROBLEM.names) - {"id"}
+_OWN_NAMES = frozenset(RESPONSE.names) - _PROBLEM_NAMES
+
+
+def to_stored(
+    key: bytes, request_key: str, request: SampleRequest, completion: Completion, sampler: Sampler
+) -> Stored:
+    """A completion in the form in which it is kept."""
+    params = request.params
+    return Stored(
+        key=key,
+        request_key=request_key,
+        sample_index=request.sample_index,
+        sampler=sampler.name,
+        model=sampler.model,
+        status=str(completion.status),
+        prompt_tokens=completion.prompt_tokens,
+        completion_tokens=completion.completion_tokens,
+        usd=completion.usd,
+        body={
+            "problem_id": request.problem_id,
+            "reasoning": completion.reasoning,
+            "content": completion.content,
+            "finish_reason": completion.finish_reason,
+            "reasoning_tokens": completion.reasoning_tokens,
+            "served_model": completion.served_model,
+            "model_revision": sampler.revision,
+            "temperature": params.temperature,
+            "top_p": params.top_p,
+            "max_tokens": params.max_tokens,
+            "error": completion.error,
+        },
+    )
+
+
+def to_completion(stored: Stored) -> Completion:
+    """A stored response as the completion that it was."""
+    body = stored.body
+    return Completion(
+        reasoning=body["reasoning"],
+        content=body["content"],
+        status=ResponseStatus(stored.status),
+        finish_reason=body["finish_reason"],
+        prompt_tokens=stored.prompt_tokens,
+        completion_tokens=stored.completion_tokens,
+        reasoning_tokens=body["reasoning_tokens"],
+        usd=stored.usd,
+        served_model=body["served_model"],
+        error=body["error"],
+    )
+
+
+def response_row(stored: Stored, problem: Mapping[str, Any], sample_index: int) -> dict[str, Any]:
+    """One row of schemas.RESPONSE: the problem's columns (extra ones too) and the response's own.
+
+    `problem_id` is the problem's own id: two problems with the same text share one bought response.
+    """
+    body = stored.body
+    row = {name: value for name, value in problem.items() if name != "id" and name not in _OWN_NAMES}
+    row.update(
+        response_id=response_id(stored.key),
+        problem_id=problem["id"],
+        sample_index=sample_index,
+        reasoning=body["reasoning"],
+        content=body["content"],
+        status=stored.status,
+        finish_reason=body["finish_reason"],
+        sampler=stored.sampler,
+        model=stored.model,
+        served_model=body["served_model"],
+        model_revision=body["model_revision"],
+        request_key=stored.request_key,
+        temperature=body["temperature"],
+        top_p=body["top_p"],
+        max_tokens=body["max_tokens"],
+        prompt_tokens=stored.prompt_tokens,
+        completion_tokens=stored.completion_tokens,
+        reasoning_tokens=body["reasoning_tokens"],
+        usd=stored.usd,
+        error=body["error"],
+    )
+    return row
+
+
+def response_frame(rows: Sequence[Mapping[str, Any]], extra: pl.Schema | None = None) -> pl.DataFrame:
+    """Rows as a frame with the declared columns and types first, then the problem's extra columns.
+
+    Args:
+        rows: dicts from `response_row`.
+        extra: schema of the problems' frame, for the types of columns that are not declared.
+    """
+    schema = dict(declared_types())
+    names: Iterable[str] = rows[0].keys() if rows else ()
+    for name in [*names, *(extra or {})]:
+        if name not in schema and name != "id":
+            schema[name] = (extra or {}).get(name) or pl.String()
+    return pl.DataFrame(list(rows), schema=schema, orient="row")
+
+
+def declared_types() -> dict[str, pl.DataType]:
+    """Polars types of schemas.RESPONSE."""
+    frame = pl.from_arrow(RESPONSE.empty())
+    assert isinstance(frame, pl.DataFrame)
+    return dict(frame.schema)

@@ -1,0 +1,86 @@
+"""The transformers sampler on a tiny real checkpoint."""
+
+import polars as pl
+import pytest
+
+from factory.sampling import SamplingParams, open_sampler, sample_problems
+
+PROBLEMS = pl.DataFrame(
+    {
+        "id": ["a", "b", "c"],
+        "problem": ["1+1?", "What is 2 times 3, exactly?", "x"],
+        "answer": ["2", "6", None],
+        "source": ["t"] * 3,
+        "own": [1, 2, 3],
+    }
+)
+PARAMS = SamplingParams(temperature=1.0, top_p=0.95, max_tokens=12, seed=5)
+
+
+def run(checkpoint, store, plan=2, problems=PROBLEMS, **options):
+    sampler = open_sampler("student", model=str(checkpoint), **options)
+    return sample_problems(problems, sampler, plan, PARAMS, prompt="{problem}", store=store)
+
+
+def test_rows_are_in_order_and_carry_the_problem(checkpoint, tmp_path):
+    rows = run(checkpoint, tmp_path / "s")
+    assert rows.select("problem_id", "sample_index").rows() == [(p, i) for p in "abc" for i in (0, 1)]
+    assert rows["own"].to_list() == [1, 1, 2, 2, 3, 3]
+    assert rows["model_revision"].n_unique() == 1
+    assert rows["model"].unique().to_list()[0].endswith("/final")
+    assert rows["completion_tokens"].max() <= 12
+    assert rows["content"].n_unique() > 3
+
+
+def test_a_sample_does_not_depend_on_its_batch(checkpoint, tmp_path):
+    together = run(checkpoint, tmp_path / "a", batch_size=6)
+    alone = run(checkpoint, tmp_path / "b", batch_size=1)
+    assert together.equals(alone)
+
+
+def test_the_plan_chooses_samples_and_the_store_buys_the_difference(checkpoint, tmp_path, monkeypatch):
+    first = run(checkpoint, tmp_path / "s", plan={"b": range(0, 2)})
+    assert first["problem_id"].to_list() == ["b", "b"]
+    from factory.sampling.checkpoint import CheckpointSampler
+
+    asked = []
+    real = CheckpointSampler.sample
+
+    def spy(self, requests):
+        requests = list(requests)
+        asked.extend((r.problem_id, r.sample_index) for r in requests)
+        return real(self, requests)
+
+    monkeypatch.setattr(CheckpointSampler, "sample", spy)
+    run(checkpoint, tmp_path / "s", plan={"b": range(0, 3), "a": range(0, 1)})
+    assert sorted(asked) == [("a", 0), ("b", 2)]
+
+
+def test_greedy_siblings_are_equal_and_drawn_ones_differ(checkpoint, tmp_path):
+    sampler = open_sampler("transformers", model=str(checkpoint))
+    greedy = SamplingParams(temperature=0.0, max_tokens=8)
+    rows = sample_problems(PROBLEMS, sampler, 2, greedy, prompt="{problem}", store=tmp_path / "s")
+    for problem in "abc":
+        assert rows.filter(pl.col("problem_id") == problem)["content"].n_unique() == 1
+
+
+def test_a_prompt_longer_than_the_context_fails_with_a_reason(checkpoint, tmp_path):
+    problems = PROBLEMS.head(1).with_columns(problem=pl.lit("y" * 400))
+    rows = run(checkpoint, tmp_path / "s", plan=1, problems=problems)
+    assert rows["status"].to_list() == ["failed"]
+    assert "context of 256" in rows["error"][0]
+
+
+def test_draws_follow_the_nucleus():
+    torch = pytest.importorskip("torch")
+    from factory.sampling.generation import draw
+
+    p = torch.tensor([[0.5, 0.3, 0.15, 0.05]]).repeat(4000, 1)
+    u = torch.rand(4000, 1, generator=torch.Generator().manual_seed(1))
+    for top_p, allowed in ((0.7, {0, 1}), (0.5, {0}), (1.0, {0, 1, 2, 3}), (0.96, {0, 1, 2, 3})):
+        tokens = draw(p, u, top_p).flatten()
+        assert set(tokens.tolist()) == allowed
+        mass = sum(p[0, i] for i in allowed)
+        for i in allowed:
+            share = (tokens == i).float().mean()
+            assert abs(share - p[0, i] / mass) < 0.03
