@@ -1,0 +1,104 @@
+import numpy as np
+import polars as pl
+import pytest
+
+from factory.errors import UsageError
+from factory.evaluation.paired import bootstrap_interval, paired_delta
+from factory.evaluation.summary import question_table, summarise
+
+
+def graded(rows):
+    """Rows of (problem id, verdict[, answer[, status]])."""
+    full = [(*row, *("x", "complete")[len(row) - 2 :]) for row in rows]
+    names = ["problem_id", "verdict", "extracted", "status"]
+    frame = pl.DataFrame(full, schema=names, orient="row")
+    return frame.with_columns(
+        extracted_canonical=pl.lit(None, dtype=pl.String), completion_tokens=pl.lit(10, dtype=pl.Int32)
+    )
+
+
+def test_what_cannot_be_judged_does_not_count_but_no_answer_does():
+    frame = graded(
+        [
+            ("a", "correct"),
+            ("a", "no_answer", None, "cut_in_reasoning"),
+            ("a", "timeout"),
+            ("b", "unverifiable"),
+            ("c", "incorrect"),
+            ("c", "no_answer", None, "failed"),
+        ]
+    )
+    assert question_table(frame).rows() == [("a", 1, 2), ("c", 0, 1)]
+    figures = summarise(frame)
+    assert figures["pass_at_1"] == 0.25
+    assert (figures["questions"], figures["questions_unscored"]) == (2, 1)
+    assert (figures["samples"], figures["unscored"], figures["no_answer"]) == (6, 3, 2)
+    assert figures["truncated_share"] == pytest.approx(1 / 6)
+
+
+def test_summary_of_nothing_scored_has_nulls_not_nan():
+    figures = summarise(graded([("a", "unverifiable")]))
+    assert figures["pass_at_1"] is None and figures["pass_at_k"] == {}
+
+
+def test_majority_and_pass_at_k_in_the_summary():
+    figures = summarise(
+        graded(
+            [("a", "correct", "1"), ("a", "incorrect", "2"), ("a", "incorrect", "3"), ("a", "correct", "1.0")]
+        )
+    )
+    assert figures["majority_at_k"] == {"4": 1.0}
+    assert figures["pass_at_k"] == pytest.approx({"1": 0.5, "2": 1 - 1 / 6, "4": 1.0})
+
+
+def test_pairing_removes_what_the_questions_differ_in():
+    """Every question gains the same 10 points; questions themselves range from hard to easy."""
+    rng = np.random.default_rng(0)
+    rates = rng.uniform(0.05, 0.85, 200)
+    before = graded(
+        [(f"q{i}", "correct" if k < 20 * r else "incorrect") for i, r in enumerate(rates) for k in range(20)]
+    )
+    after = graded(
+        [
+            (f"q{i}", "correct" if k < 20 * r + 2 else "incorrect")
+            for i, r in enumerate(rates)
+            for k in range(20)
+        ]
+    )
+    delta = paired_delta(before, after)
+    assert delta.delta == pytest.approx(0.1)
+    assert delta.risen and delta.low == pytest.approx(0.1) and delta.high == pytest.approx(0.1)
+    assert (delta.questions, delta.better, delta.worse) == (200, 200, 0)
+
+
+def test_pairs_by_question_whatever_the_order_and_the_sample_counts():
+    before = graded([("b", "incorrect"), ("a", "correct"), ("only", "correct")])
+    after = graded([("a", "correct"), ("a", "incorrect"), ("b", "correct")])
+    delta = paired_delta(before, after)
+    assert (delta.questions, delta.before, delta.after, delta.delta) == (2, 0.5, 0.75, 0.25)
+    with pytest.raises(UsageError, match="share no scored question"):
+        paired_delta(before, graded([("z", "correct")]))
+
+
+def test_bootstrap_is_seeded_and_covers():
+    rng = np.random.default_rng(5)
+    values = rng.choice([-1.0, 0.0, 0.0, 1.0, 1.0], 150)
+    assert bootstrap_interval(values, seed=1) == bootstrap_interval(values, seed=1)
+    assert bootstrap_interval(values, seed=1) != bootstrap_interval(values, seed=2)
+    hits = 0
+    for trial in range(300):
+        sample = rng.choice([-1.0, 0.0, 0.0, 1.0, 1.0], 120)
+        low, high = bootstrap_interval(sample, seed=trial, resamples=1000)
+        hits += low <= 0.2 <= high
+    assert 0.90 <= hits / 300 <= 0.985
+
+
+def test_bootstrap_equals_all_resamples_of_a_tiny_set():
+    """Three questions have 27 resamples; the quantiles of the bootstrap are those of the full enumeration."""
+    import itertools
+
+    values = np.array([0.0, 0.5, 1.0])
+    every = np.repeat([np.mean(draw) for draw in itertools.product(values, repeat=3)], 1000)
+    low, high = bootstrap_interval(values, seed=0, resamples=200_000)
+    assert low == pytest.approx(np.quantile(every, 0.025), abs=1e-9)
+    assert high == pytest.approx(np.quantile(every, 0.975), abs=1e-9)
