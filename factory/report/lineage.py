@@ -1,0 +1,295 @@
+"""The life of one row: what every step of a run did with a problem, a response, or an unreadable line of input."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from factory.errors import UsageError
+from factory.layout import DATASETS, RunLayout
+from factory.report.tables import RunTables, State, StepFolder
+
+ID_COLUMNS = ("id", "response_id", "problem_id", "chosen_response_id", "rejected_response_id")
+"""Columns in which a row of some table names what it is or what it was made of."""
+
+_FACTS = (
+    "verdict",
+    "verdict_reason",
+    "method",
+    "extracted",
+    "answer",
+    "status",
+    "error",
+    "sampler",
+    "model",
+    "completion_tokens",
+    "usd",
+    "source",
+    "licence",
+    "domain",
+    "level",
+    "cluster_id",
+    "loop_score",
+    "pass_rate",
+    "attempts",
+    "band",
+    "pair_rule",
+    "bucket",
+)
+_SHOWN_FACTS = 14
+
+
+class Outcome(StrEnum):
+    """What a step did with the row."""
+
+    KEPT = "kept"
+    DROPPED = "dropped"
+    NOT_HERE = "not here"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One step's dealing with the row. `facts` are short; `evidence` is the drop's JSON."""
+
+    folder: str
+    step: str
+    outcome: Outcome
+    what: str
+    facts: tuple[tuple[str, str], ...] = ()
+    evidence: str | None = None
+    row_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Life:
+    """Everything that happened to an id. `problem_id` is None for a line that never became a problem."""
+
+    id: str
+    kind: str
+    problem_id: str | None
+    events: tuple[Event, ...]
+
+
+def trace(tables: RunTables, row_id: str) -> Life:
+    """Follow an id through every step of a run, in the order of the steps.
+
+    Args:
+        tables: the run, from `open_run`.
+        row_id: id of a problem or response, a dropped row's id (`FILE:LINE`), or the beginning of one (6 characters).
+
+    Raises:
+        UsageError: no table knows the id, or several begin with it.
+    """
+    kind, problem_id = _identify(tables, row_id)
+    if kind is None:
+        row_id = _complete(tables, row_id)
+        kind, problem_id = _identify(tables, row_id)
+    assert kind is not None
+    events = _only_news(
+        [event for folder in ordered(tables) for event in _events(folder, row_id, kind, problem_id)]
+    )
+    events += [
+        Event(name, "", Outcome.NOT_HERE, "not in this training set")
+        for name in (f"datasets/{d}" for d in DATASETS)
+        if tables.at(tables.run / name).readable
+        and not any(e.folder == name and e.outcome == Outcome.KEPT for e in events)
+    ]
+    return Life(row_id, kind, problem_id, tuple(events))
+
+
+def ordered(tables: RunTables) -> list[StepFolder]:
+    """Step folders in the order of the pipeline; others after them, oldest first."""
+    at = RunLayout(tables.run)
+    paths: list[Path] = [
+        at.problems,
+        at.held_out,
+        at.unique_problems,
+        at.clean_problems,
+        at.responses,
+        at.verdicts,
+        at.unique_verdicts,
+        at.clean_verdicts,
+        at.labelled,
+        at.selected("midtrain"),
+        at.dataset("midtrain"),
+        at.selected("sft"),
+        at.dataset("sft"),
+        at.rollouts,
+        at.difficulty,
+        at.selected("preference"),
+        at.dataset("preference"),
+        at.selected("rl"),
+        at.dataset("rl"),
+    ]
+    known = [tables.at(path) for path in paths if tables.at(path).state != State.ABSENT]
+    names = {folder.name for folder in known}
+    rest = [folder for folder in tables.folders.values() if folder.name not in names]
+    return known + sorted(rest, key=lambda f: (str(f.manifest.get("finished_at", "")), f.name))
+
+
+def find_rows(
+    parts: Sequence[Path],
+    names: Sequence[str],
+    value: str,
+    columns: Sequence[str] | None = None,
+    *,
+    limit: int | None = None,
+) -> pl.DataFrame:
+    """Rows in which any of the columns `names` equals `value`; `columns` that are absent are left out."""
+    if not parts:
+        return pl.DataFrame()
+    scan = pl.scan_parquet(list(parts), missing_columns="insert", extra_columns="ignore")
+    present = scan.collect_schema().names()
+    tests = [pl.col(name) == value for name in names if name in present]
+    if not tests:
+        return pl.DataFrame()
+    wanted = present if columns is None else [name for name in columns if name in present]
+    scan = scan.filter(pl.any_horizontal(tests)).select(wanted)
+    return (scan if limit is None else scan.head(limit)).collect(engine="streaming")
+
+
+def _identify(tables: RunTables, row_id: str) -> tuple[str | None, str | None]:
+    """What an id is, and the problem behind it."""
+    only_dropped: tuple[str | None, str | None] = (None, None)
+    for folder in ordered(tables):
+        if folder.readable:
+            response = ("response_id", "chosen_response_id", "rejected_response_id")
+            found = find_rows(folder.parts, response, row_id, ["problem_id"], limit=1)
+            if found.height:
+                return "response", found["problem_id"][0] if found.width else None
+            if find_rows(folder.parts, ("id", "problem_id"), row_id, ["id", "problem_id"], limit=1).height:
+                return "problem", row_id
+        dropped = find_rows(folder.dropped, ("row_id",), row_id, ["problem_id"], limit=1)
+        if dropped.height:
+            problem = dropped["problem_id"][0]
+            only_dropped = ("problem" if problem == row_id else "row", problem)
+    if only_dropped[0] == "row" and row_id.startswith("r-"):
+        return "response", only_dropped[1]
+    return only_dropped
+
+
+def _complete(tables: RunTables, beginning: str) -> str:
+    """The one id that begins with `beginning`."""
+    found: set[str] = set()
+    if len(beginning) >= 6:
+        for folder in ordered(tables):
+            for parts, names in ((folder.parts, ("id", "response_id")), (folder.dropped, ("row_id",))):
+                found |= _beginning(
+                    parts if folder.readable or names == ("row_id",) else (), names, beginning
+                )
+    if len(found) == 1:
+        return found.pop()
+    if found:
+        some = ", ".join(sorted(found)[:5])
+        raise UsageError(
+            f"more than one id begins with {beginning}: {some}{', ...' if len(found) > 5 else ''}",
+            do="give more of it",
+        )
+    raise UsageError(
+        f"no table of {tables.run} knows {beginning}",
+        do="give the id of a problem (p-...), a response (r-...) or a dropped row, as the tables show it",
+    )
+
+
+def _beginning(parts: Sequence[Path], names: Sequence[str], beginning: str) -> set[str]:
+    if not parts:
+        return set()
+    scan = pl.scan_parquet(list(parts), missing_columns="insert", extra_columns="ignore")
+    present = scan.collect_schema().names()
+    found: set[str] = set()
+    for name in names:
+        if name in present:
+            match = scan.filter(pl.col(name).str.starts_with(beginning)).select(name).head(10).collect()
+            found |= set(match[name].to_list())
+    return found
+
+
+def _events(folder: StepFolder, row_id: str, kind: str, problem_id: str | None) -> list[Event]:
+    step = str(folder.manifest.get("step", ""))
+    if folder.state == State.UNFINISHED:
+        return [Event(folder.name, step, Outcome.UNKNOWN, "this step did not finish; it is not looked into")]
+    events = []
+    names = (
+        ("id", "problem_id")
+        if kind == "problem"
+        else ("response_id", "chosen_response_id", "rejected_response_id")
+    )
+    kept = (
+        find_rows(folder.parts, names, row_id, [*ID_COLUMNS, *_FACTS]) if folder.readable else pl.DataFrame()
+    )
+    if kept.height:
+        events.append(Event(folder.name, step, Outcome.KEPT, _what(kept, row_id, kind), _facts(kept)))
+    drop_columns = ["row_id", "reason", "detail", "evidence"]
+    looked = ("row_id", "problem_id") if kind == "problem" else ("row_id",)
+    dropped = find_rows(folder.dropped, looked, row_id, drop_columns)
+    if kind == "response" and problem_id and not kept.height and not dropped.height:
+        # A response disappears with its problem where a step drops whole problems.
+        dropped = find_rows(folder.dropped, ("row_id",), problem_id, drop_columns)
+    for row in dropped.head(8).iter_rows(named=True):
+        events.append(_drop(folder.name, step, row, row_id))
+    if dropped.height > 8:
+        events.append(Event(folder.name, step, Outcome.DROPPED, f"and {dropped.height - 8} more of its rows"))
+    if kind == "response" and problem_id and folder.readable and not kept.height and not dropped.height:
+        problem = find_rows(folder.parts, ("id",), problem_id, [*ID_COLUMNS, *_FACTS])
+        if problem.height:
+            events.append(Event(folder.name, step, Outcome.KEPT, "its problem", _facts(problem)))
+    damaged = folder.state == State.DAMAGED
+    if damaged and not kept.height and not dropped.height:
+        events.append(
+            Event(
+                folder.name,
+                step,
+                Outcome.UNKNOWN,
+                "a part of this step is damaged; the row may have been in it",
+            )
+        )
+    return events
+
+
+def _only_news(events: list[Event]) -> list[Event]:
+    """The events, each with only the facts that are new or changed since the one before."""
+    known: dict[str, str] = {}
+    news = []
+    for event in events:
+        fresh = tuple((name, value) for name, value in event.facts if known.get(name) != value)
+        known |= dict(event.facts)
+        news.append(replace(event, facts=fresh))
+    return news
+
+
+def _drop(folder: str, step: str, row: dict[str, Any], asked: str) -> Event:
+    whose = "" if row["row_id"] == asked else f"{row['row_id']}: "
+    what = f"{whose}{row['reason']}" + (f" ({row['detail']})" if row["detail"] else "")
+    return Event(folder, step, Outcome.DROPPED, what, (), row["evidence"], row["row_id"])
+
+
+def _what(rows: pl.DataFrame, row_id: str, kind: str) -> str:
+    for name, word in (("chosen_response_id", "chosen"), ("rejected_response_id", "rejected")):
+        if name in rows.columns and (rows[name] == row_id).any():
+            return f"{word} in {rows.height} pair{'s' if rows.height > 1 else ''}"
+    if kind == "problem" and "response_id" in rows.columns:
+        words = f"{rows.height} response{'s' if rows.height > 1 else ''}"
+        if "verdict" in rows.columns:
+            counts = rows["verdict"].value_counts(sort=True).iter_rows()
+            words += ": " + ", ".join(f"{n} {verdict}" for verdict, n in counts)
+        return words
+    return "one row" if rows.height == 1 else f"{rows.height} rows"
+
+
+def _facts(rows: pl.DataFrame) -> tuple[tuple[str, str], ...]:
+    if rows.height != 1:
+        return ()
+    row = rows.row(0, named=True)
+    facts = [(name, _short(row[name])) for name in _FACTS if row.get(name) is not None]
+    return tuple(facts[:_SHOWN_FACTS])
+
+
+def _short(value: Any) -> str:
+    text = f"{value:.4g}" if isinstance(value, float) else " ".join(str(value).split())
+    return text if len(text) <= 160 else text[:159] + "…"
