@@ -8,8 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from factory.difficulty.posterior import JEFFREYS
-from factory.difficulty.rollouts import roll_out, signal, success, truncated
+from factory.difficulty.rollouts import Rollouts, roll_out, signal, success, truncated
 from factory.difficulty.stopping import StoppingRule
 from factory.difficulty.table import difficulty_table
 from factory.errors import FactoryError, UsageError
@@ -21,6 +20,8 @@ from factory.store.writer import StepWriter, dropped_rows, step_key
 from schemas import DIFFICULTY, VERDICT, Band
 
 STEP = "difficulty"
+LOCAL = ("student", "transformers")
+"""Samplers that take a checkpoint folder; for others `model` names what an endpoint serves."""
 
 
 def run(
@@ -75,21 +76,22 @@ def run(
             f"{problems} holds no problems to roll out on", do="look at what the steps before dropped"
         )
     rule = StoppingRule(
-        section.low, section.high, section.confidence, section.min_samples, section.max_samples, JEFFREYS
+        section.low, section.high, section.confidence, section.min_samples, section.max_samples
     )
-    rollouts = _sample(chosen, rule, section, verify, model, store, seed, prompt, system)
+    rolled = _sample(chosen, rule, section, verify, model, store, seed, prompt, system)
+    rollouts = rolled.rows
     _check_rollouts(rollouts, section)
     with StepWriter(rollouts_out, "rollouts", VERDICT, settings=settings, inputs=inputs) as writer:
         writer.keep(rollouts)
         writer.finish(rows_in=rollouts.height, unit="rollouts", totals=_spent(rollouts))
-    table = difficulty_table(chosen, rollouts, low=section.low, high=section.high, prior=JEFFREYS)
+    table = difficulty_table(chosen, rollouts, low=section.low, high=section.high, prior=rolled.prior)
     with StepWriter(out, STEP, DIFFICULTY, settings=settings, inputs=inputs) as writer:
         writer.keep(table)
         mute = chosen.join(table.select("id"), on="id", how="anti", maintain_order="left")
         writer.drop(dropped_rows(mute, step=STEP, reason="no_signal", detail="no rollout could be verified"))
         left = every.join(chosen.select("id"), on="id", how="anti", maintain_order="left")
         writer.drop(dropped_rows(left, step=STEP, reason="not_drawn", detail="beyond difficulty.problems"))
-        return writer.finish(rows_in=every.height, totals=_totals(table, rollouts, rule))
+        return writer.finish(rows_in=every.height, totals=_totals(table, rolled, rule))
 
 
 def _sample(
@@ -102,24 +104,39 @@ def _sample(
     seed: int,
     prompt: str,
     system: str | None,
-) -> pl.DataFrame:
+) -> Rollouts:
     from factory.sampling import open_sampler, sample_problems
     from factory.sampling.sampler import SamplingParams
-    from factory.verification import verify_responses
+    from factory.store.journal import ResponseStore
+    from factory.verification import Verifier, verify_responses
 
     params = SamplingParams(
         temperature=section.temperature, top_p=section.top_p, max_tokens=section.max_tokens, seed=seed
     )
-    options = {"batch_size": section.batch_size} if section.student == "student" else {}
-    sampler = open_sampler(section.student, model=model, **options)
+    local = section.student in LOCAL
+    sampler = open_sampler(
+        section.student,
+        model=model if local else section.model or model,
+        base_url=section.base_url,
+        api_key_env=section.api_key_env,
+    )
+    with Verifier(verify) as verifier, ResponseStore(store) as opened:
 
-    def sample(wanted: pl.DataFrame, plan: Mapping[str, range]) -> pl.DataFrame:
-        rows = sample_problems(
-            wanted, sampler, plan, params, prompt=prompt, system=system, store=store, what="rollouts"
-        )
-        return verify_responses(rows, verify)
+        def sample(wanted: pl.DataFrame, plan: Mapping[str, range]) -> pl.DataFrame:
+            rows = sample_problems(
+                wanted,
+                sampler,
+                plan,
+                params,
+                prompt=prompt,
+                system=system,
+                store=opened,
+                what="rollouts",
+                batch=section.batch_size,
+            )
+            return verify_responses(rows, verify, verifier=verifier)
 
-    return roll_out(problems, rule, sample)
+        return roll_out(problems, rule, sample)
 
 
 def _draw(problems: pl.DataFrame, limit: int | None, seed: int) -> pl.DataFrame:
@@ -171,7 +188,8 @@ def _spent(rollouts: pl.DataFrame) -> dict[str, Any]:
     }
 
 
-def _totals(table: pl.DataFrame, rollouts: pl.DataFrame, rule: StoppingRule) -> dict[str, Any]:
+def _totals(table: pl.DataFrame, rolled: Rollouts, rule: StoppingRule) -> dict[str, Any]:
+    rollouts = rolled.rows
     bands = dict(table.group_by("band").len().iter_rows())
     asked = rollouts["problem_id"].n_unique()
     sure = table.filter(pl.col("band_probability") >= rule.confidence).height
@@ -184,5 +202,5 @@ def _totals(table: pl.DataFrame, rollouts: pl.DataFrame, rule: StoppingRule) -> 
         "unsure": table.height - sure,
         "correct": int(rollouts.select(success().sum()).item()),
         "truncated": int(rollouts.select(truncated().sum()).item()),
-        "prior": {"alpha": rule.prior.alpha, "beta": rule.prior.beta},
+        "prior": {"alpha": rolled.prior.alpha, "beta": rolled.prior.beta},
     }

@@ -1,0 +1,145 @@
+"""What stopping early saves and what it costs, against a fixed 16 rollouts a problem.
+
+    python -m benchmarks.difficulty [--write]
+
+Rollouts are drawn from known pass rates: simulated ones, and the per-problem rates of `deepscaler_passrate_20787`
+(skipped when the data is absent). `--write` keeps the JSON and renews the table in `docs/difficulty.md`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.docs_table import renew
+from factory.difficulty.posterior import band_probabilities, true_band
+from factory.difficulty.prior import fit_prior
+from factory.difficulty.stopping import StoppingRule
+from factory.recipe.difficulty import DifficultySection
+
+ROOT = Path(__file__).resolve().parents[1]
+RATES = ROOT.parent / "shared" / "data" / "seeds" / "deepscaler_passrate_20787.jsonl"
+RESULT = ROOT / "benchmarks" / "results" / "difficulty.json"
+DOCS = ROOT / "docs" / "difficulty.md"
+PROBLEMS = 20_000
+REPEATS = 5
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--write", action="store_true", help="keep the JSON and renew the docs")
+    arguments = parser.parse_args()
+    section = DifficultySection()
+    rule = StoppingRule(
+        section.low, section.high, section.confidence, section.min_samples, section.max_samples
+    )
+    began = time.perf_counter()
+    sets = [measure(name, rates, rule) for name, rates in pass_rates(np.random.default_rng(1)).items()]
+    result = {
+        "rule": {name: getattr(rule, name) for name in rule.__slots__},
+        "repeats": REPEATS,
+        "seconds": round(time.perf_counter() - began, 1),
+        "sets": sets,
+    }
+    text = json.dumps(result, indent=1)
+    print(text)
+    if arguments.write:
+        RESULT.parent.mkdir(exist_ok=True)
+        RESULT.write_text(text + "\n", "utf-8")
+        renew(DOCS, "difficulty", table(result))
+
+
+def pass_rates(rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """Known pass rates by name: simulated students from weak to strong, and a real one."""
+    sets = {
+        "uniform": rng.random(PROBLEMS),
+        "U-shaped Beta(0.5, 0.5)": rng.beta(0.5, 0.5, PROBLEMS),
+        "U-shaped Beta(0.3, 0.4)": rng.beta(0.3, 0.4, PROBLEMS),
+        "hard Beta(0.4, 2)": rng.beta(0.4, 2, PROBLEMS),
+        "easy Beta(2, 0.4)": rng.beta(2, 0.4, PROBLEMS),
+        "middling Beta(3, 3)": rng.beta(3, 3, PROBLEMS),
+    }
+    if RATES.exists():
+        rows = (json.loads(line) for line in RATES.open(encoding="utf-8"))
+        sets["DeepScaleR, measured"] = np.array([row["offline_pass_rate"] for row in rows])
+    else:
+        print(f"{RATES.name} is absent: only simulated rates", file=sys.stderr)
+    return sets
+
+
+def measure(name: str, rates: np.ndarray, rule: StoppingRule) -> dict:
+    """Mean over `REPEATS` draws of the same rates."""
+    draws = [one_draw(rates, rule, np.random.default_rng([7, seed])) for seed in range(REPEATS)]
+    figures = {key: float(np.mean([draw[key] for draw in draws])) for key in draws[0] if key != "bins"}
+    bins = np.sum([draw["bins"] for draw in draws], axis=0)
+    calibration = [
+        {"claimed": claimed / count, "right": right / count, "problems": int(count)}
+        for claimed, right, count in bins
+        if count
+    ]
+    return {"name": name, "problems": len(rates), **figures, "calibration": calibration}
+
+
+def one_draw(rates: np.ndarray, rule: StoppingRule, rng: np.random.Generator) -> dict:
+    """Stop early and sample in full on the same rollouts."""
+    budget = rule.max_samples
+    hits = rng.random((len(rates), budget)) < rates[:, None]
+    correct = np.concatenate([np.zeros((len(rates), 1), int), hits.cumsum(axis=1)], axis=1)
+    prior = fit_prior(zip(np.full(len(rates), rule.min_samples), correct[:, rule.min_samples], strict=True))
+    decided = rule.decided(prior)
+    stopped = np.array([decided[np.arange(budget + 1), row].argmax() for row in correct])
+    everyone = np.arange(len(rates))
+    truth = true_band(rates, rule.low, rule.high)
+
+    def judge(attempts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        right = correct[everyone, attempts]
+        mass = band_probabilities(prior.alpha + right, prior.beta + attempts - right, rule.low, rule.high)
+        return mass.argmax(axis=1), mass.max(axis=1)
+
+    band, claimed = judge(stopped)
+    full, _ = judge(np.full(len(rates), budget))
+    sure = claimed >= rule.confidence
+    wrong = band != truth
+    edges = np.linspace(1 / 3, 1, 11)
+    where = np.clip(np.digitize(claimed, edges) - 1, 0, 9)
+    bins = np.array(
+        [[claimed[where == b].sum(), (~wrong)[where == b].sum(), (where == b).sum()] for b in range(10)]
+    )
+    return {
+        "rollouts_per_problem": float(stopped.mean()),
+        "saved": float(1 - stopped.mean() / budget),
+        "accuracy": float((~wrong).mean()),
+        "accuracy_fixed": float((full == truth).mean()),
+        "accuracy_claimed": float(claimed.mean()),
+        "sure": float(sure.mean()),
+        "sure_error": float(wrong[sure].mean()) if sure.any() else 0.0,
+        "sure_error_claimed": float((1 - claimed[sure]).mean()) if sure.any() else 0.0,
+        "prior_alpha": prior.alpha,
+        "prior_beta": prior.beta,
+        "bins": bins,
+    }
+
+
+def table(result: dict) -> str:
+    """The docs table."""
+    confidence = result["rule"]["confidence"]
+    lines = [
+        f"| pass rates | problems | rollouts saved | band accuracy, fixed 16 | band accuracy, stopped | "
+        f"claimed | sure at {confidence} | error of the sure |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| {s['name']} | {s['problems']:,} | {s['saved']:.1%} | {s['accuracy_fixed']:.2%} | {s['accuracy']:.2%} | "
+        f"{s['accuracy_claimed']:.2%} | {s['sure']:.1%} | {s['sure_error']:.2%} |"
+        for s in result["sets"]
+    ]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()
