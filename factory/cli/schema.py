@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import typer
@@ -41,18 +42,15 @@ def _table(name: str, as_json: bool) -> None:
     from schemas import TABLES
 
     table = TABLES[name]
-    columns = [
-        {"name": c.name, "type": str(c.type), "required": c.required, "clock": c.clock, "doc": c.doc}
-        for c in table.columns
-    ]
     if as_json:
+        columns = [
+            {"name": c.name, "type": str(c.type), "required": c.required, "clock": c.clock, "doc": c.doc}
+            for c in table.columns
+        ]
         typer.echo(json.dumps({"table": name, "version": table.version, "columns": columns}, indent=2))
         return
-    _print(
-        f"{name}, version {table.version}",
-        ("column", "type", "", "what it holds"),
-        [(c["name"], c["type"], "required" if c["required"] else "", c["doc"]) for c in columns],
-    )
+    rows = [(c.name, str(c.type), "required" if c.required else "", c.doc) for c in table.columns]
+    _print(f"{name}, version {table.version}", ("column", "type", "", "what it holds"), rows)
 
 
 def _recipe(as_json: bool) -> None:
@@ -97,7 +95,7 @@ def _is(kind: Any, base: type) -> bool:
     return isinstance(kind, type) and issubclass(kind, base)
 
 
-def _print(title: str, heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+def _print(title: str, heads: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table

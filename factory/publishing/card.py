@@ -16,7 +16,7 @@ import yaml
 import factory
 from factory.errors import FactoryError, UsageError
 from factory.layout import DATASETS, RunLayout
-from factory.publishing.facts import TOKENS, Answer, answer
+from factory.publishing.facts import Answer, answer
 from factory.publishing.licences import hub_licence, teacher_terms
 from factory.publishing.markdown import cell, fence_for, number, table
 from factory.publishing.tables import Tables, manifests, run_tables
@@ -27,7 +27,10 @@ USES = {
     "sft": "fine-tuning on a compact subset (stage 2)",
     "preference": "Rollout DPO (stage 3)",
     "rl": "RL with verifiable reward (stage 4)",
+    "rollouts": "the student's responses with verdicts",
+    "dropped": "which row was dropped, where and why",
 }
+"""What each published configuration is for."""
 SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 NOTES = re.compile(r"<!-- notes:[^\n]*-->\n(?P<text>.*?)\n<!-- end of notes -->", re.DOTALL)
 
@@ -60,6 +63,8 @@ def render_card(run: Path, *, repo: str | None = None, notes: str = "", extra: t
         title=recipe.name,
         description=recipe.description.strip() or "Chain-of-thought data, made and checked by cot-factory.",
         sets=sets,
+        extra=extra,
+        uses=USES,
         notes=notes.strip("\n"),
         repo=repo or f"OWNER/{recipe.name}",
         recipe=recipe,
@@ -206,6 +211,3 @@ def _extra_of(card: str) -> tuple[str, ...]:
 def step_manifest(run: Path, step: str) -> dict[str, Any] | None:
     """The manifest of the first step of that name, or None."""
     return next((manifest for _, manifest in manifests(run) if manifest["step"] == step), None)
-
-
-assert set(USES) == set(TOKENS)

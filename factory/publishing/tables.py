@@ -36,8 +36,6 @@ ORDER = (
     "problems/clean",
     "responses",
     "verdicts/teacher",
-)
-ORDER += (
     "verdicts/unique",
     "verdicts/clean",
     "verdicts/labelled",
@@ -122,7 +120,7 @@ def _leaves(value: Any, name: str = "") -> Iterator[dict[str, Any]]:
             yield from _leaves(item, f"{name}.{index}")
     elif isinstance(value, list):
         yield {"name": f"{name}.length", "value": float(len(value)), "text": None}
-    elif isinstance(value, bool) or isinstance(value, str):
+    elif isinstance(value, bool | str):
         yield {"name": name, "value": None, "text": str(value).lower() if isinstance(value, bool) else value}
     elif isinstance(value, int | float):
         yield {"name": name, "value": float(value), "text": None}

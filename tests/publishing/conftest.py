@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -26,6 +27,8 @@ from schemas import (
     VERDICT,
     TableSchema,
 )
+
+sys.path.insert(0, str(Path(__file__).parent))  # hub_server.py, a helper of test_hub.py
 
 
 def completion_rows(count: int, *, words: int = 20) -> list[dict]:

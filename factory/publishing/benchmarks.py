@@ -1,0 +1,68 @@
+"""Looking for benchmark problems in what would be published: every question, against every index that ships."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from factory.publishing.secrets import as_text
+from factory.recipe.decontamination import DecontaminationSection
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One published row that repeats a benchmark problem."""
+
+    place: str
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What was compared with what, and what was found."""
+
+    texts: int
+    problems: int
+    hits: list[Hit]
+
+
+def benchmark_rows(shards: dict[str, Path], identifier: Callable[[list[str]], str]) -> Looked:
+    """Compare every distinct question in the shards with all shipped benchmark indices.
+
+    Args:
+        shards: path in the repository to Parquet file.
+        identifier: chooses the column that names a row.
+    """
+    from factory.decontamination import decontaminate, load_index
+
+    index = load_index(["all"])
+    questions = pl.concat([_questions(name, path, identifier) for name, path in shards.items()])
+    questions = questions.unique("problem", keep="first", maintain_order=True)
+    found = decontaminate(questions, index, DecontaminationSection(against=["all"]), fields=["problem"])
+    hits = [
+        Hit(row["row_id"], f"a benchmark problem ({row['reason']}: {_where(row)})")
+        for row in found.dropped.iter_rows(named=True)
+    ]
+    return Looked(questions.height, len(index), hits)
+
+
+def _questions(name: str, path: Path, identifier: Callable[[list[str]], str]) -> pl.DataFrame:
+    """The distinct questions of a shard: user messages, or the problem column; `id` names shard and row."""
+    frame = pl.scan_parquet(path)
+    schema = frame.collect_schema()
+    if "prompt" in schema:
+        users = pl.col("prompt").list.eval(pl.element().filter(pl.element().struct.field("role") == "user"))
+        text = as_text(schema["prompt"], users)
+    elif "problem" in schema:
+        text = pl.col("problem")
+    else:
+        return pl.DataFrame(schema={"id": pl.String, "problem": pl.String})
+    row = pl.concat_str(pl.lit(f"{name}: row "), pl.col(identifier(schema.names())))
+    return frame.select(id=row, problem=text).unique("problem", keep="first", maintain_order=True).collect()
+
+
+def _where(row: dict[str, str | None]) -> str:
+    return (row["detail"] or row["evidence"] or "")[:200]

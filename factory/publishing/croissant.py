@@ -1,0 +1,198 @@
+"""Croissant 1.1 metadata (mlcommons.org/croissant/1.1) of a release: files with checksums, tables with their columns."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from factory.layout import RunLayout
+from factory.publishing.card import USES
+from factory.publishing.tables import manifests
+from factory.recipe import load_recipe
+from factory.store.atomic import digest, file_digest
+from schemas import COMPLETION, DROPPED, PREFERENCE, RL_PROMPT, VERDICT, TableSchema
+
+HUB = "https://huggingface.co"
+REPOSITORY = "repo"
+PARQUET = "application/x-parquet"
+SCHEMAS: dict[str, TableSchema] = {
+    "midtrain": COMPLETION,
+    "sft": COMPLETION,
+    "preference": PREFERENCE,
+    "rl": RL_PROMPT,
+    "rollouts": VERDICT,
+    "dropped": DROPPED,
+}
+"""The table of each published configuration."""
+
+CONTEXT: dict[str, Any] = {
+    "@language": "en",
+    "@vocab": "https://schema.org/",
+    "arrayShape": "cr:arrayShape",
+    "citeAs": "cr:citeAs",
+    "column": "cr:column",
+    "conformsTo": "dct:conformsTo",
+    "containedIn": "cr:containedIn",
+    "cr": "http://mlcommons.org/croissant/",
+    "data": {"@id": "cr:data", "@type": "@json"},
+    "dataBiases": "cr:dataBiases",
+    "dataCollection": "cr:dataCollection",
+    "dataType": {"@id": "cr:dataType", "@type": "@vocab"},
+    "dct": "http://purl.org/dc/terms/",
+    "equivalentProperty": "cr:equivalentProperty",
+    "examples": {"@id": "cr:examples", "@type": "@json"},
+    "extract": "cr:extract",
+    "field": "cr:field",
+    "fileObject": "cr:fileObject",
+    "fileProperty": "cr:fileProperty",
+    "fileSet": "cr:fileSet",
+    "format": "cr:format",
+    "includes": "cr:includes",
+    "isArray": "cr:isArray",
+    "isLiveDataset": "cr:isLiveDataset",
+    "jsonPath": "cr:jsonPath",
+    "key": "cr:key",
+    "md5": "cr:md5",
+    "parentField": "cr:parentField",
+    "path": "cr:path",
+    "personalSensitiveInformation": "cr:personalSensitiveInformation",
+    "rai": "http://mlcommons.org/croissant/RAI/",
+    "recordSet": "cr:recordSet",
+    "references": "cr:references",
+    "regex": "cr:regex",
+    "repeated": "cr:repeated",
+    "replace": "cr:replace",
+    "samplingRate": "cr:samplingRate",
+    "sc": "https://schema.org/",
+    "separator": "cr:separator",
+    "source": "cr:source",
+    "subField": "cr:subField",
+    "transform": "cr:transform",
+}
+"""The JSON-LD context that the Croissant specification gives."""
+
+
+def build_croissant(
+    run: Path, folder: Path, configs: dict[str, list[Path]], *, repo: str | None = None
+) -> dict[str, Any]:
+    """The metadata of a release as JSON-LD.
+
+    Args:
+        run: the run, for name and description.
+        folder: the release folder; file paths are relative to it.
+        configs: configuration to its shards.
+        repo: the Hub repository.
+    """
+    recipe = load_recipe(RunLayout(run).recipe)
+    name = repo or f"OWNER/{recipe.name}"
+    data = digest([file_digest(path) for shards in configs.values() for path in shards])
+    distribution = [_repository(name)]
+    for config, shards in configs.items():
+        distribution += [_file_set(config), *(_file(path, folder) for path in shards)]
+    records = [_record_set(config, pq.read_schema(shards[0])) for config, shards in configs.items()]
+    return {
+        "@context": CONTEXT,
+        "@type": "sc:Dataset",
+        "conformsTo": "http://mlcommons.org/croissant/1.1",
+        "name": recipe.name,
+        "description": recipe.description.strip() or f"Chain-of-thought data of the recipe {recipe.name}.",
+        "url": f"{HUB}/datasets/{name}",
+        "license": _licences(configs),
+        "version": f"1.0.0+{data[:12]}",
+        "datePublished": max(manifest["finished_at"] for _, manifest in manifests(run))[:10],
+        "citeAs": f"@misc{{{recipe.name}, title={{{recipe.name}}}, howpublished={{{HUB}/datasets/{name}}}}}",
+        "distribution": distribution,
+        "recordSet": records,
+    }
+
+
+def _licences(configs: dict[str, list[Path]]) -> list[str]:
+    """Every licence that a row of a training set states."""
+    shards = [path for paths in configs.values() for path in paths if "licence" in pq.read_schema(path).names]
+    stated = pl.scan_parquet(shards, missing_columns="insert", extra_columns="ignore").select("licence")
+    return sorted(stated.unique().collect()["licence"].drop_nulls()) or ["unknown"]
+
+
+def _repository(name: str) -> dict[str, Any]:
+    return {
+        "@type": "cr:FileObject",
+        "@id": REPOSITORY,
+        "name": REPOSITORY,
+        "description": "The Hub repository.",
+        "contentUrl": f"{HUB}/datasets/{name}",
+        "encodingFormat": "git+https",
+        # The specification asks for a checksum; for a repository it takes this link in its place.
+        "sha256": "https://github.com/mlcommons/croissant/issues/80",
+    }
+
+
+def _file(path: Path, folder: Path) -> dict[str, Any]:
+    return {
+        "@type": "cr:FileObject",
+        "@id": str(path.relative_to(folder)),
+        "name": str(path.relative_to(folder)),
+        "contentUrl": str(path.relative_to(folder)),
+        "containedIn": {"@id": REPOSITORY},
+        "encodingFormat": PARQUET,
+        "contentSize": f"{path.stat().st_size} B",
+        "sha256": file_digest(path),
+    }
+
+
+def _file_set(config: str) -> dict[str, Any]:
+    return {
+        "@type": "cr:FileSet",
+        "@id": f"{config}-files",
+        "name": f"{config}-files",
+        "containedIn": {"@id": REPOSITORY},
+        "encodingFormat": PARQUET,
+        "includes": f"{config}/train-*.parquet",
+    }
+
+
+def _record_set(config: str, schema: pa.Schema) -> dict[str, Any]:
+    docs = {column.name: column.doc for column in SCHEMAS[config].columns}
+    return {
+        "@type": "cr:RecordSet",
+        "@id": config,
+        "name": config,
+        "description": USES.get(config, ""),
+        "field": [_field(config, field.name, field.type, docs.get(field.name, "")) for field in schema],
+    }
+
+
+def _field(config: str, name: str, kind: pa.DataType, doc: str) -> dict[str, Any]:
+    """One column. A list of messages is a repeated field whose parts are taken out by JSON path."""
+    field: dict[str, Any] = {"@type": "cr:Field", "@id": f"{config}/{name}", "name": f"{config}/{name}"}
+    field["description"] = doc
+    source = {"fileSet": {"@id": f"{config}-files"}, "extract": {"column": name}}
+    inner = kind.value_type if pa.types.is_list(kind) else kind
+    if pa.types.is_list(kind):
+        field |= {"isArray": True, "arrayShape": "-1"}
+    if pa.types.is_struct(inner):
+        field["subField"] = [
+            {
+                "@type": "cr:Field",
+                "@id": f"{config}/{name}/{part.name}",
+                "name": f"{config}/{name}/{part.name}",
+                "dataType": _data_type(part.type),
+                "source": source | {"transform": {"jsonPath": f"[*].{part.name}"}},
+            }
+            for part in inner
+        ]
+        return field
+    return field | {"dataType": _data_type(inner), "source": source}
+
+
+def _data_type(kind: pa.DataType) -> str:
+    if pa.types.is_boolean(kind):
+        return "sc:Boolean"
+    if pa.types.is_integer(kind):
+        return "cr:Int64" if kind.bit_width == 64 else "cr:Int32"
+    if pa.types.is_floating(kind):
+        return "cr:Float64"
+    return "sc:Text"

@@ -1,0 +1,219 @@
+"""The Hub: what is there, what would change, and one upload that can break off anywhere and be started again.
+
+Files go up first, one by one; then a single commit makes them all visible at once, and a tag names the version. A
+broken upload leaves the repository as it was, and what has arrived is not sent again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from factory.errors import FactoryError, Stopped, UsageError
+from factory.progress import watch
+from factory.publishing.croissant import SCHEMAS
+from factory.publishing.release import LocalFile, Release
+
+
+class Action(StrEnum):
+    """What a publication does to one file."""
+
+    ADD = "add"
+    UPDATE = "update"
+    KEEP = "keep"
+    DELETE = "delete"
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteFile:
+    """A file of the repository: size, and SHA-256 (large files) or git blob id (small ones)."""
+
+    bytes: int
+    sha256: str | None
+    blob_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Repository:
+    """The repository as it is now. `head` is None when it does not exist; `tags` is name to commit."""
+
+    head: str | None
+    files: dict[str, RemoteFile]
+    tags: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One file of a publication."""
+
+    path: str
+    action: Action
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What an upload did. `commit` is the version's commit; `sent` counts files that were new or changed."""
+
+    commit: str
+    tag: str
+    sent: int
+    bytes: int
+
+
+def open_hub(endpoint: str | None = None) -> Any:
+    """The Hub's client; the token is the client's own business (`HF_TOKEN` or `hf auth login`).
+
+    Raises:
+        UsageError: `huggingface_hub` is not installed.
+    """
+    try:
+        from huggingface_hub import HfApi
+        from huggingface_hub.utils import disable_progress_bars
+    except ImportError:
+        raise UsageError("publishing needs huggingface_hub", do="pip install 'cot-factory[hub]'") from None
+    disable_progress_bars()
+    return HfApi(endpoint=endpoint, library_name="cot-factory")
+
+
+def read_repository(api: Any, repo: str) -> Repository:
+    """Files and tags of a repository; an empty one when it does not exist.
+
+    Raises:
+        UsageError: no right to read it.
+        Stopped: the Hub cannot be reached.
+    """
+    from huggingface_hub.errors import RepositoryNotFoundError
+    from huggingface_hub.hf_api import RepoFile
+
+    with _understood(repo):
+        try:
+            head = api.repo_info(repo, repo_type="dataset", revision="main").sha
+        except RepositoryNotFoundError:
+            return Repository(None, {}, {})
+        tree = api.list_repo_tree(repo, repo_type="dataset", recursive=True, revision=head)
+        files = {
+            item.path: RemoteFile(item.size, item.lfs.sha256 if item.lfs else None, item.blob_id)
+            for item in tree
+            if isinstance(item, RepoFile)
+        }
+        refs = api.list_repo_refs(repo, repo_type="dataset")
+        return Repository(head, files, {tag.name: tag.target_commit for tag in refs.tags})
+
+
+def compare(local: dict[str, LocalFile], remote: dict[str, RemoteFile]) -> list[Change]:
+    """What a publication would change: every local file, and shards of ours that are no longer there."""
+    changes = []
+    for name, file in sorted(local.items()):
+        there = remote.get(name)
+        action = Action.ADD if there is None else Action.KEEP if _same(file, there) else Action.UPDATE
+        changes.append(Change(name, action, file.bytes))
+    ours = tuple(f"{config}/" for config in SCHEMAS)
+    for name, there in sorted(remote.items()):
+        if name not in local and name.startswith(ours) and name.endswith(".parquet"):
+            changes.append(Change(name, Action.DELETE, there.bytes))
+    return changes
+
+
+def version_tag(release: Release) -> str:
+    """The tag of a release when the user names none: the same data have the same tag."""
+    return f"data-{release.digest[:12]}"
+
+
+def publish(
+    api: Any, repo: str, release: Release, *, private: bool = False, tag: str | None = None
+) -> Published:
+    """Send what has changed, commit once, tag the version. Doing it twice does nothing the second time.
+
+    Args:
+        api: the client of `open_hub`.
+        repo: `OWNER/NAME`.
+        release: what the repository is to be.
+        private: make the repository private when it is created here.
+        tag: name of the version; `version_tag(release)` when None.
+
+    Raises:
+        UsageError: no right to write, or the tag names other data.
+        Stopped: the connection broke, or somebody else wrote to the repository meanwhile; start again.
+    """
+    from huggingface_hub import CommitOperationAdd, CommitOperationDelete
+
+    name = tag or version_tag(release)
+    with _understood(repo):
+        api.create_repo(repo, repo_type="dataset", private=private or None, exist_ok=True)
+    before = read_repository(api, repo)
+    changes = compare(release.files, before.files)
+    todo = [change for change in changes if change.action in (Action.ADD, Action.UPDATE)]
+    gone = [change for change in changes if change.action is Action.DELETE]
+    data = [change for change in [*todo, *gone] if change.path.endswith(".parquet")]
+    if name in before.tags and (data or (tag and (todo or gone))):
+        raise UsageError(
+            f"{repo} already has a version {name} with other files", do="choose another --revision"
+        )
+    with _understood(repo):
+        additions = [CommitOperationAdd(change.path, release.files[change.path].path) for change in todo]
+        with watch("upload", sum(change.bytes for change in todo) / 2**20, "MB") as task:
+            for addition, change in zip(additions, todo, strict=True):
+                api.preupload_lfs_files(repo, [addition], repo_type="dataset", free_memory=False)
+                task.advance(change.bytes / 2**20, file=change.path)
+        commit = before.head or ""
+        if todo or gone:
+            commit = api.create_commit(
+                repo,
+                [*additions, *(CommitOperationDelete(change.path) for change in gone)],
+                commit_message=f"Publish {name}",
+                repo_type="dataset",
+                parent_commit=before.head,
+            ).oid
+        if name not in before.tags:
+            api.create_tag(repo, tag=name, revision=commit, repo_type="dataset")
+    return Published(commit, name, len(todo), sum(change.bytes for change in todo))
+
+
+def _same(local: LocalFile, remote: RemoteFile) -> bool:
+    if remote.sha256 is not None:
+        return remote.sha256 == local.sha256
+    return remote.bytes == local.bytes and remote.blob_id == _blob_id(local.path)
+
+
+def _blob_id(path: Path) -> str:
+    """Git's id of a small file: SHA-1 over a header and the content."""
+    content = path.read_bytes()
+    return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
+
+
+@contextmanager
+def _understood(repo: str) -> Iterator[None]:
+    """Turn what the client raises into what the user can do."""
+    from httpx2 import HTTPError
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+
+    again = "run the same command again; what has arrived is not sent again"
+    try:
+        yield
+    except FactoryError:
+        raise
+    except HFValidationError as error:
+        raise UsageError(
+            f"{repo} is no repository name: {_first_line(error)}", do="give OWNER/NAME"
+        ) from error
+    except HfHubHTTPError as error:
+        status = error.response.status_code if error.response is not None else None
+        if status in (401, 403, 404):
+            raise UsageError(
+                f"no right to write to {repo} ({status})", do="`hf auth login` with a token that may write"
+            ) from error
+        if status in (409, 412):
+            raise Stopped(f"somebody else changed {repo} meanwhile", do=again) from error
+        raise Stopped(f"the Hub answered {status}: {_first_line(error)}", do=again) from error
+    except (HTTPError, OSError, RuntimeError) as error:
+        raise Stopped(f"the upload to {repo} broke off: {_first_line(error)}", do=again) from error
+
+
+def _first_line(error: BaseException) -> str:
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)

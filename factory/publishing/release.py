@@ -1,0 +1,171 @@
+"""The release: everything that goes to the Hub, complete on this machine first, under `RUN/release/`.
+
+Training sets are linked, not copied. Rollouts and dropped rows are written anew: measured times go, and the text
+of a dropped row is kept only when its problem passed decontamination, so that what was dropped for repeating a
+benchmark does not come back through the table of dropped rows.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+import pyarrow as pa
+
+from factory.layout import DATASETS, RunLayout
+from factory.publishing.card import notes_of, render_card
+from factory.publishing.croissant import build_croissant
+from factory.publishing.ordering import sorted_rows
+from factory.publishing.shards import SORT_KEYS, write_shards
+from factory.publishing.tables import manifests, shard_paths
+from factory.store.atomic import atomic_path, digest, file_digest, read_json, write_json
+from factory.store.parts import MANIFEST, input_digest, iter_parts, part_paths
+from schemas import DROPPED, VERDICT, TableSchema
+
+STATE = ".state.json"
+"""Digests of what the written tables were made of, inside the release folder; never published."""
+DROPPED_TEXT = ("detail", "evidence", "row")
+"""Columns of a dropped row that may hold its text."""
+
+
+@dataclass(frozen=True, slots=True)
+class LocalFile:
+    """One file of a release."""
+
+    path: Path
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """A complete release. `files` is path in the repository to file, in order of path."""
+
+    folder: Path
+    files: dict[str, LocalFile]
+
+    @property
+    def paths(self) -> dict[str, Path]:
+        """Path in the repository to local path."""
+        return {name: file.path for name, file in self.files.items()}
+
+    @property
+    def digest(self) -> str:
+        """Digest of the data files: the same for the same data, whatever the card says."""
+        return digest({name: file.sha256 for name, file in self.files.items() if name.endswith(".parquet")})
+
+
+def release_folder(run: Path) -> Path:
+    """Where a run's release lies."""
+    return run / "release"
+
+
+def build_release(run: Path, *, repo: str | None = None) -> Release:
+    """Make `RUN/release/` what the repository will be. Tables whose rows have not changed are not written again.
+
+    Raises:
+        UsageError: the run holds no recipe or no finished training set.
+        Stopped: the disk is full.
+    """
+    at, folder = RunLayout(run), release_folder(run)
+    folder.mkdir(parents=True, exist_ok=True)
+    configs: dict[str, list[Path]] = {}
+    for name in DATASETS:
+        source = at.dataset(name)
+        if (source / MANIFEST).exists() and read_json(source / MANIFEST)["rows_out"]:
+            configs[name] = _linked(shard_paths(source), folder / name)
+    extra = {
+        "rollouts": (VERDICT, _rollouts(at, folder), [at.rollouts]),
+        "dropped": (DROPPED, _dropped(run), [run / name for name, m in manifests(run) if m["rows_dropped"]]),
+    }
+    for name, (schema, rows, inputs) in extra.items():
+        if shards := _table(
+            folder, name, schema, rows, [path for path in inputs if (path / MANIFEST).exists()]
+        ):
+            configs[name] = shards
+    for stale in folder.iterdir():
+        if stale.is_dir() and stale.name not in configs:
+            shutil.rmtree(stale)
+    _texts(run, folder, repo, configs)
+    files = [path for shards in configs.values() for path in shards]
+    files += [folder / name for name in ("README.md", "croissant.json", "ledger.json", "recipe.yaml")]
+    found = {str(path.relative_to(folder)): path for path in files}
+    local = {
+        name: LocalFile(path, path.stat().st_size, file_digest(path)) for name, path in sorted(found.items())
+    }
+    return Release(folder, local)
+
+
+def _texts(run: Path, folder: Path, repo: str | None, configs: dict[str, list[Path]]) -> None:
+    at = RunLayout(run)
+    card = next((path for path in (run / "README.md", folder / "README.md") if path.is_file()), None)
+    notes = notes_of(card.read_text("utf-8")) if card else ""
+    extra = tuple(name for name in configs if name not in DATASETS)
+    _write(folder / "README.md", render_card(run, repo=repo, notes=notes, extra=extra))
+    _write(folder / "recipe.yaml", at.recipe.read_text("utf-8"))
+    _write(folder / "ledger.json", at.ledger.read_text("utf-8"))
+    write_json(folder / "croissant.json", build_croissant(run, folder, configs, repo=repo))
+
+
+def _write(path: Path, text: str) -> None:
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, "utf-8")
+
+
+def _linked(shards: list[Path], folder: Path) -> list[Path]:
+    """Put shards into a folder as hard links; copies where the disk cannot link."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for path in shards:
+        try:
+            os.link(path, folder / path.name)
+        except OSError:
+            shutil.copy2(path, folder / path.name)
+    return [folder / path.name for path in shards]
+
+
+def _table(
+    folder: Path, name: str, schema: TableSchema, rows: Iterable[pa.Table], inputs: list[Path]
+) -> list[Path]:
+    """Write one table as shards unless the state says that it was made of the same inputs; nothing without rows."""
+    state = read_json(folder / STATE) if (folder / STATE).exists() else {}
+    made_of = digest(
+        [[str(path.name), input_digest(path), read_json(path / MANIFEST)["files"]] for path in inputs]
+    )
+    if state.get(name) != made_of:
+        (folder / STATE).unlink(missing_ok=True)
+        shutil.rmtree(folder / name, ignore_errors=True)
+        if inputs and not write_shards(folder / name, rows, schema).rows:
+            shutil.rmtree(folder / name)
+        write_json(folder / STATE, state | {name: made_of})
+    return shard_paths(folder / name)
+
+
+def _rollouts(at: RunLayout, folder: Path) -> Iterator[pa.Table]:
+    """Student responses with verdicts, sorted, without measured times."""
+    for table in sorted_rows(part_paths(at.rollouts), SORT_KEYS["verdict"], folder / ".sort.tmp"):
+        yield table.drop_columns([name for name in VERDICT.clock_names if name in table.column_names])
+
+
+def _dropped(run: Path) -> Iterator[pa.Table]:
+    """Dropped rows of every step with the step's folder; text only where the problem passed decontamination."""
+    clean = RunLayout(run).clean_problems
+    passed = (
+        pl.concat([part["id"] for part in iter_parts(clean)])
+        if part_paths(clean)
+        else pl.Series([], dtype=pl.String)
+    )
+    for name, _ in manifests(run):
+        for part in iter_parts(run / name / "dropped"):
+            shown = pl.col("problem_id").is_in(passed.implode()) & ~pl.col("step").str.starts_with(
+                "decontaminate"
+            )
+            rows = part.with_columns(
+                folder=pl.lit(name),
+                **{column: pl.when(shown).then(pl.col(column)) for column in DROPPED_TEXT},
+            )
+            yield rows.sort(SORT_KEYS["dropped"], maintain_order=True).to_arrow()

@@ -1,0 +1,223 @@
+"""Publishing to a Hub on loopback through the real client: once, again, broken off, beside others."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+pytest.importorskip("huggingface_hub")
+
+import hub_server
+from hub_server import HubServer
+
+from factory.errors import Stopped, UsageError
+from factory.layout import RunLayout
+from factory.publishing.hub import Action, compare, open_hub, publish, read_repository, version_tag
+from factory.publishing.release import Release, build_release
+from factory.steps import export
+from schemas import COMPLETION
+
+TOKEN = "hf_" + "w" * 34
+REPO = "me/farm"
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch) -> HubServer:
+    monkeypatch.setenv("HF_TOKEN", TOKEN)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_XET", True)
+    monkeypatch.setattr("huggingface_hub.utils._http.time.sleep", lambda _: None)
+    with HubServer(TOKEN) as server:
+        yield server
+
+
+@pytest.fixture
+def release(run: Path) -> Release:
+    return build_release(run, repo=REPO)
+
+
+def send(hub: HubServer, release: Release, **options):
+    return publish(open_hub(hub.url), REPO, release, **options)
+
+
+def test_every_file_arrives_byte_for_byte_and_is_tagged(hub: HubServer, release: Release) -> None:
+    done = send(hub, release)
+    there = hub.files(REPO, done.tag)
+    for name, path in release.paths.items():
+        assert there[name] == path.read_bytes(), name
+    assert set(there) == {*release.paths, ".gitattributes"}
+    assert done.sent == len(release.files)
+    assert hub.repos[REPO].tags == {version_tag(release): done.commit}
+    assert len(hub.repos[REPO].commits) == 2
+
+
+def test_publishing_again_sends_nothing(hub: HubServer, release: Release) -> None:
+    first = send(hub, release)
+    bytes_before, commits = hub.put_bytes, hub.count(f"POST /api/datasets/{REPO}/commit")
+    second = send(hub, release)
+    assert (second.sent, second.bytes) == (0, 0)
+    assert (second.commit, second.tag) == (first.commit, first.tag)
+    assert hub.put_bytes == bytes_before
+    assert hub.count(f"POST /api/datasets/{REPO}/commit") == commits
+
+
+def test_only_changed_shards_go_up_and_stale_ones_go(hub: HubServer, run: Path, make) -> None:
+    big = make.step_folder(run / "selected" / "big", make.completions(400, words=300), COMPLETION)
+    export.run(big, RunLayout(run).dataset("sft"), COMPLETION)
+    send(hub, build_release(run, repo=REPO))
+    hub.repos[REPO].commits[-1][1]["sft/train-00000-of-00009.parquet"] = (b"old shard", True)
+    hub.repos[REPO].commits[-1][1]["mine/notes.parquet"] = (b"somebody's own", True)
+    small = make.step_folder(run / "selected" / "small", make.completions(3), COMPLETION)
+    export.run(small, RunLayout(run).dataset("sft"), COMPLETION)
+    release = build_release(run, repo=REPO)
+    changes = {
+        c.path: c.action for c in compare(release.files, read_repository(open_hub(hub.url), REPO).files)
+    }
+    assert changes["sft/train-00000-of-00001.parquet"] is Action.UPDATE
+    assert changes["midtrain/train-00000-of-00001.parquet"] is Action.KEEP
+    assert changes["sft/train-00000-of-00009.parquet"] is Action.DELETE
+    puts = hub.count("PUT")
+    send(hub, release)
+    assert hub.count("PUT") == puts + 1
+    there = hub.files(REPO)
+    assert "sft/train-00000-of-00009.parquet" not in there
+    assert there["mine/notes.parquet"] == b"somebody's own"
+    assert (
+        there["sft/train-00000-of-00001.parquet"]
+        == release.paths["sft/train-00000-of-00001.parquet"].read_bytes()
+    )
+
+
+def test_a_broken_upload_shows_nothing_and_is_resumed(hub: HubServer, release: Release) -> None:
+    shards = [file.bytes for name, file in release.files.items() if name.endswith(".parquet")]
+    hub.break_puts_after = sum(shards[:3])
+    with pytest.raises(Stopped, match=r"broke off.*run the same command again"):
+        send(hub, release)
+    assert set(hub.files(REPO)) == {".gitattributes"}
+    assert hub.repos[REPO].tags == {}
+    arrived = hub.put_bytes
+    assert arrived == sum(shards[:3])
+    hub.break_puts_after = None
+    done = send(hub, release)
+    assert hub.put_bytes == sum(shards)
+    assert set(hub.files(REPO, done.tag)) == {*release.paths, ".gitattributes"}
+
+
+def test_a_commit_that_fails_is_done_the_next_time_without_sending_again(
+    hub: HubServer, release: Release
+) -> None:
+    hub.fail_commit = 500
+    with pytest.raises(Stopped, match="500"):
+        send(hub, release)
+    sent = hub.put_bytes
+    assert set(hub.files(REPO)) == {".gitattributes"}
+    done = send(hub, release)
+    assert hub.put_bytes == sent
+    assert hub.files(REPO, done.tag)["README.md"] == release.paths["README.md"].read_bytes()
+
+
+def test_a_tag_that_was_lost_is_set_the_next_time(hub: HubServer, release: Release) -> None:
+    done = send(hub, release)
+    hub.repos[REPO].tags.clear()
+    again = send(hub, release)
+    assert hub.repos[REPO].tags == {done.tag: done.commit}
+    assert again.sent == 0
+
+
+def test_somebody_elses_commit_meanwhile_is_not_overwritten(
+    hub: HubServer, release: Release, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import factory.publishing.hub as module
+
+    def read_then_race(api, repo):
+        before = read_repository(api, repo)
+        hub.repos[REPO].commit({"theirs.txt": (b"new", False)})
+        return before
+
+    monkeypatch.setattr(module, "read_repository", read_then_race)
+    with pytest.raises(Stopped, match="somebody else changed"):
+        send(hub, release)
+    assert hub.files(REPO) == {"theirs.txt": b"new"}
+
+
+def test_large_files_go_up_in_parts(
+    hub: HubServer, release: Release, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hub_server, "PART_BYTES", 4_000)
+    done = send(hub, release)
+    assert hub.count("PUT") > sum(name.endswith(".parquet") for name in release.files)
+    assert (
+        hub.files(REPO, done.tag)["sft/train-00000-of-00001.parquet"]
+        == next(path for name, path in release.paths.items() if name.startswith("sft/")).read_bytes()
+    )
+
+
+def test_named_version_is_kept_for_its_data(hub: HubServer, run: Path, make) -> None:
+    send(hub, build_release(run, repo=REPO), tag="v1.0")
+    rows = make.step_folder(run / "selected" / "other", make.completions(9), COMPLETION)
+    export.run(rows, RunLayout(run).dataset("sft"), COMPLETION)
+    puts = hub.count("PUT")
+    with pytest.raises(UsageError, match=r"already has a version v1\.0 with other files"):
+        send(hub, build_release(run, repo=REPO), tag="v1.0")
+    assert hub.count("PUT") == puts
+    done = send(hub, build_release(run, repo=REPO), tag="v1.1")
+    assert set(hub.repos[REPO].tags) == {"v1.0", "v1.1"}
+    assert hub.files(REPO, "v1.0") != hub.files(REPO, done.tag)
+
+
+def test_private_repository_is_created_private(hub: HubServer, release: Release) -> None:
+    send(hub, release, private=True)
+    assert hub.repos[REPO].private
+
+
+def test_wrong_token_is_one_clear_line(
+    hub: HubServer, release: Release, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_" + "x" * 34)
+    with pytest.raises(UsageError, match=r"no right to write to me/farm \(401\)") as caught:
+        send(hub, release)
+    assert "xxxx" not in str(caught.value)
+
+
+def test_bad_repository_name_is_a_usage_error(hub: HubServer, release: Release) -> None:
+    with pytest.raises(UsageError, match="no repository name"):
+        publish(open_hub(hub.url), "not/a/name", release)
+
+
+def test_nobody_there_is_stopped(release: Release, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.utils._http.time.sleep", lambda _: None)
+    with pytest.raises(Stopped, match="run the same command again"):
+        publish(open_hub("http://127.0.0.1:9"), REPO, release)
+
+
+def test_the_real_datasets_library_loads_every_set_from_the_hub(
+    hub: HubServer, release: Release, tmp_path: Path
+) -> None:
+    pytest.importorskip("datasets")
+    send(hub, release)
+    code = (
+        "import datasets, json, sys\n"
+        f"names = datasets.get_dataset_config_names({REPO!r})\n"
+        f"rows = {{n: datasets.load_dataset({REPO!r}, n, split='train').num_rows for n in names}}\n"
+        f"rows['default'] = datasets.load_dataset({REPO!r}, split='train').num_rows\n"
+        "print(json.dumps(rows))\n"
+    )
+    home = {"HF_HOME": str(tmp_path / "home"), "HF_ENDPOINT": hub.url, "HF_HUB_DISABLE_XET": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | home,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    rows = eval(done.stdout.strip().splitlines()[-1])
+    counted = {}
+    for name in ("midtrain", "sft", "preference", "rl", "rollouts", "dropped"):
+        counted[name] = pl.read_parquet(release.folder / name / "*.parquet").height
+    assert rows == counted | {"default": counted["sft"]}
