@@ -12,7 +12,6 @@ os.environ.setdefault("FACTORY_PROGRESS", "off")
 
 from factory.layout import RunLayout
 from factory.recipe import Recipe
-from factory.store.atomic import write_json
 from schemas import COMPLETION, PREFERENCE, RL_PROMPT
 
 
@@ -77,7 +76,7 @@ def write_sets(layout: RunLayout, count: int = 48, seed: int = 0) -> None:
     write_set(layout, "rl", prompts, RL_PROMPT)
 
 
-def tiny_recipe(**train) -> Recipe:
+def make_recipe(**train) -> Recipe:
     """A recipe of a 2-layer student; keyword arguments are merged over its train section."""
     base = {
         "student": {"hidden_size": 32, "layers": 2, "heads": 2, "vocabulary": 300, "positions": 256},
@@ -116,6 +115,17 @@ def trained(tmp_path_factory) -> RunLayout:
     run = RunLayout(tmp_path_factory.mktemp("trained"))
     write_sets(run)
     for stage in ("base", "midtrain", "sft"):
-        run_stage(tiny_recipe(), run.run, stage)
-    write_json(run.run / "recipe.json", {})
+        run_stage(make_recipe(), run.run, stage)
     return run
+
+
+@pytest.fixture(scope="session")
+def tiny_recipe():
+    """`make_recipe`: a recipe of the tiny run, with changes to its train section as keyword arguments."""
+    return make_recipe
+
+
+@pytest.fixture(scope="session")
+def make_sets():
+    """`write_sets`: all four training sets of a run."""
+    return write_sets

@@ -1,0 +1,148 @@
+"""The contract with TRL 1.16: what the wrappers hold on to is there, and annealing reaches sampler and loss."""
+
+import inspect
+import shutil
+
+import pytest
+import torch
+import trl
+from trl import GRPOTrainer
+from trl.trainer import utils as trl_utils
+
+from factory.layout import RunLayout
+from train.manifest import Job
+from train.rl import FactoryGRPOTrainer, TemperatureSchedule, set_temperature, temperature_cell
+from train.stages import load_model, prepare
+
+
+def test_trl_is_the_version_that_the_hooks_were_written_for():
+    assert trl.__version__.split(".")[:2] == ["1", "16"]
+
+
+def test_methods_that_are_wrapped_still_take_and_do_the_same():
+    score = inspect.signature(GRPOTrainer._generate_and_score_completions)
+    assert list(score.parameters) == ["self", "inputs"]
+    rewards = inspect.signature(GRPOTrainer._calculate_rewards)
+    assert list(rewards.parameters) == ["self", "inputs", "prompts", "completions", "completion_ids_list"]
+    source = inspect.getsource(GRPOTrainer._generate_and_score_completions)
+    for name in ("advantages", "completion_mask", "num_items_in_batch", "completion_ids", "prompt_ids"):
+        assert f'"{name}": {name}' in source
+    assert "self.num_generations if mode" in source
+    assert "return rewards_per_func" in inspect.getsource(GRPOTrainer._calculate_rewards)
+    assert "temperature," in inspect.getsource(trl_utils.add_fused_lm_head)
+    assert "temperature" not in inspect.signature(GRPOTrainer._get_per_token_logps_and_entropies).parameters
+
+
+@pytest.fixture
+def rl_trainer(trained, tmp_path, tiny_recipe):
+    shutil.copytree(trained.run, tmp_path / "run")
+    job = Job(tiny_recipe(dpo={"enabled": False}), RunLayout(tmp_path / "run"), "rl")
+    prepared = prepare(job)
+
+    def reward(completions, **_):
+        return [1.0 if i % 3 == 0 else -1.0 for i in range(len(completions))]
+
+    def build(balance=False, **more):
+        return FactoryGRPOTrainer(
+            load_model(job.layout.checkpoint("sft"), None),
+            reward_funcs=reward,
+            args=prepared.config,
+            train_dataset=prepared.rows.rows,
+            processing_class=prepared.tokenizer,
+            balance=balance,
+            **more,
+        )
+
+    return build
+
+
+def logps(trainer, ids):
+    with torch.no_grad():
+        got, _, _ = trainer._get_per_token_logps_and_entropies(
+            trainer.model, ids, torch.ones_like(ids), ids.size(1) - 1, batch_size=len(ids)
+        )
+    return got
+
+
+def wanted(trainer, ids, temperature):
+    """What the loss ought to use: logits over the temperature, by hand."""
+    with torch.no_grad():
+        logits = trainer.model(input_ids=ids).logits[:, :-1] / temperature
+    return torch.log_softmax(logits, -1).gather(2, ids[:, 1:].unsqueeze(2)).squeeze(2)
+
+
+def test_temperature_reaches_loss_and_sampler_and_the_naive_hook_does_not(rl_trainer):
+    trainer = rl_trainer()
+    schedule = TemperatureSchedule(trainer, 1.0, 0.6, 0.5)
+    ids = torch.randint(10, 200, (4, 12), generator=torch.Generator().manual_seed(0))
+    trainer.model.eval()
+    assert (logps(trainer, ids) - wanted(trainer, ids, 1.0)).abs().max() < 1e-5
+
+    trainer.temperature = 0.6
+    naive = (logps(trainer, ids) - wanted(trainer, ids, 0.6)).abs().max()
+    assert naive > 1e-2, "the naive hook works now: TRL has changed, the closure hook may go"
+
+    set_temperature(trainer, schedule.cells, 0.6)
+    assert (logps(trainer, ids) - wanted(trainer, ids, 0.6)).abs().max() < 1e-5
+    assert trainer.generation_config.temperature == 0.6
+    assert trainer.generation_kwargs["temperature"] == 0.6
+
+
+def test_schedule_falls_linearly_and_then_stays(rl_trainer):
+    schedule = TemperatureSchedule(rl_trainer(), 1.0, 0.6, 0.5)
+    at = [round(schedule.at(step, 10), 3) for step in range(10)]
+    assert at == [1.0, 0.92, 0.84, 0.76, 0.68, 0.6, 0.6, 0.6, 0.6, 0.6]
+
+
+def test_a_model_without_the_closure_is_refused():
+    class Bare:
+        def forward(self):
+            return None
+
+    with pytest.raises(RuntimeError, match="pin trl"):
+        temperature_cell(Bare())
+
+
+def test_sampler_sees_the_temperature_of_the_step(rl_trainer, monkeypatch):
+    trainer = rl_trainer()
+    schedule = TemperatureSchedule(trainer, 1.0, 0.5, 1.0)
+    trainer.add_callback(schedule)
+    seen = []
+    generate = type(trainer.model).generate
+
+    def spy(self, *args, generation_config=None, **kwargs):
+        seen.append(generation_config.temperature)
+        return generate(self, *args, generation_config=generation_config, **kwargs)
+
+    monkeypatch.setattr(type(trainer.model), "generate", spy)
+    trainer.train()
+    assert seen == [schedule.at(step, 3) for step in range(3)]
+    logged = [line["temperature"] for line in trainer.state.log_history if "temperature" in line]
+    assert logged == pytest.approx(seen)
+
+
+def test_rebalanced_batches_carry_plus_and_minus_one_and_nothing_for_the_rest(rl_trainer):
+    kept, batches = [], []
+    trainer = rl_trainer(balance=True, oversample=2, max_accuracy=0.5, on_rollouts=kept.append)
+    score = trainer._generate_and_score_completions
+
+    def spy(inputs):
+        batches.append(score(inputs))
+        return batches[-1]
+
+    trainer._generate_and_score_completions = spy
+    trainer.train()
+    assert len(kept) == len(batches) == 3
+    for batch, rollouts in zip(batches, kept, strict=True):
+        advantages = batch["advantages"]
+        live = advantages != 0
+        assert advantages.sum() == 0 and set(advantages[live].tolist()) <= {1.0, -1.0}
+        assert (batch["completion_mask"][~live] == 0).all()
+        assert batch["num_items_in_batch"] == batch["completion_mask"].sum()
+        assert batch["completion_ids"].shape == batch["completion_mask"].shape
+        assert len(rollouts) == 16  # 2 prompts x 4 completions x oversample 2
+        assert sum(r["advantage"] > 0 for r in rollouts) == int((advantages > 0).sum())
+        for row in rollouts:
+            assert row["advantage"] in (0.0, row["reward"])
+    names = set(trainer.state.log_history[0])
+    assert {"rebalance/live_groups", "rebalance/rows_used", "rebalance/accuracy"} <= names

@@ -1,0 +1,56 @@
+"""The reward against the real verifier, and its five states."""
+
+import pytest
+
+from factory.recipe.verify import VerifySection
+from factory.verification import Verifier
+from train.rewards import VerifiedReward, answer_part, overlong_penalty
+
+
+@pytest.fixture(scope="module")
+def verifier():
+    with Verifier(VerifySection(workers=1)) as verifier:
+        yield verifier
+
+
+def test_right_is_plus_one_wrong_and_missing_are_minus_one(verifier):
+    reward, logged = VerifiedReward(verifier), {}
+    texts = [
+        "<think>\n1 + 1 = 2\n</think>\n\\boxed{2}",
+        "<think>\n1 + 1 = 3\n</think>\n\\boxed{3}",
+        "<think>\n\\boxed{2} and so on without an end",
+        "\\boxed{2}",
+    ]
+    got = reward(texts, ["2"] * 4, answer_kind=["math"] * 4, log_metric=lambda k, v: logged.update({k: v}))
+    assert got == [1.0, -1.0, -1.0, 1.0]
+    assert reward.verdicts == ["correct", "incorrect", "no_answer", "correct"]
+    assert logged["verdict/correct"] == 0.5 and logged["verdict/no_answer"] == 0.25
+
+
+def test_messages_are_read_like_texts(verifier):
+    message = [{"role": "assistant", "content": "<think>\nx\n</think>\n\\boxed{\\frac{1}{2}}"}]
+    assert VerifiedReward(verifier)([message], ["0.5"], answer_kind=["math"]) == [1.0]
+
+
+@pytest.mark.parametrize("verdict", ["unverifiable", "timeout"])
+def test_what_nobody_can_tell_is_no_signal(verdict):
+    class Undecided:
+        def check_many(self, requests):
+            return [type("R", (), {"verdict": verdict})() for _ in requests]
+
+    assert VerifiedReward(Undecided())(["</think>x"], ["1"]) == [None]
+
+
+def test_overlong_shaping_falls_over_the_buffer(verifier):
+    assert [overlong_penalty(n, 100, 20) for n in (10, 80, 90, 100, 120)] == [0, 0, -0.5, -1, -1]
+    assert overlong_penalty(1000, 100, 0) == 0
+    shaped = VerifiedReward(verifier, limit=10, buffer=5)
+    text = "<think>\nx\n</think>\n\\boxed{2}"
+    assert shaped([text], ["2"], completion_ids=[[0] * 10], answer_kind=["math"]) == [0.0]
+
+
+def test_answer_part():
+    assert answer_part("<think>a</think>b") == "b"
+    assert answer_part("a</think>b</think>c") == "c"
+    assert answer_part("<think>never ends") is None
+    assert answer_part("plain") == "plain"
