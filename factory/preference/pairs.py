@@ -8,8 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-NEAR_IDENTICAL = 0.95
-"""Similarity from which two sides say the same: such a pair teaches nothing but noise."""
+BOX = "\\boxed"
 
 Response = Mapping[str, Any]
 
@@ -23,55 +22,71 @@ class Pair:
     similarity: float
 
 
-def similarity(one: Response, other: Response, words: int = 3) -> float:
-    """Jaccard similarity of the word n-gram multisets of two responses, 0 to 1."""
-    a, b = _ngrams(one, words), _ngrams(other, words)
-    whole = (a | b).total()
-    return (a & b).total() / whole if whole else 1.0
+def pair_up(
+    chosen: Sequence[Response],
+    rejected: Sequence[Response],
+    rule: str,
+    count: int,
+    max_similarity: float = 0.95,
+) -> list[Pair]:
+    """At most `count` pairs of one problem, best first, no response used twice.
 
-
-def length(response: Response) -> int:
-    """Tokens as its sampler counted them, else characters."""
-    tokens = response["completion_tokens"]
-    return int(tokens) if tokens else len(response["reasoning"] or "") + len(response["content"] or "")
-
-
-def pair_up(chosen: Sequence[Response], rejected: Sequence[Response], rule: str, count: int) -> list[Pair]:
-    """At most `count` pairs of one problem, best first by the rule, no response used twice.
+    Sides of the same format (both boxed or neither) come first, so that the box does not tell them apart; then:
+    - `nearest_length`: the smallest ratio of lengths;
+    - `hardest_negative`: the wrong answer that is given most often, then the most similar text;
+    - `most_different`: the least similar text.
 
     Args:
         chosen: correct responses.
-        rejected: incorrect responses.
-        rule: `nearest_length` (smallest ratio of lengths), `hardest_negative` (the wrong answer that is given most
-            often, then the most similar text) or `most_different` (the least similar text).
+        rejected: responses to be rejected.
+        rule: one of the above.
         count: pairs wanted.
+        max_similarity: pairs more alike than this are not made.
     """
-    alike = {(i, j): similarity(c, r) for i, c in enumerate(chosen) for j, r in enumerate(rejected)}
-    given = Counter(r["extracted"] for r in rejected)
+    grams = [[word_ngrams(response) for response in side] for side in (chosen, rejected)]
+    alike = {(i, j): jaccard(a, b) for i, a in enumerate(grams[0]) for j, b in enumerate(grams[1])}
+    given = Counter(response["extracted"] for response in rejected)
 
     def rank(key: tuple[int, int]) -> tuple[float, ...]:
-        i, j = key
-        ratio = abs(math.log(max(length(chosen[i]), 1) / max(length(rejected[j]), 1)))
+        one, other = chosen[key[0]], rejected[key[1]]
+        format_differs = float(boxed(one) != boxed(other))
+        ratio = abs(math.log(max(length(one), 1) / max(length(other), 1)))
         if rule == "nearest_length":
-            return (ratio,)
+            return format_differs, ratio
         if rule == "hardest_negative":
-            return (-given[rejected[j]["extracted"]], -alike[key])
-        return (alike[key], ratio)
+            return format_differs, -given[other["extracted"]], -alike[key]
+        return format_differs, alike[key], ratio
 
     pairs: list[Pair] = []
-    used_chosen: set[int] = set()
-    used_rejected: set[int] = set()
-    for i, j in sorted(alike, key=lambda key: (*rank(key), key)):
+    used: tuple[set[int], set[int]] = (set(), set())
+    for key in sorted(alike, key=lambda key: (*rank(key), *key)):
         if len(pairs) == count:
             break
-        if i in used_chosen or j in used_rejected or alike[i, j] >= NEAR_IDENTICAL:
+        if key[0] in used[0] or key[1] in used[1] or alike[key] > max_similarity:
             continue
-        used_chosen.add(i)
-        used_rejected.add(j)
-        pairs.append(Pair(chosen[i], rejected[j], alike[i, j]))
+        used[0].add(key[0])
+        used[1].add(key[1])
+        pairs.append(Pair(chosen[key[0]], rejected[key[1]], alike[key]))
     return pairs
 
 
-def _ngrams(response: Response, words: int) -> Counter[tuple[str, ...]]:
+def length(response: Response) -> int:
+    """Characters of reasoning and answer: the one unit that teacher and student share."""
+    return len(response["reasoning"] or "") + len(response["content"] or "")
+
+
+def boxed(response: Response) -> bool:
+    """True when the answer part has a box."""
+    return BOX in (response["content"] or "")
+
+
+def word_ngrams(response: Response, words: int = 3) -> Counter[tuple[str, ...]]:
+    """Multiset of the word n-grams of a response."""
     text = f"{response['reasoning'] or ''} {response['content'] or ''}".split()
     return Counter(zip(*(text[k:] for k in range(words)), strict=False))
+
+
+def jaccard(one: Counter[Any], other: Counter[Any]) -> float:
+    """Jaccard similarity of two multisets, 0 to 1; two empty ones are the same."""
+    whole = (one | other).total()
+    return (one & other).total() / whole if whole else 1.0

@@ -7,6 +7,7 @@ from typing import Any
 import polars as pl
 
 from factory.sampling.prompt import build_messages
+from schemas import ResponseStatus
 
 MESSAGES_TYPE = pl.List(pl.Struct({"role": pl.String, "content": pl.String}))
 """Polars type of a list of messages; `schemas.MESSAGES` in Arrow."""
@@ -15,13 +16,15 @@ TAGS = r"</?think>"
 """Think tags inside reasoning or answer would end the reasoning early; such responses are never rendered."""
 
 
-def render_completion(reasoning: str | None, content: str | None) -> str:
+def render_completion(reasoning: str | None, content: str | None, *, cut: bool = False) -> str:
     """The assistant's text: reasoning between think tags, a blank line, the answer.
 
-    Without reasoning it is the answer alone.
+    Without reasoning it is the answer alone. A response that was `cut` while it reasoned stays open.
     """
     if not reasoning:
         return content or ""
+    if cut:
+        return f"<think>\n{reasoning}"
     return f"<think>\n{reasoning}\n</think>\n\n{content or ''}"
 
 
@@ -33,9 +36,12 @@ def prompt_column(rows: pl.DataFrame, prompt: str, system: str | None, name: str
 
 
 def completion_column(rows: pl.DataFrame, name: str) -> pl.Series:
-    """One assistant message a row, from columns `reasoning` and `content`."""
-    pairs = zip(rows["reasoning"], rows["content"], strict=True)
-    values: list[Any] = [[{"role": "assistant", "content": render_completion(r, c)}] for r, c in pairs]
+    """One assistant message a row, from columns `reasoning`, `content` and `status`."""
+    cut = rows["status"] == ResponseStatus.CUT_IN_REASONING.value
+    texts = zip(rows["reasoning"], rows["content"], cut, strict=True)
+    values: list[Any] = [
+        [{"role": "assistant", "content": render_completion(r, c, cut=bool(x))}] for r, c, x in texts
+    ]
     return pl.Series(name, values, dtype=MESSAGES_TYPE)
 
 

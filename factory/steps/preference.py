@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from factory.errors import FactoryError
-from factory.preference.candidates import COLUMNS, chosen_pool, rejected_pool
-from factory.preference.lint import Lint, lint_pairs
-from factory.preference.pairs import Pair, pair_up
-from factory.preference.render import completion_column, prompt_column
-from factory.progress import watch
+from factory.errors import FactoryError, UsageError
+from factory.preference.bias import cohens_d, text_of
+from factory.preference.candidates import COLUMNS, both_sided, chosen_pool, rejected_pool
+from factory.preference.lint import Limits, Lint, lint_pairs
+from factory.preference.match_length import match_length
+from factory.preference.table import PROBLEM_COLUMNS, pair_problems, pair_table
 from factory.recipe.preference import PreferenceSection
 from factory.selection.subset import draw_evenly
+from factory.selection.used import problem_texts, used_by
 from factory.store.atomic import write_json
-from factory.store.parts import finished, input_digest, read_parts
+from factory.store.parts import finished, input_digest, scan_parts
 from factory.store.writer import StepWriter, dropped_rows, step_key
 from schemas import PREFERENCE
 
 STEP = "pairs"
+LINT_FILE = "lint.json"
 
 
 def run(
@@ -32,112 +35,122 @@ def run(
     seed: int,
     prompt: str = "{problem}",
     system: str | None = None,
+    exclude: Sequence[Path] = (),
 ) -> dict[str, Any]:
     """Pair up responses, lint the pairs and write them.
 
     Args:
         verdicts: folder of LABELLED (or VERDICT) parts: the teacher's responses; chosen ones come from here.
-        rollouts: folder of the student's VERDICT parts, when `rejected_from` needs them.
-        out: folder of PREFERENCE parts.
+        rollouts: folder of the student's VERDICT parts; needed unless only the teacher's are rejected.
+        out: folder of PREFERENCE parts, and of `lint.json`.
         section: where rejected responses come from, the rule and the lint's limits.
         seed: decides the draw when there are more than `max_pairs`.
         prompt: prompt template with `{problem}`.
         system: system message.
+        exclude: folders (RL prompts, evaluation sets) whose problems must not be paired: same id or canonical text.
 
     Returns:
-        The manifest; `totals["lint"]` is the lint.
+        The manifest; `totals["lint"]` is the lint, `totals["match_length"]` what matching lengths cost.
 
     Raises:
-        FactoryError: no pair can be made (says why), or the lint fails (names the checks).
+        UsageError: the student's rollouts are wanted but not there.
+        FactoryError: no pair can be made (says why), or the lint fails (names checks and settings).
     """
     settings = {**section.model_dump(mode="json"), "seed": seed, "prompt": prompt, "system": system}
     inputs = {"verdicts": input_digest(verdicts)}
-    if rollouts is not None and section.rejected_from != "teacher":
+    inputs |= {f"exclude:{i}": input_digest(path) for i, path in enumerate(exclude)}
+    if section.rejected_from != "teacher":
+        if rollouts is None:
+            raise UsageError(
+                f"rejected_from={section.rejected_from} needs the student's rollouts",
+                do="give the folder that the difficulty step wrote, or reject the teacher's: rejected_from=teacher",
+            )
         inputs["rollouts"] = input_digest(rollouts)
     if done := finished(out, step_key(STEP, settings, inputs)):
         return done
-    teacher = read_parts(verdicts)
-    student = read_parts(rollouts) if "rollouts" in inputs and rollouts is not None else teacher.clear()
-    pools = [teacher] * (section.rejected_from != "student") + [student] * (
-        section.rejected_from != "teacher"
+    problems = _problems(verdicts, exclude)
+    chosen, rejected = both_sided(*_pools(verdicts, rollouts, section))
+    free = problems.filter(pl.col("used").is_null())
+    pairs = pair_problems(
+        free["problem_id"].to_list(),
+        chosen,
+        rejected,
+        rule=section.rule,
+        per_problem=section.per_problem,
+        max_similarity=section.max_similarity,
     )
-    chosen = chosen_pool(teacher)
-    rejected = pl.concat([rejected_pool(pool).select(COLUMNS) for pool in pools])
-    problems = teacher.unique("problem_id", keep="first", maintain_order=True)
-    pairs, unpaired = _pair_all(problems["problem_id"].to_list(), chosen.select(COLUMNS), rejected, section)
+    unpaired = _unpaired(problems, {pair.chosen["problem_id"] for pair in pairs}, verdicts, rollouts, section)
     if not pairs:
         raise _nothing(unpaired, section)
-    table = _rows(pairs, problems, section.rule, prompt, system)
-    kept, over = _limit(table, section, seed)
-    lint = lint_pairs(kept, max_length_bias=section.max_length_bias)
+    rule = f"delta:{section.rule}" if section.rejected_from == "delta" else section.rule
+    table = pair_table(pairs, problems.select(PROBLEM_COLUMNS), rule=rule, prompt=prompt, system=system)
+    drawn, over = _limit(table, section, seed)
+    kept, biased, cost = _match(drawn, section)
+    limits = Limits(section.max_length_bias, section.max_format_bias, section.max_duplicates)
+    lint = lint_pairs(kept, limits, _overlap(kept, exclude))
+    write_json(out / LINT_FILE, lint.to_dict())
     _gate(lint, out)
     with StepWriter(out, STEP, PREFERENCE, settings=settings, inputs=inputs) as writer:
         writer.keep(kept)
-        none = problems.join(unpaired, on="problem_id", how="inner", maintain_order="left")
         writer.drop(
-            dropped_rows(none.drop("why"), step=STEP, reason=pl.lit(none["why"]), id_column="problem_id")
+            dropped_rows(
+                unpaired.drop("why"), step=STEP, reason=pl.lit(unpaired["why"]), id_column="problem_id"
+            )
         )
         writer.drop(dropped_rows(over, step=STEP, reason="over_max_pairs", id_column="chosen_response_id"))
-        totals = {"problems": problems.height, "lint": lint.to_dict(), "balance": _balance(kept)}
-        return writer.finish(
-            rows_in=table.height + none.height, unit="pairs and unpaired problems", totals=totals
-        )
-
-
-def _pair_all(
-    ids: list[str], chosen: pl.DataFrame, rejected: pl.DataFrame, section: PreferenceSection
-) -> tuple[list[Pair], pl.DataFrame]:
-    """Pairs of every problem, and `problem_id`, `why` of those without one."""
-    right, wrong = _by_problem(chosen), _by_problem(rejected)
-    pairs: list[Pair] = []
-    without: list[tuple[str, str]] = []
-    with watch("pairs", len(ids), "problems") as task:
-        for problem in ids:
-            made = pair_up(right.get(problem, []), wrong.get(problem, []), section.rule, section.per_problem)
-            pairs += made
-            if not made:
-                has = problem in right, problem in wrong
-                why = {
-                    (True, True): "near_identical",
-                    (True, False): "no_incorrect",
-                    (False, True): "no_correct",
-                }
-                without.append((problem, why.get(has, "neither")))
-            task.advance()
-    return pairs, pl.DataFrame(without, schema={"problem_id": pl.String, "why": pl.String}, orient="row")
-
-
-def _by_problem(rows: pl.DataFrame) -> dict[str, list[dict[str, Any]]]:
-    grouped: dict[str, list[dict[str, Any]]] = {}
-    for row in rows.iter_rows(named=True):
-        grouped.setdefault(row["problem_id"], []).append(row)
-    return grouped
-
-
-def _rows(
-    pairs: list[Pair], problems: pl.DataFrame, rule: str, prompt: str, system: str | None
-) -> pl.DataFrame:
-    sides = {
-        side: pl.DataFrame(
-            [{k: getattr(p, side)[k] for k in COLUMNS} for p in pairs], infer_schema_length=None
-        )
-        for side in ("chosen", "rejected")
-    }
-    table = pl.DataFrame(
-        {
-            "problem_id": sides["chosen"]["problem_id"],
-            **{side: completion_column(rows, side) for side, rows in sides.items()},
-            **{f"{side}_response_id": rows["response_id"] for side, rows in sides.items()},
-            **{f"{side}_sampler": rows["sampler"] for side, rows in sides.items()},
-            **{f"{side}_tokens": rows["completion_tokens"] for side, rows in sides.items()},
-            "pair_rule": [rule] * len(pairs),
-            "similarity": [pair.similarity for pair in pairs],
+        writer.drop(dropped_rows(biased, step=STEP, reason="length_bias", id_column="chosen_response_id"))
+        totals = {
+            "problems": problems.height,
+            "lint": lint.to_dict(),
+            "balance": _balance(kept),
+            "match_length": cost,
+            "rejected_samplers": dict(kept.group_by("rejected_sampler").len().sort("len").iter_rows()),
         }
-    )
-    wanted = ["problem_id", "problem", "choices", "source", "licence", "domain", "level", "answer"]
-    known = problems.select([name for name in wanted if name in problems.columns])
-    table = table.join(known, on="problem_id", how="left", maintain_order="left")
-    return table.with_columns(prompt_column(table, prompt, system)).drop("problem", "choices", strict=False)
+        rows_in = table.height + unpaired.height
+        return writer.finish(rows_in=rows_in, unit="pairs and unpaired problems", totals=totals)
+
+
+def _pools(
+    verdicts: Path, rollouts: Path | None, section: PreferenceSection
+) -> tuple[pl.LazyFrame, pl.LazyFrame]:
+    """Responses that may be chosen, and those that may be rejected."""
+    delta = section.rejected_from == "delta"
+    sources = [verdicts] * (section.rejected_from in ("teacher", "both"))
+    sources += [rollouts] * (section.rejected_from != "teacher" and rollouts is not None)  # type: ignore[list-item]
+    pools = [
+        rejected_pool(scan_parts(source), truncated=section.allow_truncated, delta=delta).select(COLUMNS)
+        for source in sources
+    ]
+    return chosen_pool(scan_parts(verdicts)), pl.concat(pools)
+
+
+def _problems(verdicts: Path, exclude: Sequence[Path]) -> pl.DataFrame:
+    """PROBLEM_COLUMNS of every problem, and `used`: the excluded folder that holds it, or null."""
+    lazy = scan_parts(verdicts)
+    there = lazy.collect_schema().names()
+    missing = [pl.lit(None, dtype=pl.String).alias(name) for name in PROBLEM_COLUMNS if name not in there]
+    rows = lazy.with_columns(missing).select(PROBLEM_COLUMNS)
+    problems = rows.unique("problem_id", keep="first", maintain_order=True).collect()
+    return problems.with_columns(used_by(problem_texts(problems), exclude))
+
+
+def _unpaired(
+    problems: pl.DataFrame,
+    paired: set[str],
+    verdicts: Path,
+    rollouts: Path | None,
+    section: PreferenceSection,
+) -> pl.DataFrame:
+    """Problems without a pair and `why`."""
+    chosen, rejected = _pools(verdicts, rollouts, section)
+    has = [set(pool.select("problem_id").unique().collect()["problem_id"]) for pool in (chosen, rejected)]
+    names = {(True, True): "too_similar", (True, False): "no_incorrect", (False, True): "no_correct"}
+    left = problems.filter(~pl.col("problem_id").is_in(list(paired)))
+    why = [
+        "already_used" if used else names.get((problem in has[0], problem in has[1]), "neither")
+        for problem, used in left.select("problem_id", "used").iter_rows()
+    ]
+    return left.with_columns(why=pl.Series(why, dtype=pl.String))
 
 
 def _limit(table: pl.DataFrame, section: PreferenceSection, seed: int) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -150,17 +163,47 @@ def _limit(table: pl.DataFrame, section: PreferenceSection, seed: int) -> tuple[
     return drawn.drop("row", "response_id"), over.drop("row", "response_id")
 
 
+def _match(
+    table: pl.DataFrame, section: PreferenceSection
+) -> tuple[pl.DataFrame, pl.DataFrame, dict[str, Any] | None]:
+    """Pairs that stay, pairs that go, and what that cost; everything stays unless `match_length` is set."""
+    if not section.match_length:
+        return table, table.clear(), None
+    chosen, rejected = (text_of(table[side]).str.len_chars().to_numpy() for side in ("chosen", "rejected"))
+    stays = match_length(chosen, rejected, section.max_length_bias)
+    if not stays.any():
+        raise FactoryError(
+            f"no two of {table.height:,} pairs meet the length bias limit {section.max_length_bias}",
+            do="raise preference.max_length_bias, or sample more responses",
+        )
+    kept, gone = table.filter(pl.Series(stays)), table.filter(pl.Series(~stays))
+    cost = {
+        "dropped": gone.height,
+        "share": gone.height / table.height,
+        "bias_before": cohens_d(chosen, rejected),
+        "bias_after": cohens_d(chosen[stays], rejected[stays]),
+    }
+    return kept, gone, cost
+
+
+def _overlap(pairs: pl.DataFrame, exclude: Sequence[Path]) -> dict[str, int]:
+    """Pairs whose problem an excluded folder holds; 0 by construction, counted again on what is written."""
+    texts = problem_texts(pairs)
+    return {f"{p.parent.name}/{p.name}": int(used_by(texts, [p]).is_not_null().sum()) for p in exclude}
+
+
 def _gate(lint: Lint, out: Path) -> None:
-    """Stop when the lint fails; what it saw is left in `lint.json`."""
-    if lint.passed:
-        (out / "lint.json").unlink(missing_ok=True)
-        return
-    write_json(out / "lint.json", lint.to_dict())
+    """Stop when the lint fails; what it saw is in `lint.json`."""
     failed = [check for check in lint.checks if not check.passed]
-    what = "; ".join(f"{c.name} is {c.value:.3g}, limit {c.limit:.3g} ({c.setting})" for c in failed)
+    if not failed:
+        return
+    what = "; ".join(f"{c.name} {c.value:.3g}, limit {c.limit:.3g} ({c.setting})" for c in failed)
+    about_length = any(check.name == "length bias" for check in failed)
     raise FactoryError(
-        f"the pairs fail their lint: {what}; see {out / 'lint.json'}",
-        do="set preference.match_length=true, choose another preference.rule, or raise the limit",
+        f"the {lint.pairs:,} pairs fail their lint: {what}; examples in {out / LINT_FILE}",
+        do="set preference.match_length=true"
+        if about_length
+        else "choose another preference.rule or preference.rejected_from, or raise the limit",
     )
 
 
@@ -169,14 +212,15 @@ def _balance(pairs: pl.DataFrame) -> list[dict[str, Any]]:
 
 
 def _nothing(unpaired: pl.DataFrame, section: PreferenceSection) -> FactoryError:
-    counts = dict(unpaired.group_by("why").len().iter_rows())
+    counts = dict(unpaired.group_by("why").len().sort("len", descending=True).iter_rows())
     why = ", ".join(f"{n:,} {reason}" for reason, n in counts.items()) or "there are no responses"
     advice = {
-        "no_incorrect": "every answer is right: raise generate.samples or difficulty.max_samples, take harder problems, "
-        "or set preference.rejected_from=both",
+        "no_incorrect": "every whole answer is right: raise generate.samples or difficulty.max_samples, take harder "
+        "problems, or set preference.rejected_from=both or preference.allow_truncated=true",
         "no_correct": "no answer is right: take easier problems or a stronger teacher",
-        "neither": "no response is complete and verified: raise generate.max_tokens and check that problems have answers",
-        "near_identical": "right and wrong responses say nearly the same: raise the sampling temperature",
+        "neither": "no response is complete and verified: raise generate.max_tokens, check that problems have answers",
+        "too_similar": "right and wrong responses say nearly the same: raise preference.max_similarity or the temperature",
+        "already_used": "all problems are used elsewhere: add problems",
     }
     first = max(counts, key=lambda reason: counts[reason]) if counts else "neither"
     return FactoryError(
