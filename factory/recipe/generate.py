@@ -34,6 +34,14 @@ class GenerateSection(Section):
     """Environment variable that holds the key, when it is not the preset's. The key itself never enters a recipe."""
     concurrency: int | Literal["auto"] = "auto"
     """Requests in flight; `auto` adapts to the endpoint."""
+    rpm: int | None = Field(None, gt=0)
+    """Requests a minute, when the endpoint has such a limit."""
+    input_tpm: int | None = Field(None, gt=0)
+    """Prompt tokens a minute."""
+    output_tpm: int | None = Field(None, gt=0)
+    """Completion tokens a minute; reserved by the live 90th percentile of lengths."""
+    price: tuple[float, float] | None = None
+    """Dollars per million prompt and completion tokens, when they are not the preset's."""
     max_usd: float | None = Field(None, gt=0)
     """Hard budget in dollars; the worst case of what is in flight counts."""
     max_tokens_total: int | None = Field(None, gt=0)

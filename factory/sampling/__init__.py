@@ -1,15 +1,23 @@
-"""How responses are got. Teacher and student are both samplers; everything goes through the response store."""
+"""How responses are got. Teacher and student are both samplers; everything goes through the response store.
 
-from factory.sampling.opening import open_sampler
-from factory.sampling.problems import sample_problems
-from factory.sampling.sampler import (
-    Completion,
-    Message,
-    RemoteSampler,
-    Sampler,
-    SampleRequest,
-    SamplingParams,
-)
+Importing the package imports nothing heavy: the names below are loaded when they are used.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from factory.sampling.opening import open_sampler
+    from factory.sampling.problems import sample_problems
+    from factory.sampling.sampler import (
+        Completion,
+        Message,
+        RemoteSampler,
+        Sampler,
+        SampleRequest,
+        SamplingParams,
+    )
 
 __all__ = [
     "Completion",
@@ -21,3 +29,13 @@ __all__ = [
     "open_sampler",
     "sample_problems",
 ]
+
+_HOMES = {"open_sampler": "opening", "sample_problems": "problems"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"factory.sampling.{_HOMES.get(name, 'sampler')}"), name)

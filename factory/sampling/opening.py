@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from factory.errors import UsageError
+from factory.sampling.budget import Prices
 from factory.sampling.presets import LOCAL, PRESETS, Preset
 from factory.sampling.sampler import Sampler
 
@@ -35,6 +37,8 @@ def open_sampler(
     try:
         return _open(name, model, base_url, api_key_env, options)
     except TypeError as error:
+        if "argument" not in str(error):
+            raise
         raise UsageError(f"teacher {name} does not take that option: {error}") from error
 
 
@@ -68,7 +72,10 @@ def _open_endpoint(
     urls = base_url or preset.base_url
     if not urls:
         raise UsageError(f"teacher {preset.name} needs an endpoint", do="give --base-url")
-    key = read_key(preset, base_url, api_key_env)
+    key = None if options.pop("keyless", False) else read_key(preset, base_url, api_key_env)
+    price = options.pop("price", None)
+    if price is not None:
+        preset = replace(preset, prices=Prices(price[0], price[1], "given"))
     return HttpSampler(preset, chosen, urls.split(","), key, **options)
 
 

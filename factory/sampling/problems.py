@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterable, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
@@ -18,7 +18,7 @@ from factory.sampling.purchase import Tally, addressed, purchase
 from factory.sampling.rows import response_frame, response_row
 from factory.sampling.sampler import Completion, RemoteSampler, Sampler, SampleRequest, SamplingParams
 from factory.sampling.schedule import Schedule
-from factory.store.journal import ResponseStore
+from factory.store.journal import ResponseStore, Stored
 
 Plan = int | Mapping[str, range]
 """How many samples: the same number for every problem, or the sample indices of each problem by its id."""
@@ -67,22 +67,23 @@ def sample_problems(
     """
     check_prompt(prompt)
     with open_store(store) as opened:
-        total = sum(1 for _ in planned(problems, plan, params, prompt=prompt, system=system))
+        total = plan_size(problems, plan)
         with watch(what, total, "responses") as task:
 
             def seen(request: SampleRequest, completion: Completion, bought: bool) -> None:
                 task.advance(1)
 
-            requests = planned(problems, plan, params, prompt=prompt, system=system)
+            requests = planned(iter_problems(problems), plan, params, prompt=prompt, system=system)
             buying = purchase(
                 requests, sampler, opened, schedule=schedule, budget=budget, seen=seen, job=job, batch=batch
             )
-            asyncio.run(_then_hang_up(buying, sampler))
-        frames = list(collect(problems, sampler, plan, params, prompt=prompt, system=system, store=opened))
+            asyncio.run(then_hang_up(buying, sampler))
+        requests = planned(iter_problems(problems), plan, params, prompt=prompt, system=system)
+        frames = list(collect(requests, sampler, opened, problems.schema))
     return pl.concat(frames) if frames else response_frame([], problems.schema)
 
 
-async def _then_hang_up(buying: Coroutine[Any, Any, Tally], sampler: Sampler) -> Tally:
+async def then_hang_up(buying: Coroutine[Any, Any, Tally], sampler: Sampler) -> Tally:
     """A remote sampler's connections belong to this event loop; it opens new ones when it is used again."""
     try:
         return await buying
@@ -91,11 +92,23 @@ async def _then_hang_up(buying: Coroutine[Any, Any, Tally], sampler: Sampler) ->
             await sampler.aclose()
 
 
+def plan_size(problems: pl.DataFrame, plan: Plan) -> int:
+    """How many requests a plan makes."""
+    if isinstance(plan, int):
+        return problems.height * plan
+    return sum(len(plan.get(str(name), ())) for name in problems["id"])
+
+
 def planned(
-    problems: pl.DataFrame, plan: Plan, params: SamplingParams, *, prompt: str, system: str | None
+    problems: Iterable[Mapping[str, Any]],
+    plan: Plan,
+    params: SamplingParams,
+    *,
+    prompt: str,
+    system: str | None,
 ) -> Iterator[SampleRequest]:
-    """The requests of a plan, problem by problem. Problems are turned into rows a thousand at a time."""
-    for problem in iter_problems(problems):
+    """The requests of a plan, problem by problem."""
+    for problem in problems:
         indices = range(plan) if isinstance(plan, int) else plan.get(str(problem["id"]), range(0))
         if not indices:
             continue
@@ -111,35 +124,39 @@ def iter_problems(problems: pl.DataFrame) -> Iterator[dict[str, Any]]:
 
 
 def collect(
-    problems: pl.DataFrame,
+    requests: Iterable[SampleRequest],
     sampler: Sampler,
-    plan: Plan,
-    params: SamplingParams,
-    *,
-    prompt: str,
-    system: str | None = None,
     store: ResponseStore,
+    schema: pl.Schema,
+    *,
+    again: Callable[[SampleRequest, Stored], SampleRequest | None] = lambda request, stored: None,
 ) -> Iterator[pl.DataFrame]:
-    """Frames of schemas.RESPONSE, in order, with what the store holds of a plan; at most `ROWS_AT_ONCE` rows each.
+    """Frames of schemas.RESPONSE with what the store holds of some requests, in their order.
 
-    What was never asked for is left out; a request that failed is there with status `failed`.
+    Args:
+        requests: what was asked for. What was never answered is left out; a failed one has status `failed`.
+        sampler: who was asked.
+        store: where the answers are.
+        schema: of the problems' table, for the types of its extra columns.
+        again: the request that followed upon an answer (truncation policy); its answer is taken when it is there.
+
+    Yields:
+        At most `ROWS_AT_ONCE` rows a frame.
     """
-    requests = planned(problems, plan, params, prompt=prompt, system=system)
-    yield from collect_requests(requests, sampler, store, problems.schema)
-
-
-def collect_requests(
-    requests: Iterable[SampleRequest], sampler: Sampler, store: ResponseStore, schema: pl.Schema
-) -> Iterator[pl.DataFrame]:
-    """The same for given requests."""
     wanted = addressed(requests, sampler)
     while chunk := list(islice(wanted, ROWS_AT_ONCE)):
         found = {stored.key: stored for stored in store.get_many([item.key for item in chunk], failed=True)}
-        rows = [
-            response_row(found[item.key], item.request.problem, item.request.sample_index)
-            for item in chunk
-            if item.key in found
-        ]
+        rows = []
+        for item in chunk:
+            if (stored := found.get(item.key)) is None:
+                continue
+            request = item.request
+            while (follow := again(request, stored)) is not None:
+                later = store.get(next(addressed([follow], sampler)).key)
+                if later is None:
+                    break
+                request, stored = follow, later
+            rows.append(response_row(stored, request.problem, request.sample_index))
         if rows:
             yield response_frame(rows, schema)
 

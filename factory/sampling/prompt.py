@@ -9,7 +9,6 @@ from factory.errors import UsageError
 from factory.sampling.sampler import Message
 
 SLOT = "{problem}"
-DEFAULT_PROMPT = r"Please reason step by step, and put your final answer within \boxed{{}}. {problem}"
 
 
 def check_prompt(prompt: str) -> None:

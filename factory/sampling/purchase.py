@@ -20,6 +20,8 @@ from schemas import ResponseStatus
 
 LOOKAHEAD = 500
 """Requests that are looked up in the store together."""
+WAITING = 2_000
+"""Answers of a local sampler that may wait for their commit."""
 POLL_SECONDS = 0.2
 """How often a response that another process is buying is looked for."""
 
@@ -45,6 +47,12 @@ class Tally:
     usd: float = 0.0
     by_status: dict[str, int] = field(default_factory=dict)
 
+    def merge(self, other: Tally) -> None:
+        """Add another purchase."""
+        self.bought += other.bought
+        self.reused += other.reused
+        self.failed += other.failed
+
     def add(self, completion: Completion) -> None:
         """Count one bought completion."""
         if completion.status == ResponseStatus.FAILED:
@@ -63,7 +71,7 @@ Seen = Callable[[SampleRequest, Completion, bool], None]
 
 def addressed(requests: Iterable[SampleRequest], sampler: Sampler) -> Iterator[Wanted]:
     """Give each request its address. Siblings share the digest of their wire request."""
-    last: tuple[object, object] | None = None
+    last: tuple[object, ...] | None = None
     digest = ""
     for request in requests:
         this = (request.problem_id, request.messages, request.params)
@@ -121,6 +129,7 @@ class _Buyer:
         self.tally = Tally()
         self.taken: list[Wanted] = []
         self.buying: dict[int, Wanted] = {}
+        self.keeping: set[asyncio.Task[None]] = set()
 
     async def missing(self, wanted: Iterator[Wanted]) -> AsyncIterator[SampleRequest]:
         """Requests that have to be bought by us, claimed; those that others are buying go to `taken`."""
@@ -151,22 +160,31 @@ class _Buyer:
                 if not self.budget.try_reserve(request):
                     await self._batch(group)
                     group = []
+                    await asyncio.gather(*self.keeping)
                     await self.budget.reserve(request)
                 group.append(request)
                 if len(group) >= batch:
                     await self._batch(group)
                     group = []
             await self._batch(group)
+            await asyncio.gather(*self.keeping)
         finally:
+            for task in self.keeping:
+                task.cancel()
             self._let_go()
 
     async def _batch(self, group: list[SampleRequest]) -> None:
         if not group:
             return
-        keeping = []
         async for request, completion in self.sampler.sample(group):
-            keeping.append(asyncio.create_task(self._keep_and_settle(request, completion)))
-        await asyncio.gather(*keeping)
+            self.keeping.add(asyncio.create_task(self._keep_and_settle(request, completion)))
+        # The next batch is generated while this one is being committed.
+        done = {task for task in self.keeping if task.done()}
+        if len(self.keeping) > WAITING:
+            done, _ = await asyncio.wait(self.keeping)
+        self.keeping -= done
+        for task in done:
+            task.result()
 
     async def _keep_and_settle(self, request: SampleRequest, completion: Completion) -> None:
         await self.keep(request, completion)

@@ -36,6 +36,8 @@ class SampleRequest:
     params: SamplingParams
     problem: Mapping[str, Any] = field(default_factory=dict)
     """The problem's columns (schemas/problem.py), for samplers that work from them (procedural) and for the row."""
+    doublings: int = 0
+    """How often the token budget was doubled because an earlier answer was cut."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,158 @@
+"""One generation job: what is wanted, in which order it is bought, when it is enough, and what it came to."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import polars as pl
+
+from factory.progress import Task, watch
+from factory.recipe.generate import GenerateSection
+from factory.recipe.verify import VerifySection
+from factory.sampling.accept import Acceptance
+from factory.sampling.budget import Budget
+from factory.sampling.drift import Watchman
+from factory.sampling.limiter import AdaptiveLimit
+from factory.sampling.panel import Panel
+from factory.sampling.problems import collect, planned
+from factory.sampling.purchase import Tally, purchase
+from factory.sampling.rates import RateLimiter, RateLimits
+from factory.sampling.sampler import Completion, Sampler, SampleRequest, SamplingParams
+from factory.sampling.schedule import Schedule
+from factory.sampling.truncation import Truncation
+from factory.store.journal import ResponseStore
+
+Problems = Callable[[], Iterator[dict[str, Any]]]
+
+
+class Job:
+    """Buys what a section asks for, then reads it back in order."""
+
+    def __init__(
+        self,
+        section: GenerateSection,
+        sampler: Sampler,
+        store: ResponseStore,
+        *,
+        seed: int,
+        name: str,
+        verify: VerifySection | None = None,
+    ) -> None:
+        """`name` is the job's name in the store: its budget counts what was ever bought under it."""
+        self.section, self.sampler, self.store, self.name = section, sampler, store, name
+        self.verify = verify or VerifySection()
+        self.params = SamplingParams(section.temperature, section.top_p, section.max_tokens, seed)
+        preset = getattr(sampler, "preset", None)
+        spent = store.spent(name)
+        self.budget = Budget(
+            section.max_usd,
+            section.max_tokens_total,
+            prices=preset.prices if preset else None,
+            spent_usd=spent[0],
+            spent_tokens=spent[1],
+        )
+        self.truncation = Truncation(section.truncation, preset)
+        self.watchman = Watchman(reasons=bool(preset and preset.reasons))
+        self.schedule = self._new_schedule()
+        self.plan: int | dict[str, range] = section.samples
+        self.tally = Tally()
+        self.facts: dict[str, Any] = {}
+
+    def requests(
+        self, problems: Iterator[dict[str, Any]], plan: int | Mapping[str, range]
+    ) -> Iterator[SampleRequest]:
+        """Requests of a plan."""
+        return planned(problems, plan, self.params, prompt=self.section.prompt, system=self.section.system)
+
+    async def buy(self, problems: Problems, count: int) -> None:
+        """Have everything bought. See `factory.sampling.purchase.purchase` for what it raises."""
+        expected = count * self.section.samples
+        with watch("generate", expected, "responses") as task:
+            self.panel = Panel(task, self.schedule, self.budget, self.sampler.name, expected)
+            if self.section.accept is None:
+                await self._buy_plan(self.requests(problems(), self.section.samples))
+            else:
+                await self._buy_accepted(problems, task)
+
+    async def _buy_plan(self, requests: Iterator[SampleRequest]) -> None:
+        """Buy requests, and what the truncation policy makes of cut answers, until nothing is cut or the cap is met."""
+        wave: Iterator[SampleRequest] = requests
+        while True:
+            cut: list[SampleRequest] = []
+
+            def seen(
+                request: SampleRequest, completion: Completion, bought: bool, cut: list[SampleRequest] = cut
+            ) -> None:
+                self.watchman.see(request, completion, bought)
+                self.panel.see(completion, bought)
+                follow = self.truncation.follow_up(request, completion)
+                if follow is not None:
+                    cut.append(follow)
+
+            tally = await purchase(
+                wave,
+                self.sampler,
+                self.store,
+                schedule=self.schedule,
+                budget=self.budget,
+                seen=seen,
+                job=self.name,
+            )
+            self.tally.merge(tally)
+            if not cut:
+                return
+            wave = iter(cut)
+
+    async def _buy_accepted(self, problems: Problems, task: Task) -> None:
+        section = self.section
+        assert section.accept is not None
+        with Acceptance(self.verify, section.accept, section.samples, section.max_candidates) as acceptance:
+            acceptance.open([str(problem["id"]) for problem in problems()])
+            while wave := acceptance.next_wave():
+                task.total(acceptance.candidates + sum(map(len, wave.values())))
+                await self._buy_plan(self.requests(problems(), wave))
+                for frame in collect(
+                    self.requests(problems(), wave),
+                    self.sampler,
+                    self.store,
+                    pl.Schema(),
+                    again=self.truncation.again,
+                ):
+                    acceptance.judge(frame)
+                self.panel.accepted = acceptance.accepted
+            self.plan = acceptance.plan()
+            self.facts["accepted"] = acceptance.accepted
+            self.facts["candidates"] = acceptance.candidates
+
+    def collected(self, problems: Iterator[dict[str, Any]], schema: pl.Schema) -> Iterator[pl.DataFrame]:
+        """The job's rows of schemas.RESPONSE, in order, a few thousand at a time."""
+        self.counts: Counter[str] = Counter()
+        self.sums = {"prompt_tokens": 0, "completion_tokens": 0, "usd": 0.0}
+        requests = self.requests(problems, self.plan)
+        for frame in collect(requests, self.sampler, self.store, schema, again=self.truncation.again):
+            self.counts.update(frame["status"].to_list())
+            for name in self.sums:
+                self.sums[name] += float(frame[name].sum() or 0)
+            self.watchman.rows(frame)
+            yield frame
+
+    def totals(self) -> dict[str, Any]:
+        """Sums over the rows (whoever paid), statuses, and alarms. The same however often the job was interrupted."""
+        return {
+            "prompt_tokens": int(self.sums["prompt_tokens"]),
+            "completion_tokens": int(self.sums["completion_tokens"]),
+            "usd": round(self.sums["usd"], 9),
+            "statuses": dict(sorted(self.counts.items())),
+            "teacher": self.sampler.name,
+            "model": self.sampler.model,
+            **self.watchman.report(),
+            **self.facts,
+        }
+
+    def _new_schedule(self) -> Schedule:
+        section = self.section
+        fixed = None if section.concurrency == "auto" else section.concurrency
+        limits = RateLimits(section.rpm, section.input_tpm, section.output_tpm)
+        return Schedule(limit=AdaptiveLimit(fixed=fixed), rates=RateLimiter(limits, section.max_tokens))
