@@ -1,0 +1,178 @@
+"""The viewer's web application: pages over the sheets, one problem at a time, and the reviewer's marks.
+
+Pages are written on the server with every value escaped; the scripts are three static files of ours. Nothing inline is
+allowed to run or to style, nothing is fetched from elsewhere, and a request must be addressed to this machine by name.
+"""
+
+from __future__ import annotations
+
+import json
+from importlib import resources
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from factory.errors import FactoryError, UsageError
+from factory.report.blocks import show
+from factory.report.lineage import trace
+from factory.report.review import add_review, read_reviews
+from factory.report.tables import RunTables
+from factory.report.viewer.problem import dropped_row, problem_page
+from factory.report.viewer.query import Filter, Operator, read_query
+from factory.report.viewer.security import Guard
+from factory.report.viewer.sheets import PREVIEW, Sheets
+
+MOST_BODY = 64 * 1024
+"""Bytes of one mark."""
+
+
+def build_app(tables: RunTables, *, hosts: frozenset[str] | None = None) -> Starlette:
+    """The application over one run.
+
+    Args:
+        tables: the run, from `open_run`.
+        hosts: `host:port` names under which it may be addressed; every loopback name when None (tests).
+    """
+    pages = Pages(tables)
+    static = str(resources.files("factory.report.viewer") / "static")
+    routes = [
+        Route("/", pages.home),
+        Route("/table", pages.table),
+        Route("/values", pages.values),
+        Route("/row", pages.row),
+        Route("/review", pages.review),
+        Route("/report", pages.report),
+        Route("/mark", pages.mark, methods=["POST"]),
+        Mount("/static", StaticFiles(directory=static)),
+    ]
+    handlers: Any = {FactoryError: pages.mistake, 404: pages.missing}
+    return Starlette(routes=routes, middleware=[Middleware(Guard, hosts=hosts)], exception_handlers=handlers)
+
+
+class Pages:
+    """The viewer's pages."""
+
+    def __init__(self, tables: RunTables) -> None:
+        self.tables, self.sheets = tables, Sheets(tables)
+        self._templates = Environment(
+            loader=PackageLoader("factory.report.viewer"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+        )
+        self._templates.filters["show"] = show
+        self._templates.globals["operators"] = [operator.value for operator in Operator]
+
+    async def home(self, request: Request) -> Response:
+        """Which tables the run has and what is wrong with it."""
+        return self._page("home.html.j2", sheets=list(self.sheets.all.values()), manifest=self._books())
+
+    async def table(self, request: Request) -> Response:
+        """One page of a table."""
+        name = request.query_params.get("sheet", "")
+        sheet = self.sheets.all.get(name)
+        if sheet is None:
+            raise UsageError(f"this run has no table {name[:80]!r}")
+        if not sheet.parts:
+            return self._page("empty.html.j2", sheet=sheet)
+        multi = {key: request.query_params.getlist(key) for key in ("fc", "fo", "fv", "col")}
+        query = read_query(name, sheet.names, dict(request.query_params), multi)
+        page = await run_in_threadpool(self.sheets.page, query)
+        return self._page(
+            "table.html.j2",
+            sheet=sheet,
+            query=query,
+            page=page,
+            preview=PREVIEW,
+            marks=read_reviews(self.tables.run),
+            filter_link=lambda column, value: query.with_filter(Filter(column, Operator.IS, value)),
+        )
+
+    async def values(self, request: Request) -> Response:
+        """The commonest values of a column, to pick a filter from."""
+        name, column = request.query_params.get("sheet", ""), request.query_params.get("column", "")
+        sheet = self.sheets.all.get(name)
+        if sheet is None or column not in sheet.names:
+            raise UsageError("this run has no such column")
+        return JSONResponse(await run_in_threadpool(self.sheets.values, name, column))
+
+    async def row(self, request: Request) -> Response:
+        """A problem with all its responses, or a dropped line; and the life of the id that was asked for."""
+        row_id = request.query_params.get("id", "")
+        life = await run_in_threadpool(trace, self.tables, row_id)
+        problem = (
+            await run_in_threadpool(problem_page, self.tables, life.problem_id) if life.problem_id else None
+        )
+        dropped = (
+            None if problem and (problem.record or problem.answers) else dropped_row(self.tables, row_id)
+        )
+        marks = read_reviews(self.tables.run)
+        return self._page(
+            "row.html.j2", life=life, problem=problem, dropped=dropped, marks=marks, pretty=_pretty
+        )
+
+    async def review(self, request: Request) -> Response:
+        """Every mark that counts."""
+        return self._page("review.html.j2", marks=list(read_reviews(self.tables.run).values()))
+
+    async def report(self, request: Request) -> Response:
+        """The run's report, when it was written."""
+        path = self.tables.layout.report
+        if not path.is_file():
+            raise UsageError(f"{path} was not written yet", do="run `factory report`")
+        return FileResponse(path, media_type="text/html; charset=utf-8")
+
+    async def mark(self, request: Request) -> Response:
+        """Take one mark: a JSON object with id, mark and note."""
+        if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
+            return JSONResponse({"error": "a mark is sent as application/json"}, 415)
+        body = b""
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > MOST_BODY:
+                return JSONResponse({"error": "too long"}, 413)
+        try:
+            value = json.loads(body)
+            row_id, mark, note = str(value["id"]), str(value["mark"]), str(value.get("note") or "")
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return JSONResponse({"error": "a mark is {id, mark, note}"}, 400)
+        try:
+            review = await run_in_threadpool(add_review, self.tables.run, row_id, mark, note)
+        except FactoryError as error:
+            return JSONResponse({"error": str(error)}, 400)
+        return JSONResponse({"id": review.id, "mark": review.mark.value, "note": review.note})
+
+    async def mistake(self, request: Request, error: Exception) -> Response:
+        """What the user asked for cannot be shown: one line that says why."""
+        return self._page("mistake.html.j2", 400, message=str(error))
+
+    async def missing(self, request: Request, error: Exception) -> Response:
+        """No such page."""
+        return self._page("mistake.html.j2", 404, message="There is no such page.")
+
+    def _page(self, template: str, status: int = 200, **values: Any) -> Response:
+        html = self._templates.get_template(template).render(
+            run=str(self.tables.recipe.get("name") or self.tables.run.resolve().name),
+            faults=self.tables.faults,
+            has_report=self.tables.layout.report.is_file(),
+            **values,
+        )
+        return HTMLResponse(html.encode("utf-8", "replace"), status)
+
+    def _books(self) -> dict[str, dict[str, Any]]:
+        return {name: folder.manifest for name, folder in self.tables.folders.items()}
+
+
+def _pretty(text: Any) -> str:
+    """JSON laid out for reading; other text as it is."""
+    try:
+        return json.dumps(json.loads(text), indent=2, ensure_ascii=False)
+    except (ValueError, TypeError):
+        return str(text or "")

@@ -1,0 +1,272 @@
+"""The run's tables as sheets that can be searched, filtered and sorted: DuckDB over the Parquet parts, read-only.
+
+DuckDB may read nothing outside the run folder, load no extension and change no setting. Column names come only from
+the tables themselves and are quoted; values are always bound parameters.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from factory.errors import UsageError
+from factory.report.tables import RunTables, State, StepFolder
+from factory.report.viewer.query import ROWS, Filter, Operator, Query
+
+PREVIEW = 180
+"""Characters of a cell that the table shows."""
+
+DEEP = (
+    "reasoning",
+    "row",
+    "metadata",
+    "solution",
+    "completion",
+    "chosen",
+    "rejected",
+    "prompt",
+    "request_key",
+)
+"""Long columns: searched only on request."""
+
+IDS = ("response_id", "id", "row_id", "chosen_response_id", "problem_id")
+"""Columns that name a row, the most telling first."""
+
+SHOWN = (
+    *IDS,
+    "reason",
+    "detail",
+    "verdict",
+    "method",
+    "extracted",
+    "answer",
+    "status",
+    "band",
+    "pass_rate",
+    "completion_tokens",
+    "chosen_tokens",
+    "rejected_tokens",
+    "domain",
+    "level",
+    "source",
+    "problem",
+)
+"""Columns that a table shows unless others are asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """One browsable table: the kept or the dropped rows of a step."""
+
+    name: str
+    step: str
+    rows: int
+    state: State
+    parts: tuple[Path, ...]
+    columns: tuple[tuple[str, str], ...]
+
+    @property
+    def names(self) -> list[str]:
+        """Column names."""
+        return [name for name, _ in self.columns]
+
+    @property
+    def id_column(self) -> str | None:
+        """The column that names a row."""
+        return next((name for name in IDS if name in self.names), None)
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """The columns shown by default."""
+        found = [name for name in SHOWN if name in self.names]
+        if "response_id" in found and "problem_id" in found:
+            found.remove("problem_id")
+        return tuple(found) or tuple(self.names[:8])
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of a sheet. `total` is None when counting would mean reading every long text."""
+
+    columns: tuple[str, ...]
+    rows: list[tuple[Any, ...]]
+    ids: list[str | None]
+    more: bool
+    total: int | None
+
+
+class Sheets:
+    """All sheets of a run. Safe to use from several threads: each query has its own cursor."""
+
+    def __init__(self, tables: RunTables) -> None:
+        import duckdb
+
+        self._database = duckdb.connect(":memory:")
+        self._database.execute(f"SET allowed_directories = [{_text(str(tables.run.resolve()) + '/')}]")
+        for setting in (
+            "enable_external_access = false",
+            "autoinstall_known_extensions = false",
+            "autoload_known_extensions = false",
+            "enable_progress_bar = false",
+            "lock_configuration = true",
+        ):
+            self._database.execute(f"SET {setting}")
+        self._lock = threading.Lock()
+        self.all: dict[str, Sheet] = {}
+        for folder in tables.folders.values():
+            for sheet in self._sheets(folder):
+                self.all[sheet.name] = sheet
+
+    def page(self, query: Query) -> Page:
+        """The rows of one page. Raises UsageError when a filter does not fit its column."""
+        sheet = self.all[query.sheet]
+        columns = query.columns or sheet.shown
+        where, values = conditions(sheet, query)
+        identity = sheet.id_column
+        cells = [*(_preview(sheet, column) for column in columns), _quoted(identity) if identity else "NULL"]
+        order = ""
+        if query.sort:
+            order = f"ORDER BY {_quoted(query.sort)} {'DESC' if query.descending else 'ASC'} NULLS LAST, _part, _row"
+        source = self._source(sheet.parts)
+        # First the places of the page's rows, from narrow columns; then only those rows with their texts.
+        picked = (
+            f"SELECT _part, _row FROM {source} {where} {order} LIMIT {ROWS + 1} OFFSET {query.page * ROWS}"
+        )
+        places = self._run(picked, values)
+        more, places = len(places) > ROWS, places[:ROWS]
+        found = self._rows_at(sheet, places, cells)
+        total = sheet.rows if not query.filters and not query.search else None
+        if total is None and not query.search:
+            total = self._run(f"SELECT count(*) FROM {source} {where}", values)[0][0]
+        if total is None and not more:
+            total = query.page * ROWS + len(places)
+        ids = [None if row[-1] is None else str(row[-1]) for row in found]
+        return Page(tuple(columns), [row[:-1] for row in found], ids, more, total)
+
+    def values(self, name: str, column: str, limit: int = 30) -> list[tuple[str, int]]:
+        """The commonest values of a column with their counts."""
+        source = self._source(self.all[name].parts)
+        quoted = _quoted(column)
+        found = self._run(
+            f"SELECT left(CAST({quoted} AS VARCHAR), 200), count(*) AS n FROM {source} WHERE {quoted} IS NOT NULL "
+            f"GROUP BY 1 ORDER BY n DESC, 1 LIMIT {int(limit)}",
+            [],
+        )
+        return [(str(value), int(n)) for value, n in found]
+
+    def _rows_at(
+        self, sheet: Sheet, places: list[tuple[Any, ...]], cells: list[str]
+    ) -> list[tuple[Any, ...]]:
+        wanted: dict[str, list[int]] = {}
+        for part, row in places:
+            wanted.setdefault(part, []).append(row)
+        rows: dict[tuple[str, int], tuple[Any, ...]] = {}
+        for part, numbers in wanted.items():
+            source = self._source([Path(part)])
+            some = ", ".join(str(int(n)) for n in numbers)
+            for row in self._run(f"SELECT _row, {', '.join(cells)} FROM {source} WHERE _row IN ({some})", []):
+                rows[part, row[0]] = row[1:]
+        return [rows[part, row] for part, row in places]
+
+    def _sheets(self, folder: StepFolder) -> list[Sheet]:
+        if folder.state == State.UNFINISHED:
+            return [Sheet(folder.name, "", 0, folder.state, (), ())]
+        found = []
+        step = str(folder.manifest.get("step", ""))
+        for name, parts in ((folder.name, folder.parts), (f"{folder.name}/dropped", folder.dropped)):
+            if parts:
+                source = self._source(parts)
+                described = self._run(f"DESCRIBE SELECT * EXCLUDE (_part, _row) FROM {source}", [])
+                rows = self._run(f"SELECT count(*) FROM {source}", [])[0][0]
+                columns = tuple((str(row[0]), str(row[1])) for row in described)
+                found.append(Sheet(name, step, rows, folder.state, parts, columns))
+        return found
+
+    def _source(self, parts: Sequence[Path]) -> str:
+        files = ", ".join(_text(str(path.resolve())) for path in parts)
+        return (
+            f"(SELECT * EXCLUDE (filename, file_row_number), filename AS _part, file_row_number AS _row FROM read_parquet([{files}], "
+            "filename = true, file_row_number = true, union_by_name = true))"
+        )
+
+    def _run(self, sql: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
+        import duckdb
+
+        with self._lock:
+            cursor = self._database.cursor()
+        try:
+            return cursor.execute(sql, list(values)).fetchall()
+        except duckdb.ConversionException as error:
+            raise UsageError("a filter's value does not fit its column") from error
+        finally:
+            cursor.close()
+
+
+def conditions(sheet: Sheet, query: Query) -> tuple[str, list[Any]]:
+    """The WHERE clause of a query and its bound values."""
+    tests: list[str] = []
+    values: list[Any] = []
+    for one in query.filters:
+        test, bound = _condition(one, dict(sheet.columns)[one.column])
+        tests.append(test)
+        values += bound
+    if query.search:
+        searched = [
+            name
+            for name, kind in sheet.columns
+            if (kind == "VARCHAR" and name not in DEEP) or (query.deep and name in DEEP)
+        ]
+        pattern = "%" + _escaped(query.search) + "%"
+        kinds = dict(sheet.columns)
+        either = [
+            f"{_quoted(c) if kinds[c] == 'VARCHAR' else f'CAST({_quoted(c)} AS VARCHAR)'} ILIKE ? ESCAPE '\\'"
+            for c in searched
+        ]
+        tests.append(f"({' OR '.join(either)})" if either else "false")
+        values += [pattern] * len(either)
+    return (f"WHERE {' AND '.join(tests)}" if tests else ""), values
+
+
+def _condition(one: Filter, kind: str) -> tuple[str, list[Any]]:
+    column = _quoted(one.column)
+    text = column if kind == "VARCHAR" else f"CAST({column} AS VARCHAR)"
+    match one.operator:
+        case Operator.IS:
+            return f"{text} = ?", [one.value]
+        case Operator.IS_NOT:
+            return f"{text} IS DISTINCT FROM ?", [one.value]
+        case Operator.CONTAINS:
+            return f"{text} ILIKE ? ESCAPE '\\'", ["%" + _escaped(one.value) + "%"]
+        case Operator.BELOW | Operator.ABOVE:
+            if kind == "VARCHAR" or "[" in kind or "STRUCT" in kind:
+                return f"{text} {one.operator.value} ?", [one.value]
+            return f"{column} {one.operator.value} CAST(? AS DOUBLE)", [one.value]
+        case Operator.EMPTY:
+            return f"({column} IS NULL OR {text} = '')", []
+        case Operator.FILLED:
+            return f"({column} IS NOT NULL AND {text} <> '')", []
+
+
+def _preview(sheet: Sheet, column: str) -> str:
+    kind = dict(sheet.columns)[column]
+    quoted = _quoted(column)
+    if kind == "VARCHAR":
+        return f"left({quoted}, {PREVIEW + 1})"
+    if "[" in kind or "STRUCT" in kind:
+        return f"left(CAST({quoted} AS VARCHAR), {PREVIEW + 1})"
+    return quoted
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _text(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"

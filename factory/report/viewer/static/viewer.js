@@ -1,0 +1,131 @@
+"use strict";
+// Keyboard, marks and the values offered for a filter. Everything works without it but marking.
+(() => {
+  const rows = [...document.querySelectorAll("table.rows tbody tr[data-href]")];
+  const targets = [...document.querySelectorAll(".target")];
+  const list = rows.length ? rows : targets;
+  let at = rows.length ? -1 : Math.max(targets.findIndex((t) => t.classList.contains("asked")), 0);
+  const keys = document.getElementById("keys");
+  const note = document.getElementById("note");
+  const said = document.getElementById("said");
+
+  function say(text, bad) {
+    said.textContent = text;
+    said.className = bad ? "shown bad" : "shown";
+    clearTimeout(say.timer);
+    say.timer = setTimeout(() => { said.className = ""; }, 3000);
+  }
+
+  function go(to, scroll = true) {
+    if (!list.length) return;
+    list[at]?.classList.remove("at");
+    at = Math.min(Math.max(to, 0), list.length - 1);
+    list[at].classList.add("at");
+    if (scroll) list[at].scrollIntoView({ block: rows.length ? "nearest" : "start" });
+  }
+
+  async function mark(id, kind, text = "") {
+    if (!id) return;
+    try {
+      const answer = await fetch("/mark", {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify({ id, mark: kind, note: text }),
+      });
+      const value = await answer.json();
+      if (!answer.ok) { say(value.error, true); return; }
+      for (const badge of document.querySelectorAll("[data-mark-of]")) {
+        if (badge.dataset.markOf === id) {
+          badge.className = `mark ${kind === "clear" ? "" : kind}`;
+          badge.textContent = kind === "clear" ? "" : kind;
+          badge.title = text;
+        }
+      }
+      say(kind === "clear" ? "mark taken back" : `marked: ${kind}`);
+    } catch {
+      say("not saved: the viewer does not answer", true);
+    }
+  }
+
+  function askNote(id) {
+    if (!id) return;
+    document.getElementById("note-id").textContent = id;
+    const text = document.getElementById("note-text");
+    text.value = "";
+    note.showModal();
+    note.onclose = () => { if (note.returnValue === "save" && text.value.trim()) mark(id, "note", text.value.trim()); };
+    note.returnValue = "";
+    text.focus();
+  }
+
+  function neighbour(step) {
+    const way = JSON.parse(sessionStorage.getItem("way") || "[]");
+    const place = way.indexOf(new URLSearchParams(location.search).get("id"));
+    const next = place < 0 ? undefined : way[place + step];
+    if (next !== undefined) location.href = `/row?id=${encodeURIComponent(next)}`;
+    else say("no further row on that page of the table");
+  }
+
+  if (rows.some((row) => row.dataset.id)) {
+    sessionStorage.setItem("way", JSON.stringify(rows.map((row) => row.dataset.id)));
+  }
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("button[data-mark]");
+    if (button) {
+      const id = button.closest("[data-id]").dataset.id;
+      if (button.dataset.mark === "note") askNote(id); else mark(id, button.dataset.mark);
+    }
+  });
+  document.getElementById("keys-button").addEventListener("click", () => keys.showModal());
+  document.getElementById("keys-close").addEventListener("click", () => keys.close());
+
+  const column = document.getElementById("filter-column");
+  async function offerValues() {
+    const query = new URLSearchParams({ sheet: column.dataset.sheet, column: column.value });
+    const answer = await fetch(`/values?${query}`);
+    if (!answer.ok) return;
+    const options = (await answer.json()).map(([value, count]) => {
+      const option = document.createElement("option");
+      option.value = value;
+      option.label = `${value} (${count.toLocaleString("en")})`;
+      return option;
+    });
+    document.getElementById("filter-values").replaceChildren(...options);
+  }
+  document.querySelector("input[name=fv]")?.addEventListener("focus", () => offerValues().catch(() => {}));
+
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.target.closest("input, textarea, select, dialog")) {
+      if (event.key === "Escape") event.target.blur();
+      return;
+    }
+    const here = list[at];
+    const id = here?.dataset.id;
+    const actions = {
+      j: () => go(at + 1),
+      k: () => go(at - 1),
+      Enter: () => {
+        if (event.target.closest("a, button, summary")) return false;
+        if (here?.dataset.href) location.href = here.dataset.href;
+        const fold = here?.querySelector("details.reasoning");
+        if (fold) fold.open = !fold.open;
+        return true;
+      },
+      n: () => { const next = document.querySelector("a[rel=next]"); if (next) next.click(); else if (!rows.length) neighbour(1); },
+      p: () => { const before = document.querySelector("a[rel=prev]"); if (before) before.click(); else if (!rows.length) neighbour(-1); },
+      a: () => mark(id, "accept"),
+      r: () => mark(id, "reject"),
+      u: () => mark(id, "clear"),
+      m: () => askNote(id),
+      t: () => window.factoryTex.toggle(),
+      "/": () => (document.getElementById("search") || document.querySelector(".jump input")).focus(),
+      b: () => history.back(),
+      h: () => { location.href = "/"; },
+      "?": () => keys.showModal(),
+    };
+    const action = actions[event.key];
+    if (action && action() !== false) event.preventDefault();
+  });
+  if (!rows.length && targets.length) go(at, targets[at].classList.contains("asked"));
+})();
