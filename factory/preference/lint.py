@@ -6,7 +6,7 @@ A gate, not an ornament: the step that makes pairs writes none when a check fail
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -48,9 +48,26 @@ class Lint:
         return all(check.passed for check in self.checks)
 
     def to_dict(self) -> dict[str, Any]:
-        """For the manifest's totals and for `lint.json`; infinite values become None."""
-        checks = [{**asdict(c), "value": c.value if np.isfinite(c.value) else None} for c in self.checks]
-        return {"passed": self.passed, "pairs": self.pairs, "checks": checks, "lengths": self.lengths}
+        """For the manifest's totals and for `lint.json`; an infinite value becomes None."""
+        checks = [
+            {
+                "name": c.name,
+                "value": c.value if np.isfinite(c.value) else None,
+                "limit": c.limit,
+                "passed": c.passed,
+                "setting": c.setting,
+                "meaning": c.meaning,
+            }
+            for c in self.checks
+        ]
+        worst = [{"check": c.name, **example} for c in self.checks for example in c.worst]
+        return {
+            "passed": self.passed,
+            "pairs": self.pairs,
+            "checks": checks,
+            "worst": worst,
+            "distributions": {"length": self.lengths},
+        }
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,14 +11,17 @@ import polars as pl
 from factory.errors import FactoryError, UsageError
 from factory.preference.bias import cohens_d, text_of
 from factory.preference.candidates import COLUMNS, both_sided, chosen_pool, rejected_pool
+from factory.preference.intake import as_verdicts
 from factory.preference.lint import Limits, Lint, lint_pairs
 from factory.preference.match_length import match_length
 from factory.preference.table import PROBLEM_COLUMNS, pair_problems, pair_table
 from factory.recipe.preference import PreferenceSection
 from factory.selection.subset import draw_evenly
 from factory.selection.used import problem_texts, used_by
+from factory.sources.files import read_rows
+from factory.sources.paths import expand
 from factory.store.atomic import write_json
-from factory.store.parts import finished, input_digest, scan_parts
+from factory.store.parts import MANIFEST, finished, input_digest, scan_parts
 from factory.store.writer import StepWriter, dropped_rows, step_key
 from schemas import PREFERENCE
 
@@ -108,6 +111,30 @@ def run(
         }
         rows_in = table.height + unpaired.height
         return writer.finish(rows_in=rows_in, unit="pairs and unpaired problems", totals=totals)
+
+
+def take_in(patterns: Sequence[str], into: Path) -> Path:
+    """Verified responses from files of any origin, as a folder that `run` reads.
+
+    A single step's folder is taken as it is; anything else is read and written to `into`.
+
+    Raises:
+        UsageError: a path matches nothing, or columns are missing.
+    """
+    if len(patterns) == 1 and (Path(patterns[0]) / MANIFEST).exists():
+        names = scan_parts(Path(patterns[0])).collect_schema().names()
+        if {"problem_id", "response_id", "verdict", "status"} <= set(names):
+            return Path(patterns[0])
+    inputs = {str(number): input_digest(path) for number, path in enumerate(expand(patterns))}
+    if finished(into, step_key("read", {}, inputs)):
+        return into
+    read = read_rows(patterns)
+    rows = as_verdicts(read.rows, ", ".join(patterns))
+    with StepWriter(into, "read", settings={}, inputs=inputs) as writer:
+        writer.keep(rows)
+        writer.drop(read.dropped)
+        writer.finish(rows_in=read.rows_in)
+    return into
 
 
 def _pools(
