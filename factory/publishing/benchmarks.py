@@ -8,6 +8,7 @@ from pathlib import Path
 
 import polars as pl
 
+from factory.errors import FactoryError
 from factory.publishing.secrets import as_text
 from factory.recipe.decontamination import DecontaminationSection
 
@@ -35,10 +36,18 @@ def benchmark_rows(shards: dict[str, Path], identifier: Callable[[list[str]], st
     Args:
         shards: path in the repository to Parquet file.
         identifier: chooses the column that names a row.
+
+    Raises:
+        FactoryError: no index is installed.
     """
     from factory.decontamination import decontaminate, load_index
 
     index = load_index(["all"])
+    problems = sum(len(benchmark.ids) for benchmark in index.benchmarks)
+    if not problems:
+        raise FactoryError(
+            "no benchmark index is installed, so nothing can be published", do="install cot-factory again"
+        )
     questions = pl.concat([_questions(name, path, identifier) for name, path in shards.items()])
     questions = questions.unique("problem", keep="first", maintain_order=True)
     found = decontaminate(questions, index, DecontaminationSection(against=["all"]), fields=["problem"])
@@ -46,7 +55,7 @@ def benchmark_rows(shards: dict[str, Path], identifier: Callable[[list[str]], st
         Hit(row["row_id"], f"a benchmark problem ({row['reason']}: {_where(row)})")
         for row in found.dropped.iter_rows(named=True)
     ]
-    return Looked(questions.height, len(index), hits)
+    return Looked(questions.height, problems, hits)
 
 
 def _questions(name: str, path: Path, identifier: Callable[[list[str]], str]) -> pl.DataFrame:

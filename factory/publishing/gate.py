@@ -87,7 +87,7 @@ def check_files(files: dict[str, Path], *, vouched: Collection[str] = ()) -> dic
     for name, path in files.items():
         if name not in shards:
             for line, kind in secrets_in_text(path.read_text("utf-8", "replace")):
-                raise Refused(f"{name}:{line} holds a {kind}", do="take it out of the recipe and run again")
+                raise Refused(f"{name}:{line} holds a secret ({kind})", do="take it out of the recipe and run again")
     return _check_benchmarks(shards)
 
 
@@ -115,7 +115,7 @@ def _check_secrets(name: str, path: Path) -> None:
     identifier = _identifier(list(schema))
     for row, column, kind in secrets_in_rows(path, text_columns(pl.Schema(schema)), identifier):
         raise Refused(
-            f"{name}: row {row}, column {column} holds a {kind}",
+            f"{name}: row {row}, column {column} holds a secret ({kind})",
             do="drop the row at its source and run again; if the key is yours, revoke it",
         )
 

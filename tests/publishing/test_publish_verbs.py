@@ -1,0 +1,105 @@
+"""The verbs card, publish and schema as a user runs them: exit codes, one clear line, what is printed."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hub_server import HubServer
+
+from factory.layout import RunLayout
+from schemas import TABLES
+
+TOKEN = "hf_" + "w" * 34
+
+
+def factory(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "factory.cli.main", *map(str, arguments)]
+    env = os.environ | {"FACTORY_PROGRESS": "off", "COLUMNS": "200", "HF_HUB_DISABLE_XET": "1"} | environment
+    return subprocess.run(command, capture_output=True, text=True, env=env, timeout=120, check=False)
+
+
+def test_card_is_written_checked_and_noticed_when_wrong(run: Path) -> None:
+    done = factory("card", run)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert factory("card", run, "--check").returncode == 0
+    card = run / "README.md"
+    card.write_text(card.read_text().replace("| 0.25 |", "| 0.26 |"))
+    wrong = factory("card", run, "--check")
+    assert wrong.returncode == 1
+    assert wrong.stderr.count("\n") == 1
+    assert "0.26" in wrong.stderr and "factory card" in wrong.stderr
+
+
+def test_card_of_no_run_is_wrong_usage(tmp_path: Path) -> None:
+    done = factory("card", tmp_path)
+    assert done.returncode == 2
+    assert "holds no recipe.yaml" in done.stderr
+
+
+def test_publish_looks_sends_and_does_nothing_the_second_time(run: Path) -> None:
+    pytest.importorskip("huggingface_hub")
+    with HubServer(TOKEN) as hub:
+        env = {"HF_ENDPOINT": hub.url, "HF_TOKEN": TOKEN}
+        look = factory("publish", "me/farm", "--run", run, "--dry-run", **env)
+        assert look.returncode == 0, look.stderr
+        assert "sft/train-00000-of-00001.parquet" in look.stdout
+        assert (
+            f"{RunLayout(run).dataset('sft').joinpath('train-00000-of-00001.parquet').stat().st_size:,}"
+            in look.stdout
+        )
+        assert "nothing was sent" in look.stdout
+        assert hub.repos == {}
+        sent = factory("publish", "me/farm", "--run", run, "--revision", "v1", "--private", **env)
+        assert sent.returncode == 0, sent.stderr
+        assert "10 files" in sent.stdout
+        assert hub.repos["me/farm"].private
+        assert set(hub.repos["me/farm"].tags) == {"v1"}
+        again = factory("publish", "me/farm", "--run", run, "--revision", "v1", **env)
+        assert again.returncode == 0, again.stderr
+        assert "nothing had changed" in again.stdout
+        assert len(hub.repos["me/farm"].commits) == 2
+        for output in (look, sent, again):
+            assert TOKEN not in output.stdout + output.stderr
+
+
+def test_publish_refuses_before_it_connects(run: Path) -> None:
+    pytest.importorskip("huggingface_hub")
+    shard = RunLayout(run).dataset("sft") / "train-00000-of-00001.parquet"
+    shard.write_bytes(shard.read_bytes()[:-9])
+    with HubServer(TOKEN) as hub:
+        done = factory("publish", "me/farm", "--run", run, HF_ENDPOINT=hub.url, HF_TOKEN=TOKEN)
+        assert hub.log == []
+    assert done.returncode == 1
+    assert "train-00000-of-00001.parquet is corrupt" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_schema_prints_every_table() -> None:
+    names = factory("schema").stdout
+    for name, table in TABLES.items():
+        assert name in names
+        described = json.loads(factory("schema", name, "--json").stdout) if name == "rl_prompt" else None
+        if described:
+            assert [c["name"] for c in described["columns"]] == table.names
+            assert all(c["doc"] for c in described["columns"])
+
+
+def test_schema_recipe_documents_every_key() -> None:
+    shown = factory("schema", "recipe").stdout
+    for key in ("problems.sources", "generate.max_usd", "verify.seconds", "train.student.model"):
+        assert key in shown
+    definition = json.loads(factory("schema", "recipe", "--json").stdout)
+    assert (
+        definition["properties"]["seed"]["description"] == "Every random choice of the run derives from it."
+    )
+
+
+def test_unknown_table_is_wrong_usage() -> None:
+    done = factory("schema", "nothing")
+    assert done.returncode == 2
+    assert "choose one of: problem, response" in done.stderr
