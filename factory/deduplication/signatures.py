@@ -19,9 +19,9 @@ NUMBER_WORDS = (
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
     "eighteen nineteen twenty thirty forty fifty sixty seventy eighty ninety hundred thousand million half third "
     "quarter once twice thrice double triple"
-).split()
+)
 """Words that the numbers-differ rule reads as numbers."""
-_NUMBER_WORDS = np.sort(hash_words(NUMBER_WORDS))
+_NUMBER_WORDS = np.sort(hash_words(NUMBER_WORDS.split()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ def sign(
 
 
 def _minhash(tokens: Tokens, ngram: int, permutations: int) -> npt.NDArray[np.uint32]:
-    hashes, offsets, _ = ngram_hashes(tokens, ngram)
+    hashes, offsets, _ = ngram_hashes(tokens.hashes, tokens.offsets, ngram)
     matrix = RMinHash.digest_matrix_from_flat_token_hashes(
         hashes, offsets.astype(np.uint64), permutations, SEED
     )

@@ -19,13 +19,13 @@ _SYMBOLS = {
 _GREEK = (
     "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi rho sigma tau upsilon "
     "phi chi psi omega"
-).split()
+)
 _LETTERS = "αβγδεζηθικλμνξοπρστυφχψω"
 
 
 def _table() -> dict[str, str]:
     table = dict(_SYMBOLS)
-    for letter, name in zip(_LETTERS, _GREEK, strict=True):
+    for letter, name in zip(_LETTERS, _GREEK.split(), strict=True):
         table[letter] = f" \\{name} "
         table[letter.upper()] = f" \\{name} "
     return table

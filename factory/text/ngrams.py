@@ -6,31 +6,33 @@ import numpy as np
 import polars as pl
 
 from factory.text.hashing import BASE, U64, mix, powers
-from factory.text.tokens import Places, Tokens, tokenize
+from factory.text.tokens import Places, tokenize
 
 _STEP = [np.uint64(pow(BASE, i + 1, 2**64)) for i in range(64)]
 
 
-def ngram_hashes(tokens: Tokens, n: int) -> tuple[U64, Places, Places]:
-    """Hashes of all runs of `n` tokens. A text of fewer tokens, but at least one, gives one hash of all of them.
+def ngram_hashes(values: U64, offsets: Places, n: int) -> tuple[U64, Places, Places]:
+    """Hashes of all runs of `n` token hashes. A text of fewer tokens, but at least one, gives one hash of all.
+
+    Args:
+        values: token hashes of all texts.
+        offsets: offsets of the texts in `values`.
+        n: tokens a run.
 
     Returns:
         The hashes, the offsets of the texts in them, and for each hash the token that it begins at.
     """
-    count = tokens.hashes.size
-    ends = np.repeat(tokens.offsets[1:], np.diff(tokens.offsets))
-    place = np.arange(count)
-    hashes = np.zeros(count, dtype=np.uint64)
-    for i in range(n):
-        part = np.zeros(count, dtype=np.uint64)
-        part[: count - i] = tokens.hashes[i:] * _STEP[i % 64] if i < count else part[: count - i]
-        hashes += np.where(place + i < ends, part, np.uint64(0))
-    short = ends - place < n
-    first = np.zeros(count + 1, dtype=bool)
-    first[tokens.offsets[:-1]] = True
-    keep = ~short | (first[:-1] & (np.repeat(np.diff(tokens.offsets), np.diff(tokens.offsets)) < n))
+    count = values.size
+    lengths = np.diff(offsets)
+    left = np.repeat(offsets[1:], lengths) - np.arange(count)
+    hashes = values * _STEP[0]
+    for i in range(1, min(n, count)):
+        hashes[: count - i] += np.where(left[: count - i] > i, values[i:] * _STEP[i % 64], np.uint64(0))
+    keep = left >= n
+    firsts = offsets[:-1][(lengths > 0) & (lengths < n)]
+    keep[firsts] = True
     counts = np.concatenate([[0], np.cumsum(keep)])
-    return mix(hashes[keep]), counts[tokens.offsets], np.flatnonzero(keep)
+    return mix(hashes[keep]), counts[offsets], np.flatnonzero(keep)
 
 
 def word_ngram_hashes(texts: pl.Series, n: int) -> tuple[U64, Places]:
@@ -41,7 +43,7 @@ def word_ngram_hashes(texts: pl.Series, n: int) -> tuple[U64, Places]:
     """
     parts, lengths = [], []
     for tokens in tokenize(texts):
-        hashes, offsets, _ = ngram_hashes(tokens, n)
+        hashes, offsets, _ = ngram_hashes(tokens.hashes, tokens.offsets, n)
         parts.append(hashes)
         lengths.append(np.diff(offsets))
     offsets = np.concatenate([[0], np.cumsum(np.concatenate(lengths) if lengths else [])]).astype(np.int64)

@@ -31,7 +31,7 @@ FORMATTING = (
     "mathbb mathcal mathfrak operatorname displaystyle textstyle limits quad qquad hspace vspace space hfill "
     "phantom hphantom vphantom boldsymbol rm bf it mbox hbox middle nonumber notag label tag em sc emph "
     "underline item par noindent newline allowbreak nobreak thinspace enspace mathop mathstrut"
-).split()
+)
 """LaTeX commands that change the look only."""
 
 ALIASES = {
@@ -85,7 +85,7 @@ BACKSLASH = ord("\\")
 RUNS = np.isin(np.arange(8), [Kind.WORD, Kind.NUMBER])
 """Kinds whose neighbouring bytes make one token."""
 
-_FORMATTING_HASHES = np.sort(hash_words(FORMATTING))
+_FORMATTING_HASHES = np.sort(hash_words(FORMATTING.split()))
 _ORDER = np.argsort(hash_words(list(ALIASES)))
 _ALIAS_HASHES = hash_words(list(ALIASES))[_ORDER]
 _ALIAS_TARGETS = hash_words(list(ALIASES.values()))[_ORDER]

@@ -1,0 +1,63 @@
+"""`factory decontaminate`: benchmark problems out of training data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import typer
+
+
+def command(
+    inputs: list[str] = typer.Argument(..., metavar="IN...", help="Files, folders or globs."),
+    out: Path = typer.Option(..., "--out", help="Folder to write."),
+    against: list[str] = typer.Option(
+        ..., "--against", help="Benchmark name, `paper`, `all`, index, or data file; repeat for more."
+    ),
+    fields: list[str] = typer.Option(["problem"], "--field", help="Column to look in; repeat for more."),
+    coverage: float = typer.Option(
+        0.6, "--coverage", help="Share of a longer problem's n-grams that makes a hit."
+    ),
+    drop_templates: bool = typer.Option(
+        False,
+        "--drop-templates",
+        help="Also drop problems that differ from a benchmark problem in numbers only.",
+    ),
+) -> None:
+    """Drop the rows that hold a benchmark problem, each with benchmark, tier, score and matched span."""
+    from pydantic import ValidationError
+
+    from factory.errors import UsageError
+    from factory.recipe.decontamination import DecontaminationSection
+    from factory.steps import decontaminate
+
+    try:
+        section = DecontaminationSection(against=against, coverage=coverage, drop_templates=drop_templates)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise UsageError(f"--{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+    manifest, fresh = decontaminate.run_files(inputs, out, section, fields=fields)
+    if not fresh:
+        typer.echo(f"{out} is up to date, nothing to do")
+    _report(manifest, out)
+
+
+def _report(manifest: dict[str, Any], out: Path) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    certificate = manifest["totals"]["certificate"]
+    table = Table(title=f"rows of {out} by benchmark and tier", title_justify="left")
+    table.add_column("benchmark")
+    tiers = sorted({tier for found in certificate["rows_found"].values() for tier in found})
+    for tier in tiers:
+        table.add_column(tier, justify="right")
+    for name, found in certificate["rows_found"].items():
+        table.add_row(name, *(f"{found[tier]:,}" if tier in found else "-" for tier in tiers))
+    console = Console()
+    if certificate["rows_found"]:
+        console.print(table)
+    console.print(
+        f"{manifest['rows_in']:,} rows against {len(certificate['benchmarks'])} benchmarks: "
+        f"{manifest['rows_out']:,} kept, {manifest['rows_dropped']:,} dropped"
+    )

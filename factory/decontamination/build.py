@@ -1,0 +1,188 @@
+"""Building an index: benchmark problems in, hashes out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from factory.decontamination.features import Features, Stream, features, short_form, window_hashes
+from factory.decontamination.index import ANCHOR, Benchmark
+from factory.decontamination.stock import Stock
+from factory.text.hashing import U64
+from factory.text.tokens import Places, tokenize
+
+KEPT = 48
+"""N-grams that an index keeps of one problem: those with the smallest hashes, a fair sample of a longer problem."""
+STOCK = 40
+"""An n-gram in so many problems is a stock phrase: it says nothing and is left out. (The largest families of variants
+of one problem, in GSM-Plus and the translations of GSM8K, have about twenty members.)"""
+ANCHOR_WIDTHS = (3, 5, 8)
+FEW_GRAMS = 16
+"""Problems of fewer telling n-grams are also looked for as whole sequences inside longer texts."""
+STEM_TOKENS = 12
+"""A multiple-choice stem of at least so many tokens is looked for without its options."""
+
+OPTIONS = re.compile(
+    r"\n\s*(?=[\(\[]?A\s*[\)\].:])|(?:answer choices|options?)\s*:|\s(?=\(A\))|\s(?=a \) )|(?=\$?\\(?:textbf|text|mathrm|mathbf)\{\s*\(A\))",
+    re.IGNORECASE,
+)
+"""Where the options of a multiple-choice problem begin."""
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """Features of a benchmark's problems, whole and stems only, before n-grams are thinned."""
+
+    name: str
+    facts: dict[str, Any]
+    ids: list[str]
+    whole: Features
+    stems: Features
+    has_options: npt.NDArray[np.bool_]
+
+
+def read_document(name: str, rows: pl.DataFrame, facts: dict[str, Any]) -> Document:
+    """Hash the problems of one benchmark."""
+    texts = rows["problem"].cast(pl.String).fill_null("")
+    cuts = [_stem(text) for text in texts]
+    options = np.array([len(cut) < len(text) for cut, text in zip(cuts, texts, strict=True)], dtype=bool)
+    if "choices" in rows.columns:
+        options |= rows["choices"].is_not_null().to_numpy()
+    ids = [str(i) for i in rows["id"]] if "id" in rows.columns else [str(i + 1) for i in range(rows.height)]
+    return Document(name, facts, ids, _all_features(texts), _all_features(pl.Series(cuts)), options)
+
+
+def build(documents: Sequence[Document], stock: Stock) -> list[Benchmark]:
+    """Indexes of benchmarks. Document frequencies are counted over all of them; `stock` knows some from elsewhere."""
+    frequency = {}
+    for kind in ("words", "numbers"):
+        grams, counts = frequencies(documents, kind)
+        known, known_counts = stock.get(kind, (grams[:0], counts[:0]))
+        if known.size:
+            place = np.minimum(np.searchsorted(known, grams), known.size - 1)
+            counts = np.maximum(counts, np.where(known[place] == grams, known_counts[place], 0))
+        frequency[kind] = (grams, counts)
+    return [_benchmark(d, frequency) for d in documents]
+
+
+def _benchmark(d: Document, frequency: dict[str, tuple[npt.NDArray[np.uint32], Places]]) -> Benchmark:
+    words, words_offsets, words_counts, words_df = _thin(d.whole.words, *frequency["words"])
+    numbers, numbers_offsets, _, numbers_df = _thin(d.whole.numbers, *frequency["numbers"])
+    return Benchmark(
+        name=d.name,
+        facts={**d.facts, "name": d.name, "rows": len(d.ids)},
+        ids=d.ids,
+        letters=d.whole.letters,
+        letter_bytes=np.minimum(d.whole.letter_bytes, 2**16),
+        tokens=d.whole.symbols.lengths,
+        symbols=d.whole.symbols_hash,
+        template=d.whole.template_hash,
+        bag=np.where(d.has_options, d.whole.bag, np.uint64(0)),
+        anchors=_anchors(d, words_counts),
+        words=words,
+        words_offsets=words_offsets,
+        words_counts=words_counts,
+        words_df=words_df,
+        numbers=numbers,
+        numbers_offsets=numbers_offsets,
+        numbers_df=numbers_df,
+    )
+
+
+def _thin(
+    stream: Stream, known: npt.NDArray[np.uint32], counts: Places
+) -> tuple[npt.NDArray[np.uint32], Places, Places, npt.NDArray[np.uint8]]:
+    """The telling n-grams of every problem, at most `KEPT`, with how many there were and their frequencies."""
+    rows, grams = _distinct(stream)
+    df = counts[np.searchsorted(known, grams)]
+    telling = df < STOCK
+    rows, grams, df = rows[telling], grams[telling], df[telling]
+    size = stream.offsets.size - 1
+    total = np.bincount(rows, minlength=size)
+    place = np.arange(rows.size) - np.repeat(np.cumsum(total) - total, total)
+    keep = place < KEPT
+    offsets = np.concatenate([[0], np.cumsum(np.minimum(total, KEPT))])
+    return grams[keep], offsets, total, np.minimum(df[keep], 255).astype(np.uint8)
+
+
+def _distinct(stream: Stream) -> tuple[Places, npt.NDArray[np.uint32]]:
+    """Every n-gram of every text once, ordered by text and hash."""
+    rows = np.repeat(np.arange(stream.offsets.size - 1, dtype=np.uint64), stream.lengths)
+    keys = np.unique(rows << np.uint64(32) | short_form(stream.hashes))
+    return (keys >> np.uint64(32)).astype(np.int64), keys.astype(np.uint32)
+
+
+def frequencies(documents: Sequence[Document], kind: str) -> tuple[npt.NDArray[np.uint32], Places]:
+    """All n-grams and in how many different problems they occur; the same problem in two benchmarks counts once."""
+    grams, seen = [], np.zeros(0, dtype=np.uint64)
+    for d in documents:
+        rows, hashes = _distinct(getattr(d.whole, kind))
+        fresh = np.zeros(len(d.ids), dtype=bool)
+        _, first = np.unique(d.whole.letters, return_index=True)
+        fresh[first] = ~np.isin(d.whole.letters[first], seen)
+        seen = np.union1d(seen, d.whole.letters)
+        grams.append(hashes[fresh[rows]])
+    known, counts = np.unique(np.concatenate(grams), return_counts=True)
+    missing = [np.setdiff1d(_distinct(getattr(d.whole, kind))[1], known) for d in documents]
+    extra = np.unique(np.concatenate(missing)) if missing else known[:0]
+    known, counts = (
+        np.concatenate([known, extra]),
+        np.concatenate([counts, np.ones(extra.size, dtype=np.int64)]),
+    )
+    order = np.argsort(known)
+    return known[order], counts[order]
+
+
+def _anchors(d: Document, words_counts: Places) -> npt.NDArray[np.void]:
+    few = words_counts < FEW_GRAMS
+    stems = d.has_options & (d.stems.symbols.lengths >= STEM_TOKENS)
+    parts = []
+    for number, name in enumerate(("plain", "symbols")):
+        parts.append(_sequences(getattr(d.whole, name), np.flatnonzero(few), number))
+        parts.append(_sequences(getattr(d.stems, name), np.flatnonzero(stems), number))
+    return np.concatenate(parts)
+
+
+def _sequences(stream: Stream, problems: Places, number: int) -> npt.NDArray[np.void]:
+    lengths = stream.lengths[problems]
+    problems = problems[lengths >= ANCHOR_WIDTHS[0]]
+    lengths, starts = stream.lengths[problems], stream.offsets[problems]
+    widths = np.array(ANCHOR_WIDTHS)[np.searchsorted(ANCHOR_WIDTHS, lengths, side="right") - 1]
+    found = np.zeros(problems.size, dtype=ANCHOR)
+    found["anchor"] = window_hashes(stream, starts, widths)
+    found["whole"] = window_hashes(stream, starts, lengths)
+    found["length"], found["width"], found["stream"] = np.minimum(lengths, 65_535), widths, number
+    found["problem"] = problems
+    return found[lengths < 65_535]
+
+
+def _stem(text: str) -> str:
+    """The text up to its options, or the whole text when it has none."""
+    match = OPTIONS.search(text)
+    return text[: match.start()] if match and match.start() > 0 else text
+
+
+def _all_features(texts: pl.Series) -> Features:
+    """Features of all texts together."""
+    parts = [features(tokens) for tokens in tokenize(texts)]
+    if len(parts) == 1:
+        return parts[0]
+    merged: dict[str, Any] = {}
+    for field in fields(Features):
+        values = [getattr(part, field.name) for part in parts]
+        merged[field.name] = _join(values) if isinstance(values[0], Stream) else np.concatenate(values)
+    return Features(**merged)
+
+
+def _join(streams: Sequence[Stream]) -> Stream:
+    lengths: U64 = np.concatenate([s.lengths for s in streams])
+    offsets = np.concatenate([[0], np.cumsum(lengths)])
+    return Stream(
+        np.concatenate([s.hashes for s in streams]), offsets, np.concatenate([s.at for s in streams])
+    )

@@ -1,0 +1,143 @@
+"""The benchmark index: what is known of every benchmark problem, hashes only, and how it lies on disk."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from factory.decontamination.features import SALT
+from factory.errors import UsageError
+from factory.store.atomic import atomic_path
+from factory.text.hashing import U64
+from factory.text.tokens import Places
+
+FORMAT = 1
+SUFFIX = ".index.npz"
+
+
+@dataclass(frozen=True, slots=True)
+class Benchmark:
+    """One benchmark: its facts and the hashes of its problems.
+
+    Arrays with one row a problem: `letters`, `symbols`, `template`, `bag` (0 unless the problem has options) are whole
+    hashes; `letter_bytes` and `tokens` are lengths.
+    `anchors`: for problems and stems that may stand inside another text, one row each (`ANCHOR_COLUMNS`).
+    `words`, `numbers`: n-grams of all problems one after another, `*_offsets` the problems in them, `*_counts` how many
+    each problem has in all (an index keeps at most `build.KEPT` of them), `*_df` in how many problems an n-gram occurs.
+    """
+
+    name: str
+    facts: dict[str, Any]
+    ids: list[str]
+    letters: U64
+    letter_bytes: Places
+    tokens: Places
+    symbols: U64
+    template: U64
+    bag: U64
+    anchors: npt.NDArray[np.void]
+    words: npt.NDArray[np.uint32]
+    words_offsets: Places
+    words_counts: Places
+    words_df: npt.NDArray[np.uint8]
+    numbers: npt.NDArray[np.uint32]
+    numbers_offsets: Places
+    numbers_df: npt.NDArray[np.uint8]
+
+
+ANCHOR = np.dtype(
+    [
+        ("anchor", "u8"),
+        ("whole", "u8"),
+        ("length", "u2"),
+        ("width", "u1"),
+        ("stream", "u1"),
+        ("problem", "u4"),
+    ]
+)
+"""A sequence that is looked for inside longer texts: hash of its first `width` tokens, hash and number of all its
+tokens, the stream (0 plain, 1 symbols), and the problem that it belongs to."""
+
+ARRAYS = (
+    "letters",
+    "letter_bytes",
+    "tokens",
+    "symbols",
+    "template",
+    "bag",
+    "anchors",
+    "words",
+    "words_offsets",
+    "words_counts",
+    "words_df",
+    "numbers",
+    "numbers_offsets",
+    "numbers_df",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class BenchmarkIndex:
+    """Benchmarks to check against."""
+
+    benchmarks: tuple[Benchmark, ...]
+
+    @property
+    def facts(self) -> list[dict[str, Any]]:
+        """Name, rows, revision, licence and digest of every benchmark, for the certificate."""
+        return [b.facts for b in self.benchmarks]
+
+
+def save(benchmark: Benchmark, folder: Path) -> Path:
+    """Write `NAME.index.npz`: compressed arrays and the facts as JSON. The same benchmark gives the same bytes."""
+    path = folder / f"{benchmark.name}{SUFFIX}"
+    facts = json.dumps({**benchmark.facts, "format": FORMAT, "ids": benchmark.ids}, sort_keys=True)
+    arrays = {name: _small(getattr(benchmark, name)) for name in ARRAYS}
+    with atomic_path(path) as temporary, temporary.open("wb") as handle:
+        np.savez_compressed(handle, facts=np.frombuffer(facts.encode(), dtype=np.uint8), **arrays)
+    return path
+
+
+def read(path: Path) -> Benchmark:
+    """Read what `save` wrote.
+
+    Raises:
+        UsageError: the file is no index, or of another version.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            facts = json.loads(bytes(stored["facts"]))
+            arrays = {name: stored[name] for name in ARRAYS}
+    except (OSError, ValueError, KeyError) as error:
+        raise UsageError(f"{path} is no benchmark index ({error})", do="build it again") from error
+    if facts.pop("format") != FORMAT:
+        raise UsageError(
+            f"{path} is an index of another version", do="build it again: factory benchmarks build"
+        )
+    wide = {
+        name: a.astype(np.int64)
+        for name, a in arrays.items()
+        if name.endswith(("offsets", "counts", "bytes", "tokens"))
+    }
+    return Benchmark(name=facts["name"], ids=facts.pop("ids"), facts=facts, **(arrays | wide))
+
+
+def read_facts(path: Path) -> dict[str, Any]:
+    """Only the facts of an index."""
+    with np.load(path, allow_pickle=False) as stored:
+        facts: dict[str, Any] = json.loads(bytes(stored["facts"]))
+    return facts
+
+
+def salt() -> str:
+    """The salt's short name, for the certificate."""
+    return f"{int(SALT) & 0xFFFFFFFF:08x}"
+
+
+def _small(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    return array.astype(np.uint32) if array.dtype == np.int64 else array

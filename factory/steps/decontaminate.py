@@ -1,0 +1,106 @@
+"""Step: drop the rows of a table that hold a benchmark problem, and issue the certificate."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from factory.progress import watch
+from factory.recipe.decontamination import DecontaminationSection
+from factory.sources.files import read_rows
+from factory.sources.paths import expand
+from factory.store.atomic import atomic_path, digest, file_digest
+from factory.store.parts import finished, input_digest, iter_parts, scan_parts
+from factory.store.writer import StepWriter, step_key
+
+STEP = "decontaminate"
+HITS = "hits.parquet"
+"""Every hit, beside the parts, those only reported included: read by `factory decontaminate --review`."""
+
+
+def run(
+    rows: Path, out: Path, section: DecontaminationSection, *, fields: Sequence[str], step: str = STEP
+) -> dict[str, Any]:
+    """Write the rows of `rows` that hold no benchmark problem.
+
+    Args:
+        rows: a step's folder.
+        out: folder to write.
+        section: benchmarks and thresholds.
+        fields: columns to look in.
+        step: name in the ledger.
+
+    Returns:
+        The manifest; `totals` is the certificate.
+
+    Raises:
+        UsageError: a benchmark, the folder or a column is missing.
+    """
+    from factory.decontamination.load import index_digests
+
+    inputs = {"rows": input_digest(rows)} | index_digests(section.against)
+    if done := finished(out, step_key(step, key_parts(section, fields), inputs)):
+        return done
+    expected = scan_parts(rows).select(pl.len()).collect().item()
+    return _write(iter_parts(rows), expected, None, out, section, fields, step, inputs)
+
+
+def run_files(
+    patterns: Sequence[str], out: Path, section: DecontaminationSection, *, fields: Sequence[str]
+) -> tuple[dict[str, Any], bool]:
+    """The same for files, folders and globs; lines that cannot be read are dropped with the rest.
+
+    Returns:
+        The manifest, and whether there was anything to do.
+    """
+    from factory.decontamination.load import index_digests
+
+    inputs = {str(path): file_digest(path) for path in expand(patterns)} | index_digests(section.against)
+    if done := finished(out, step_key(STEP, key_parts(section, fields), inputs)):
+        return done, False
+    read = read_rows(patterns)
+    return _write([read.rows], read.rows.height, read.dropped, out, section, fields, STEP, inputs), True
+
+
+def key_parts(section: DecontaminationSection, fields: Sequence[str]) -> dict[str, Any]:
+    """The settings that decide what comes out."""
+    return {"section": section.model_dump(mode="json"), "fields": list(fields)}
+
+
+def _write(
+    frames: Iterable[pl.DataFrame],
+    expected: int,
+    unreadable: pl.DataFrame | None,
+    out: Path,
+    section: DecontaminationSection,
+    fields: Sequence[str],
+    step: str,
+    inputs: Mapping[str, str],
+) -> dict[str, Any]:
+    from factory.decontamination.decontaminate import certify, decontaminate
+    from factory.decontamination.load import load_index
+
+    index = load_index(section.against)
+    seen = dropped = 0
+    hits = []
+    writer = StepWriter(out, step, settings=key_parts(section, fields), inputs=inputs)
+    with watch(step, expected) as task, writer:
+        for rows in frames:
+            result = decontaminate(rows, index, section, fields=fields, step=step)
+            writer.keep(result.kept)
+            writer.drop(result.dropped)
+            hits.append(result.hits.with_columns(pl.col("row") + seen))
+            seen, dropped = seen + rows.height, dropped + result.dropped.height
+            task.advance(rows.height, dropped=dropped)
+        if unreadable is not None:
+            writer.drop(unreadable)
+        found = pl.concat(hits)
+        with atomic_path(out / HITS) as temporary:
+            found.write_parquet(temporary)
+        certificate = certify(index, section, seen, dropped, found)
+        certificate["digest"] = digest(certificate)
+        rows_in = seen + (0 if unreadable is None else unreadable.height)
+        return writer.finish(rows_in=rows_in, totals={"certificate": certificate})
