@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
+import torch
 from transformers import TrainerCallback
 
 from factory.errors import FactoryError
@@ -33,7 +35,9 @@ class Progress(TrainerCallback):
         self.task.advance(state.global_step - self.seen, **self.facts)
         self.seen = state.global_step
 
-    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **_: Any) -> None:
+    def on_log(
+        self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **_: Any
+    ) -> None:
         """Remember what is shown beside the bar."""
         names = {"loss": "loss", "reward": "reward", "rewards/accuracies": "accuracy", "temperature": "T"}
         for name, label in names.items():
@@ -48,6 +52,8 @@ class MetricsFile(TrainerCallback):
     def __init__(self, path: Path, resumed: int = 0) -> None:
         """`resumed`: step of the checkpoint that the run goes on from; 0 starts the file anew."""
         self.path = path
+        if os.environ.get("RANK", "0") != "0":
+            return
         kept = []
         if resumed and path.exists():
             lines = path.read_text("utf-8").splitlines()
@@ -55,7 +61,9 @@ class MetricsFile(TrainerCallback):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("".join(line + "\n" for line in kept), "utf-8")
 
-    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **_: Any) -> None:
+    def on_log(
+        self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **_: Any
+    ) -> None:
         """Append what was logged."""
         if state.is_world_process_zero and logs:
             with self.path.open("a", encoding="utf-8") as handle:
@@ -83,7 +91,11 @@ class StopOnSignal(TrainerCallback):
             signal.signal(number, handler)
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Save and stop when asked."""
+        """Save and stop when asked; all processes stop at the same step."""
+        if torch.distributed.is_initialized():
+            asked = torch.tensor(float(self.asked), device=args.device)
+            torch.distributed.all_reduce(asked)
+            self.asked = bool(asked.item())
         if self.asked and state.global_step < state.max_steps:
             control.should_save = control.should_training_stop = True
 
@@ -96,7 +108,9 @@ class LoudStop(TrainerCallback):
         self.stage, self.stop_clipped, self.patience = stage, stop_clipped, patience
         self.clipped = self.silent = 0
 
-    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **_: Any) -> None:
+    def on_log(
+        self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **_: Any
+    ) -> None:
         """Look at the step's numbers.
 
         Raises:

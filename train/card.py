@@ -1,11 +1,145 @@
-"""The model card of a stage."""
+"""The model card of a stage: lineage back to the base, data, settings, results; every figure from the run's files.
+
+TRL writes `base_model: None` for a model that was loaded from a folder, so lineage would be lost from the second stage
+on. This card reads the chain of manifests instead. `python -m train.card RUN` writes all cards of a run again, for
+instance after an evaluation.
+"""
 
 from __future__ import annotations
 
+import json
+import sys
+from pathlib import Path
 from typing import Any
 
-from train.manifest import Job
+if not __package__:
+    sys.path[0] = str(Path(__file__).resolve().parent.parent)
+
+import yaml
+
+from factory.layout import STAGES, RunLayout
+from factory.store.atomic import atomic_path, read_json
+
+WHAT = {
+    "base": "the untrained student",
+    "midtrain": "packed next-token training on every verified chain of thought",
+    "sft": "fine-tuning on the compact subset, unpacked",
+    "dpo": "Rollout DPO: verified correct against verified incorrect answers",
+    "rl": "RL with verifiable reward (+1 correct, -1 not)",
+}
 
 
-def write_card(job: Job, manifest: dict[str, Any]) -> None:
-    """Write `final/README.md`."""
+def write_card(layout: RunLayout, stage: str) -> None:
+    """Write `train/<stage>/final/README.md`."""
+    chain = _chain(layout, stage)
+    manifest = chain[-1]
+    base = str(manifest["base_model"])
+    head: dict[str, Any] = {
+        "library_name": "transformers",
+        "pipeline_tag": "text-generation",
+        "tags": ["cot-factory", stage, *manifest["lineage"]],
+    }
+    if base != "tiny" and not Path(base).is_absolute():
+        head["base_model"] = base
+    parts = [
+        f"# {manifest['recipe']}: {stage}",
+        f"{WHAT[stage][0].upper()}{WHAT[stage][1:]}. Made by `cot-factory` {_version(manifest)} from "
+        f"{'a small Phi-3-class model built in code' if base == 'tiny' else f'`{base}`'}.",
+        "## Lineage",
+        _lineage(chain),
+        _evaluation(layout, [m["stage"] for m in chain]),
+        "## Settings of this stage",
+        "```yaml\n" + yaml.safe_dump(manifest["inputs"]["settings"], sort_keys=False).strip() + "\n```",
+        "## What was measured",
+        _measured(manifest),
+        "## Packages",
+        ", ".join(f"{name} {version}" for name, version in manifest["packages"].items()),
+    ]
+    text = (
+        "---\n"
+        + yaml.safe_dump(head, sort_keys=False)
+        + "---\n\n"
+        + "\n\n".join(p for p in parts if p)
+        + "\n"
+    )
+    with atomic_path(layout.checkpoint(stage) / "README.md") as temporary:
+        temporary.write_text(text, "utf-8")
+
+
+def write_cards(layout: RunLayout) -> list[str]:
+    """Write the cards of all finished stages again; returns their names."""
+    done = [s for s in ("base", *STAGES) if (layout.stage(s) / "manifest.json").exists()]
+    for stage in done:
+        write_card(layout, stage)
+    return done
+
+
+def _chain(layout: RunLayout, stage: str | None) -> list[dict[str, Any]]:
+    manifests: list[dict[str, Any]] = []
+    while stage is not None:
+        manifests.append(read_json(layout.stage(stage) / "manifest.json"))
+        stage = manifests[-1]["parent"]
+    return manifests[::-1]
+
+
+def _version(manifest: dict[str, Any]) -> str:
+    return str(manifest["inputs"]["factory"])
+
+
+def _lineage(chain: list[dict[str, Any]]) -> str:
+    rows = [
+        "| stage | parent | rows | steps | data (sha256) | weights (sha256) |",
+        "|---|---|--:|--:|---|---|",
+    ]
+    for m in chain:
+        data = m["inputs"]["data"]
+        rows.append(
+            f"| {m['stage']} | {m['parent'] or '-'} | {m['rows'] or '-'} | {m['steps'] or '-'} | "
+            f"{f'`{data[:12]}`' if data else '-'} | `{m['model_digest'][:12]}` |"
+        )
+    return "\n".join(rows)
+
+
+def _evaluation(layout: RunLayout, stages: list[str]) -> str:
+    """pass@1 with its interval, by stage and benchmark; empty when nothing was evaluated."""
+    rows = []
+    for stage in stages:
+        path = layout.evaluation(stage) / "summary.json"
+        if not path.exists():
+            continue
+        for name, b in _benchmarks(read_json(path)).items():
+            low, high = b.get("pass_at_1_low"), b.get("pass_at_1_high")
+            interval = f"{low:.1%} to {high:.1%}" if low is not None and high is not None else "-"
+            rows.append(
+                f"| {stage} | {name} | {b['pass_at_1']:.1%} | {interval} | {b.get('questions', '-')} |"
+            )
+    if not rows:
+        return ""
+    head = [
+        "## Evaluation",
+        "",
+        "| stage | benchmark | pass@1 | 95% interval | questions |",
+        "|---|---|--:|--:|--:|",
+    ]
+    return "\n".join([*head, *rows])
+
+
+def _benchmarks(summary: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    found = summary.get("benchmarks", summary)
+    items = found.items() if isinstance(found, dict) else ((b.get("benchmark", "?"), b) for b in found)
+    return {str(name): b for name, b in items if isinstance(b, dict) and "pass_at_1" in b}
+
+
+def _measured(manifest: dict[str, Any]) -> str:
+    facts = {
+        "steps": manifest["steps"],
+        "seconds": manifest["seconds"],
+        "rows trained on": manifest["rows"],
+        "rows over the length": len(manifest["overlong"]),
+        **{k.removeprefix("last/"): v for k, v in manifest["metrics"].items() if k.startswith("last/")},
+    }
+    return "\n".join(f"- {name}: {json.dumps(value)}" for name, value in facts.items())
+
+
+if __name__ == "__main__":
+    write_cards(RunLayout(Path(sys.argv[1])))

@@ -38,7 +38,16 @@ OWNED = {
 }
 """TRL fields that the recipe sets by its own names, so that a value is only ever written in one place."""
 
-RESERVED = ("output_dir", "seed", "data_seed", "report_to", "shuffle_dataset", "bf16", "use_cpu", "num_iterations")
+RESERVED = (
+    "output_dir",
+    "seed",
+    "data_seed",
+    "report_to",
+    "shuffle_dataset",
+    "bf16",
+    "use_cpu",
+    "num_iterations",
+)
 """TRL fields that the trainer needs for itself: paths, seeds, row order, exact resume."""
 
 

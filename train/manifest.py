@@ -161,13 +161,10 @@ def finished(job: Job, key: str) -> dict[str, Any] | None:
     return manifest if manifest.get("key") == key else None
 
 
-def begin(job: Job, key: str, *, resume: bool) -> Path | None:
+def begin(job: Job, key: str, *, resume: bool) -> None:
     """Make the stage's folder ready.
 
     What another key or an abandoned attempt left is removed; with `resume`, an attempt of the same key goes on.
-
-    Returns:
-        The checkpoint to go on from, or None.
     """
     marker = job.folder / "started.json"
     same = marker.exists() and read_json(marker).get("key") == key
@@ -175,6 +172,10 @@ def begin(job: Job, key: str, *, resume: bool) -> Path | None:
         shutil.rmtree(job.folder, ignore_errors=True)
     job.folder.mkdir(parents=True, exist_ok=True)
     write_json(marker, {"key": key})
+
+
+def last_checkpoint(job: Job) -> Path | None:
+    """The whole checkpoint with the most steps, or None."""
     found = [p for p in job.checkpoints.glob("checkpoint-*") if (p / "trainer_state.json").exists()]
     return max(found, key=lambda p: int(p.name.rpartition("-")[2]), default=None)
 
@@ -205,6 +206,7 @@ def close(job: Job, key: str, inputs: dict[str, Any], facts: dict[str, Any]) -> 
     }
     write_json(job.folder / "manifest.json", manifest)
     shutil.rmtree(job.checkpoints, ignore_errors=True)
+    shutil.rmtree(job.layout.run / "train" / ".cache", ignore_errors=True)
     (job.folder / "started.json").unlink(missing_ok=True)
     return manifest
 

@@ -34,5 +34,7 @@ def merge_adapter(model: Any, tolerance: float = 1e-3) -> Any:
         after = merged(input_ids=probe).logits
     change = (before - after).abs().max().item()
     if not change <= tolerance:
-        raise FactoryError(f"merging the adapter changed the logits by {change:.3g} (allowed {tolerance:.0e})")
+        raise FactoryError(
+            f"merging the adapter changed the logits by {change:.3g} (allowed {tolerance:.0e})"
+        )
     return merged

@@ -75,7 +75,9 @@ def memory(job: Job, rows: TrainingRows) -> dict[str, float]:
         heads = int(config["num_attention_heads"])
         width = hidden // heads * int(config.get("num_key_value_heads") or heads)
         sampled = section.batch_size * (section.oversample if section.rebalance else 1) / world_size()
-        parts["key_value_cache"] = 0.0 if section.vllm == "server" else 4.0 * layers * width * longest * sampled
+        parts["key_value_cache"] = (
+            0.0 if section.vllm == "server" else 4.0 * layers * width * longest * sampled
+        )
         if section.beta:
             parts["reference_weights"] = 4.0 * parameters
     parts["total"] = sum(parts.values())

@@ -157,9 +157,7 @@ def try_reward(job: Job, tokenizer: Any, rows: TrainingRows) -> dict[str, Any]:
     wrong = [_wrong(gold, kind, options) for gold, kind, options in zip(golds, kinds, choices, strict=True)]
     with Verifier(job.recipe.verify) as verifier:
         verdicts = {
-            name: check(
-                verifier, [_through(tokenizer, a) for a in answers], golds, kinds, choices, metadata
-            )
+            name: check(verifier, [_through(tokenizer, a) for a in answers], golds, kinds, choices, metadata)
             for name, answers in (("gold", golds), ("wrong", wrong))
         }
     for row, verdict in zip(picked, verdicts["gold"], strict=True):

@@ -16,7 +16,7 @@ SIGNAL = {Verdict.CORRECT: 1.0, Verdict.INCORRECT: -1.0, Verdict.NO_ANSWER: -1.0
 
 def answer_part(text: str) -> str | None:
     """What follows the reasoning; None when the reasoning never ended, so that nothing was answered."""
-    before, tag, answer = text.rpartition("</think>")
+    _, tag, answer = text.rpartition("</think>")
     if tag:
         return answer
     return None if "<think>" in text else text

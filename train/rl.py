@@ -73,6 +73,7 @@ class FactoryGRPOTrainer(GRPOTrainer):
         super().__init__(*args, **kwargs)
         self.balance, self.oversample, self.max_accuracy = balance, oversample if balance else 1, max_accuracy
         self.on_rollouts = on_rollouts
+        self.on_phase: Callable[[str], None] = lambda phase: None
         self._scored: dict[str, Any] = {}
         rows = self.args.per_device_train_batch_size * self.args.steps_per_generation
         if balance and rows % self.num_generations:
@@ -83,7 +84,9 @@ class FactoryGRPOTrainer(GRPOTrainer):
     def _calculate_rewards(
         self, inputs: Any, prompts: Any, completions: Any, completion_ids_list: Any
     ) -> torch.Tensor:
+        self.on_phase("scoring")
         rewards = super()._calculate_rewards(inputs, prompts, completions, completion_ids_list)
+        self.on_phase("learning")
         self._scored = {
             "inputs": inputs,
             "completions": completions,
@@ -93,6 +96,7 @@ class FactoryGRPOTrainer(GRPOTrainer):
         return rewards
 
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
+        self.on_phase("sampling with vLLM" if self.use_vllm else "sampling")
         if not self.model.training:
             return super()._generate_and_score_completions(inputs)
         if not self.balance:
@@ -196,10 +200,16 @@ def _trim(batch: dict[str, Any]) -> dict[str, Any]:
     mask = batch["completion_mask"]
     width = mask.size(1)
     longest = max(1, int(mask.sum(1).max()))
-    return {
-        key: value[:, :longest] if torch.is_tensor(value) and value.dim() == 2 and _is_completion(key) else value
-        for key, value in batch.items()
-    } if longest < width else batch
+    return (
+        {
+            key: value[:, :longest]
+            if torch.is_tensor(value) and value.dim() == 2 and _is_completion(key)
+            else value
+            for key, value in batch.items()
+        }
+        if longest < width
+        else batch
+    )
 
 
 def _is_completion(key: str) -> bool:
@@ -222,7 +232,9 @@ class TemperatureSchedule(TrainerCallback):
         """
         args = trainer.args
         if args.steps_per_generation != args.gradient_accumulation_steps or args.num_iterations != 1:
-            raise ValueError("the temperature can only move when each optimiser step samples its own rollouts")
+            raise ValueError(
+                "the temperature can only move when each optimiser step samples its own rollouts"
+            )
         self.trainer, self.start, self.end, self.fraction = trainer, start, end, fraction
         models = [model for model in (trainer.model, trainer.ref_model) if model is not None]
         self.cells = [temperature_cell(model) for model in models]

@@ -28,7 +28,9 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--stage", required=True, choices=("base", *STAGES, "all"))
     parser.add_argument("--recipe", required=True, help="recipe file, or the name of a shipped one")
     parser.add_argument("--run", required=True, type=Path, help="the run's folder")
-    parser.add_argument("--dry-run", action="store_true", help="preflight only: load no weights, train nothing")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="preflight only: load no weights, train nothing"
+    )
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
     parser.add_argument("--set", action="append", default=[], metavar="K=V", help="change a recipe value")
     return parser.parse_args(argv)
@@ -72,14 +74,13 @@ def run_stage(recipe: Recipe, run: Path, stage: str, *, resume: bool = False, dr
         if dry_run:
             show(report)
             return f"{stage}: ready to train"
-        checkpoint = begin(job, key, resume=resume)
-        facts = stages.train_stage(job, prepared, checkpoint)
-    if not _main_process():
-        return f"{stage}: trained"
-    manifest = close(job, key, inputs, facts.as_dict() | ({"preflight": report} if stage != "base" else {}))
-    from train.card import write_card
+        facts = stages.train_stage(job, prepared, stages.start(job, key, resume=resume))
+    if _main_process():
+        from train.card import write_cards
 
-    write_card(job, manifest)
+        close(job, key, inputs, facts.as_dict() | ({"preflight": report} if stage != "base" else {}))
+        write_cards(job.layout)
+    stages.wait()
     return f"{stage}: {facts.steps} steps in {facts.seconds:.0f} s -> {job.final}"
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate import PartialState
 from transformers import AutoModelForCausalLM, AutoTokenizer, PrinterCallback, ProgressCallback, Trainer
 from trl import DPOTrainer, SFTTrainer
 
@@ -19,9 +20,10 @@ from factory.progress import watch
 from train.callbacks import LoudStop, MetricsFile, Progress, StopOnSignal, rollout_writer
 from train.configs import stage_config
 from train.data import TrainingRows, completion_rows, preference_rows, prompt_rows, training_texts
-from train.manifest import Job, data_files
+from train.manifest import Job, begin, data_files, last_checkpoint
 from train.rewards import VerifiedReward
 from train.rl import FactoryGRPOTrainer, TemperatureSchedule
+from train.watchdog import Watchdog
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +99,20 @@ def prepare(job: Job) -> Prepared:
     return Prepared(config, tokenizer, build(job, tokenizer))
 
 
+def start(job: Job, key: str, *, resume: bool) -> Path | None:
+    """`begin` by the first process, and the checkpoint to go on from for all of them."""
+    state = PartialState()
+    if state.is_main_process:
+        begin(job, key, resume=resume)
+    state.wait_for_everyone()
+    return last_checkpoint(job)
+
+
+def wait() -> None:
+    """Until every process has come here."""
+    PartialState().wait_for_everyone()
+
+
 def train_stage(job: Job, prepared: Prepared, checkpoint: Path | None) -> Trained:
     """Train one stage from its parent's `final/`, going on from `checkpoint` when there is one.
 
@@ -124,7 +140,8 @@ def train_stage(job: Job, prepared: Prepared, checkpoint: Path | None) -> Traine
             trainer.remove_callback(PrinterCallback)
             trainer.remove_callback(ProgressCallback)
             began = time.monotonic()
-            result = trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+            with _watched(job, trainer):
+                result = trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     finally:
         stop.release()
     if stop.asked and trainer.state.global_step < trainer.state.max_steps:
@@ -173,6 +190,18 @@ def _trainer(
 
 
 @contextmanager
+def _watched(job: Job, trainer: Trainer) -> Iterator[None]:
+    """Watch an rl stage for phases that hang."""
+    if job.stage != "rl":
+        yield
+        return
+    with Watchdog("rl", job.section.stall_minutes * 60) as watchdog:
+        trainer.add_callback(watchdog)
+        trainer.on_phase = watchdog.enter
+        yield
+
+
+@contextmanager
 def _reward(job: Job) -> Iterator[VerifiedReward | None]:
     if job.stage != "rl":
         yield None
@@ -202,32 +231,38 @@ def _lora(job: Job) -> Any:
 
 def _save(job: Job, trainer: Trainer, tokenizer: Any) -> None:
     """Write `final/`. An adapter is merged into its float32 base once, here, and the merge is checked."""
+    main = trainer.accelerator.is_main_process
     with _finished_folder(job) as folder:
         assert job.recipe.train is not None
         if job.recipe.train.lora is None:
             trainer.save_model(str(folder))
-        elif trainer.accelerator.is_main_process:
+        elif main:
             from train.merge import merge_adapter
 
             model = trainer.accelerator.unwrap_model(trainer.model)
             merge_adapter(model).save_pretrained(folder)
-        if trainer.accelerator.is_main_process:
+        if main:
             tokenizer.save_pretrained(folder)
             (folder / "training_args.bin").unlink(missing_ok=True)
-        trainer.accelerator.wait_for_everyone()
 
 
 @contextmanager
 def _finished_folder(job: Job) -> Iterator[Path]:
-    """A folder that becomes `final/` only when the block ends well."""
+    """A folder that becomes `final/` only when the block ends well; the first process moves it, the others wait."""
+    state = PartialState()
     folder = job.folder / "final.partial"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    if state.is_main_process:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+    state.wait_for_everyone()
     yield folder
-    if not any(folder.glob("*.safetensors")):
-        raise FactoryError(f"stage {job.stage} wrote no weights into {folder}")
-    shutil.rmtree(job.final, ignore_errors=True)
-    folder.rename(job.final)
+    state.wait_for_everyone()
+    if state.is_main_process:
+        if not any(folder.glob("*.safetensors")):
+            raise FactoryError(f"stage {job.stage} wrote no weights into {folder}")
+        shutil.rmtree(job.final, ignore_errors=True)
+        folder.rename(job.final)
+    state.wait_for_everyone()
 
 
 def _last_metrics(trainer: Trainer) -> dict[str, float]:

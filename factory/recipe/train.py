@@ -179,11 +179,15 @@ class RLSection(StageSection):
     """Stop when a larger share of completions than this is cut, `patience` steps in a row."""
     patience: int = Field(20, ge=1)
     """Steps in a row before a run that learns nothing is stopped."""
+    stall_minutes: float = Field(60.0, gt=0)
+    """Stop when sampling, scoring or learning of a single step takes longer than this."""
 
     @model_validator(mode="after")
     def _whole_groups(self) -> Self:
         if self.batch_size % self.group_size:
-            raise ValueError(f"batch_size {self.batch_size} is not a multiple of group_size {self.group_size}")
+            raise ValueError(
+                f"batch_size {self.batch_size} is not a multiple of group_size {self.group_size}"
+            )
         if self.overlong_buffer >= self.max_completion_length:
             raise ValueError("overlong_buffer must be smaller than max_completion_length")
         return self

@@ -80,9 +80,27 @@ def make_recipe(**train) -> Recipe:
     """A recipe of a 2-layer student; keyword arguments are merged over its train section."""
     base = {
         "student": {"hidden_size": 32, "layers": 2, "heads": 2, "vocabulary": 300, "positions": 256},
-        "midtrain": {"epochs": 2, "learning_rate": 3e-3, "batch_size": 4, "micro_batch_size": 1, "max_length": 128},
-        "sft": {"epochs": 1, "learning_rate": 3e-3, "batch_size": 8, "micro_batch_size": 8, "max_length": 128},
-        "dpo": {"max_steps": 3, "learning_rate": 1e-4, "batch_size": 8, "micro_batch_size": 4, "max_length": 128},
+        "midtrain": {
+            "epochs": 2,
+            "learning_rate": 3e-3,
+            "batch_size": 4,
+            "micro_batch_size": 1,
+            "max_length": 128,
+        },
+        "sft": {
+            "epochs": 1,
+            "learning_rate": 3e-3,
+            "batch_size": 8,
+            "micro_batch_size": 8,
+            "max_length": 128,
+        },
+        "dpo": {
+            "max_steps": 3,
+            "learning_rate": 1e-4,
+            "batch_size": 8,
+            "micro_batch_size": 4,
+            "max_length": 128,
+        },
         "rl": {
             "max_steps": 3,
             "learning_rate": 1e-4,

@@ -73,7 +73,12 @@ def test_a_template_that_rewrites_the_prompt_is_refused(job):
     tok = copy.deepcopy(tokenizer(job("sft")))
     tok.chat_template = "{{ messages | length }}{% for m in messages %}{{ m['content'] }}{% endfor %}"
     with pytest.raises(UsageError, match="renders a prompt differently"):
-        encode(tok, [{"role": "user", "content": "a"}], [{"role": "assistant", "content": "b"}], loss_on_prompt=False)
+        encode(
+            tok,
+            [{"role": "user", "content": "a"}],
+            [{"role": "assistant", "content": "b"}],
+            loss_on_prompt=False,
+        )
 
 
 def test_packed_logits_are_those_of_separate_documents(job):
@@ -103,7 +108,7 @@ def test_packed_logits_are_those_of_separate_documents(job):
 def test_missing_set_and_missing_parent_are_one_line(tmp_path, tiny_recipe, make_sets):
     from factory.layout import RunLayout
 
-    with pytest.raises(UsageError, match="train-.*parquet.*factory run"):
+    with pytest.raises(UsageError, match=r"train-.*parquet.*factory run"):
         run_stage(tiny_recipe(), tmp_path, "base")
     make_sets(RunLayout(tmp_path))
     with pytest.raises(UsageError, match="starts from base, which is not trained"):
@@ -121,5 +126,7 @@ def test_exported_rows_are_read_whatever_their_shards(trained, tiny_recipe, tmp_
     frame[20:].write_parquet(run.dataset("midtrain") / "train-00001-of-00002.parquet")
     whole.unlink()
     run_stage(tiny_recipe(), tmp_path, "base")
-    rows = completion_rows(Job(tiny_recipe(), run, "midtrain"), tokenizer(Job(tiny_recipe(), run, "midtrain")))
+    rows = completion_rows(
+        Job(tiny_recipe(), run, "midtrain"), tokenizer(Job(tiny_recipe(), run, "midtrain"))
+    )
     assert rows.read == 48
