@@ -28,6 +28,7 @@ class Prepared:
     gold: str
     answer: str
     metadata: str | None = None
+    problem: str | None = None
 
 
 def check(request: CheckRequest) -> CheckResult:
@@ -70,7 +71,7 @@ def _settle(request: CheckRequest, kind: str) -> CheckResult | Prepared:
         return check_choice(gold, answer, request.choices)
     if kind == AnswerKind.TEXT:
         return check_text(gold, answer)
-    return quick_math(gold, answer) or Prepared(kind, gold, answer)
+    return quick_math(gold, answer) or Prepared(kind, gold, answer, problem=(request.problem or "")[:MAX_ANSWER] or None)
 
 
 def _gym_answer(part: str, answer: str, rule: str) -> str:
@@ -127,4 +128,4 @@ def _decide(prepared: Prepared) -> CheckResult:
         return check_code(prepared.answer, read_metadata(prepared.metadata))
     from factory.verification.mathematics import check_math
 
-    return check_math(prepared.gold, prepared.answer)
+    return check_math(prepared.gold, prepared.answer, prepared.problem)

@@ -258,6 +258,8 @@ def _is_prose(text: str) -> bool:
 
 def _bare(part: str) -> Extracted | None:
     """A short answer part without prose is the answer itself."""
+    if len(part) <= SHORT and "\n" not in part and "\\" in part and "$" not in part and not re.search(r"\\[\[(]", part):
+        return Extracted(_clean(part), "whole")  # LaTeX without delimiters: the text is a formula as it stands
     if len(part) > SHORT or "\n\n" in part or _is_prose(outside(part, formulas(part))):
         return None
     if "\n" in part and not re.search(r"\\begin|^\s*(?:\\\[|\$\$)", part):
@@ -311,4 +313,4 @@ def _clean(text: str) -> str:
     text = text.strip().strip("`").strip()
     text = re.sub(r"^(?:\*\*|__|>|-\s(?=\D))+|(?:\*\*|__)+$", "", text).strip()
     text = text.replace("**", "")
-    return re.sub(r"[\s.。,;:]+$", "", text).strip()
+    return re.sub(r"(?:(?<!\\)[.。,;:]|\s|\\[,;:! ])+$", "", text).strip()

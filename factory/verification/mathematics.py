@@ -1,17 +1,99 @@
-"""Mathematical answers that need a parser."""
+"""Mathematical answers that need a parser: the second opinion first, math-verify where it has none.
+
+The second opinion (`compare`) understands structure and computes with 60 digits. What it calls equal is correct; what
+it calls different is not, even where math-verify says otherwise: math-verify compares at 15 digits and drops half of
+an equation now and then, and a false `correct` poisons every later stage. Where one side is outside its grammar,
+math-verify alone is not trusted with a `correct` either, unless both sides are made of the same symbols.
+"""
 
 from __future__ import annotations
 
+import re
+from collections import Counter
+
+from factory.verification.canonical import canonical
+from factory.verification.compare import same
+from factory.verification.notation import literal, tidy, untext
+from factory.verification.peer import math_verify_says
 from factory.verification.result import CheckResult, Method
+from factory.verification.structure import parse
+from factory.verification.syntax import Node, NotMath
+from factory.verification.text import check_text, same_fact
 from schemas.verdict import Verdict
 
+_COMMA = re.compile(r"\d+,\d+")
 
-def check_math(gold: str, answer: str) -> CheckResult:
+
+def check_math(gold: str, answer: str, question: str | None = None) -> CheckResult:
     """Compare two mathematical answers."""
-    from factory.verification.peer import math_verify_says
+    wants, gots = readings(gold), readings(answer)
+    shown = (canonical(wants[0]) if wants else None, canonical(gots[0]) if gots else None)
+    why = "outside the grammar"
+    for want in wants:
+        for got in gots:
+            try:
+                if same(want, got, question):
+                    return CheckResult(Verdict.CORRECT, Method.SECOND_OPINION, answer, *shown, "equal in canonical form")
+                why = ""
+            except NotMath as error:
+                why = why and str(error)
+    if same_fact(gold, answer):
+        return CheckResult(Verdict.CORRECT, Method.TEXT, answer, gold, answer, "states the same fact")
+    if wants and gots and not why:
+        return CheckResult(Verdict.INCORRECT, Method.SECOND_OPINION, answer, *shown, "the canonical forms differ")
+    return _ask_math_verify(gold, answer, shown, why)
 
-    says = math_verify_says(gold, answer)
-    if says is None:
-        return CheckResult(Verdict.UNVERIFIABLE, Method.MATH_VERIFY, answer, reason="not parseable")
-    verdict = Verdict.CORRECT if says else Verdict.INCORRECT
-    return CheckResult(verdict, Method.MATH_VERIFY, answer, gold, answer)
+
+def readings(text: str) -> list[Node]:
+    """Ways to read an answer: `1,234` as a number or as a list, `2,74` also as a decimal."""
+    found: list[Node] = []
+    for thousands in (True, False) if "," in text else (True,):
+        try:
+            node = parse(text, thousands=thousands)
+            if node not in found:
+                found.append(node)
+        except NotMath:
+            pass
+    plain = literal(text)
+    if _COMMA.fullmatch(plain) and not re.fullmatch(r"\d{1,3},\d{3}", plain):
+        found.append(parse(plain.replace(",", ".")))
+    return found
+
+
+def _ask_math_verify(gold: str, answer: str, shown: tuple[str | None, str | None], why: str) -> CheckResult:
+    if literal(gold).casefold() == literal(answer).casefold():
+        return CheckResult(Verdict.CORRECT, Method.LITERAL, answer, gold, answer, "equal but for case")
+    if _is_text(gold):
+        return check_text(gold, answer)
+    says = math_verify_says(gold, answer) if tame(gold) and tame(answer) else None
+    if says and Counter(_symbols_of(gold)) == Counter(_symbols_of(answer)):
+        return CheckResult(Verdict.CORRECT, Method.MATH_VERIFY, answer, *shown, "equal, made of the same symbols")
+    if says:
+        reason = f"math-verify says equal, the second opinion has no view ({why})"
+        return CheckResult(Verdict.UNVERIFIABLE, Method.MATH_VERIFY, answer, *shown, reason)
+    if says is None or shown[0] is None:
+        return CheckResult(Verdict.UNVERIFIABLE, Method.MATH_VERIFY, answer, *shown, f"not comparable: {why}")
+    return CheckResult(Verdict.INCORRECT, Method.MATH_VERIFY, answer, *shown, f"math-verify says different ({why})")
+
+
+def _symbols_of(text: str) -> list[str]:
+    return re.findall(r"\\[A-Za-z]+|[^\W_]|[-+=<>/^!]", untext(tidy(text)).replace("{", "").replace("}", ""))
+
+
+_TOWER = re.compile(r"\^\s*\{?[^{}^]{0,40}\^|\d{7,}\s*!|!\s*!|\^\s*\{?\s*-?\d{5,}|\d{300,}")
+
+
+def tame(text: str) -> bool:
+    """Whether sympy can be trusted with a text: short, flat, no towers of powers or huge factorials."""
+    if len(text) > 1_000 or _TOWER.search(text):
+        return False
+    depth = deepest = 0
+    for char in text:
+        depth += (char in "({[") - (char in ")}]")
+        deepest = max(deepest, depth)
+    return deepest <= 25
+
+
+def _is_text(gold: str) -> bool:
+    plain = re.sub(r"\\[A-Za-z]+", " ", untext(tidy(gold)))
+    return len(re.findall(r"[^\W\d_]{2,}", plain)) >= 2

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Callable
 from functools import partial
 
 MAX_ANSWER = 4_000
@@ -53,11 +54,9 @@ _SPACES = re.compile(r"(?<!\\)\\(?:[,;:! >]|\s)|~")
 _DOLLARS = re.compile(r"(?<!\\)\$+|\\[()\[\]]")
 _HTML = re.compile(r"<(sup|sub)>([^<>]{0,200})</\1>")
 _FONTS = re.compile(
-    r"\\(?:mathrm|mathbf|mathit|mathsf|mathcal|boldsymbol|bm|operatorname\*?|mathop|mathord|ensuremath|displaylimits)(?=\s*\{)"
+    r"\\(?:mathbf|mathit|mathsf|mathcal|boldsymbol|bm|mathop|mathord|ensuremath|displaylimits)(?=\s*\{)"
 )
-_TEXTS = re.compile(
-    r"\\(?:textbf|textit|textrm|textsf|texttt|textnormal|emph|mbox|hbox|text|mathtext|underline)\s*(?=\{)"
-)
+_BARE_FONT = re.compile(r"\\(?:mathrm|operatorname\*?)\s+(?=[A-Za-z]\b)")
 _FRACTIONS = re.compile(r"\\[dtc]frac(?![A-Za-z])")
 _BINOMS = re.compile(r"\\[dt]binom(?![A-Za-z])")
 _SPACE = re.compile(r"\s+")
@@ -118,7 +117,7 @@ def tidy(text: str) -> str:
         text = pattern.sub(replacement, text)
     text = _FRACTIONS.sub(r"\\frac", text)
     text = _BINOMS.sub(r"\\binom", text)
-    text = _FONTS.sub("", text)
+    text = _BARE_FONT.sub("", _FONTS.sub("", text))
     text = _DRESS.sub(" ", text)
     return _SPACE.sub(" ", text).strip()
 
@@ -143,24 +142,47 @@ def _dollars(text: str) -> str:
 
 def words(text: str) -> str:
     """Lower-case words and digits only, for comparing text answers."""
-    text = _TEXTS.sub("", tidy(text)).casefold()
+    text = untext(tidy(text)).casefold()
     return " ".join(re.findall(r"[^\W_]+", unicodedata.normalize("NFKC", text)))
 
 
 _END = re.compile(r"[\s.,;:!?。]+$")
 _TEXT_BLOCK = re.compile(
-    r"\\(?:textbf|textit|textrm|textsf|texttt|textnormal|emph|mbox|hbox|text|underline)\s*\{([^{}]*)\}"
+    r"\\(?:textbf|textit|textrm|textsf|texttt|textnormal|emph|mbox|hbox|text|mathtext|underline|mathrm|operatorname\*?)"
+    r"\s*\{([^{}]*)\}"
 )
 
 
 def untext(text: str) -> str:
-    r"""Replace `\text{...}` by its content."""
+    r"""Replace `\text{...}` and `\mathrm{...}` by their content."""
+    return _unbox(text, lambda match: f" {match[1]} " if len(match[1]) > 1 else match[1])
+
+
+def quote_text(text: str) -> str:
+    r"""Replace `\text{...}` by its content in double quotes, so that a parser can tell `5\text{ m}` from `5m`.
+
+    Single letters that are answers or constants of their own (`\text{E}`, `\mathrm{e}`) and function names stay bare.
+    """
+    return _unbox(text, _quoted)
+
+
+def _unbox(text: str, replace: Callable[[re.Match[str]], str]) -> str:
     for _ in range(3):
-        changed = _TEXT_BLOCK.sub(r" \1 ", text)
+        changed = _TEXT_BLOCK.sub(replace, text)
         if changed == text:
             break
         text = changed
     return text
+
+
+_BARE = re.compile(
+    r"\s*(?:[A-Zdei]|sin|cos|tan|cot|sec|csc|arc\w+|ln|log|lg|exp|lcm|gcd|max|min|and|or|[^A-Za-z]*)\s*"
+)
+
+
+def _quoted(match: re.Match[str]) -> str:
+    inner = match[1].replace('"', " ")
+    return f" {inner} " if _BARE.fullmatch(inner) else f' "{inner}" '
 
 
 def literal(text: str) -> str:

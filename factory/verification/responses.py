@@ -58,7 +58,7 @@ def verify_responses(
 
 def requests_of(responses: pl.DataFrame) -> Iterator[CheckRequest | CheckResult]:
     """One check a row, or its result where the response's status leaves nothing to check."""
-    names = ("content", "response", "status", "answer", "answer_kind", "choices", "metadata")
+    names = ("content", "response", "status", "answer", "answer_kind", "choices", "metadata", "problem")
     columns = {name: responses.get_column(name).to_list() for name in names if name in responses.columns}
     for index in range(responses.height):
         row = {name: values[index] for name, values in columns.items()}
@@ -89,6 +89,7 @@ def _request(row: dict[str, Any]) -> CheckRequest | CheckResult:
         row.get("answer_kind"),
         tuple(str(c) for c in choices) if choices else None,
         metadata if isinstance(metadata, str) else None,
+        row.get("problem"),
     )
 
 

@@ -33,7 +33,7 @@ class CheckRequest:
     """One response to check against one gold answer.
 
     `response` is the answer part, or a whole completion with think tags. `metadata` is JSON that a checker may need:
-    a reasoning-gym entry, unit tests of a code problem.
+    a reasoning-gym entry, unit tests of a code problem. The `problem` text helps to tell dummy symbols from given ones.
     """
 
     response: str
@@ -41,6 +41,7 @@ class CheckRequest:
     answer_kind: str | None = None
     choices: tuple[str, ...] | None = None
     metadata: str | None = None
+    problem: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

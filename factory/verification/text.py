@@ -14,9 +14,38 @@ def check_text(gold: str, answer: str) -> CheckResult:
     want, got = _content(gold), _content(answer)
     if want == got and (want or literal(gold) == literal(answer)):
         return CheckResult(Verdict.CORRECT, Method.TEXT, answer, want, got)
+    if same_fact(gold, answer):
+        return CheckResult(Verdict.CORRECT, Method.TEXT, answer, want, got, "states the same fact")
     return CheckResult(Verdict.INCORRECT, Method.TEXT, answer, want, got, "the words differ")
 
 
 def _content(text: str) -> str:
     kept = [word for word in words(text).split() if word not in _ARTICLES]
     return " ".join(kept or words(text).split())
+
+
+_OPPOSITES = (
+    ("odd", "even"), ("yes", "no"), ("true", "false"), ("increasing", "decreasing"), ("positive", "negative"),
+    ("rational", "irrational"), ("converges", "diverges"), ("convergent", "divergent"), ("prime", "composite"),
+    ("possible", "impossible"), ("finite", "infinite"), ("larger", "smaller"), ("greater", "less"),
+    ("parallel", "perpendicular"), ("even", "neither"), ("odd", "neither"),
+)  # fmt: skip
+_DENIALS = frozenset({"not", "no", "never", "neither", "cannot", "isn", "t", "non"})
+
+
+def same_fact(gold: str, answer: str) -> bool:
+    """Whether a sentence and a single word state the same of a pair of opposites: "... is odd" and "odd"."""
+    want, got = words(gold).split(), words(answer).split()
+    if not want or not got or min(len(want), len(got)) > 2:
+        return False
+    for pair in _OPPOSITES:
+        if _stance(want, pair) and _stance(want, pair) == _stance(got, pair):
+            return bool(len(want) == 1 or len(got) == 1)
+    return False
+
+
+def _stance(text: list[str], pair: tuple[str, str]) -> str | None:
+    found = [word for word in pair if word in text]
+    if len(found) != 1 or (len(text) > 1 and _DENIALS & set(text) - set(pair)):
+        return None
+    return found[0]
