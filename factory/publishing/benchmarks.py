@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,19 +30,22 @@ class Looked:
     hits: list[Hit]
 
 
-def benchmark_rows(shards: dict[str, Path], identifier: Callable[[list[str]], str]) -> Looked:
-    """Compare every distinct question in the shards with all shipped benchmark indices.
+def benchmark_rows(
+    shards: dict[str, Path], identifier: Callable[[list[str]], str], against: Sequence[str] = ("all",)
+) -> Looked:
+    """Compare every distinct question in the shards with benchmark indices.
 
     Args:
         shards: path in the repository to Parquet file.
         identifier: chooses the column that names a row.
+        against: index names or paths; everything that ships by default.
 
     Raises:
         FactoryError: no index is installed.
     """
     from factory.decontamination import decontaminate, load_index
 
-    index = load_index(["all"])
+    index = load_index(against)
     problems = sum(len(benchmark.ids) for benchmark in index.benchmarks)
     if not problems:
         raise FactoryError(
@@ -50,7 +53,7 @@ def benchmark_rows(shards: dict[str, Path], identifier: Callable[[list[str]], st
         )
     questions = pl.concat([_questions(name, path, identifier) for name, path in shards.items()])
     questions = questions.unique("problem", keep="first", maintain_order=True)
-    found = decontaminate(questions, index, DecontaminationSection(against=["all"]), fields=["problem"])
+    found = decontaminate(questions, index, DecontaminationSection(against=list(against)), fields=["problem"])
     hits = [
         Hit(row["row_id"], f"a benchmark problem ({row['reason']}: {_where(row)})")
         for row in found.dropped.iter_rows(named=True)
@@ -59,7 +62,10 @@ def benchmark_rows(shards: dict[str, Path], identifier: Callable[[list[str]], st
 
 
 def _questions(name: str, path: Path, identifier: Callable[[list[str]], str]) -> pl.DataFrame:
-    """The distinct questions of a shard: user messages, or the problem column; `id` names shard and row."""
+    """The distinct questions of a shard: user messages, the problem column, or the problem of a dropped row.
+
+    `id` names the shard and the row.
+    """
     frame = pl.scan_parquet(path)
     schema = frame.collect_schema()
     if "prompt" in schema:
@@ -67,10 +73,13 @@ def _questions(name: str, path: Path, identifier: Callable[[list[str]], str]) ->
         text = as_text(schema["prompt"], users)
     elif "problem" in schema:
         text = pl.col("problem")
+    elif "row" in schema:
+        text = pl.col("row").str.json_path_match("$.problem")
     else:
         return pl.DataFrame(schema={"id": pl.String, "problem": pl.String})
     row = pl.concat_str(pl.lit(f"{name}: row "), pl.col(identifier(schema.names())))
-    return frame.select(id=row, problem=text).unique("problem", keep="first", maintain_order=True).collect()
+    distinct = frame.select(id=row, problem=text).drop_nulls().unique("problem", keep="first", maintain_order=True)
+    return distinct.collect(engine="streaming")
 
 
 def _where(row: dict[str, str | None]) -> str:

@@ -85,7 +85,17 @@ def facts(tables: Tables) -> list[Fact]:
             "ORDER BY folder, name",
             "totals",
         ),
-        _named("decontamination", "Decontamination certificate", "step LIKE 'decontaminate%'"),
+        Fact(
+            "benchmarks",
+            "Benchmarks checked against",
+            "SELECT DISTINCT benchmark, problems, revision, licence FROM checked_against ORDER BY benchmark",
+            "checked_against",
+        ),
+        _named(
+            "decontamination",
+            "Decontamination certificate",
+            "step LIKE 'decontaminate%' AND name NOT LIKE 'certificate.benchmarks.%'",
+        ),
         _named("deduplication", "Deduplication audit", "step LIKE 'dedup%'"),
         _named("verification", "Verifier: counts and measured errors", "step LIKE 'verify%'"),
         _named("pairs", "Lint of the preference pairs", "step LIKE 'preference%' OR step LIKE 'pairs%'"),

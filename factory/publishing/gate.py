@@ -87,7 +87,9 @@ def check_files(files: dict[str, Path], *, vouched: Collection[str] = ()) -> dic
     for name, path in files.items():
         if name not in shards:
             for line, kind in secrets_in_text(path.read_text("utf-8", "replace")):
-                raise Refused(f"{name}:{line} holds a secret ({kind})", do="take it out of the recipe and run again")
+                raise Refused(
+                    f"{name}:{line} holds a secret ({kind})", do="take it out of the recipe and run again"
+                )
     return _check_benchmarks(shards)
 
 

@@ -7,6 +7,7 @@
 | `ledger` | `position, folder, step, unit, rows_in, rows_out, rows_dropped`, one row a step |
 | `ledger_dropped` | `folder, step, reason, rows` |
 | `totals` | `folder, step, name, value, text`: what the manifests count, nested names joined by dots |
+| `checked_against` | `folder, benchmark, problems, revision, licence`: the benchmarks of every certificate |
 | `settings` | the same of the settings with which each step ran |
 | `evaluation` | `stage, benchmark, name, value`: what the evaluations measured |
 """
@@ -47,6 +48,8 @@ ORDER = (
 """Folders of a run in the order in which rows flow through them."""
 DROPPED_COUNTS = {"folder": pl.String, "step": pl.String, "reason": pl.String, "rows": pl.Int64}
 NAMED = {"folder": pl.String, "step": pl.String, "name": pl.String, "value": pl.Float64, "text": pl.String}
+CHECKED = {"folder": pl.String, "benchmark": pl.String, "problems": pl.Int64}
+CHECKED |= {"revision": pl.String, "licence": pl.String}
 EVALUATION = {"stage": pl.String, "benchmark": pl.String, "name": pl.String, "value": pl.Float64}
 
 Tables = dict[str, pl.LazyFrame]
@@ -96,18 +99,29 @@ def manifests(run: Path) -> list[tuple[str, dict[str, Any]]]:
 def _books(run: Path) -> Tables:
     ledger: list[dict[str, Any]] = []
     dropped: list[dict[str, Any]] = []
+    checked: list[dict[str, Any]] = []
     named: dict[str, list[dict[str, Any]]] = {"totals": [], "settings": []}
     for position, (folder, manifest) in enumerate(manifests(run)):
         about = {"folder": folder, "step": manifest["step"]}
         ledger.append({name: manifest.get(name) for name in LEDGER} | about | {"position": position})
         dropped += [{**about, "reason": reason, "rows": n} for reason, n in manifest["dropped"].items()]
+        for facts in _certified(manifest):
+            problems = {"folder": folder, "benchmark": facts.get("name"), "problems": facts.get("rows")}
+            checked.append(problems | {name: facts.get(name) for name in ("revision", "licence")})
         for table, rows in named.items():
             rows += [{**about, **leaf} for leaf in _leaves(manifest.get(table) or {})]
     return {
         "ledger": pl.LazyFrame(ledger, schema=LEDGER),
         "ledger_dropped": pl.LazyFrame(dropped, schema=DROPPED_COUNTS),
+        "checked_against": pl.LazyFrame(checked, schema=CHECKED),
         **{table: pl.LazyFrame(rows, schema=NAMED) for table, rows in named.items()},
     }
+
+
+def _certified(manifest: dict[str, Any]) -> list[dict[str, Any]]:
+    """The benchmarks that a decontamination step checked against."""
+    found = (manifest.get("totals") or {}).get("certificate", {}).get("benchmarks", [])
+    return [facts for facts in found if isinstance(facts, dict)]
 
 
 def _leaves(value: Any, name: str = "") -> Iterator[dict[str, Any]]:

@@ -142,10 +142,11 @@ def test_the_funnel_follows_the_flow(finished_run: Path) -> None:
 
 
 def test_nested_totals_become_rows(run: Path) -> None:
-    found = answer(run_tables(run))["decontamination"].rows
-    assert found.rows() == [
-        ("problems/clean", "certificate.benchmarks.0", None, "gsm8k_test"),
-        ("problems/clean", "certificate.rows", 1.0, None),
+    answers = answer(run_tables(run))
+    assert answers["benchmarks"].rows.rows() == [("gsm8k_test", 1319, "3101c7d", "MIT")]
+    assert answers["decontamination"].rows.rows() == [
+        ("problems/clean", "certificate.rows", 31.0, None),
+        ("problems/clean", "certificate.rows_found.gsm8k_test.exact", 1.0, None),
     ]
 
 

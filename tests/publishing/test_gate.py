@@ -193,3 +193,71 @@ def test_ordinary_mathematics_holds_no_secret(run: Path, make) -> None:
         "task-oriented sk-learn hf_ AKIA eyJ https://example.org/a:b 2:3@4 \\frac{sk}{-1}"
     )
     check_files(with_rows(run, rows, make))
+
+
+EXAM = (
+    "A photon of wavelength 532 nanometres strikes a caesium plate whose work function is 2.14 electronvolts; "
+    "which of the four listed kinetic energies do the ejected electrons reach at most?"
+)
+"""Stands for a row of a benchmark whose makers ask that it never appears in plain text."""
+
+
+@pytest.fixture
+def exam(tmp_path: Path) -> Path:
+    path = tmp_path / "secret_exam.jsonl"
+    path.write_text(json.dumps({"id": "exam-17", "problem": EXAM, "answer": "B"}) + "\n")
+    return path
+
+
+@pytest.mark.parametrize(
+    "dress", [EXAM, EXAM.upper().replace(" ", "  "), f"Solve this.\n\n{EXAM}\n\nThink first."]
+)
+def test_a_benchmark_row_is_refused_by_name(
+    run: Path, make, exam: Path, monkeypatch: pytest.MonkeyPatch, dress: str
+) -> None:
+    real = gate.benchmark_rows
+    monkeypatch.setattr(
+        gate, "benchmark_rows", lambda shards, identifier: real(shards, identifier, [str(exam)])
+    )
+    rows = make.completions(12)
+    files = with_rows(run, rows, make)
+    assert check_files(files)["benchmark_problems"] == 1
+    rows[5]["prompt"] = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": dress}]
+    files = with_rows(run, rows, make)
+    with pytest.raises(
+        Refused, match=f"sft/.*row {rows[5]['response_id']} repeats a benchmark problem.*secret_exam"
+    ):
+        check_files(files)
+
+
+def test_a_benchmark_row_among_the_rollouts_is_refused(
+    run: Path, make, exam: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = gate.benchmark_rows
+    monkeypatch.setattr(
+        gate, "benchmark_rows", lambda shards, identifier: real(shards, identifier, [str(exam)])
+    )
+    part = RunLayout(run).rollouts / "part-00000.parquet"
+    frame = pl.read_parquet(part)
+    problems = [EXAM if i == 8 else text for i, text in enumerate(frame["problem"])]
+    frame.with_columns(problem=pl.Series(problems)).write_parquet(part)
+    with pytest.raises(
+        Refused, match=f"rollouts/.*row {frame['response_id'][8]} repeats a benchmark problem"
+    ):
+        check_files(build_release(run).paths)
+
+
+def test_a_benchmark_row_among_the_dropped_is_refused(
+    run: Path, exam: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from factory.store.writer import StepWriter
+    from schemas import LABELLED
+
+    real = gate.benchmark_rows
+    monkeypatch.setattr(gate, "benchmark_rows", lambda shards, identifier: real(shards, identifier, [str(exam)]))
+    row = {"step": "label", "row_id": "r-9", "problem_id": "p-000000", "reason": "repetitive"}
+    with StepWriter(RunLayout(run).labelled, "label", LABELLED) as writer:
+        writer.drop(pl.DataFrame([row | {"row": json.dumps({"problem": EXAM})}]))
+        writer.finish(rows_in=1)
+    with pytest.raises(Refused, match="dropped/.*row r-9 repeats a benchmark problem"):
+        check_files(build_release(run).paths)

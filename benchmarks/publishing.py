@@ -1,0 +1,153 @@
+"""Export of a training set: speed, memory against size, reproducibility, and what a small change costs on the Hub.
+
+    python -m benchmarks.publishing [--megabytes 400 1600]
+
+Rows are long traces of random words. Memory is the peak of a process that does nothing else. The cost of a change
+is measured as the Hub's storage does: files are cut into chunks by content, chunks that are there already cost
+nothing (here with FastCDC-like cuts of 64 KiB in the mean).
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pyarrow.parquet as pq
+
+from factory.steps import export
+from factory.store.writer import StepWriter
+from schemas import COMPLETION
+
+WORDS = 2_600
+"""Words a trace: about 16 KB."""
+
+
+def rows(start: int, count: int, vocabulary: list[str]) -> pl.DataFrame:
+    generator = np.random.default_rng(start)
+    # Zipf-like words compress about as prose does.
+    picks = np.minimum(generator.zipf(1.15, (count, WORDS)), len(vocabulary)) - 1
+    texts = [" ".join(vocabulary[i] for i in line) for line in picks.tolist()]
+    order = generator.permutation(count)
+    return pl.DataFrame(
+        {
+            "prompt": [
+                [{"role": "user", "content": f"Problem {start + i}: what follows?"}] for i in range(count)
+            ],
+            "completion": [[{"role": "assistant", "content": f"<think>\n{t}\n</think>\n\n7"}] for t in texts],
+            "problem_id": [
+                f"p-{hashlib.sha256(str(start + i).encode()).hexdigest()[:16]}" for i in order.tolist()
+            ],
+            "source": "synthetic",
+            "licence": "MIT",
+            "response_id": [f"r-{start + i:032d}" for i in range(count)],
+            "teacher": "none",
+            "model": "none",
+            "completion_tokens": WORDS,
+        },
+        schema_overrides={"completion_tokens": pl.Int32},
+    )
+
+
+def make(folder: Path, megabytes: int, vocabulary: list[str]) -> int:
+    batch, total, count = 1_000, 0, 0
+    with StepWriter(folder, "select", COMPLETION) as writer:
+        while total < megabytes * 2**20:
+            frame = rows(count, batch, vocabulary)
+            writer.keep(frame)
+            total += int(frame.estimated_size())
+            count += batch
+        writer.finish(rows_in=count)
+    return count
+
+
+def exported(source: Path, out: Path) -> dict:
+    """Export in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.publishing", "--child", str(source), str(out)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def child(source: Path, out: Path) -> None:
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    began = time.perf_counter()
+    manifest = export.run(source, out, COMPLETION)
+    seconds = time.perf_counter() - began
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    facts = {"seconds": round(seconds, 2), "peak_mb": peak // 1024, "imports_mb": before // 1024}
+    print(json.dumps(facts | {"digest": manifest["output_digest"], **manifest["totals"]}))
+
+
+def chunks(path: Path) -> dict[str, int]:
+    """Content-defined chunks of a file: digest to size. A rolling sum over 48 bytes decides, 64 KiB in the mean."""
+    data = np.frombuffer(path.read_bytes(), np.uint8)
+    table = np.random.default_rng(7).integers(0, 2**32, 256, dtype=np.uint64)
+    sums = np.cumsum(table[data], dtype=np.uint64)
+    window = sums[48:] - sums[:-48]
+    window ^= window >> np.uint64(17)
+    cuts = np.flatnonzero(window * np.uint64(0x9E3779B97F4A7C15) >> np.uint64(48) == 0) + 48
+    borders = [0, *cuts.tolist(), len(data)]
+    found = {}
+    for a, b in zip(borders, borders[1:], strict=False):
+        found[hashlib.sha256(data[a:b]).hexdigest()] = b - a
+    return found
+
+
+def change(source: Path, folder: Path, content_defined: bool) -> float:
+    """Share of the bytes that are new after one row in a hundred was inserted, all over the sorted set."""
+    original = pl.read_parquet(sorted((source).glob("part-*.parquet"))).sort("problem_id", "response_id")
+    kept = original.filter(pl.int_range(pl.len()) % 100 != 50)
+    sizes = []
+    for name, frame in (("before", kept), ("after", original)):
+        table = COMPLETION.conform(frame.to_arrow())
+        path = folder / f"{name}.parquet"
+        options = {"compression": "zstd", "row_group_size": 2_000}
+        pq.write_table(table, path, use_content_defined_chunking=content_defined, **options)
+        sizes.append(chunks(path))
+    new = sum(size for key, size in sizes[1].items() if key not in sizes[0])
+    return round(new / sum(sizes[1].values()), 4)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--megabytes", type=int, nargs="+", default=[400, 1600])
+    parser.add_argument("--child", type=Path, nargs=2)
+    arguments = parser.parse_args()
+    if arguments.child:
+        child(*arguments.child)
+        return
+    generator = np.random.default_rng(0)
+    letters = np.array(list("abcdefghijklmnopqrstuvwxyz"))
+    vocabulary = ["".join(generator.choice(letters, generator.integers(2, 9))) for _ in range(20_000)]
+    results = []
+    with tempfile.TemporaryDirectory() as scratch:
+        for size in arguments.megabytes:
+            source = Path(scratch) / f"in-{size}"
+            count = make(source, size, vocabulary)
+            first = exported(source, Path(scratch) / f"out-{size}")
+            again = exported(source, Path(scratch) / f"again-{size}")
+            results.append(
+                {"megabytes": size, "rows": count, **first, "same_bytes": first["digest"] == again["digest"]}
+            )
+        small = Path(scratch) / f"in-{min(arguments.megabytes)}"
+        new = {
+            name: change(small, Path(scratch), cdc)
+            for name, cdc in (("content_defined", True), ("fixed", False))
+        }
+    print(json.dumps({"export": results, "new_bytes_after_1_percent_inserted": new}, indent=2))
+
+
+if __name__ == "__main__":
+    main()
