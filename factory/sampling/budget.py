@@ -6,10 +6,8 @@ spent. Spent + reserved never exceeds the cap, so the cap holds however long the
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 
-from factory.errors import Stopped
 from factory.sampling.sampler import Completion, SampleRequest
 
 
@@ -58,7 +56,6 @@ class Budget:
         self.usd, self.tokens = spent_usd, spent_tokens
         self.reserved_usd, self.reserved_tokens = 0.0, 0
         self.held: dict[int, Worst] = {}
-        self._changed = asyncio.Condition()
 
     def fits(self, worst: Worst) -> bool:
         """True when the worst case of one more request stays below the caps."""
@@ -78,24 +75,12 @@ class Budget:
         self.reserved_tokens += worst.tokens
         return True
 
-    async def reserve(self, request: SampleRequest) -> None:
-        """Reserve the worst case, waiting for answers in flight to give some of theirs back.
-
-        Raises:
-            Stopped: it does not fit and nothing is in flight that could change that.
-        """
-        while not self.try_reserve(request):
-            if not self.held:
-                raise Stopped(self.why(worst_case(request, self.prices)), do="raise the cap and run it again")
-            async with self._changed:
-                await self._changed.wait()
-
     def charge(self, completion: Completion) -> None:
         """Count the cost of an attempt that did not become an answer."""
         self.usd += completion.usd or 0.0
         self.tokens += completion.completion_tokens or 0
 
-    async def settle(self, request: SampleRequest, completion: Completion | None) -> None:
+    def settle(self, request: SampleRequest, completion: Completion | None) -> None:
         """Turn a reservation into what was spent; None when nothing came of it."""
         worst = self.held.pop(id(request), None)
         if worst is not None:
@@ -103,11 +88,10 @@ class Budget:
             self.reserved_tokens -= worst.tokens
         if completion is not None:
             self.charge(completion)
-        async with self._changed:
-            self._changed.notify_all()
 
-    def why(self, worst: Worst) -> str:
+    def why(self, request: SampleRequest) -> str:
         """One line for the user: which cap is spent."""
+        worst = worst_case(request, self.prices)
         if self.max_usd is not None and self.usd + worst.usd > self.max_usd:
             return (
                 f"budget spent: ${self.usd:,.4f} of ${self.max_usd:,.4f} spent, and one more request may cost "

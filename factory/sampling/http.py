@@ -143,7 +143,9 @@ class HttpSampler:
                 else:
                     reply.whole(await response.read())
         except (aiohttp.ConnectionTimeoutError, aiohttp.ClientConnectorError) as error:
-            raise RetryableError(f"cannot reach {endpoint.url}: {error}", Trouble.UNREACHABLE) from error
+            raise RetryableError(
+                f"cannot reach {endpoint.base} ({_reason(error)})", Trouble.UNREACHABLE
+            ) from error
         except TimeoutError as error:
             message = f"no token for {self.gap_seconds:g} s"
             raise RetryableError(message, Trouble.STALLED, partial=reply.partial()) from error
@@ -196,6 +198,10 @@ class HttpSampler:
             return completion
         usd = prices.cost(completion.prompt_tokens or 0, completion.completion_tokens or 0)
         return replace(completion, usd=usd)
+
+
+def _reason(error: Exception) -> str:
+    return str(getattr(error, "os_error", None) or error or type(error).__name__)[:200]
 
 
 def _message(text: str) -> str:

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 
+from factory.errors import Stopped
 from factory.sampling.budget import Budget
 from factory.sampling.rows import to_completion, to_stored
 from factory.sampling.sampler import Completion, RemoteSampler, Sampler, SampleRequest
@@ -161,7 +162,9 @@ class _Buyer:
                     await self._batch(group)
                     group = []
                     await asyncio.gather(*self.keeping)
-                    await self.budget.reserve(request)
+                    if not self.budget.try_reserve(request):
+                        why = self.budget.why(request)
+                        raise Stopped(why, do="raise the cap and run the same command again")
                 group.append(request)
                 if len(group) >= batch:
                     await self._batch(group)
@@ -188,7 +191,7 @@ class _Buyer:
 
     async def _keep_and_settle(self, request: SampleRequest, completion: Completion) -> None:
         await self.keep(request, completion)
-        await self.budget.settle(request, completion)
+        self.budget.settle(request, completion)
 
     async def keep(self, request: SampleRequest, completion: Completion) -> None:
         """Make a completion durable, then count it."""

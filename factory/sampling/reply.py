@@ -98,7 +98,7 @@ class Reply:
             status=status,
             finish_reason=self._finish,
             prompt_tokens=_count(self._usage.get("prompt_tokens")),
-            completion_tokens=_count(self._usage.get("completion_tokens")) or (self._chunks or None),
+            completion_tokens=_count(self._usage.get("completion_tokens")) or self._estimate(),
             reasoning_tokens=_count(details.get("reasoning_tokens")) if isinstance(details, dict) else None,
             served_model=self._model,
         )
@@ -108,6 +108,11 @@ class Reply:
         if not self._reasoning and not self._content:
             return None
         return self.completion()
+
+    def _estimate(self) -> int | None:
+        """Tokens of a reply without usage: its chunks, or a quarter of its characters when chunks hold several."""
+        characters = sum(map(len, self._reasoning)) + sum(map(len, self._content))
+        return (self._chunks if characters < 12 * self._chunks else characters // 4) or None
 
     def _event(self, data: Mapping[str, Any]) -> None:
         if data.get("error"):

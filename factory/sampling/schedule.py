@@ -7,6 +7,7 @@ import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field, replace
 
+from factory.errors import FactoryError, Stopped
 from factory.sampling.budget import Budget
 from factory.sampling.failures import RetryableError, Trouble
 from factory.sampling.limiter import AdaptiveLimit
@@ -18,13 +19,17 @@ TRIES = 8
 """Attempts at one request that meets server trouble; refusals (429) do not count, they are waited out."""
 REFUSALS = 100
 LONGEST_PAUSE = 60.0
+UNREACHABLE_TRIES = 3
+"""Attempts at an endpoint that never answered anything, before the job gives up."""
+FAILURES_IN_ROW = 25
+"""Requests that failed for good without one success between them, before the job stops."""
 
 Done = Callable[[SampleRequest, Completion], Awaitable[None]]
 
 
 @dataclass(slots=True)
 class Schedule:
-    """What may be in flight. One for each job; `limit` and counters can be watched while it runs."""
+    """What may be in flight. One for each job; `limit` and the counters can be watched while it runs."""
 
     limit: AdaptiveLimit = field(default_factory=AdaptiveLimit)
     rates: RateLimiter = field(default_factory=lambda: RateLimiter(RateLimits()))
@@ -34,7 +39,10 @@ class Schedule:
     refusals: int = 0
     troubles: int = 0
     paused_until: float = 0.0
+    answered: int = 0
+    failures_in_row: int = 0
     _freed: asyncio.Event = field(default_factory=asyncio.Event)
+    _error: BaseException | None = None
 
     async def run(
         self,
@@ -46,41 +54,58 @@ class Schedule:
         """Ask for every request and hand each completion to `done`, which is awaited outside of the slot.
 
         Raises:
-            Whatever `done`, the budget or the sampler raises that is not retryable; what is in flight is cancelled
-            then, except after the budget is spent: answers that are already paid for are waited for.
+            Stopped: the budget is spent (answers in flight are waited for), or the endpoint only fails.
+            FactoryError: the endpoint cannot be reached at all.
+            Whatever else `done` or the sampler raise; what is in flight is cancelled then.
         """
         tasks: set[asyncio.Task[None]] = set()
+        self._error = None
+
+        def ended(task: asyncio.Task[None]) -> None:
+            tasks.discard(task)
+            if not task.cancelled() and task.exception() is not None:
+                self._error = self._error or task.exception()
+            self._freed.set()
+
         try:
             async for request in requests:
-                await self._room(tasks)
-                try:
-                    await self._reserve(budget, request, tasks)
-                except Exception:
-                    await _settle_all(tasks)
-                    raise
+                # Twice the limit may be under way, so that those that wait for a retry or a commit do not block.
+                while self.in_flight >= self.limit.limit or len(tasks) >= 2 * self.limit.limit + 64:
+                    await self._wait()
+                if not await self._reserved(budget, request, tasks):
+                    await self._drain(tasks)
+                    raise Stopped(budget.why(request), do="raise the cap and run the same command again")
                 task = asyncio.create_task(self._one(sampler, request, budget, done))
                 tasks.add(task)
-            await _settle_all(tasks)
+                task.add_done_callback(ended)
+            await self._drain(tasks)
         finally:
-            for task in tasks:
+            left = list(tasks)
+            for task in left:
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.gather(*left, return_exceptions=True)
 
-    async def _reserve(self, budget: Budget, request: SampleRequest, tasks: set[asyncio.Task[None]]) -> None:
-        if not budget.try_reserve(request):
-            waiting = asyncio.ensure_future(budget.reserve(request))
-            while not waiting.done():
-                await asyncio.wait({waiting, *tasks}, return_when=asyncio.FIRST_COMPLETED)
-                _reap(tasks)
-            waiting.result()
-
-    async def _room(self, tasks: set[asyncio.Task[None]]) -> None:
-        """Wait until one more may be started. Twice the limit may be out, so that those waiting do not block."""
-        _reap(tasks)
-        while self.in_flight >= self.limit.limit or len(tasks) >= 2 * self.limit.limit + 64:
-            self._freed.clear()
+    async def _wait(self) -> None:
+        """Wait until something changes; raise what a request raised."""
+        self._freed.clear()
+        if self._error is None:
             await self._freed.wait()
-            _reap(tasks)
+        if self._error is not None:
+            raise self._error
+
+    async def _drain(self, tasks: set[asyncio.Task[None]]) -> None:
+        while tasks:
+            await self._wait()
+        if self._error is not None:
+            raise self._error
+
+    async def _reserved(self, budget: Budget, request: SampleRequest, tasks: set[asyncio.Task[None]]) -> bool:
+        """Reserve the request's worst case, waiting for what is in flight; False when that cannot help."""
+        while not budget.try_reserve(request):
+            if not tasks:
+                return False
+            await self._wait()
+        return True
 
     async def _one(self, sampler: RemoteSampler, request: SampleRequest, budget: Budget, done: Done) -> None:
         completion: Completion | None = None
@@ -88,8 +113,21 @@ class Schedule:
             completion = await self._persist(sampler, request, budget)
             await done(request, completion)
         finally:
-            await budget.settle(request, completion)
+            budget.settle(request, completion)
             self._freed.set()
+        self._watch_failures(completion)
+
+    def _watch_failures(self, completion: Completion) -> None:
+        """Stop a job whose endpoint is down, before every request of it has failed."""
+        if completion.status != ResponseStatus.FAILED:
+            self.failures_in_row = 0
+            return
+        self.failures_in_row += 1
+        if self.failures_in_row >= FAILURES_IN_ROW:
+            raise Stopped(
+                f"{self.failures_in_row} requests in a row failed, the last one with: {completion.error}",
+                do="run the same command again when the endpoint is well; nothing that was bought is lost",
+            )
 
     async def _persist(self, sampler: RemoteSampler, request: SampleRequest, budget: Budget) -> Completion:
         tried = refused = 0
@@ -107,12 +145,17 @@ class Schedule:
                     tried += 1
                     self.troubles += 1
                     self.limit.troubled()
+                if error.trouble == Trouble.UNREACHABLE and not self.answered and tried >= UNREACHABLE_TRIES:
+                    raise FactoryError(
+                        str(error), do="check --base-url, and that the server is up"
+                    ) from error
                 if tried >= self.tries or refused >= REFUSALS:
                     return failed(error)
                 if error.partial is not None:
                     budget.charge(error.partial)
                 await self._pause(error, tried + refused)
             else:
+                self.answered += 1
                 self.limit.succeeded(self.in_flight + 1)
                 return completion
 
@@ -159,16 +202,3 @@ def failed(error: RetryableError) -> Completion:
     """The completion of a request on which every attempt failed: what had arrived, and why it ended."""
     partial = error.partial or Completion(None, None, ResponseStatus.FAILED)
     return replace(partial, status=ResponseStatus.FAILED, error=str(error))
-
-
-def _reap(tasks: set[asyncio.Task[None]]) -> None:
-    """Forget finished tasks; raise what one of them raised."""
-    for task in [task for task in tasks if task.done()]:
-        tasks.discard(task)
-        task.result()
-
-
-async def _settle_all(tasks: set[asyncio.Task[None]]) -> None:
-    while tasks:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        _reap(tasks)

@@ -228,6 +228,8 @@ class ResponseStore:
         if self._broken is not None:
             done.set_exception(self._broken)
         else:
+            # Running, so that nobody can cancel it: what was handed over is written whoever still waits for it.
+            done.set_running_or_notify_cancel()
             self._queue.put(_Put(stored, wire, job, done))
         return done
 

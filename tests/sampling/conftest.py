@@ -1,13 +1,21 @@
-"""A tiny real checkpoint, built in code."""
+"""A tiny real checkpoint built in code, and a server that fails on purpose."""
 
+import json
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import polars as pl
 import pytest
 
-torch = pytest.importorskip("torch")
+SERVER = Path(__file__).parents[1] / "servers" / "fault_server.py"
 
 
 @pytest.fixture(scope="session")
 def checkpoint(tmp_path_factory):
     """A random Llama of 50 k parameters with a byte-level tokenizer and a chat template."""
+    torch = pytest.importorskip("torch")
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers
     from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
@@ -38,3 +46,59 @@ def checkpoint(tmp_path_factory):
     LlamaForCausalLM(config).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
+
+
+@pytest.fixture
+def serve():
+    """Start fault servers: `serve(faults={...}, ...)` returns a client of one; all are stopped at the end."""
+    started = []
+
+    def start(**settings):
+        started.append(FaultServer(settings))
+        return started[-1]
+
+    yield start
+    for server in started:
+        server.stop()
+
+
+class FaultServer:
+    """A running tests/servers/fault_server.py."""
+
+    def __init__(self, settings):
+        command = [sys.executable, str(SERVER), json.dumps(settings)]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        self.port = int(self.process.stdout.readline())
+        self.url = f"http://127.0.0.1:{self.port}/v1"
+
+    def get(self, path):
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/{path}", timeout=20) as reply:
+            return json.load(reply)
+
+    def set(self, **settings):
+        data = json.dumps(settings).encode()
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/settings", data, timeout=20):
+            pass
+
+    def stop(self):
+        self.process.kill()
+        self.process.wait()
+        self.process.stdout.close()
+
+
+@pytest.fixture
+def problems():
+    """`problems(n)`: a table of n small problems."""
+
+    def table(count, **columns):
+        frame = pl.DataFrame(
+            {
+                "id": [f"q{i}" for i in range(count)],
+                "problem": [f"What is {i} + {i}?" for i in range(count)],
+                "answer": [str(2 * i) for i in range(count)],
+                "source": ["test"] * count,
+            }
+        )
+        return frame.with_columns(**columns)
+
+    return table
