@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,12 +21,13 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """A table of text cells. Numbers are right-aligned by the template."""
+    """A table of text cells; `numeric` are the columns that hold nothing but numbers."""
 
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     caption: str = ""
     folded: bool = False
+    numeric: frozenset[int] = frozenset()
     kind: str = "grid"
 
 
@@ -50,6 +52,9 @@ class Text:
 
 Block = Figure | Grid | Note | Text
 
+_NUMBER = re.compile(r"[-–$]?[\d,]*(\.\d+)?(e[-+]\d+)?%?( – [\d.]+)?")
+"""What counts as a number in a cell, nothing included: `1,234`, `$0.5`, `12.5%`, `4.0 – 15.0`."""
+
 
 @dataclass(frozen=True, slots=True)
 class Section:
@@ -65,7 +70,13 @@ def grid(
     columns: Sequence[str], rows: Sequence[Sequence[Any]], caption: str = "", *, folded: bool = False
 ) -> Grid:
     """A `Grid` whose cells are shown by `show`."""
-    return Grid(tuple(columns), tuple(tuple(show(cell) for cell in row) for row in rows), caption, folded)
+    cells = tuple(tuple(show(cell) for cell in row) for row in rows)
+    numeric = frozenset(
+        i
+        for i in range(len(columns))
+        if any(row[i] for row in cells) and all(_NUMBER.fullmatch(row[i]) for row in cells)
+    )
+    return Grid(tuple(columns), cells, caption, folded, numeric)
 
 
 def show(value: Any) -> str:

@@ -276,7 +276,9 @@ def _what(rows: pl.DataFrame, row_id: str, kind: str) -> str:
     if kind == "problem" and "response_id" in rows.columns:
         words = f"{rows.height} response{'s' if rows.height > 1 else ''}"
         if "verdict" in rows.columns:
-            counts = rows["verdict"].value_counts(sort=True).iter_rows()
+            counts = (
+                rows.group_by("verdict").len().sort("len", "verdict", descending=[True, False]).iter_rows()
+            )
             words += ": " + ", ".join(f"{n} {verdict}" for verdict, n in counts)
         return words
     return "one row" if rows.height == 1 else f"{rows.height} rows"

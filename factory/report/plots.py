@@ -35,23 +35,26 @@ def histogram(
     limits: tuple[float, float] | None = None,
     colours: Sequence[str] = SERIES,
 ) -> Figure:
-    """Overlaid step histograms on common bins; counts."""
+    """Overlaid step histograms on common bins; counts. Values beyond the drawn range stand in the last bar, and are said."""
     values = np.concatenate([np.asarray(list(v), dtype=float) for v in series.values()] or [np.zeros(0)])
-    low, high = limits or ((float(values.min()), float(values.max())) if values.size else (0.0, 1.0))
+    low, high = limits or _core(values)
+    beyond = int((values > high).sum())
+    if beyond:
+        caption += f"; the last bar holds the {beyond:,} above {high:,.0f}, up to {values.max():,.0f}"
     edges = np.linspace(low, high if high > low else low + 1, bins + 1).tolist()
 
     def paint(canvas: Canvas) -> None:
         plot = axes(canvas)
         for (label, numbers), colour in zip(series.items(), colours, strict=False):
             plot.hist(
-                np.asarray(list(numbers), dtype=float),
+                np.clip(np.asarray(list(numbers), dtype=float), low, high),
                 bins=edges,
                 histtype="stepfilled",
                 alpha=0.35,
                 color=colour,
             )
             plot.hist(
-                np.asarray(list(numbers), dtype=float),
+                np.clip(np.asarray(list(numbers), dtype=float), low, high),
                 bins=edges,
                 histtype="step",
                 color=colour,
@@ -119,7 +122,7 @@ def intervals(
                 plot.annotate(
                     f"{point.value:.1f}",
                     (at, point.value),
-                    xytext=(6, 5),
+                    xytext=(7, -11),
                     textcoords="offset points",
                     fontsize=8,
                 )
@@ -187,7 +190,7 @@ def heat(name: str, rows: Sequence[str], columns: Sequence[str], counts: Any, *,
                     [x - 0.5, x + 0.5, x + 0.5, x - 0.5],
                     [y - 0.5, y - 0.5, y + 0.5, y + 0.5],
                     color=FIRST,
-                    alpha=0.08 + 0.6 * share if table[y, x] else 0,
+                    alpha=0.08 + 0.45 * share if table[y, x] else 0,
                     linewidth=0,
                 )
                 plot.text(x, y, f"{int(table[y, x]):,}", ha="center", va="center", color=INK, fontsize=9)
@@ -214,39 +217,59 @@ class Stage:
 
 def sankey(name: str, stages: Sequence[Stage], *, unit: str, caption: str) -> Figure:
     """A funnel as a Sankey: bars as high as their rows, bands between steps, dropped rows leaving downwards."""
+    top = max((stage.rows_in for stage in stages), default=1) or 1
+    deepest = max(
+        (sum(s.dropped.values()) / top + 0.16 * len(_reasons(s)) for s in stages if s.dropped), default=0
+    )
+    below = 0.55 + deepest if deepest else 0.1
+    columns = max(len(stages), 3)
+    bar = 0.012 * columns
 
     def paint(canvas: Canvas) -> None:
         plot = axes(canvas)
         plot.axis("off")
-        top = max((s.rows_in for s in stages), default=1) or 1
         for index, stage in enumerate(stages):
             kept, lost = stage.rows_out / top, sum(stage.dropped.values()) / top
             after = stages[index + 1].rows_in / top if index + 1 < len(stages) else kept
-            plot.fill(
-                [index, index + 0.07, index + 0.07, index],
-                [1, 1, 1 - kept - lost, 1 - kept - lost],
-                color=INK,
-                lw=0,
-            )
-            _band(plot, index + 0.07, index + 1, (1 - kept, 1), (1 - after, 1), FIRST)
+            _bar(plot, index, bar, kept + lost)
+            _band(plot, index + bar, index + 1, (1 - kept, 1), (1 - after, 1), FIRST)
             if lost:
-                _band(
-                    plot, index + 0.07, index + 0.42, (1 - kept - lost, 1 - kept), (-0.16 - lost, -0.16), BAD
+                away = -0.3 - lost
+                _band(plot, index + bar, index + 0.42, (1 - kept - lost, 1 - kept), (away, -0.3), BAD)
+                plot.text(
+                    index,
+                    away - 0.06,
+                    "\n".join(_reasons(stage)),
+                    va="top",
+                    fontsize=8,
+                    color=BAD,
+                    linespacing=1.25,
                 )
-                reasons = sorted(stage.dropped.items(), key=lambda pair: (-pair[1], pair[0]))
-                lines = [f"−{n:,} {_short(why, 18)}" for why, n in reasons[:3]]
-                if len(reasons) > 3:
-                    lines.append(f"−{sum(n for _, n in reasons[3:]):,} for {len(reasons) - 3} more reasons")
-                plot.text(index + 0.02, -0.2 - lost, "\n".join(lines), va="top", fontsize=8, color=BAD)
-            plot.text(index, 1.2, _short(stage.name, 22), fontsize=9, weight="bold", va="bottom")
-            plot.text(index, 1.05, f"{stage.rows_in:,} in", fontsize=8.5, va="bottom")
+            plot.text(index, 1.27, _short(stage.name, 22), fontsize=9, weight="bold", va="bottom")
+            plot.text(index, 1.06, f"{stage.rows_in:,} in", fontsize=8.5, va="bottom")
         end = len(stages)
-        plot.fill([end, end + 0.07, end + 0.07, end], [1, 1, 1 - kept, 1 - kept], color=INK, lw=0)
-        plot.text(end, 1.05, f"{stages[-1].rows_out:,} {unit}", fontsize=8.5, va="bottom")
-        plot.set_xlim(-0.05, end + 0.55)
-        plot.set_ylim(-1.35, 1.5)
+        _bar(plot, end, bar, stages[-1].rows_out / top)
+        plot.text(end, 1.27, "out", fontsize=9, weight="bold", va="bottom")
+        plot.text(end, 1.06, f"{stages[-1].rows_out:,} {unit}", fontsize=8.5, va="bottom")
+        plot.set_xlim(-0.03, columns + 0.22 * columns)
+        plot.set_ylim(-below, 1.5)
 
-    return Figure(draw(name, caption, paint, height=2.9), caption)
+    return Figure(draw(name, caption, paint, height=1.05 * (1.5 + below) * 0.72), caption)
+
+
+def _reasons(stage: Stage) -> list[str]:
+    """One line a reason, the commonest first, the rest summed up."""
+    reasons = sorted(
+        ((why, n) for why, n in stage.dropped.items() if n), key=lambda pair: (-pair[1], pair[0])
+    )
+    said = [f"−{n:,} {_short(why, 18)}" for why, n in reasons[:3]]
+    if len(reasons) > 3:
+        said.append(f"−{sum(n for _, n in reasons[3:]):,} in {len(reasons) - 3} more")
+    return said
+
+
+def _bar(plot: Any, x: float, width: float, height: float) -> None:
+    plot.fill([x, x + width, x + width, x], [1, 1, 1 - height, 1 - height], color=INK, lw=0)
 
 
 def _band(
@@ -269,6 +292,18 @@ def _band(
     ]
     codes = [Path.MOVETO, *[Path.CURVE4] * 3, Path.LINETO, *[Path.CURVE4] * 3, Path.CLOSEPOLY]
     plot.add_patch(PathPatch(Path(points, codes), facecolor=colour, edgecolor=PAPER, alpha=0.45, linewidth=0))
+
+
+def _core(values: np.ndarray[Any, np.dtype[np.float64]]) -> tuple[float, float]:
+    """The range to draw: all of it, or up to the 99th percentile where a few values would squeeze the rest flat."""
+    if not values.size:
+        return 0.0, 1.0
+    low, high, most = (
+        float(values.min()),
+        float(np.quantile(values, 0.99, method="lower")),
+        float(values.max()),
+    )
+    return low, (high if most - low > 2 * (high - low) > 0 else most)
 
 
 def _thousands(plot: Any) -> None:

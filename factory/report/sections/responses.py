@@ -87,7 +87,7 @@ def verdicts(run: RunTables) -> Section | None:
             grid(
                 (words, *VERDICT_COLOURS, "all"),
                 [(k, *(v.get(x, 0) for x in VERDICT_COLOURS), sum(v.values())) for k, v in counts.items()],
-                caption,
+                f"{caption}: the numbers",
                 folded=True,
             )
         )

@@ -29,7 +29,9 @@ def balance(run: RunTables) -> Section | None:
                 blocks.append(Note(f"The {name} set has no rows.", warning=True))
             continue
         counts = {(d, lv): n for d, lv, n in frame.group_by("domain", "level").len().iter_rows()}
-        every = frame["domain"].value_counts(sort=True)["domain"].to_list()
+        every = (
+            frame.group_by("domain").len().sort("len", "domain", descending=[True, False])["domain"].to_list()
+        )
         domains = every[:_MOST_DOMAINS]
         levels = _ordered({lv for _, lv in counts})
         table_counts = [[counts.get((d, lv), 0) for lv in levels] for d in domains]

@@ -79,10 +79,15 @@ def training(run: RunTables) -> Section | None:
     ours = {stage: [p for p in points if p.stage == stage] for stage in ("base", *STAGES)}
     if points:
         rows = [
-            (stage, ", ".join(f"{p.benchmark} {p.value:.1f}" for p in ours[stage]) or None, name, *scores)
+            (
+                stage,
+                ", ".join(f"{p.benchmark} {p.value:.1f}" for p in ours[stage]) or None,
+                name,
+                *map(str, scores),
+            )
             for stage, name, scores in LADDER
         ]
-        rows.append(("", None, LATER[0], *LATER[1]))
+        rows.append(("", None, LATER[0], *(f"{x:.2f}" for x in LATER[1])))
         blocks.append(
             grid(
                 ("stage", "this run, pass@1 %", "the paper's step", *BENCHMARKS),

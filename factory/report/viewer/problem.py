@@ -62,11 +62,11 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A preference pair, ready to be laid side by side."""
+    """A preference pair, ready to be laid side by side; each side is (reasoning, answer part)."""
 
     row: dict[str, Any]
-    chosen: str
-    rejected: str
+    chosen: tuple[str, str]
+    rejected: tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,10 +189,15 @@ def _pairs(tables: RunTables, problem_id: str) -> list[Pair]:
     ]
 
 
-def _said(messages: Any) -> str:
+def _said(messages: Any) -> tuple[str, str]:
+    """A training message taken apart at the think tags that were put in when the row was made."""
     if not isinstance(messages, list | pl.Series):
-        return ""
-    return "\n\n".join(str(m.get("content") or "") for m in messages if isinstance(m, dict))[:MOST_TEXT]
+        return "", ""
+    text = "\n\n".join(str(m.get("content") or "") for m in messages if isinstance(m, dict))
+    thought, tag, rest = text.partition("</think>")
+    if not tag:
+        return "", text[:MOST_TEXT]
+    return thought.strip().removeprefix("<think>").strip()[:MOST_TEXT], rest.strip()[:MOST_TEXT]
 
 
 def _cut(row: dict[str, Any]) -> dict[str, Any]:

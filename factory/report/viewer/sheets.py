@@ -16,7 +16,7 @@ from factory.errors import UsageError
 from factory.report.tables import RunTables, State, StepFolder
 from factory.report.viewer.query import ROWS, Filter, Operator, Query
 
-PREVIEW = 180
+PREVIEW = 140
 """Characters of a cell that the table shows."""
 
 DEEP = (
@@ -37,6 +37,7 @@ IDS = ("response_id", "id", "row_id", "chosen_response_id", "problem_id")
 
 SHOWN = (
     *IDS,
+    "problem",
     "reason",
     "detail",
     "verdict",
@@ -52,7 +53,6 @@ SHOWN = (
     "domain",
     "level",
     "source",
-    "problem",
 )
 """Columns that a table shows unless others are asked for."""
 
