@@ -20,7 +20,7 @@ from typing import Any
 
 import polars as pl
 
-from factory.errors import UsageError
+from factory.errors import Stopped, UsageError
 from factory.recipe.generate import GenerateSection
 from factory.recipe.verify import VerifySection
 from factory.sampling.budget import worst_case
@@ -139,6 +139,8 @@ def generate(
         job = Job(section, sampler, opened, seed=seed, name=job_name(out), verify=verify)
         try:
             asyncio.run(job.buy(problems, count))
+        except KeyboardInterrupt:
+            raise Stopped("stopped; what was bought is safe", do="run the same command again to go on") from None
         finally:
             asyncio.run(sampler.aclose())
         settings = key_settings(section, seed)

@@ -1,0 +1,230 @@
+"""SIGKILL at random instants over one generation job: nothing counted is lost, nothing counted is bought again.
+
+The server counts what it was asked and what it completed. After every kill the store is read from outside: what is in
+it then must stay there unchanged for ever, and the server must never be asked for it again. What was bought twice is
+thereby only what was in flight at a kill.
+"""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from factory.sampling.seeds import sample_seed
+from factory.store.journal import ResponseStore
+from factory.store.parts import read_dropped, read_parts
+
+SERVER = Path(__file__).parents[1] / "servers" / "fault_server.py"
+ROOT = Path(__file__).parents[2]
+FAULTS = {
+    "429_after": 0.01,
+    "500": 0.01,
+    "reset_before": 0.01,
+    "reset_during": 0.02,
+    "bad_sse": 0.01,
+    "split_unicode": 0.02,
+}
+
+
+@pytest.fixture
+def server():
+    settings = {"faults": FAULTS, "tokens": [5, 200], "rate": 600, "chunk": 5}
+    process = subprocess.Popen(
+        [sys.executable, str(SERVER), json.dumps(settings)], stdout=subprocess.PIPE, text=True
+    )
+    port = int(process.stdout.readline())
+    yield f"http://127.0.0.1:{port}"
+    process.kill()
+    process.wait()
+    process.stdout.close()
+
+
+def look(server, path):
+    with urllib.request.urlopen(f"{server}/{path}", timeout=20) as reply:
+        return json.load(reply)
+
+
+def write_problems(path, count):
+    lines = [
+        json.dumps({"id": f"q{i}", "problem": f"What is {i} + {i}?", "answer": str(2 * i)})
+        for i in range(count)
+    ]
+    path.write_text("\n".join(lines))
+    return path
+
+
+def start(server, problems, out, *, samples, store, concurrency=16):
+    command = [sys.executable, "-m", "factory.cli.main", "generate", str(problems), "--out", str(out)]
+    command += [
+        "--teacher",
+        "vllm",
+        "--model",
+        "fake-r1",
+        "--base-url",
+        f"{server}/v1",
+        "--prompt",
+        "{problem}",
+    ]
+    command += ["--samples", str(samples), "--store", str(store), "--concurrency", str(concurrency)]
+    environment = {**os.environ, "FACTORY_PROGRESS": "off"}
+    return subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+
+
+def contents(store):
+    """Server's identity -> what the store holds under it."""
+    with ResponseStore(store) as opened:
+        rows = opened._read.execute("SELECT key FROM response WHERE status != 'failed'").fetchall()
+        return {identity(s): s for s in opened.get_many([row[0] for row in rows])}
+
+
+def identity(stored):
+    number = stored.body["problem_id"][1:]
+    seed = sample_seed(0, stored.body["problem_id"], stored.sample_index)
+    return f"What is {number} + {number}?|{seed}|32768"
+
+
+def kill_and_check(server, tmp_path, *, problems, samples, kills, longest, seed):
+    draw = random.Random(seed)
+    source, store, out = write_problems(tmp_path / "p.jsonl", problems), tmp_path / "store", tmp_path / "out"
+    safe, asked_when_safe, lives = {}, {}, 0
+    done = 0
+    while done < kills:
+        lives += 1
+        process = start(server, source, out, samples=samples, store=store)
+        if draw.random() < 0.7:
+            wait_for_a_request(server, process)
+        try:
+            process.wait(timeout=draw.uniform(0.0, longest))
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            done += 1
+        else:
+            assert process.returncode == 0, process.stderr.read().decode()
+            break
+        finally:
+            process.wait()
+            process.stderr.close()
+        if not (store / "responses.sqlite").exists():
+            continue
+        time.sleep(0.02)
+        now, asked = contents(store), look(server, "asked")
+        for name, stored in safe.items():
+            assert now.get(name) == stored, f"lost or changed after kill {done}: {name}"
+            assert asked[name] == asked_when_safe[name], f"bought again after kill {done}: {name}"
+        for name in now.keys() - safe.keys():
+            asked_when_safe[name] = asked[name]
+        safe = now
+    process = start(server, source, out, samples=samples, store=store)
+    _, errors = process.communicate(timeout=240)
+    assert process.returncode == 0, errors.decode()
+    rows = read_parts(out)
+    assert read_dropped(out) is None
+    expected = [(f"q{i}", s) for i in range(problems) for s in range(samples)]
+    assert rows.select("problem_id", "sample_index").rows() == expected
+    assert set(rows["status"]) == {"complete"}
+    final, asked, stats = contents(store), look(server, "asked"), look(server, "stats")
+    for name, stored in safe.items():
+        assert final[name] == stored
+        assert asked[name] == asked_when_safe[name]
+    return {
+        "requests": problems * samples,
+        "kills": done,
+        "rows_safe_at_the_last_kill": len(safe),
+        "rows": rows.height,
+        "lost": len(safe.keys() - final.keys()),
+        "completed_by_server": stats["completed"],
+        "in_flight_at_a_kill_and_bought_again": stats["completed"] - stats["completed_identities"],
+        "counted_and_bought_again": sum(asked[n] != asked_when_safe[n] for n in safe),
+    }
+
+
+def wait_for_a_request(server, process):
+    """Until this life asks something, so that most kills fall into the work and not into the start."""
+    before = look(server, "stats")["asked"]
+    while process.poll() is None and look(server, "stats")["asked"] == before:
+        time.sleep(0.01)
+
+
+def test_kills_lose_nothing(server, tmp_path):
+    figures = kill_and_check(server, tmp_path, problems=60, samples=4, kills=6, longest=0.5, seed=1)
+    assert figures["kills"] >= 4
+    assert figures["in_flight_at_a_kill_and_bought_again"] <= 40 * figures["kills"]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3000)
+def test_two_hundred_kills_over_two_thousand_requests(server, tmp_path):
+    urllib.request.urlopen(
+        f"{server}/settings",
+        json.dumps({"faults": FAULTS, "tokens": [100, 900], "rate": 450, "chunk": 15}).encode(),
+    ).close()
+    figures = kill_and_check(server, tmp_path, problems=500, samples=4, kills=200, longest=0.9, seed=2)
+    assert figures["kills"] == 200
+    print(json.dumps(figures))
+    target = os.environ.get("CHAOS_FIGURES")
+    if target:
+        Path(target).write_text(json.dumps(figures, indent=2) + "\n")
+
+
+def test_two_processes_share_one_store_and_buy_everything_once(server, tmp_path):
+    source = write_problems(tmp_path / "p.jsonl", 40)
+    outs = [tmp_path / "a", tmp_path / "b"]
+    running = [start(server, source, out, samples=4, store=tmp_path / "store") for out in outs]
+    for process in running:
+        _, errors = process.communicate(timeout=120)
+        assert process.returncode == 0, errors.decode()
+    stats = look(server, "stats")
+    assert stats["completed"] == stats["completed_identities"] == 160
+    first, second = (read_parts(out) for out in outs)
+    assert first.height == 160
+    assert first.equals(second)
+
+
+def test_a_killed_process_leaves_no_claim_behind(server, tmp_path):
+    source = write_problems(tmp_path / "p.jsonl", 20)
+    one = start(server, source, tmp_path / "a", samples=8, store=tmp_path / "store")
+    while not look(server, "stats")["open"]:
+        time.sleep(0.02)
+    two = start(server, source, tmp_path / "b", samples=8, store=tmp_path / "store")
+    os.killpg(one.pid, signal.SIGKILL)
+    one.wait()
+    one.stderr.close()
+    _, errors = two.communicate(timeout=60)
+    assert two.returncode == 0, errors.decode()
+    assert read_parts(tmp_path / "b").height == 160
+
+
+def test_ctrl_c_exits_three_and_goes_on(server, tmp_path):
+    source = write_problems(tmp_path / "p.jsonl", 100)
+    for sign in (signal.SIGINT, signal.SIGTERM):
+        process = start(server, source, tmp_path / "out", samples=4, store=tmp_path / "store")
+        before = look(server, "stats")["completed"]
+        while look(server, "stats")["completed"] < before + 20:
+            time.sleep(0.02)
+        process.send_signal(sign)
+        _, errors = process.communicate(timeout=20)
+        assert process.returncode == 3, errors.decode()
+        assert b"run the same command again" in errors
+        assert b"Traceback" not in errors
+    process = start(server, source, tmp_path / "out", samples=4, store=tmp_path / "store")
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 0, errors.decode()
+    assert read_parts(tmp_path / "out").height == 400
+    stats = look(server, "stats")
+    assert stats["completed"] - stats["completed_identities"] <= 2 * 16
+    assert pl.Series(look(server, "log")).n_unique() == 400
