@@ -1,11 +1,10 @@
-"""Labels over a table: what the source says stays, what is missing is filled in by rules."""
+"""Labels over a table: what the source says stays, what is missing is filled in by rules and classifier."""
 
 from __future__ import annotations
 
 import polars as pl
 
-from factory.labels.domain import domain_of
-from factory.labels.level import level_of
+from factory.labels.decide import domain_of, level_of
 from factory.labels.repetition import loop_score
 
 RULES = "rules"
@@ -19,11 +18,9 @@ def label_problems(problems: pl.DataFrame) -> pl.DataFrame:
         problems: columns `problem_id`, `problem`, `domain`, `level`; one row a problem.
 
     Returns:
-        `problem_id`, `domain`, `level` without nulls (domain is `other` when no rule applies) and `label_source`.
+        `problem_id`, `domain`, `level` without nulls, and `label_source`.
     """
-    domains = [
-        d or domain_of(p) or "other" for d, p in zip(problems["domain"], problems["problem"], strict=True)
-    ]
+    domains = [d or domain_of(p) for d, p in zip(problems["domain"], problems["problem"], strict=True)]
     levels = [x or level_of(p) for x, p in zip(problems["level"], problems["problem"], strict=True)]
     given = problems["domain"].is_not_null() & problems["level"].is_not_null()
     return pl.DataFrame(

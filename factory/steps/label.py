@@ -52,7 +52,7 @@ def run(verdicts: Path, out: Path, section: DatasetsSection) -> dict[str, Any]:
         return writer.finish(rows_in=light.height, totals=_totals(light))
 
 
-RULES_VERSION = 1
+RULES_VERSION = 2
 """Rises when a rule changes, so that finished folders are labelled again."""
 
 
