@@ -64,8 +64,8 @@ class MetricsFile(TrainerCallback):
     def on_log(
         self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **_: Any
     ) -> None:
-        """Append what was logged."""
-        if state.is_world_process_zero and logs:
+        """Append what was logged; the summary at the end is the manifest's."""
+        if state.is_world_process_zero and logs and "train_runtime" not in logs:
             with self.path.open("a", encoding="utf-8") as handle:
                 handle.write(json.dumps({"step": state.global_step, **logs}, default=float) + "\n")
 

@@ -11,6 +11,7 @@ from trl import DPOConfig, GRPOConfig, SFTConfig
 
 from factory.errors import UsageError
 from train.manifest import Job
+from train.vllm import vllm_settings
 
 OWNED = {
     "num_train_epochs": "epochs",
@@ -164,7 +165,7 @@ def _dpo(section: Any) -> dict[str, Any]:
 
 
 def _rl(section: Any) -> dict[str, Any]:
-    values: dict[str, Any] = {
+    return {
         "num_train_epochs": 1,
         "max_steps": -1,
         "steps_per_generation": accumulation(section, world_size()),
@@ -177,9 +178,4 @@ def _rl(section: Any) -> dict[str, Any]:
         "epsilon_high": section.epsilon_high,
         "beta": section.beta,
         "shuffle_dataset": False,
-    }
-    if section.vllm != "off":
-        values |= {"use_vllm": True, "vllm_mode": section.vllm}
-        if section.vllm == "colocate":
-            values["vllm_max_model_length"] = section.max_prompt_length + section.max_completion_length
-    return values
+    } | vllm_settings(section)

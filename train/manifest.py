@@ -123,7 +123,7 @@ def job_inputs(job: Job) -> dict[str, Any]:
     settings = job.section.model_dump(mode="json")
     for name in ("save_every", "enabled"):
         settings.pop(name, None)
-    shared = {"precision": recipe.train.precision, "lora": None}
+    shared: dict[str, Any] = {"precision": recipe.train.precision, "lora": None}
     if job.stage != "base":
         shared["lora"] = recipe.train.lora.model_dump(mode="json") if recipe.train.lora else None
     if job.stage == "rl":

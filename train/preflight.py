@@ -18,12 +18,13 @@ from train.data import IGNORED, TrainingRows, encode
 from train.manifest import Job
 from train.plan import dead_groups, memory, plan
 from train.rewards import SIGNAL, check
+from train.vllm import check_server
 
 SCORED = 32
 """Prompts on which the reward is tried."""
 
 
-def preflight(job: Job, tokenizer: Any, rows: TrainingRows) -> dict[str, Any]:
+def preflight(job: Job, config: Any, tokenizer: Any, rows: TrainingRows) -> dict[str, Any]:
     """Check the stage and say what it will do.
 
     Returns:
@@ -41,6 +42,7 @@ def preflight(job: Job, tokenizer: Any, rows: TrainingRows) -> dict[str, Any]:
     if job.stage == "dpo":
         report |= check_pairs(tokenizer, rows)
     if job.stage == "rl":
+        check_server(job.section, config)
         report["reward"] = try_reward(job, tokenizer, rows)
         report["dead_groups"] = dead_groups(job, rows)
     report["plan"] = plan(job, rows)

@@ -56,6 +56,11 @@ def rebalance(
 class FactoryGRPOTrainer(GRPOTrainer):
     """`GRPOTrainer` that can rebalance groups and hands every rollout to `on_rollouts`."""
 
+    args: Any
+    model: Any
+    num_generations: Any
+    processing_class: Any
+
     def __init__(
         self,
         *args: Any,
@@ -230,7 +235,7 @@ class TemperatureSchedule(TrainerCallback):
             ValueError: a rollout batch would serve several optimiser steps.
             RuntimeError: TRL no longer keeps the temperature where this looks for it.
         """
-        args = trainer.args
+        args: Any = trainer.args
         if args.steps_per_generation != args.gradient_accumulation_steps or args.num_iterations != 1:
             raise ValueError(
                 "the temperature can only move when each optimiser step samples its own rollouts"

@@ -70,7 +70,7 @@ def run_stage(recipe: Recipe, run: Path, stage: str, *, resume: bool = False, dr
         from train.preflight import preflight
 
         prepared = stages.prepare(job)
-        report = preflight(job, prepared.tokenizer, prepared.rows)
+        report = preflight(job, prepared.config, prepared.tokenizer, prepared.rows)
         if dry_run:
             show(report)
             return f"{stage}: ready to train"

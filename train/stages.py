@@ -190,7 +190,7 @@ def _trainer(
 
 
 @contextmanager
-def _watched(job: Job, trainer: Trainer) -> Iterator[None]:
+def _watched(job: Job, trainer: Any) -> Iterator[None]:
     """Watch an rl stage for phases that hang."""
     if job.stage != "rl":
         yield

@@ -81,7 +81,6 @@ def build_model(student: StudentSection, tokenizer: PreTrainedTokenizerFast, see
         bos_token_id=tokenizer.bos_token_id,
         eos_token_id=tokenizer.eos_token_id,
         sliding_window=None,
-        attn_implementation="sdpa",
     )
     model = Phi3ForCausalLM(config)
     model.generation_config = GenerationConfig(

@@ -1,0 +1,138 @@
+"""Every shipped recipe makes TRL configs on the installed stack, and the paper's figures arrive where they belong."""
+
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import yaml
+from pydantic import ValidationError
+
+import recipes
+from factory.errors import UsageError
+from factory.layout import STAGES, RunLayout
+from factory.recipe import load_recipe
+from factory.recipe.train import RLSection
+from train import vllm
+from train.configs import OWNED, RESERVED, accumulation, stage_config
+from train.manifest import Job
+
+FOLDER = Path(recipes.__file__).parent
+TRAINED = [p.stem for p in sorted(FOLDER.glob("*.yaml")) if load_recipe(p).train is not None]
+
+
+@pytest.mark.parametrize("name", TRAINED)
+@pytest.mark.parametrize("stage", STAGES)
+def test_every_recipe_makes_its_configs(name, stage, tmp_path, monkeypatch):
+    monkeypatch.setattr(vllm, "find_spec", lambda name: object())
+    config = stage_config(Job(load_recipe(name), RunLayout(tmp_path), stage))
+    section = getattr(load_recipe(name).train, stage)
+    assert config.learning_rate == section.learning_rate
+    assert config.per_device_train_batch_size * config.gradient_accumulation_steps == section.batch_size
+
+
+def test_the_papers_figures_reach_trl(tmp_path, monkeypatch):
+    monkeypatch.setattr(vllm, "find_spec", lambda name: object())
+    recipe = load_recipe("phi4_mini_reasoning")
+    job = lambda stage: stage_config(Job(recipe, RunLayout(tmp_path), stage))  # noqa: E731
+    midtrain, sft, dpo, rl = map(job, STAGES)
+    assert (midtrain.packing, midtrain.max_length, midtrain.num_train_epochs) == (True, 16384, 5)
+    assert (midtrain.learning_rate, midtrain.warmup_steps) == (1e-5, 0.1)
+    assert (sft.packing, sft.max_length, sft.num_train_epochs, sft.learning_rate) == (False, 20480, 5, 1e-5)
+    assert (dpo.learning_rate, dpo.num_train_epochs, dpo.loss_type) == (5e-7, 1, ["sigmoid"])
+    assert dpo.precompute_ref_log_probs and dpo.max_length == 16384
+    assert (rl.learning_rate, rl.temperature, rl.shuffle_dataset) == (5e-7, 1.0, False)
+    assert (rl.use_vllm, rl.vllm_mode) == (True, "colocate")
+    section = recipe.train.rl
+    assert (section.temperature_end, section.temperature_fraction, section.max_accuracy) == (0.6, 0.5, 0.5)
+
+
+def test_every_figure_of_the_papers_recipe_says_where_it_is_from():
+    text = (FOLDER / "phi4_mini_reasoning.yaml").read_text()
+    for line in text.split("\ntrain:\n")[1].split("\nevaluation:")[0].splitlines():
+        value = line.split("#")[0].rstrip()
+        if value.endswith((":", "")) and not value.partition(":")[2].strip():
+            continue
+        if any(
+            k in value
+            for k in ("micro_batch_size", "max_prompt_length", "vllm_", "tracker", "max_completion")
+        ):
+            continue
+        assert any(mark in line for mark in ("[P]", "[2nd", "[MEM]", "[ours]", "as above")), line
+
+
+@pytest.mark.parametrize("key", [k for k, own in OWNED.items() if own in RLSection.model_fields])
+def test_a_value_has_one_place_only(key, tmp_path, tiny_recipe):
+    job = Job(tiny_recipe(rl={"trl": {key: 1}}), RunLayout(tmp_path), "rl")
+    with pytest.raises(UsageError, match=f"trl.{key} is set by the recipe itself .* train.rl.{OWNED[key]}"):
+        stage_config(job)
+
+
+@pytest.mark.parametrize("key", RESERVED)
+def test_what_the_trainer_needs_cannot_be_set(key, tmp_path, tiny_recipe):
+    kind = "rl" if key in ("shuffle_dataset", "num_iterations") else "sft"
+    with pytest.raises(UsageError, match="belongs to the trainer"):
+        stage_config(Job(tiny_recipe(**{kind: {"trl": {key: 1}}}), RunLayout(tmp_path), kind))
+
+
+def test_passthrough_reaches_trl_and_its_refusals_come_back_as_one_line(tmp_path, tiny_recipe):
+    at = RunLayout(tmp_path)
+    assert stage_config(Job(tiny_recipe(rl={"trl": {"top_k": 7}}), at, "rl")).top_k == 7
+    with pytest.raises(UsageError, match="TRL refuses"):
+        stage_config(Job(tiny_recipe(sft={"trl": {"eval_strategy": "sometimes"}}), at, "sft"))
+
+
+def test_recipe_choices_for_comparison(tmp_path, tiny_recipe):
+    at = RunLayout(tmp_path)
+    rl = stage_config(Job(tiny_recipe(rl={"loss": "dr_grpo", "epsilon_high": 0.28}), at, "rl"))
+    assert rl.loss_type == "dr_grpo" and rl.epsilon_high == 0.28
+    dpo = stage_config(
+        Job(tiny_recipe(dpo={"loss": "sigmoid_norm", "sft_weight": 0.2, "beta": 2}), at, "dpo")
+    )
+    assert dpo.loss_type == ["sigmoid_norm", "sft"] and dpo.loss_weights == [1.0, 0.2] and dpo.beta == 2
+
+
+def test_groups_must_be_whole():
+    with pytest.raises(ValidationError, match="multiple of group_size"):
+        RLSection(batch_size=12, group_size=8)
+    with pytest.raises(UsageError, match="2 device"):
+        accumulation(RLSection(batch_size=8, group_size=8, micro_batch_size=8), 2)
+
+
+def test_vllm_that_is_missing_or_silent_is_one_line(monkeypatch):
+    monkeypatch.setattr(vllm, "find_spec", lambda name: None)
+    with pytest.raises(UsageError, match="not installed"):
+        vllm.vllm_settings(RLSection(vllm="colocate"))
+    assert vllm.vllm_settings(RLSection()) == {}
+    nobody = SimpleNamespace(vllm_server_base_url="http://127.0.0.1:9")
+    with pytest.raises(UsageError, match="vllm serve"):
+        vllm.check_server(RLSection(vllm="server"), nobody)
+
+
+def test_a_vllm_server_that_answers_is_taken():
+    class Health(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200 if self.path == "/health" else 404)
+            self.end_headers()
+
+        def log_message(self, *args):
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Health)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        config = SimpleNamespace(vllm_server_base_url=f"http://127.0.0.1:{server.server_port}")
+        vllm.check_server(RLSection(vllm="server"), config)
+    finally:
+        server.shutdown()
+
+
+@pytest.mark.parametrize("path", sorted((FOLDER / "accelerate").glob("*.yaml")), ids=lambda p: p.stem)
+def test_accelerate_reads_its_configs(path):
+    from accelerate.commands.config.config_args import load_config_from_file
+
+    config = load_config_from_file(str(path))
+    assert json.dumps(yaml.safe_load(path.read_text()))
+    assert config.num_processes >= 2

@@ -1,0 +1,168 @@
+"""Stages end to end on the tiny student: order, doing nothing twice, exact resume, adapters, cards."""
+
+import json
+import shutil
+
+import polars as pl
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from factory.errors import FactoryError, Stopped
+from factory.layout import RunLayout
+from train import stages
+from train.callbacks import StopOnSignal
+from train.run import main, run_stage
+
+STEPS = {"midtrain": 6, "sft": 3, "dpo": 6, "rl": 4}
+
+
+@pytest.fixture
+def run(trained, tmp_path):
+    """A copy of the trained run, free to change."""
+    shutil.copytree(trained.run, tmp_path / "run")
+    return RunLayout(tmp_path / "run")
+
+
+def metrics(run, stage):
+    """Losses and other step numbers, without what depends on the clock."""
+    clocks = ("runtime", "per_second", "step_time", "num_tokens", "total_flos", "epoch", "train_loss")
+    lines = [json.loads(line) for line in (run.stage(stage) / "metrics.jsonl").read_text().splitlines()]
+    return [{k: v for k, v in line.items() if not any(c in k for c in clocks)} for line in lines]
+
+
+def weights(run, stage):
+    return load_file(run.checkpoint(stage) / "model.safetensors")
+
+
+def same(a, b):
+    return a.keys() == b.keys() and all(torch.equal(a[k], b[k]) for k in a)
+
+
+def stop_after(step):
+    class Stopper(StopOnSignal):
+        def on_step_end(self, args, state, control, **more):
+            self.asked = self.asked or state.global_step >= step
+            super().on_step_end(args, state, control, **more)
+
+    return Stopper
+
+
+CASES = {
+    "midtrain": {"midtrain": {"epochs": 3}},
+    "sft": {"sft": {"epochs": 2, "group_by_length": True}},
+    "dpo": {"dpo": {"max_steps": None, "epochs": 2, "batch_size": 12, "micro_batch_size": 4}},
+    "rl": {"dpo": {"enabled": False}, "rl": {"max_steps": 30, "batch_size": 8, "group_size": 4}},
+}
+
+
+@pytest.mark.parametrize("stage", CASES)
+def test_resumed_equals_uninterrupted(stage, run, tmp_path, tiny_recipe, monkeypatch):
+    """Same rows, same losses, same weights, also past the first epoch (rl: past the end of the set)."""
+    recipe = tiny_recipe(**CASES[stage])
+    again = RunLayout(tmp_path / "again")
+    shutil.copytree(run.run, again.run)
+    run_stage(recipe, run.run, stage)
+    steps = json.loads((run.stage(stage) / "manifest.json").read_text())["steps"]
+    stop = steps * 5 // 6 if stage == "rl" else steps // 2 + 1
+    with monkeypatch.context() as patch:
+        patch.setattr(stages, "StopOnSignal", stop_after(stop))
+        with pytest.raises(Stopped, match=f"stopped at step {stop} of {steps}"):
+            run_stage(recipe, again.run, stage)
+    assert not (again.stage(stage) / "manifest.json").exists()
+    run_stage(recipe, again.run, stage, resume=True)
+    assert metrics(again, stage) == metrics(run, stage)
+    assert len(metrics(run, stage)) == steps
+    assert same(weights(again, stage), weights(run, stage))
+    if stage == "rl":
+        seen = [
+            pl.read_parquet(p)["problem_id"].to_list() for p in sorted(run.stage("rl").glob("rollouts/*"))
+        ]
+        assert len({tuple(ids) for ids in seen}) < len(seen), "the set was never passed twice"
+        for path in run.stage("rl").glob("rollouts/*"):
+            assert pl.read_parquet(path).equals(pl.read_parquet(again.stage("rl") / "rollouts" / path.name))
+
+
+def test_finished_stage_is_left_alone_and_a_changed_one_is_trained_again(run, tiny_recipe):
+    before = (run.checkpoint("sft") / "model.safetensors").stat().st_mtime_ns
+    assert "nothing to do" in run_stage(tiny_recipe(), run.run, "sft")
+    assert "nothing to do" in run_stage(tiny_recipe(sft={"save_every": 0.5}), run.run, "sft")
+    assert (run.checkpoint("sft") / "model.safetensors").stat().st_mtime_ns == before
+    assert "3 steps" in run_stage(tiny_recipe(sft={"learning_rate": 1e-3}), run.run, "sft")
+
+
+def test_changed_data_trains_again(run, tiny_recipe):
+    path = next(run.dataset("sft").glob("train-*"))
+    pl.read_parquet(path).reverse().write_parquet(path)
+    assert "3 steps" in run_stage(tiny_recipe(), run.run, "sft")
+
+
+def test_a_parent_that_was_tampered_with_is_refused(run, tiny_recipe):
+    path = run.checkpoint("midtrain") / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:-1] + b"\x01")
+    with pytest.raises(FactoryError, match="not the model that its manifest describes"):
+        run_stage(tiny_recipe(sft={"learning_rate": 1e-3}), run.run, "sft")
+
+
+def test_whole_chain_has_one_lineage_and_every_card_names_it(run, tiny_recipe):
+    recipe = tiny_recipe()
+    for stage in ("dpo", "rl"):
+        run_stage(recipe, run.run, stage)
+    manifest = json.loads((run.stage("rl") / "manifest.json").read_text())
+    assert manifest["lineage"] == ["base", "midtrain", "sft", "dpo", "rl"]
+    assert (
+        manifest["parent"] == "dpo"
+        and manifest["inputs"]["parent"]
+        == json.loads((run.stage("dpo") / "manifest.json").read_text())["model_digest"]
+    )
+    card = (run.checkpoint("rl") / "README.md").read_text()
+    for stage in manifest["lineage"]:
+        digest = json.loads((run.stage(stage) / "manifest.json").read_text())["model_digest"]
+        assert digest[:12] in card
+    rollouts = pl.concat(pl.read_parquet(p) for p in run.stage("rl").glob("rollouts/*.parquet"))
+    assert rollouts.height == 3 * 2 * 8 and set(rollouts["verdict"]) <= {
+        "correct", "incorrect", "no_answer", "unverifiable", "timeout",
+    }  # fmt: skip
+    assert not (run.stage("rl") / "checkpoints").exists()
+    assert not same(weights(run, "sft"), weights(run, "dpo"))
+
+
+def test_disabled_stage_is_skipped_and_the_next_takes_its_parent(run, tiny_recipe):
+    recipe = tiny_recipe(dpo={"enabled": False}, rl={"max_steps": 1})
+    assert "left out" in run_stage(recipe, run.run, "dpo")
+    run_stage(recipe, run.run, "rl")
+    assert json.loads((run.stage("rl") / "manifest.json").read_text())["lineage"] == [
+        "base", "midtrain", "sft", "rl",
+    ]  # fmt: skip
+
+
+def test_dry_run_checks_and_changes_nothing(run, tiny_recipe, capsys):
+    before = sorted(p for p in run.run.rglob("*") if ".cache" not in str(p))
+    assert "ready" in run_stage(tiny_recipe(dpo={"enabled": False}), run.run, "rl", dry_run=True)
+    assert sorted(p for p in run.run.rglob("*") if ".cache" not in str(p)) == before
+    said = capsys.readouterr().err
+    assert "'gold': {'correct':" in said and "dead" in said and "sampled_a_step" in said
+
+
+def test_adapter_is_merged_and_the_base_moves(run, tiny_recipe):
+    recipe = tiny_recipe(lora={"rank": 4, "alpha": 8})
+    run_stage(recipe, run.run, "sft")
+    before, after = weights(run, "midtrain"), weights(run, "sft")
+    assert before.keys() == after.keys() and not same(before, after)
+    changed = [k for k in before if not torch.equal(before[k], after[k])]
+    assert changed and not any("embed" in k or "norm" in k for k in changed)
+    assert not (run.checkpoint("sft") / "adapter_config.json").exists()
+
+
+def test_command_line_says_one_line_and_exits_with_the_right_code(run, tmp_path, capsys):
+    missing = main(["--stage", "sft", "--recipe", "none.yaml", "--run", str(run.run)])
+    assert missing == 2 and "no recipe none.yaml" in capsys.readouterr().err
+    recipe = tmp_path / "r.yaml"
+    recipe.write_text("name: r\nproblems: {sources: [x]}\n")
+    wrong = ["--stage", "sft", "--recipe", str(recipe), "--run", str(run.run)]
+    assert main([*wrong, "--set", "train.sft.trl.nonsense=1"]) == 2
+    assert "SFTConfig has no field nonsense" in capsys.readouterr().err
+    assert main([*wrong, "--set", "train.sft.trl.learning_rate=1"]) == 2
+    assert "write train.sft.learning_rate" in capsys.readouterr().err
+    assert main([*wrong, "--set", "train.sft.batch_size=7", "--set", "train.sft.micro_batch_size=2"]) == 2
+    assert "not a multiple" in capsys.readouterr().err
