@@ -10,12 +10,12 @@ import time
 from dataclasses import dataclass, replace
 
 from factory.verification.choice import check_choice
-from factory.verification.extraction import extract, split_reasoning
+from factory.verification.extraction import extract, last_sentence, split_reasoning
 from factory.verification.kinds import infer_kind, read_metadata
 from factory.verification.notation import MAX_ANSWER, literal, tidy
 from factory.verification.number import read_number, same_number, show
 from factory.verification.result import CheckRequest, CheckResult, Method
-from factory.verification.text import check_text
+from factory.verification.text import check_sentence, check_text
 from schemas.problem import AnswerKind
 from schemas.verdict import Verdict
 
@@ -70,7 +70,9 @@ def _settle(request: CheckRequest, kind: str) -> CheckResult | Prepared:
     if kind == AnswerKind.CHOICE:
         return check_choice(gold, answer, request.choices)
     if kind == AnswerKind.TEXT:
-        return check_text(gold, answer)
+        result = check_text(gold, answer)
+        sentence = last_sentence(part) if found.rule in ("last_line", "phrase") else None
+        return result if result.correct or sentence is None else check_sentence(gold, sentence)
     return quick_math(gold, answer) or Prepared(kind, gold, answer, problem=(request.problem or "")[:MAX_ANSWER] or None)
 
 

@@ -10,6 +10,7 @@ from dataclasses import replace
 from itertools import product
 
 from factory.verification.leaf import contains, ratio, same_leaf, symbols
+from factory.verification.matrices import fold
 from factory.verification.notation import words
 from factory.verification.regions import is_region, same_region, spans
 from factory.verification.syntax import Node, NotMath
@@ -132,12 +133,15 @@ def _stated(node: Node, *, strict: bool) -> Node | None:
     if len(sides) == 2 and _is_name(sides[1]) and not _is_name(sides[0]) and operators == ["="]:
         sides.reverse()
     names = [_is_name(side) for side in sides]
+    if not strict and not any(map(symbols, sides)) and not any(names):
+        return sides[-1]  # "5 + 5 = 10": a computation ends in its result
     if not names[0] and operators[0] == "~":
         return sides[0]
     rest = [side for side, name in zip(sides, names, strict=True) if not name]
     if names[0]:
         if "~" in operators and rest:
-            return rest[0]
+            before = sides[: operators.index("~") + 1]
+            return rest[0] if all(map(_is_name, before)) else before[-1]
         return sides[-1]
     if _is_quantity_name(sides[0]) or (not strict and not _has_numeral(sides[0]) and not symbols(sides[-1])):
         return sides[-1]
@@ -170,7 +174,7 @@ def _same_label(gold: Node, answer: Node) -> bool:
     if g == a or "words" in (g.kind, a.kind) or {"apply"} == {g.kind, a.kind}:
         return True
     if g.kind == a.kind == "sym":
-        return g.name.lower() == a.name.lower() or len(g.name) > 1 and len(a.name) > 1 and ":" in g.name + a.name
+        return g.name.lower() == a.name.lower() or (len(g.name) > 1 and len(a.name) > 1 and ":" in g.name + a.name)
     return g.kind != a.kind and "apply" in (g.kind, a.kind)
 
 
@@ -185,6 +189,8 @@ def _label(node: Node) -> Node:
 def _regions(gold: Node, answer: Node, question: str | None) -> bool:
     g, a = spans(_region_form(gold)), spans(_region_form(answer))
     if g is not None and a is not None:
+        if gold.kind == answer.kind == "rel" and contains(gold, "apply") != contains(answer, "apply"):
+            return False
         return same_region(g, a, question)
     if gold.kind == answer.kind == "rel":
         if _sides(gold, answer, question):
@@ -238,12 +244,14 @@ def _ratios(gold: Node, answer: Node, question: str | None) -> bool:
 
 
 def _is_group(node: Node) -> bool:
+    if node.kind in ("add", "mul", "neg"):
+        return contains(node, "matrix")
     return node.kind in ("seq", "tuple", "set", "matrix", "interval")
 
 
 def _groups(gold: Node, answer: Node, question: str | None) -> bool:
-    if gold.kind == "matrix" or answer.kind == "matrix":
-        return _matrices(gold, answer, question)
+    if contains(gold, "matrix") or contains(answer, "matrix"):
+        return _matrices(fold(gold), fold(answer), question)
     if gold.kind == "interval" and answer.kind == "interval":
         return same_region(spans(gold) or [], spans(answer) or [], question)
     return any(
@@ -312,6 +320,8 @@ def _same_items(gold: Node, answer: Node, question: str | None) -> bool:
         by_name = dict(zip(a_labels, a, strict=True))
         return all(same(_bare(item), _bare(by_name[name]), question) for name, item in zip(g_labels, g, strict=True))
     g, a = [_bare(item) for item in g], [_bare(item) for item in a]
+    if all(_is_group(item) for item in (*g, *a)) and "tuple" not in (gold.kind, answer.kind):
+        g, a = _distinct(g), _distinct(a)
     if "set" in (gold.kind, answer.kind) and "tuple" not in (gold.kind, answer.kind):
         return _matching(_distinct(g), _distinct(a), question)
     if len(g) != len(a):

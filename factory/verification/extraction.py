@@ -10,8 +10,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from factory.verification.formulas import formulas, outside
+from factory.verification.formulas import Formula, formulas, outside
 from factory.verification.notation import MAX_ANSWER, heal
+from factory.verification.prose import number_in, starts_as_prose
 
 TAIL = 20_000
 """How many characters at the end of an answer part are searched."""
@@ -57,11 +58,31 @@ def split_reasoning(response: str) -> tuple[str | None, str | None]:
     return None, response
 
 
+_FINAL = re.compile(r"\bfinal\s+answer\s*(?:\*\*)?\s*(?:is|:)|\banswer\s+is\b|最终答案|答案[是为]", re.I)
+
+
+def _later(part: str, marked: Extracted) -> Extracted | None:
+    """A "final answer is" after the last box: whoever adds one has changed or restated the answer."""
+    marks = [part.rfind(mark) for mark in ("\\boxed", "</answer>", "####")]
+    tail = part[max(marks) :] if marked.rule in ("boxed", "boxes") else ""
+    found = _last_match(_FINAL, tail)
+    return None if found is None else _phrase(tail[found.start() :])
+
+
 def _last_match(pattern: re.Pattern[str], text: str) -> re.Match[str] | None:
     found = None
     for match in pattern.finditer(text):
         found = match
     return found
+
+
+def last_sentence(part: str) -> str | None:
+    """The last sentence of an answer part that is no courtesy, for answers in words."""
+    for line in reversed([line for line in part[-TAIL:].split("\n") if line.strip(" *_-#>|\t`")][-4:]):
+        for sentence in reversed(_split_sentences(line)):
+            if sentence.strip(" *_.") and not _COURTESY.match(sentence):
+                return sentence.strip()
+    return None
 
 
 def extract(part: str) -> Extracted | None:
@@ -72,7 +93,7 @@ def extract(part: str) -> Extracted | None:
     for rule in (_boxed, _tagged, _hashes):
         found = rule(part)
         if found is not None:
-            return found
+            return _later(part, found) or found
     return _bare(part) or _phrase(part) or _last_line(part)
 
 
@@ -117,7 +138,9 @@ def _box_at(part: str, match: re.Match[str]) -> tuple[int, int, str] | None:
             if depth == 0:
                 return match.start(), at + 1, part[begin + 1 : at]
         at += 1
-    return None
+    # Never closed (a cut or careless response): the rest of its line.
+    line = part[begin + 1 : end].split("\n", 1)[0]
+    return (match.start(), begin + 1 + len(line), line.rstrip(" $.")) if end == len(part) else None
 
 
 def _neighbours(between: str) -> bool:
@@ -130,7 +153,7 @@ def _neighbours(between: str) -> bool:
         return not text
     rest = re.sub(r"\b(?:and|or)\b|[,;和或]", " ", text, flags=re.I)
     rest = re.sub(r"[A-Za-z]\w{0,12}\s*=", " ", rest)
-    return len(rest.split()) <= 2 and "." not in rest
+    return len(rest.split()) <= 4 and "." not in rest
 
 
 _PERCENT_AFTER = re.compile(r"\s*(?:\\\)|\\\]|\$)?\s*(?:\\?%|pct\b|percent(?:age)?\b)", re.I)
@@ -170,34 +193,39 @@ def _hashes(part: str) -> Extracted | None:
     return _inner(line, "hashes") if line.strip() else None
 
 
-_PHRASES = re.compile(
-    r"(?:\bfinal\s+(?:answer|result)|\b(?:the\s+)?(?:correct\s+)?(?:answer|result|solution\s+set|value|choice|option)"
-    r"(?:\s+to\s+(?:the|this)\s+(?:question|problem))?)\s*(?:\*\*|__)?\s*(?:is|are|=|would\s+be|should\s+be|must\s+be|:|：)+"
-    r"|^\s*(?:\*\*)?\s*(?:final\s+)?(?:answer|ans|a|solution)\s*(?:\*\*)?\s*[:：]"
-    r"|(?:最终答案|答案|结果|所以答案|故选|应选|选择|正确选项)\s*(?:应?该?[是为选]|等于|=|:|：)*",
+_IS = r"\s*(?:\*\*|__)?\s*(?:is|are|=|would\s+be|should\s+be|must\s+be|:|：)+"
+_ANNOUNCED = r"(?:^[ \t#>*_-]*|[.!?,;:)]\s+|\b(?:the|my|our|so|correct|numerical|required|desired)\s+)"
+_STRONG = re.compile(
+    rf"\bfinal\s+(?:answer|result){_IS}|{_ANNOUNCED}answer(?:\s+to\s+(?:the|this)\s+(?:question|problem))?{_IS}"
+    r"|\b(?:answer|ans)\s*(?=\$|\\[(\[])|^[ \t#*]*(?:final\s+)?(?:answer|result)[ \t*:：]*$|^[ \t*]*a\s*:"
+    r"|(?:最终答案|所以答案|答案)\s*(?:应?该?[是为选]|等于|=|:|：)*",
     re.I | re.M,
 )
-_STARS = re.compile(r"^[\s*_:：>#-]*?(?=[^\s*_:：>#])|[\s*_]+$")
+_WEAK = re.compile(
+    rf"\b(?:result|value|choice|option|solution(?:\s+set)?){_IS}|(?:结果|故选|应选|选择|正确选项)\s*(?:应?该?[是为选]|等于|=|:|：)*",
+    re.I,
+)
+STRONG_LINES, WEAK_LINES = 12, 2
+"""How near to the end of a response a phrase has to stand to announce its answer."""
 
 
 def _phrase(part: str) -> Extracted | None:
-    last = _last_match(_PHRASES, part)
-    if last is None:
-        return None
+    last = _last_match(_STRONG, part)
+    if last is None or part.count("\n", last.end()) > 2 * STRONG_LINES:
+        last = _last_match(_WEAK, part)
+        if last is None or len(part[last.end() :].strip().split("\n")) > WEAK_LINES:
+            return None
     rest = part[last.end() :].lstrip(" \t*_:：=")
-    rest = (
-        rest.lstrip("\n ")
-        if not rest.split("\n", 1)[0].strip(" *_$") or rest.startswith(("\\[", "$$"))
-        else rest
-    )
-    text = _first_statement(rest)
+    rest = rest.lstrip("\n ") if not rest.split("\n", 1)[0].strip(" *_$") or rest.startswith(("\\[", "$$")) else rest
+    bold = "**" if part[: last.end()].rstrip(" ").endswith("**") and "**" in rest.split("\n", 1)[0] else ""
+    text = _first_statement(bold + rest)
     if not text:
         return None
     found = _pick(text)
     return Extracted(found, "phrase") if found else None
 
 
-_SENTENCE_END = re.compile(r"[.!?。！？](?=\s|$|\*)")
+_SENTENCE_END = re.compile(r"(?<!\bMr)(?<!\bMrs)(?<!\bMs)(?<!\bDr)(?<!\bSt)(?<!\bvs)(?<!\be\.g)(?<!\bi\.e)[.!?。！？](?=\s|$|\*)")
 
 
 def _first_statement(rest: str) -> str:
@@ -214,31 +242,44 @@ def _first_statement(rest: str) -> str:
 
 
 _JOINERS = re.compile(r"[\s,;.]*(?:and|or|,|;|和|或|\\text\{\s*(?:and|or)\s*\})?[\s,;.]*", re.I)
-_NUMBER = re.compile(
-    r"(?<![\w.])[-+−]?\s?[$€£¥]?\s?(?:\d{1,3}(?:[,  ]\d{3})+(?:\.\d+)?|\d+\s+\d+/\d+|\d+/\d+|\d*[.,]?\d+(?:[eE][-+]?\d+)?)"
-    r"(?:\s?(?:%|percent\b|pct\b|°|:\d\d\b))?"
-)
-
-
 def _pick(statement: str) -> str | None:
-    """The answer within one statement: all of it when it is short and no prose, else its formulas, else its last number."""
+    """The answer within one statement: all of it when it is no prose, else what follows its verb, its formula or number."""
     text = _clean(statement)
     if not text:
         return None
     spans = formulas(text)
-    if spans:
-        if not _is_prose(outside(text, spans)):
-            return text
-        group = [spans[-1]]
-        for span in reversed(spans[:-1]):
-            if not _JOINERS.fullmatch(text[span.end : group[0].start]):
-                break
-            group.insert(0, span)
-        return ", ".join(span.inner for span in group) + _unit_after(text[group[-1].end : group[-1].end + 24])
-    if not _is_prose(text):
+    if spans and spans[-1].display and _is_prose(text[spans[-1].end :]) and number_in(text[spans[-1].end :]):
+        return number_in(text[spans[-1].end :])
+    bare = outside(text, spans)
+    if not _is_prose(bare) and not (not spans and starts_as_prose(bare)):
         return text
-    numbers = list(_NUMBER.finditer(text))
-    return numbers[-1][0].strip() if numbers else (text if len(text) <= SHORT else None)
+    bold = _BOLD.findall(statement)
+    if bold and any(char.isdigit() for char in bold[-1]) and len(bold[-1]) < 60:
+        return _clean(bold[-1])
+    number = number_in(bare)
+    if not spans:
+        return number if number else (text if len(text) <= SHORT else None)
+    last = _last_match(_VERB, bare)
+    if number and last and spans[-1].end <= last.end() and bare.find(number, last.start()) >= 0:
+        return number
+    later = [span for span in spans if last and span.start >= last.end()]
+    if last and later and _follows(bare[last.end() :], later, later[0].start - last.end()):
+        return text[last.end() :]
+    group = [spans[-1]]
+    for span in reversed(spans[:-1]):
+        if not _JOINERS.fullmatch(text[span.end : group[0].start]):
+            break
+        group.insert(0, span)
+    return ", ".join(span.inner for span in group) + _unit_after(text[group[-1].end : group[-1].end + 24])
+
+
+_VERB = re.compile(r"\b(?:is|are|equals|be|becomes)\b\s*:?\s*|=\s*", re.I)
+_BOLD = re.compile(r"\*\*([^*\n]{1,200})\*\*")
+
+
+def _follows(tail: str, spans: list[Formula], gap: int) -> bool:
+    """Whether what follows the verb is an answer with formulas and no prose before them."""
+    return bool(spans) and not _is_prose(tail) and not _WORD.search(tail[:gap])
 
 
 _WORD = re.compile(r"[^\W\d_]{2,}")
@@ -262,9 +303,11 @@ def _bare(part: str) -> Extracted | None:
         return Extracted(_clean(part), "whole")  # LaTeX without delimiters: the text is a formula as it stands
     if len(part) > SHORT or "\n\n" in part or _is_prose(outside(part, formulas(part))):
         return None
+    if not formulas(part) and starts_as_prose(part):
+        return None
     if "\n" in part and not re.search(r"\\begin|^\s*(?:\\\[|\$\$)", part):
         return None
-    if _PHRASES.search(part):
+    if _STRONG.search(part) or _WEAK.search(part):
         return None
     return Extracted(_clean(part), "whole") if _clean(part) else None
 
@@ -278,12 +321,17 @@ def _last_line(part: str) -> Extracted | None:
             return Extracted(spans[-1].inner, "last_formula")
     lines = [line for line in part.split("\n") if line.strip(" *_-#>|\t`")]
     for line in reversed(lines[-6:]):
-        sentences = [s for s in _split_sentences(line) if s.strip(" *_")]
+        sentences = [s for s in _split_sentences(line) if s.strip(" *_") and not _COURTESY.match(s)]
         for sentence in reversed(sentences[-3:]):
             found = _number_or_formula(sentence)
             if found:
                 return Extracted(found, "last_line")
     return None
+
+
+_COURTESY = re.compile(
+    r"\W*(?:let me know|feel free|i hope|hope this|would you like|please let|if you (?:have|would|want)|this matches)", re.I
+)
 
 
 def _split_sentences(line: str) -> list[str]:
@@ -301,16 +349,16 @@ def _split_sentences(line: str) -> list[str]:
 def _number_or_formula(sentence: str) -> str | None:
     text = _clean(sentence)
     spans = formulas(text)
-    bare = outside(text, spans)
-    numbers = list(_NUMBER.finditer(bare))
-    if spans and (not numbers or spans[-1].start > numbers[-1].start()):
-        return _pick(text) if _is_prose(bare) else text
-    return numbers[-1][0].strip() if numbers else None
+    if spans or _BOLD.search(sentence):
+        found = _pick(sentence)
+        return found if found and (spans or any(char.isdigit() for char in found)) else None
+    return number_in(text)
 
 
 def _clean(text: str) -> str:
     """Drop Markdown emphasis, quotes and final punctuation around an answer."""
     text = text.strip().strip("`").strip()
+    text = text.replace('\\"', '"').strip('"').strip()
     text = re.sub(r"^(?:\*\*|__|>|-\s(?=\D))+|(?:\*\*|__)+$", "", text).strip()
     text = text.replace("**", "")
     return re.sub(r"(?:(?<!\\)[.。,;:]|\s|\\[,;:! ])+$", "", text).strip()

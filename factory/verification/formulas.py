@@ -25,6 +25,9 @@ def formulas(text: str) -> list[Formula]:
     opened: tuple[str, int, int] | None = None
     for match in _DELIMITER.finditer(text):
         sign = match[0]
+        if sign == "$" and opened and opened[0] == "$" and not _closes(text, opened[2], match.start()):
+            opened = ("$", match.start(), match.end())
+            continue
         if sign.startswith("\n"):
             if opened and opened[0] in ("$", "\\("):
                 opened = None
@@ -36,6 +39,13 @@ def formulas(text: str) -> list[Formula]:
         elif sign in _CLOSES and (opened is None or opened[0] == "$"):
             opened = (sign, match.start(), match.end())
     return found
+
+
+def _closes(text: str, begin: int, end: int) -> bool:
+    """Whether the dollar sign at `end` closes a formula and is not the next amount: "$9 a share, so $72"."""
+    if end + 1 < len(text) and text[end + 1].isdigit():
+        return False
+    return not text[end - 1].isspace() or text[begin].isspace()
 
 
 def outside(text: str, spans: list[Formula]) -> str:

@@ -8,14 +8,12 @@ from fractions import Fraction
 from itertools import permutations
 from typing import Any
 
-from factory.verification.number import Number, close
+from factory.verification.number import CLOSE_DIGITS, Number, close
 from factory.verification.syntax import UNITS, Node, NotMath
 from factory.verification.values import Reading, Undefined, Value, exact, mp, value
 
 RELATIVE = mp.mpf(10) ** -30
 """Relative difference below which two values at 60 digits are one."""
-CLOSE_DIGITS = 6
-"""An answer that writes an irrational gold as a decimal must show at least this many correct digits."""
 _INTEGERS = frozenset("knmjNKM")
 _DUMMIES = frozenset(["k", "n", "m", "t", "s", "l", "ell", "j", "c", "C", "K", "N", "lambda", "mu", "u", "p", "q", "r"])
 

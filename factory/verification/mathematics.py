@@ -55,7 +55,7 @@ def readings(text: str) -> list[Node]:
         except NotMath:
             pass
     plain = literal(text)
-    if _COMMA.fullmatch(plain) and not re.fullmatch(r"\d{1,3},\d{3}", plain):
+    if _COMMA.fullmatch(plain) and not re.fullmatch(r"[1-9]\d{0,2},\d{3}", plain):
         found.append(parse(plain.replace(",", ".")))
     return found
 
@@ -71,7 +71,7 @@ def _ask_math_verify(gold: str, answer: str, shown: tuple[str | None, str | None
     if says:
         reason = f"math-verify says equal, the second opinion has no view ({why})"
         return CheckResult(Verdict.UNVERIFIABLE, Method.MATH_VERIFY, answer, *shown, reason)
-    if says is None or shown[0] is None:
+    if says is None or None in shown:
         return CheckResult(Verdict.UNVERIFIABLE, Method.MATH_VERIFY, answer, *shown, f"not comparable: {why}")
     return CheckResult(Verdict.INCORRECT, Method.MATH_VERIFY, answer, *shown, f"math-verify says different ({why})")
 

@@ -47,8 +47,8 @@ _EATEN = (
     (re.compile(r"(?<![A-Za-z\\])sqrt(?=\{)"), r"\\sqrt"),
 )
 _DRESS = re.compile(
-    r"\\(?:left|right)\.|\\(?:displaystyle|textstyle|scriptstyle|limits|nolimits|bigl?|bigr|Bigl?|Bigr|biggl?|biggr|Biggl?|Biggr|left|right"
-    r"|middle|qquad|quad|hfill|hspace\*?\{[^{}]*\}|vspace\*?\{[^{}]*\}|phantom\{[^{}]*\}|small|large|Large|bf|rm|it)(?![A-Za-z])"
+    r"\\q?quad|\\(?:left|right)\.|\\(?:displaystyle|textstyle|scriptstyle|limits|nolimits|bigl?|bigr|Bigl?|Bigr|biggl?|biggr|Biggl?|Biggr|left|right"
+    r"|middle|hfill|hspace\*?\{[^{}]*\}|vspace\*?\{[^{}]*\}|phantom\{[^{}]*\}|small|large|Large|bf|rm|it)(?![A-Za-z])"
 )
 _SPACES = re.compile(r"(?<!\\)\\(?:[,;:! >]|\s)|~")
 _DOLLARS = re.compile(r"(?<!\\)\$+|\\[()\[\]]")
@@ -57,9 +57,11 @@ _FONTS = re.compile(
     r"\\(?:mathbf|mathit|mathsf|mathcal|boldsymbol|bm|mathop|mathord|ensuremath|displaylimits)(?=\s*\{)"
 )
 _BARE_FONT = re.compile(r"\\(?:mathrm|operatorname\*?)\s+(?=[A-Za-z]\b)")
+_GLUED = re.compile(r"(?<=[\d)}])\s?(or|and)(?=[A-Za-z(\d\\-])")
 _FRACTIONS = re.compile(r"\\[dtc]frac(?![A-Za-z])")
 _BINOMS = re.compile(r"\\[dt]binom(?![A-Za-z])")
 _SPACE = re.compile(r"\s+")
+_RADICAL = re.compile(r"√\s?(?:(\d+(?:\.\d+)?|[A-Za-zπ])|\(([^()]{1,60})\))")
 _CIRCLED = re.compile(r"[①-⑳]")
 _RUNS = (
     (re.compile(f"[{''.join(_SUPERSCRIPTS)}]+"), "^", _SUPERSCRIPTS),
@@ -88,6 +90,9 @@ _SYNONYMS = (
 )
 
 
+_SINGLE_BACKSLASH = re.compile(r"(?<!\\)\\(?=[A-Za-z{}])")
+
+
 def heal(text: str) -> str:
     """Put back LaTeX commands whose backslash a JSON or Python reader took for an escape."""
     for pattern, replacement in _EATEN:
@@ -104,17 +109,21 @@ def tidy(text: str) -> str:
 
     Currency signs stay. Only the first `MAX_ANSWER` characters are looked at.
     """
-    text = heal(text[:MAX_ANSWER]).replace("\x00", "")
+    text = heal(text[:MAX_ANSWER]).replace("\x00", "").rstrip("\\")
+    if "\\\\" in text and not _SINGLE_BACKSLASH.search(text):
+        text = text.replace("\\\\", "\\")
     text = _HTML.sub(lambda m: ("^{" if m[1] == "sup" else "_{") + m[2] + "}", text)
     for pattern, sign, table in _RUNS:
         text = pattern.sub(partial(_script, sign, table), text)
     text = _CIRCLED.sub(lambda m: f" {ord(m[0]) - 0x245F}, ", text)
+    text = _RADICAL.sub(lambda m: rf"\sqrt{{{m[1] or m[2]}}}", text)
     text = unicodedata.normalize("NFKC", text.translate(_TRANSLATE)).translate(_TRANSLATE).replace("⁄", "/")
-    text = _thousands(text)
+    text = _ROW_SPACE.sub(r"\\\\ ", _thousands(text))
     text = _SPACES.sub(" ", text)
     text = _dollars(text)
     for pattern, replacement in _SYNONYMS:
         text = pattern.sub(replacement, text)
+    text = _GLUED.sub(r" \1 ", text)
     text = _FRACTIONS.sub(r"\\frac", text)
     text = _BINOMS.sub(r"\\binom", text)
     text = _BARE_FONT.sub("", _FONTS.sub("", text))
@@ -122,6 +131,7 @@ def tidy(text: str) -> str:
     return _SPACE.sub(" ", text).strip()
 
 
+_ROW_SPACE = re.compile(r"\\\\\s?\[-?\d+(?:\.\d+)?(?:pt|em|ex|mm|cm)\]")
 _THOUSANDS = re.compile(r"(?<=\d),(?:\\[,!;: ])+\s?(?=\d{3}(?!\d))")
 
 
@@ -135,7 +145,7 @@ _MATH_DOLLARS = re.compile(r"(?<!\\)\$\$?([^$]{0,4000}?)(?<!\\)\$\$?")
 
 def _dollars(text: str) -> str:
     """Drop math delimiters; keep a lone dollar sign in front of an amount."""
-    text = re.sub(r"\\[()\[\]]", " ", text)
+    text = re.sub(r"(?<!\\)\\[()\[\]]", " ", text)
     text = _MATH_DOLLARS.sub(r" \1 ", text)
     return text.replace(r"\$", "$")
 

@@ -12,6 +12,8 @@ from fractions import Fraction
 
 MAX_DIGITS = 60
 """Longer numerals are left to the parser."""
+CLOSE_DIGITS = 5
+"""An answer that writes out a gold without finite expansion (8/3, sqrt 2) must show at least this many correct digits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +30,7 @@ class Number:
     percent: bool = False
 
 
-_BODY = r"(?P<int>\d{1,3}(?:,\d{3})+|\d{1,3}(?: \d{3})+|\d+)?(?:\.(?P<dec>\d+))?"
+_BODY = r"(?P<int>[1-9]\d{0,2}(?:,\d{3})+|[1-9]\d{0,2}(?: \d{3})+|\d+)?(?:\.(?P<dec>\d+))?"
 _NUMBER = re.compile(
     r"^(?P<sign>[-+]?)\s?(?P<cur>[$€£¥₹]|USD|RMB)?\s?(?P<sign2>-?)"
     + _BODY
@@ -105,7 +107,8 @@ def close(g: Fraction, gold: Number, a: Fraction, answer: Number) -> bool:
     if g == a:
         return True
     if gold.decimals is None:
-        return False
+        written_out = answer.decimals is not None and answer.digits >= CLOSE_DIGITS and not _is_decimal(g)
+        return written_out and abs(g - a) <= Fraction(1, 2 * 10 ** (answer.decimals or 0))
     if answer.decimals is not None and answer.decimals <= gold.decimals and gold.percent == answer.percent:
         return False
     exact = answer.decimals is None and not _terminates(a, gold.decimals)
@@ -121,6 +124,15 @@ def close(g: Fraction, gold: Number, a: Fraction, answer: Number) -> bool:
 def _terminates(value: Fraction, decimals: int) -> bool:
     """Whether `value` can be written with that many decimals."""
     return bool((value * 10**decimals).denominator == 1)
+
+
+def _is_decimal(value: Fraction) -> bool:
+    """Whether `value` has a finite decimal expansion."""
+    rest = value.denominator
+    for prime in (2, 5):
+        while rest % prime == 0:
+            rest //= prime
+    return rest == 1
 
 
 def show(number: Number) -> str:

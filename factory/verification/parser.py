@@ -15,7 +15,7 @@ RELATIONS = {
     "=": "=", "<": "<", ">": ">", r"\le": "<=", r"\ge": ">=", r"\ne": "!=", r"\in": "in", r"\approx": "~",
     r"\equiv": "=", r"\Leftrightarrow": "iff", r"\iff": "iff", r"\sim": "~",
 }  # fmt: skip
-_ACCENTS = frozenset(r"\vec \hat \bar \overline \tilde \dot \widehat \overrightarrow \angle \triangle \underline".split())
+_ACCENTS = frozenset([r"\vec", r"\hat", r"\bar", r"\overline", r"\tilde", r"\dot", r"\widehat", r"\overrightarrow", r"\angle", r"\triangle", r"\underline"])
 _MATRIX = frozenset(["matrix", "pmatrix", "bmatrix", "vmatrix", "Bmatrix", "smallmatrix", "array"])
 _NUMBER_SETS = {"R": "reals", "Z": "ZZ", "N": "NN", "Q": "QQ", "C": "CC"}
 _ENDS = frozenset([",", ";", "and", "or", "&", "\\\\", *RELATIONS, r"\cup", r"\cap", r"\setminus", ":", r"\to"])
@@ -164,7 +164,7 @@ class Parser:
             return False
         if token in ("(", "[", "{", "\\{", "|") or token[0].isdigit() or token[0] == ".":
             return token != "\\{" and (token != "|" or "|" in self.tokens[self.at + 1 :])
-        return token[0] == "\\" and token not in (r"\pm", r"\mp", r"\dots", "\\}", "\\|") or token.isalpha()
+        return (token[0] == "\\" and token not in (r"\pm", r"\mp", r"\dots", "\\}", "\\|")) or token.isalpha()
 
     def factor(self) -> Node:
         """An atom with its powers and postfix signs."""
@@ -224,7 +224,7 @@ class Parser:
     def atom(self) -> Node:
         """A numeral, symbol, bracket, command or function."""
         token = self.take()
-        if token[0].isdigit() or token[0] == "." and len(token) > 1:
+        if token[0].isdigit() or (token[0] == "." and len(token) > 1):
             return numeral(token)
         if token in OPEN and token != r"\begin":
             self.at -= 1
@@ -393,7 +393,7 @@ class Parser:
     def _unit(self) -> str:
         """Words at the end: scale words multiply elsewhere, units are kept as one string."""
         words: list[str] = []
-        while self.next and (self.next[0] == '"' or words and self.next not in RELATIONS):
+        while self.next and (self.next[0] == '"' or (words and self.next not in RELATIONS)):
             token = self.take()
             if words and token in ("=", "(", "["):
                 raise NotMath("words inside mathematics")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 from factory.verification.leaf import same_leaf, symbols
@@ -77,19 +78,32 @@ def _relation(node: Node) -> list[Span] | None:
             sides, names, operators = sides[::-1], names[::-1], [_FLIP[operators[0]]]
         if not names[0] or symbols(sides[0]) & symbols(sides[1]):
             return None
-        return _ray(operators[0], sides[1])
+        return _unfold(sides[0], _ray(operators[0], sides[1]))
     if len(sides) == 3 and names[1] and not symbols(sides[1]) & (symbols(sides[0]) | symbols(sides[2])):
         up = all(op in ("<", "<=") for op in operators)
         down = all(op in (">", ">=") for op in operators)
         if up or down:
             low, high = (sides[0], sides[2]) if up else (sides[2], sides[0])
             first, last = operators if up else operators[::-1]
-            return [Span(low, high, first.endswith("="), last.endswith("="))]
+            return _unfold(sides[1], [Span(low, high, first.endswith("="), last.endswith("="))])
     return None
 
 
+def _unfold(variable: Node, region: list[Span]) -> list[Span]:
+    """For an inequality in `|x|`, the region of `x` itself, over the reals."""
+    if variable.kind != "abs":
+        return region
+    positive = _intersect(region, [Span(Node("num", value=Fraction(0)), _INF, True, False)])
+    negative = [Span(_negated(s.high), _negated(s.low), s.high_closed, s.low_closed) for s in positive]
+    return [*negative, *positive]
+
+
+def _negated(node: Node) -> Node:
+    return node.args[0] if node.kind == "neg" else Node("neg", (node,))
+
+
 def _is_variable(node: Node) -> bool:
-    return node.kind == "sym" and node.name not in ("pi", "e") or node.kind == "apply" or (
+    return (node.kind == "sym" and node.name not in ("pi", "e")) or node.kind == "apply" or (
         node.kind == "abs" and node.args[0].kind == "sym"
     )
 

@@ -11,8 +11,7 @@ from factory.verification.syntax import Node, NotMath, tokenize
 _SEPARATORS = {",", ";", "and", "or", "\\\\", "&"}
 _SETS = {r"\cup": "union", r"\setminus": "minus", r"\cap": "intersection"}
 _CONDITION = frozenset(
-    '"for "all "some "any "every "each "where "with "is "are "an "integer "integers "real "positive "negative "natural '
-    '"nonnegative "number "numbers "arbitrary "constant "constants "a "in "of "to "be "values'.split()
+    ['"for', '"all', '"some', '"any', '"every', '"each', '"where', '"with', '"is', '"are', '"an', '"integer', '"integers', '"real', '"positive', '"negative', '"natural', '"nonnegative', '"number', '"numbers', '"arbitrary', '"constant', '"constants', '"a', '"in', '"of', '"to', '"be', '"values']
 )
 _NUMBER_SETS = frozenset(["ZZ", "NN", "QQ", "CC"])
 _FILLER = frozenset(['"approximately', '"about', '"exactly', '"roughly', '"the', '"is', '"are', '"only', '"around'])
@@ -171,7 +170,7 @@ def bracket(begin: str, inner: list[str], end: str, depth: int) -> Node:
         return answer(inner, depth)
     items = tuple(statement(part, depth) for part in parts)
     if len(items) == 2 and begin != r"\langle":
-        infinite = any(item.kind == "inf" or item.args and item.args[0].kind == "inf" for item in items)
+        infinite = any(item.kind == "inf" or (item.args and item.args[0].kind == "inf") for item in items)
         if begin == "[" or end == "]" or infinite:
             return Node("interval", items, begin + end)
     return Node("tuple", items, begin + end)

@@ -41,18 +41,16 @@ class Node:
 
 
 FUNCTIONS = frozenset(
-    "sin cos tan cot sec csc arcsin arccos arctan arccot sinh cosh tanh ln log lg exp max min gcd lcm "
-    "sgn sign arg Re Im det".split()
+    ["sin", "cos", "tan", "cot", "sec", "csc", "arcsin", "arccos", "arctan", "arccot", "sinh", "cosh", "tanh", "ln", "log", "lg", "exp", "max", "min", "gcd", "lcm", "sgn", "sign", "arg", "Re", "Im", "det"]
 )
 GREEK = frozenset(
-    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi rho sigma tau upsilon phi chi psi omega "
-    "Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega ell hbar".split()
+    ["alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa", "lambda", "mu", "nu", "xi", "rho", "sigma", "tau", "upsilon", "phi", "chi", "psi", "omega", "Gamma", "Delta", "Theta", "Lambda", "Xi", "Pi", "Sigma", "Upsilon", "Phi", "Psi", "Omega", "ell", "hbar"]
 )
 _WORDS = {"and": "and", "or": "or", "pi": r"\pi", "infinity": r"\infty", "inf": r"\infty", "oo": r"\infty"}
 _PLAIN = FUNCTIONS | {"sqrt", "cbrt", "abs", "floor", "ceil", "binom", "frac"}
 _TOKEN = re.compile(
     r'"(?P<text>[^"]*)"|'
-    r"(?P<num>\d{1,3}(?:,\d{3})+(?![\d,])(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+)|(?P<cmd>\\[A-Za-z]+|\\[{}|\\])"
+    r"(?P<num>[1-9]\d{0,2}(?:,\d{3})+(?![\d,])(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+)|(?P<cmd>\\[A-Za-z]+|\\[{}|\\])"
     r"|(?P<word>[^\W\d_]+)|(?P<op><=|>=|!=|==|->|\*\*|[-+*/^_=<>|!%'(){}\[\],;:$€£¥&.\"~?])|(?P<space>\s+)|(?P<other>.)",
     re.S,
 )
@@ -77,14 +75,16 @@ def tokenize(text: str, *, thousands: bool = True) -> list[str]:
         if kind == "num":
             tokens += _number_tokens(token, thousands and depth == 0)
         elif kind == "word":
-            tokens += _word_tokens(token, tokens[-1] if tokens else "")
+            before = tokens[-1] if tokens else ""
+            spaced = text[match.start() - 1 : match.start()].isspace()
+            tokens += ['"' + token] if spaced and _is_unit_word(token, before) else _word_tokens(token, before)
         elif kind == "text":
             tokens += ['"' + word for word in _TEXT_WORDS.findall(match["text"])]
         elif kind == "other":
             raise NotMath(f"unknown character {token!r}")
         elif token not in ('"', "~", "?"):
-            depth += token in "([" and len(token) == 1 or token == "\\{"
-            depth -= token in ")]" and len(token) == 1 or token == "\\}"
+            depth += (token in "([" and len(token) == 1) or token == "\\{"
+            depth -= (token in ")]" and len(token) == 1) or token == "\\}"
             tokens.append({"**": "^", "==": "=", "<=": r"\le", ">=": r"\ge", "!=": r"\ne", "->": r"\to"}.get(token, token))
         if len(tokens) > MAX_TOKENS:
             raise NotMath("too many tokens")
@@ -102,16 +102,27 @@ def _number_tokens(token: str, thousands: bool) -> list[str]:
     return [part for piece in token.split(",") for part in (piece, ",")][:-1]
 
 
+def _is_unit_word(word: str, before: str) -> bool:
+    """`4 logs`, `52 WPM`: a word after a number and a blank counts things, unless it is a function or "and"."""
+    if not before[:1].isdigit() or len(word) < 3 or word.lower() in _WORDS:
+        return False
+    return word not in _PLAIN and word.lower() not in FUNCTIONS
+
+
 def _word_tokens(word: str, before: str) -> list[str]:
     lower = word.lower()
     if word in _PLAIN or lower in FUNCTIONS:
         return ["\\" + (word if word in _PLAIN else lower)]
+    if lower in ("st", "nd", "rd", "th") and before[:1].isdigit():
+        return []
     if lower in _WORDS:
         return [_WORDS[lower]]
     if len(word) == 1:
         return [word]
     if UNITS.get(word) and (before[:1].isdigit() or before in ("}", ")")):
         return ['"' + word]
+    if len(word) <= 3 and word.isupper() and word.isascii():
+        return list(word)
     if len(word) == 2 and word.isascii() and lower not in _SHORT_WORDS and (before[:1].isdigit() or word[1].isupper()):
         return list(word)
     if len(word) <= 3 and word.isascii() and (word.islower() or word.isupper()) and lower not in _SHORT_WORDS:
@@ -123,8 +134,7 @@ def _word_tokens(word: str, before: str) -> list[str]:
 
 
 _SHORT_WORDS = frozenset(
-    "the for all any of to in is no yes not if as at by we so are was has one two six ten odd day hrs hr min sec cm mm km "
-    "kg ft mi lbs lb oz ml rad deg mph usd pm am via per mod off its our due top low big hot old new none".split()
+    ["the", "for", "all", "any", "of", "to", "in", "is", "no", "yes", "not", "if", "as", "at", "by", "we", "so", "are", "was", "has", "one", "two", "six", "ten", "odd", "day", "hrs", "hr", "min", "sec", "cm", "mm", "km", "kg", "ft", "mi", "lbs", "lb", "oz", "ml", "rad", "deg", "mph", "usd", "pm", "am", "via", "per", "mod", "off", "its", "our", "due", "top", "low", "big", "hot", "old", "new", "none"]
 )
 
 # Scale to the base unit of the dimension. Only units whose meaning is the same everywhere.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from factory.verification.notation import literal, words
 from factory.verification.result import CheckResult, Method
 from schemas.verdict import Verdict
@@ -17,6 +19,24 @@ def check_text(gold: str, answer: str) -> CheckResult:
     if same_fact(gold, answer):
         return CheckResult(Verdict.CORRECT, Method.TEXT, answer, want, got, "states the same fact")
     return CheckResult(Verdict.INCORRECT, Method.TEXT, answer, want, got, "the words differ")
+
+
+_CONNECTORS = frozenset(["therefore", "thus", "so", "hence", "then", "conclusion", "answer", "final", "the", "in", "of", "and", "finally"])
+
+
+def check_sentence(gold: str, sentence: str) -> CheckResult:
+    """A gold of words against a concluding sentence: it must begin or end with the gold and deny nothing.
+
+    "Thus, the skater is facing east." states `east`; a sentence that merely mentions it does not.
+    """
+    want, said = _content(gold).split(), words(sentence).split()
+    while said and said[0] in _CONNECTORS:
+        said = said[1:]
+    bold = re.findall(r"\*\*([^*\n]{1,100})\*\*", sentence)
+    stated = said[: len(want)] == want or said[-len(want) :] == want or (bold and _content(bold[-1]).split() == want)
+    if want and stated and not _DENIALS & set(said):
+        return CheckResult(Verdict.CORRECT, Method.TEXT, sentence[:400], " ".join(want), " ".join(said)[:400], "concluding sentence")
+    return CheckResult(Verdict.UNVERIFIABLE, Method.TEXT, sentence[:400], " ".join(want), reason="the answer is prose")
 
 
 def _content(text: str) -> str:

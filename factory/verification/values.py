@@ -34,7 +34,8 @@ class Undefined(NotMath):
 @dataclass(frozen=True, slots=True)
 class Reading:
     """How ambiguous notation is read: percent as a hundredth or as the bare number, degrees as such or as radians,
-    `log` without a base as natural or decimal."""
+    `log` without a base as natural or decimal.
+    """
 
     percent: Fraction = Fraction(1, 100)
     radians: bool = False
