@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,7 @@ def words_of(problem: str) -> set[str]:
     """What stands in a problem: words, LaTeX commands, Chinese characters and pairs, number sizes, signs."""
     found = [match.group().lower() for match in _WORD.finditer(problem[:READ])]
     words = {_number(word) if word[0].isdigit() else word for word in found}
-    pairs = {a + b for a, b in zip(found, found[1:], strict=False) if a >= "\u4e00" and b >= "\u4e00"}
+    pairs = {a + b for a, b in pairwise(found) if a >= "\u4e00" and b >= "\u4e00"}
     length = f"<length {min(len(found) // 20, 10)}>"
     return words | pairs | {length, "<latex>" if "$" in problem or "\\" in problem else "<plain>"}
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from factory.recipe.base import Section
@@ -23,7 +25,10 @@ class DatasetsSection(Section):
     """Size of the sft set; a fifth of midtrain by default."""
     sft_per_problem: int = Field(1, ge=1)
     """At most this many responses a problem in sft."""
+    sft_order: Literal["hardest", "random"] = "hardest"
+    """Which rows of a cell come first: those of problems that the teacher gets wrong most often, then the longest; or a
+    draw by seed."""
     balance: list[str] = Field(default_factory=lambda: ["domain", "level"])
     """Columns over which the sft set is drawn evenly."""
     max_loop_score: float = Field(0.5, gt=0, le=1)
-    """Responses that repeat themselves more than this are left out."""
+    """Responses of which more than this share of the worst 1,000 characters repeats itself are left out."""

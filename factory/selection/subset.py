@@ -7,6 +7,8 @@ from collections.abc import Sequence
 
 import polars as pl
 
+from schemas import Verdict
+
 
 def seeded_order(ids: pl.Series, seed: int) -> pl.Series:
     """A number for every id that depends on the id and the seed alone: sort by it to draw without replacement."""
@@ -23,6 +25,21 @@ def limit_per_problem(rows: pl.DataFrame, limit: int | None, seed: int) -> pl.Da
         .filter(pl.col("_draw").rank("ordinal").over("problem_id") <= limit)
         .drop("_draw")
     )
+
+
+def hardest_first(rows: pl.DataFrame) -> pl.DataFrame:
+    """Add `rank`, 0 for the hardest: the teacher's share of wrong answers to the problem, then the response's length.
+
+    Args:
+        rows: every response of the teacher, wrong ones too: `problem_id`, `verdict`, `completion_tokens`.
+    """
+    judged = pl.col("verdict").is_in([Verdict.CORRECT.value, Verdict.INCORRECT.value])
+    wrong = ((pl.col("verdict") == Verdict.INCORRECT.value).sum() / judged.sum()).over("problem_id")
+    keyed = rows.with_columns(
+        _wrong=wrong.fill_nan(0.0).round(6), _tokens=pl.col("completion_tokens").fill_null(0)
+    )
+    order = pl.struct(-pl.col("_wrong"), -pl.col("_tokens").cast(pl.Int64)).rank("dense") - 1
+    return keyed.with_columns(rank=order).drop("_wrong", "_tokens")
 
 
 def draw_evenly(rows: pl.DataFrame, size: int, balance: Sequence[str], seed: int) -> pl.DataFrame:

@@ -12,7 +12,7 @@ from factory.errors import FactoryError
 from factory.preference.render import completion_column, prompt_column
 from factory.recipe.datasets import DatasetsSection
 from factory.selection.fate import LIGHT, unfit
-from factory.selection.subset import draw_evenly, limit_per_problem
+from factory.selection.subset import draw_evenly, hardest_first, limit_per_problem
 from factory.store.parts import finished, input_digest, iter_parts, scan_parts
 from factory.store.writer import StepWriter, dropped_rows, step_key
 from schemas import COMPLETION
@@ -83,6 +83,8 @@ def _fates(
 ) -> pl.DataFrame:
     """LIGHT columns and `reason` (null = chosen), one row a response in input order."""
     rows = scan_parts(labelled).select(*LIGHT, reason=unfit()).collect().with_row_index("row")
+    if dataset == "sft" and section.sft_order == "hardest":
+        rows = hardest_first(rows)
     used = set().union(*(_problem_ids(path) for path in exclude)) if exclude else set()
     if used:
         rows = _set(rows, pl.col("problem_id").is_in(list(used)), "excluded")
