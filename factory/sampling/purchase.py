@@ -174,6 +174,7 @@ class _Buyer:
         finally:
             for task in self.keeping:
                 task.cancel()
+            await asyncio.gather(*self.keeping, return_exceptions=True)
             self._let_go()
 
     async def _batch(self, group: list[SampleRequest]) -> None:
