@@ -187,8 +187,9 @@ class _Buyer:
         if len(self.keeping) > WAITING:
             done, _ = await asyncio.wait(self.keeping)
         self.keeping -= done
-        for task in done:
-            task.result()
+        errors = [error for task in done if (error := task.exception()) is not None]
+        if errors:
+            raise errors[0]
 
     async def _keep_and_settle(self, request: SampleRequest, completion: Completion) -> None:
         await self.keep(request, completion)
