@@ -42,6 +42,9 @@ VERBS = (
 
 MODULES = {"eval": "evaluate"}
 
+LISTS = ("--against", "--benchmark")
+"""Options that take several values in a row: `--against A B C`."""
+
 
 def build_app(verbs: tuple[str, ...] = VERBS) -> typer.Typer:
     """The command line application with the given verbs."""
@@ -72,13 +75,32 @@ def build_app(verbs: tuple[str, ...] = VERBS) -> typer.Typer:
     return app
 
 
+def spread_lists(words: list[str]) -> list[str]:
+    """Turn `IN --against A B` into `IN --against A --against B`, which is what the parser understands.
+
+    Only after a first positional word, so that `--against A IN` keeps its meaning.
+    """
+    spread: list[str] = []
+    option, positional, previous = "", False, ""
+    for word in words:
+        if word.startswith("-"):
+            option = word if word in LISTS and positional else ""
+        elif option and previous != option:
+            spread.append(option)
+        elif not previous.startswith("-"):
+            positional = True
+        spread.append(word)
+        previous = word
+    return spread
+
+
 def main() -> None:
     """Run the command line; exits with 0, 1 (failed), 2 (wrong usage) or 3 (stopped, resumable)."""
     # Idle OpenMP threads otherwise spin: on a machine with other work a small model then runs five times slower.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     asked = next((word for word in sys.argv[1:] if not word.startswith("-")), None)
     try:
-        build_app((asked,) if asked in VERBS else VERBS)()
+        build_app((asked,) if asked in VERBS else VERBS)(args=_arguments())
     except FactoryError as error:
         _say(str(error))
         sys.exit(error.exit_code)
@@ -97,6 +119,11 @@ def main() -> None:
             f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no message'} - details in {path}"
         )
         sys.exit(1)
+
+
+def _arguments() -> list[str]:
+    verb, *rest = sys.argv[1:] or [""]
+    return [verb, *spread_lists(rest)] if verb in VERBS else sys.argv[1:]
 
 
 def _say(line: str) -> None:

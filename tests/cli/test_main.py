@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from factory.cli.main import MODULES, VERBS
+from factory.cli.main import MODULES, VERBS, spread_lists
 
 HEAVY = ("torch", "transformers", "vllm", "ray", "datasets", "trl", "polars", "pyarrow")
 
@@ -93,3 +93,18 @@ def test_a_mistake_is_one_line_and_exit_2(arguments, line, tmp_path):
     assert line in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "spread"),
+    [
+        ("in --out d --against a b", "in --out d --against a --against b"),
+        ("in --against a b c --out d", "in --against a --against b --against c --out d"),
+        ("--against a in --out d", "--against a in --out d"),
+        ("--out d in --against a b", "--out d in --against a --against b"),
+        ("m --benchmark x y --samples 4", "m --benchmark x --benchmark y --samples 4"),
+        ("in --against a --against b", "in --against a --against b"),
+    ],
+)
+def test_list_options_take_several_values(words, spread):
+    assert spread_lists(words.split()) == spread.split()
