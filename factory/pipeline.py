@@ -218,6 +218,7 @@ def _pairs(recipe: Recipe, at: RunLayout) -> None:
         seed=recipe.seed,
         prompt=recipe.datasets.prompt,
         system=recipe.datasets.system,
+        exclude=[path for path in [at.held_out] if (path / MANIFEST).exists()],
     )
     export.run(at.selected("preference"), at.dataset("preference"), PREFERENCE)
 
