@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import product
 
-from factory.verification.leaf import contains, ratio, same_leaf, symbols
+from factory.verification.leaf import contains, ratio, rename, same_leaf, symbols
 from factory.verification.matrices import fold
 from factory.verification.notation import words
 from factory.verification.regions import is_region, same_region, spans
@@ -89,7 +89,7 @@ def _relations(gold: Node, answer: Node, question: str | None) -> bool:
 def _both_relations(gold: Node, answer: Node, question: str | None) -> bool:
     g_value, a_value = _stated(gold, strict=True), _stated(answer, strict=True)
     if g_value is not None and a_value is not None and _same_label(gold, answer):
-        return same(g_value, a_value, question)
+        return same(g_value, rename(a_value, _arguments(gold, answer)), question)
     operators = set(gold.name.split()) | set(answer.name.split())
     if operators <= {"=", "~"} and len(gold.args) == len(answer.args) == 2:
         found = ratio(_difference(gold), _difference(answer))
@@ -178,6 +178,15 @@ def _same_label(gold: Node, answer: Node) -> bool:
     return g.kind != a.kind and "apply" in (g.kind, a.kind)
 
 
+def _arguments(gold: Node, answer: Node) -> dict[str, str]:
+    """How the arguments of `f(t) = ...` are to be renamed to become those of `f(x) = ...`."""
+    g, a = _label(gold), _label(answer)
+    if not (g.kind == a.kind == "apply" and len(g.args) == len(a.args)):
+        return {}
+    pairs = list(zip(a.args, g.args, strict=True))
+    return {x.name: y.name for x, y in pairs} if all(x.kind == y.kind == "sym" for x, y in pairs) else {}
+
+
 def _label(node: Node) -> Node:
     left, right = node.args[0], node.args[-1]
     return right if _is_name(right) and not _is_name(left) else left
@@ -211,12 +220,10 @@ def _region_form(node: Node) -> Node:
 
 
 def _same_inequality(gold: Node, answer: Node) -> bool:
-    if len(gold.args) != 2 or len(answer.args) != 2:
+    (g_ops, g_sides), (a_ops, a_sides) = _upward(gold), _upward(answer)
+    if g_ops != a_ops or len(g_ops) != 1 or len(g_sides) != 2 or len(a_sides) != 2:
         return False
-    (g_op,), (g_low, g_high) = _upward(gold)
-    (a_op,), (a_low, a_high) = _upward(answer)
-    if g_op != a_op:
-        return False
+    g_op, (g_low, g_high), (a_low, a_high) = g_ops[0], g_sides, a_sides
     factor = ratio(_difference(Node("rel", (g_low, g_high))), _difference(Node("rel", (a_low, a_high))))
     return factor is not None and (g_op == "!=" or factor > 0)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
@@ -15,7 +16,9 @@ from factory.verification.values import Reading, Undefined, Value, exact, mp, va
 RELATIVE = mp.mpf(10) ** -30
 """Relative difference below which two values at 60 digits are one."""
 _INTEGERS = frozenset("knmjNKM")
-_DUMMIES = frozenset(["k", "n", "m", "t", "s", "l", "ell", "j", "c", "C", "K", "N", "lambda", "mu", "u", "p", "q", "r"])
+_PARAMETERS = frozenset(["k", "n", "m", "t", "s", "l", "ell", "j", "u", "r", "p", "q", "N", "K", "M"])
+_CONSTANTS = frozenset(["c", "C", "lambda", "mu", "c_1", "c_2", "C_1", "C_2"])
+"""Names that answers bring in for a running parameter and for an arbitrary constant; one is not the other."""
 
 
 def symbols(node: Node) -> frozenset[str]:
@@ -44,6 +47,8 @@ def same_leaf(gold: Node, answer: Node, question: str | None = None) -> bool:
         for left, right in _readings(g, a):
             if _same(g, a, left, right, scale):
                 return True
+    if "dots" in symbols(gold) | symbols(answer):
+        raise NotMath("an ellipsis")  # equal forms are recognised, different ones may still mean the same
     return False
 
 
@@ -51,10 +56,20 @@ def _units(gold: Node, answer: Node) -> tuple[Node, Node, Fraction | None]:
     """Take units off. The scale is by how much the answer has to be multiplied; None when dimensions differ."""
     g_unit, gold = (gold.name, gold.args[0]) if gold.kind == "quantity" else ("", gold)
     a_unit, answer = (answer.name, answer.args[0]) if answer.kind == "quantity" else ("", answer)
-    g, a = _dimension(g_unit), _dimension(a_unit)
+    g, a = _dimension(g_unit) or _sign_of(gold), _dimension(a_unit) or _sign_of(answer)
     if g is None or a is None:
         return gold, answer, Fraction(1)
+    if a[0] in _SIGNS and g[0] in _SIGNS:
+        return gold, answer, Fraction(1)
     return gold, answer, a[1] / g[1] if a[0] == g[0] else None
+
+
+_SIGNS = frozenset(["pct", "deg"])
+
+
+def _sign_of(node: Node) -> tuple[str, Fraction] | None:
+    """Percent and degree signs as dimensions, so that `50%` is not `50 km`."""
+    return (node.kind, Fraction(1)) if node.kind in _SIGNS else None
 
 
 def _dimension(unit: str) -> tuple[str, Fraction] | None:
@@ -82,21 +97,20 @@ def _renamed(gold: Node, answer: Node, question: str | None) -> Iterator[tuple[N
         yield gold, answer
         return
     wanted, given = sorted(g - a), sorted(a - g)
-    if not all(_is_dummy(name, question) for name in given):
-        return
-    if question is None and not all(name in _DUMMIES or name.lower() in _DUMMIES for name in wanted):
-        return
     for order in permutations(wanted):
-        yield gold, rename(answer, dict(zip(given, order, strict=True)))
+        if all(_may_rename(old, new, question) for old, new in zip(given, order, strict=True)):
+            yield gold, rename(answer, dict(zip(given, order, strict=True)))
 
 
-def _is_dummy(name: str, question: str | None) -> bool:
-    """A symbol that the answer brought in itself: a usual parameter name that the question does not use."""
-    import re
-
-    if name not in _DUMMIES:
+def _may_rename(given: str, wanted: str, question: str | None) -> bool:
+    """Whether `given` is a name that the answer brought in itself and that can stand for `wanted`."""
+    family = next((names for names in (_PARAMETERS, _CONSTANTS) if given in names), None)
+    if family is None:
         return False
-    return question is None or not re.search(rf"(?<![A-Za-z\\]){re.escape(name)}(?![A-Za-z])", question)
+    if question is None:
+        return wanted in family
+    used = re.search(rf"(?<![A-Za-z\\]){re.escape(given)}(?![A-Za-z])", question)
+    return used is None and (wanted in family or wanted not in _PARAMETERS | _CONSTANTS)
 
 
 def rename(node: Node, names: dict[str, str]) -> Node:

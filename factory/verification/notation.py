@@ -57,6 +57,7 @@ _FONTS = re.compile(
     r"\\(?:mathbf|mathit|mathsf|mathcal|boldsymbol|bm|mathop|mathord|ensuremath|displaylimits)(?=\s*\{)"
 )
 _BARE_FONT = re.compile(r"\\(?:mathrm|operatorname\*?)\s+(?=[A-Za-z]\b)")
+_ORDINAL = re.compile(r"\^\s*\{?\s*(?:\\text\s*\{\s*)?(?:st|nd|rd|th)\b\s*\}{0,2}")
 _GLUED = re.compile(r"(?<=[\d)}])\s?(or|and)(?=[A-Za-z(\d\\-])")
 _FRACTIONS = re.compile(r"\\[dtc]frac(?![A-Za-z])")
 _BINOMS = re.compile(r"\\[dt]binom(?![A-Za-z])")
@@ -81,7 +82,7 @@ _SYNONYMS = (
     (re.compile(r"\\(?:varnothing)(?![A-Za-z])"), r"\\emptyset "),
     (re.compile(r"\\cupdot(?![A-Za-z])"), r"\\cup "),
     (re.compile(r"\\(?:ldots|cdots|dotsc|dotsb)(?![A-Za-z])"), r"\\dots "),
-    (re.compile(r"\^\s*\{?\s*\\circ\s*\}?|\\degree(?![A-Za-z])|\\degrees(?![A-Za-z])"), r"^{\\circ}"),
+    (re.compile(r"\^\s*\{\s*\\circ\s*\}|\^\s*\\circ(?![A-Za-z])|\\degree(?![A-Za-z])|\\degrees(?![A-Za-z])"), r"^{\\circ}"),
     (re.compile(r"\\%"), "%"),
     (re.compile(r"\\(?:varphi)(?![A-Za-z])"), r"\\phi "),
     (re.compile(r"\\(?:varepsilon)(?![A-Za-z])"), r"\\epsilon "),
@@ -90,6 +91,7 @@ _SYNONYMS = (
 )
 
 
+_CODE_POINT = re.compile(r"\\u([0-9a-fA-F]{4})(?![0-9a-fA-F])")
 _SINGLE_BACKSLASH = re.compile(r"(?<!\\)\\(?=[A-Za-z{}])")
 
 
@@ -97,7 +99,7 @@ def heal(text: str) -> str:
     """Put back LaTeX commands whose backslash a JSON or Python reader took for an escape."""
     for pattern, replacement in _EATEN:
         text = pattern.sub(replacement, text)
-    return text
+    return _CODE_POINT.sub(lambda match: chr(int(match[1], 16)), text)
 
 
 def _script(sign: str, table: dict[str, str], match: re.Match[str]) -> str:
@@ -123,6 +125,7 @@ def tidy(text: str) -> str:
     text = _dollars(text)
     for pattern, replacement in _SYNONYMS:
         text = pattern.sub(replacement, text)
+    text = _ORDINAL.sub("", text).rstrip("^ ")
     text = _GLUED.sub(r" \1 ", text)
     text = _FRACTIONS.sub(r"\\frac", text)
     text = _BINOMS.sub(r"\\binom", text)
@@ -132,12 +135,13 @@ def tidy(text: str) -> str:
 
 
 _ROW_SPACE = re.compile(r"\\\\\s?\[-?\d+(?:\.\d+)?(?:pt|em|ex|mm|cm)\]")
+_GROUPS = re.compile(r"(?<=\d)\\[,!](?=\d{3}(?!\d))")
 _THOUSANDS = re.compile(r"(?<=\d),(?:\\[,!;: ])+\s?(?=\d{3}(?!\d))")
 
 
 def _thousands(text: str) -> str:
     r"""`11,\! 111` is one number: LaTeX authors write the negative space to close the gap after the comma."""
-    return _THOUSANDS.sub("", text)
+    return _GROUPS.sub("", _THOUSANDS.sub("", text))
 
 
 _MATH_DOLLARS = re.compile(r"(?<!\\)\$\$?([^$]{0,4000}?)(?<!\\)\$\$?")

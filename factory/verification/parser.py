@@ -13,9 +13,11 @@ OPEN = {
 CLOSE = frozenset(OPEN.values())
 RELATIONS = {
     "=": "=", "<": "<", ">": ">", r"\le": "<=", r"\ge": ">=", r"\ne": "!=", r"\in": "in", r"\approx": "~",
-    r"\equiv": "=", r"\Leftrightarrow": "iff", r"\iff": "iff", r"\sim": "~",
+    r"\subset": "subset", r"\subseteq": "subseteq", r"\perp": "perp", r"\parallel": "parallel", r"\equiv": "=", r"\Leftrightarrow": "iff", r"\iff": "iff", r"\sim": "~",
 }  # fmt: skip
+_CONSTANTS = {"pi": Node("sym", name="pi"), "infty": Node("inf"), "emptyset": Node("empty"), "dots": Node("sym", name="dots")}
 _ACCENTS = frozenset([r"\vec", r"\hat", r"\bar", r"\overline", r"\tilde", r"\dot", r"\widehat", r"\overrightarrow", r"\angle", r"\triangle", r"\underline"])
+_SYSTEMS = frozenset(["cases", "aligned", "align", "gathered", "rcases"])
 _MATRIX = frozenset(["matrix", "pmatrix", "bmatrix", "vmatrix", "Bmatrix", "smallmatrix", "array"])
 _NUMBER_SETS = {"R": "reals", "Z": "ZZ", "N": "NN", "Q": "QQ", "C": "CC"}
 _ENDS = frozenset([",", ";", "and", "or", "&", "\\\\", *RELATIONS, r"\cup", r"\cap", r"\setminus", ":", r"\to"])
@@ -164,7 +166,7 @@ class Parser:
             return False
         if token in ("(", "[", "{", "\\{", "|") or token[0].isdigit() or token[0] == ".":
             return token != "\\{" and (token != "|" or "|" in self.tokens[self.at + 1 :])
-        return (token[0] == "\\" and token not in (r"\pm", r"\mp", r"\dots", "\\}", "\\|")) or token.isalpha()
+        return (token[0] == "\\" and token not in (r"\pm", r"\mp", "\\}", "\\|")) or token.isalpha()
 
     def factor(self) -> Node:
         """An atom with its powers and postfix signs."""
@@ -293,12 +295,8 @@ class Parser:
             return Node("binom", (self._group(), self._group()))
         if name in ("floor", "ceil", "abs") and self.next == "(":
             return Node(name, (self._bracket(),))
-        if name == "pi":
-            return Node("sym", name="pi")
-        if name == "infty":
-            return Node("inf")
-        if name == "emptyset":
-            return Node("empty")
+        if name in _CONSTANTS:
+            return _CONSTANTS[name]
         if name == "mathbb":
             letter = "".join(self.tokens[self.at + 1 : close_of(self.tokens, self.at)]) if self.next == "{" else self.next
             self.at = close_of(self.tokens, self.at) + 1 if self.next == "{" else self.at + 1
@@ -309,6 +307,8 @@ class Parser:
             return Node("sym", name=name)
         if token in _ACCENTS:
             return self._accent(name)
+        if name in ("pmod", "bmod", "mod"):
+            return Node("sym", name=f"mod:{self._group().value}")
         if name == "begin":
             return self._environment()
         raise NotMath(f"unknown command {token}")
@@ -369,7 +369,7 @@ class Parser:
     def _environment(self) -> Node:
         end = close_of(self.tokens, self.at)
         name = "".join(token.strip('"') for token in self.tokens[self.at + 1 : end])
-        if name not in _MATRIX:
+        if name not in _MATRIX and name not in _SYSTEMS:
             raise NotMath(f"environment {name}")
         self.at = end + 1
         if name == "array" and self.next == "{":
@@ -385,6 +385,10 @@ class Parser:
         body = self.tokens[self.at : stop]
         self.at = close_of(self.tokens, stop + 1) + 1
         rows = [row for row in split(body, {"\\\\"}) if row]
+        if name in _SYSTEMS:
+            from factory.verification.structure import cases
+
+            return cases(rows, self.depth + 1)
         cells = [tuple(self.inner(cell) for cell in split(row, {"&"})) for row in rows]
         if not cells or len({len(row) for row in cells}) != 1:
             raise NotMath("ragged matrix")

@@ -14,8 +14,10 @@ _CONDITION = frozenset(
     ['"for', '"all', '"some', '"any', '"every', '"each', '"where', '"with', '"is', '"are', '"an', '"integer', '"integers', '"real', '"positive', '"negative', '"natural', '"nonnegative', '"number', '"numbers', '"arbitrary', '"constant', '"constants', '"a', '"in', '"of', '"to', '"be', '"values']
 )
 _NUMBER_SETS = frozenset(["ZZ", "NN", "QQ", "CC"])
-_FILLER = frozenset(['"approximately', '"about', '"exactly', '"roughly', '"the', '"is', '"are', '"only', '"around'])
+_FILLER = frozenset(['"approximately', '"about', '"exactly', '"roughly', '"the', '"is', '"are', '"only', '"around', '"rs', '"usd', '"rmb'])
 _REPEATING = re.compile(r"(\d{1,12})?\.(\d{0,12})(?:\\overline\s?\{(\d{1,12})\}|\\dot\s?\{?(\d)\}?)")
+_BRACED_ARRAY = re.compile(r"\\\{\s*\\begin\{array\}\s*(?:\{[^{}]{0,20}\})?(.{0,1500}?)\\end\{array\}", re.S)
+_ELLIPSIS = re.compile(r"\.{3,}")
 _TRAILING_CONDITION = re.compile(r"\(\s*[a-zA-Z](?:\s*,\s*[a-zA-Z])*\s*\\in\s*\\mathbb\s*\{?[ZNQR][^()]{0,12}\)\s*$")
 _IGNORED = frozenset(["$", "€", "£", "¥", "?", "~", ".", r"\forall", r"\exists"])
 _WORD_TOKENS = {
@@ -31,6 +33,8 @@ def parse(text: str, *, thousands: bool = True) -> Node:
         NotMath: the text is outside the grammar.
     """
     text = quote_text(tidy(text))
+    text = _BRACED_ARRAY.sub(r"\\begin{cases}\1\\end{cases}", text)
+    text = _ELLIPSIS.sub(r" \\dots ", text)
     text = _REPEATING.sub(_repeating, text)
     text = _TRAILING_CONDITION.sub("", text).rstrip(" .,;:!")
     tokens = _words(tokenize(text, thousands=thousands))
@@ -185,5 +189,26 @@ def _braces(inner: list[str], depth: int) -> Node:
             head = statement(parts[0], depth)
             if head.kind in ("sym", "rel", "tuple"):
                 return Node("builder", (head, answer(parts[1], depth)))
+    if len(split(inner, {"or"})) > 1:
+        return answer(inner, depth)
     parts = [part for part in split(inner, {",", ";", "and"}) if part]
     return Node("set", tuple(statement(part, depth) for part in parts))
+
+
+_IF = frozenset(['"if', '"when', '"for', '"where', '"otherwise', '"else', ",", ";", "&", "."])
+
+
+def cases(rows: list[list[str]], depth: int) -> Node:
+    """A function by cases as an unordered set of (value, condition); a system of equations as a list of them."""
+    items = []
+    for row in rows:
+        cells = [cell for cell in split(row, {"&"}) if cell]
+        if len(cells) == 1:
+            cells = [cell for cell in split(row, {",", '"if', '"when'}) if cell]
+        while cells and cells[0] and cells[0][-1] in _IF:
+            cells[0] = cells[0][:-1]
+        value = statement(cells[0], depth)
+        rest = [token for cell in cells[1:] for token in cell if token not in _IF]
+        items.append(Node("tuple", (value, answer(rest, depth)), "()") if rest else value)
+    piecewise = any(item.kind == "tuple" for item in items)
+    return Node("set" if piecewise else "seq", tuple(items))

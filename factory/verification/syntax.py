@@ -79,7 +79,7 @@ def tokenize(text: str, *, thousands: bool = True) -> list[str]:
             spaced = text[match.start() - 1 : match.start()].isspace()
             tokens += ['"' + token] if spaced and _is_unit_word(token, before) else _word_tokens(token, before)
         elif kind == "text":
-            tokens += ['"' + word for word in _TEXT_WORDS.findall(match["text"])]
+            tokens += [word if word == ":" else '"' + word for word in _TEXT_WORDS.findall(match["text"])]
         elif kind == "other":
             raise NotMath(f"unknown character {token!r}")
         elif token not in ('"', "~", "?"):
@@ -123,7 +123,7 @@ def _word_tokens(word: str, before: str) -> list[str]:
         return ['"' + word]
     if len(word) <= 3 and word.isupper() and word.isascii():
         return list(word)
-    if len(word) == 2 and word.isascii() and lower not in _SHORT_WORDS and (before[:1].isdigit() or word[1].isupper()):
+    if len(word) == 2 and word.isascii() and lower not in _SHORT_WORDS and lower not in _TITLES:
         return list(word)
     if len(word) <= 3 and word.isascii() and (word.islower() or word.isupper()) and lower not in _SHORT_WORDS:
         return list(word)
@@ -133,6 +133,7 @@ def _word_tokens(word: str, before: str) -> list[str]:
     return ['"' + word]
 
 
+_TITLES = frozenset(["mr", "ms", "dr", "st", "it", "he", "me", "my", "us", "up", "do", "go", "an", "be"])
 _SHORT_WORDS = frozenset(
     ["the", "for", "all", "any", "of", "to", "in", "is", "no", "yes", "not", "if", "as", "at", "by", "we", "so", "are", "was", "has", "one", "two", "six", "ten", "odd", "day", "hrs", "hr", "min", "sec", "cm", "mm", "km", "kg", "ft", "mi", "lbs", "lb", "oz", "ml", "rad", "deg", "mph", "usd", "pm", "am", "via", "per", "mod", "off", "its", "our", "due", "top", "low", "big", "hot", "old", "new", "none"]
 )
