@@ -14,7 +14,7 @@ import polars as pl
 from factory.decontamination.features import Features, Stream, features, short_form, window_hashes
 from factory.decontamination.index import ANCHOR, Benchmark
 from factory.decontamination.stock import Stock
-from factory.text.hashing import U64
+from factory.text.hashing import U64, distinct
 from factory.text.tokens import Places, tokenize
 
 KEPT = 48
@@ -114,29 +114,20 @@ def _thin(
 def _distinct(stream: Stream) -> tuple[Places, npt.NDArray[np.uint32]]:
     """Every n-gram of every text once, ordered by text and hash."""
     rows = np.repeat(np.arange(stream.offsets.size - 1, dtype=np.uint64), stream.lengths)
-    keys = np.unique(rows << np.uint64(32) | short_form(stream.hashes))
+    keys = distinct(rows << np.uint64(32) | short_form(stream.hashes))
     return (keys >> np.uint64(32)).astype(np.int64), keys.astype(np.uint32)
 
 
 def frequencies(documents: Sequence[Document], kind: str) -> tuple[npt.NDArray[np.uint32], Places]:
     """All n-grams and in how many different problems they occur; the same problem in two benchmarks counts once."""
-    grams, seen = [], np.zeros(0, dtype=np.uint64)
-    for d in documents:
-        rows, hashes = _distinct(getattr(d.whole, kind))
-        fresh = np.zeros(len(d.ids), dtype=bool)
-        _, first = np.unique(d.whole.letters, return_index=True)
-        fresh[first] = ~np.isin(d.whole.letters[first], seen)
-        seen = np.union1d(seen, d.whole.letters)
-        grams.append(hashes[fresh[rows]])
-    known, counts = np.unique(np.concatenate(grams), return_counts=True)
-    missing = [np.setdiff1d(_distinct(getattr(d.whole, kind))[1], known) for d in documents]
-    extra = np.unique(np.concatenate(missing)) if missing else known[:0]
-    known, counts = (
-        np.concatenate([known, extra]),
-        np.concatenate([counts, np.ones(extra.size, dtype=np.int64)]),
-    )
-    order = np.argsort(known)
-    return known[order], counts[order]
+    letters = np.concatenate([d.whole.letters for d in documents])
+    fresh = np.zeros(letters.size, dtype=bool)
+    fresh[np.unique(letters, return_index=True)[1]] = True
+    sets = [_distinct(getattr(d.whole, kind)) for d in documents]
+    shift = np.cumsum([0] + [len(d.ids) for d in documents])
+    problems = np.concatenate([rows + at for (rows, _), at in zip(sets, shift, strict=False)])
+    known, inverse = np.unique(np.concatenate([grams for _, grams in sets]), return_inverse=True)
+    return known, np.maximum(np.bincount(inverse, fresh[problems]).astype(np.int64), 1)
 
 
 def _anchors(d: Document, words_counts: Places) -> npt.NDArray[np.void]:

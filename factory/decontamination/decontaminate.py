@@ -67,7 +67,7 @@ def decontaminate(
     """
     hits = find_hits(rows, index, settings, fields=fields)
     drops = hits if settings.drop_templates else hits.filter(pl.col("tier") != Tier.TEMPLATE)
-    lost = np.unique(drops["row"].to_numpy())
+    lost = drops["row"].unique().sort().to_numpy()
     mask = np.zeros(rows.height, dtype=bool)
     mask[lost] = True
     dropped = _dropped(rows.filter(pl.Series(mask)), row_ids(rows).filter(pl.Series(mask)), lost, hits, step)

@@ -17,14 +17,14 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from factory.text.hashing import BASE, U64, RangeHasher, hash_words, mix, powers
+from factory.text.hashing import BASE, U64, RangeHasher, among, hash_words, mix, powers
 from factory.text.ngrams import ngram_hashes, sequence_hashes
 from factory.text.tokens import Kind, Places, Tokens
 
 SALT = hash_words(["cot-factory benchmark index 1"])[0]
 """Part of the index format: hashes of other programs, or of an unsalted table, do not fit."""
 
-WORDS = 4
+WORDS = 3
 """Content words an n-gram."""
 SHORTEST_WORD = 3
 """Letters (bytes) of the shortest content word."""
@@ -84,12 +84,12 @@ def features(tokens: Tokens) -> Features:
     word = kinds == Kind.WORD
     variable = _variables(tokens)
     content = (word & (tokens.lengths >= SHORTEST_WORD) & ~variable) | (kinds == Kind.CHARACTER)
-    content[content] = ~_among(tokens.hashes[content], _NO_CONTENT)
+    content[content] = ~among(tokens.hashes[content], _NO_CONTENT)
 
     plain = _stream(tokens, tokens.hashes, kinds != Kind.OPERATOR)
     masked = np.where(variable, _VARIABLE, tokens.hashes)
     operator = kinds == Kind.OPERATOR
-    operator[operator] = _among(tokens.hashes[operator], _PARENTHESES)
+    operator[operator] = among(tokens.hashes[operator], _PARENTHESES)
     symbols = _stream(tokens, masked, ~operator)
     blank = np.where(number[symbols.at], _NUMBER, symbols.hashes)
     bagged = np.where(variable, np.uint64(0), mix(tokens.hashes ^ SALT))
@@ -125,17 +125,12 @@ def _salted(hashes: U64) -> U64:
     return mix(hashes ^ SALT)
 
 
-def _among(hashes: U64, table: U64) -> npt.NDArray[np.bool_]:
-    place = np.minimum(np.searchsorted(table, hashes), table.size - 1)
-    return table[place] == hashes
-
-
 def _variables(tokens: Tokens) -> npt.NDArray[np.bool_]:
     """Single letters, Greek letters, and runs of up to five capitals in texts that are not all capitals."""
     word = tokens.kinds == Kind.WORD
     variable = word & (tokens.lengths == 1)
     commands = np.flatnonzero(tokens.kinds == Kind.COMMAND)
-    variable[commands[_among(tokens.hashes[commands], _GREEK_HASHES)]] = True
+    variable[commands[among(tokens.hashes[commands], _GREEK_HASHES)]] = True
     upper = word.copy()
     for step in range(LONGEST_POINTS):
         byte = tokens.raw[np.minimum(tokens.starts + step, tokens.raw.size - 1)]

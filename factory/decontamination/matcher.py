@@ -23,10 +23,10 @@ LEAST_GRAMS = 4
 """Problems of fewer telling n-grams are found as whole sequences only."""
 SHORT, LONG = 8, 30
 """Problems of at most SHORT n-grams must be covered almost wholly, of LONG and more by the section's `coverage`."""
-SHORT_COVERAGE = 0.9
-SAME_NUMBERS = 0.7
+SHORT_COVERAGE = 0.7
+SAME_NUMBERS = 0.5
 """Share of a problem's number pairs that a text must have to count as the same problem, not as its template."""
-TEMPLATE_COVERAGE = 0.8
+TEMPLATE_COVERAGE = 0.7
 """Share of a problem's word n-grams that a text with other numbers must have to count as its template."""
 LOOSE_TOKENS = 60
 """A short sequence counts as contained when the text has at most so many further tokens ..."""

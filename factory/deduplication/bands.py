@@ -8,7 +8,7 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from factory.text.hashing import BASE, U64, mix
+from factory.text.hashing import BASE, U64, distinct, mix
 
 Pairs = npt.NDArray[np.int64]
 """Shape (pairs, 2): row indices, the smaller one first."""
@@ -77,5 +77,5 @@ def candidate_pairs(signatures: npt.NDArray[np.uint32], guard: U64, bands: int, 
     found = np.zeros(0, dtype=np.uint64)
     for keys in band_keys(signatures, guard, bands, rows):
         pairs = pairs_of_buckets(keys).astype(np.uint64)
-        found = np.union1d(found, pairs[:, 0] << np.uint64(32) | pairs[:, 1])
+        found = distinct(np.concatenate([found, pairs[:, 0] << np.uint64(32) | pairs[:, 1]]))
     return np.stack([found >> np.uint64(32), found & np.uint64(2**32 - 1)], axis=1).astype(np.int64)

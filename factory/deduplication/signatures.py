@@ -9,7 +9,7 @@ import numpy.typing as npt
 import polars as pl
 from rensa import RMinHash
 
-from factory.text.hashing import U64, RangeHasher, hash_words, mix
+from factory.text.hashing import U64, RangeHasher, among, hash_words, mix
 from factory.text.ngrams import ngram_hashes, sequence_hashes
 from factory.text.tokens import Kind, Tokens, tokenize
 
@@ -83,8 +83,7 @@ def _numbers(tokens: Tokens) -> U64:
     """One hash a text of its numbers in order, with their minus signs; number words count."""
     number = tokens.kinds == Kind.NUMBER
     words = np.flatnonzero(tokens.kinds == Kind.WORD)
-    place = np.minimum(np.searchsorted(_NUMBER_WORDS, tokens.hashes[words]), _NUMBER_WORDS.size - 1)
-    number[words[_NUMBER_WORDS[place] == tokens.hashes[words]]] = True
+    number[words[among(tokens.hashes[words], _NUMBER_WORDS)]] = True
     values = tokens.hashes.copy()
     minus = np.flatnonzero(tokens.hashes[:-1] == MINUS)
     values[minus + 1] += np.uint64(1)

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import polars as pl
 
 from factory.deduplication.bands import Pairs
-from factory.text.hashing import U64
+from factory.text.hashing import U64, distinct
 from factory.text.ngrams import word_ngram_hashes
 from factory.text.tokens import Places
 
@@ -29,7 +29,7 @@ def shingle_sets(texts: pl.Series, ngram: int) -> tuple[U64, Places]:
     """
     hashes, offsets = word_ngram_hashes(texts, ngram)
     rows = np.repeat(np.arange(offsets.size - 1, dtype=np.uint64), np.diff(offsets))
-    keys = np.unique(rows << _HASH_BITS | hashes >> _DOCUMENT_BITS)
+    keys = distinct(rows << _HASH_BITS | hashes >> _DOCUMENT_BITS)
     bounds = np.searchsorted(keys, np.arange(offsets.size, dtype=np.uint64) << _HASH_BITS)
     return keys, bounds
 
@@ -47,7 +47,7 @@ def jaccard(pairs: Pairs, texts: Texts, sizes: Places, ngram: int) -> npt.NDArra
     order = np.lexsort((pairs[:, 1], pairs[:, 0]))
     load = np.cumsum(sizes[pairs[order]].sum(axis=1))
     cuts = np.searchsorted(load, np.arange(CHUNK_BYTES, int(load[-1]) if load.size else 0, CHUNK_BYTES))
-    for part in np.split(order, np.unique(cuts)):
+    for part in np.split(order, distinct(cuts)):
         if part.size:
             result[part] = _jaccard(pairs[part], texts, ngram)
     return result

@@ -12,7 +12,7 @@ class DecontaminationSection(Section):
 
     against: list[str] = Field(default_factory=list)
     """Index names (`factory benchmarks` lists them), `all`, or paths of benchmark files."""
-    coverage: float = Field(0.6, gt=0, le=1)
+    coverage: float = Field(0.45, gt=0, le=1)
     """Share of a benchmark problem's weighted n-grams that must be covered for a hit (longer problems)."""
     drop_templates: bool = False
     """Also drop problems that equal a benchmark problem but for their numbers."""

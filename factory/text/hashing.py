@@ -8,6 +8,7 @@ down, not drawn, so that hashes are the same on every machine and may be stored.
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -36,7 +37,21 @@ BYTE_VALUES: U64 = mix(np.arange(1, 257, dtype=np.uint64) * np.uint64(BASE))
 """The value of each byte in a hash."""
 
 
-@lru_cache(maxsize=2)
+def distinct(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """The different values, in order. `np.unique` without indices hashes, which is many times slower on hashes."""
+    ordered = np.sort(values)
+    keep = np.ones(ordered.size, dtype=bool)
+    keep[1:] = ordered[1:] != ordered[:-1]
+    return ordered[keep]
+
+
+def among(hashes: U64, table: U64) -> npt.NDArray[np.bool_]:
+    """Which hashes are in a sorted, small table."""
+    place = np.minimum(np.searchsorted(table, hashes), table.size - 1)
+    return table[place] == hashes
+
+
+@lru_cache(maxsize=4)
 def _powers(size: int) -> tuple[U64, U64]:
     """`BASE**i` and `BASE**-i` modulo 2**64 for i below `size`."""
     inverse = pow(BASE, -1, 2**64)
@@ -50,7 +65,7 @@ def _powers(size: int) -> tuple[U64, U64]:
 
 def powers(size: int) -> tuple[U64, U64]:
     """Tables of at least `size` powers, kept for the next call."""
-    return _powers(1 << max(size - 1, 2**16 - 1).bit_length())
+    return _powers(1 << max(size - 1, 2**21).bit_length())
 
 
 class RangeHasher:

@@ -18,7 +18,7 @@ import polars as pl
 import pyarrow as pa
 
 from factory.text.fold import fold
-from factory.text.hashing import U64, RangeHasher, hash_words
+from factory.text.hashing import U64, RangeHasher, among, hash_words
 
 Bytes = npt.NDArray[np.uint8]
 Places = npt.NDArray[np.int64]
@@ -176,7 +176,7 @@ def tokenize_bytes(raw: Bytes, bounds: Places) -> Tokens:
     place = np.minimum(np.searchsorted(_ALIAS_HASHES, names), _ALIAS_HASHES.size - 1)
     hashes[commands] = np.where(_ALIAS_HASHES[place] == names, _ALIAS_TARGETS[place], names)
     tokens = Tokens(data, raw, hashes, kinds, starts, ends - starts, offsets, bounds)
-    layout = commands[np.isin(names, _FORMATTING_HASHES)]
+    layout = commands[among(names, _FORMATTING_HASHES)]
     if not layout.size:
         return tokens
     keep = np.ones(starts.size, dtype=bool)
