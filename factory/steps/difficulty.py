@@ -80,7 +80,6 @@ def run(
     )
     rolled = _sample(chosen, rule, section, verify, model, store, seed, prompt, system)
     rollouts = rolled.rows
-    _check_rollouts(rollouts, section)
     with StepWriter(rollouts_out, "rollouts", VERDICT, settings=settings, inputs=inputs) as writer:
         writer.keep(rollouts)
         writer.finish(rows_in=rollouts.height, unit="rollouts", totals=_spent(rollouts))
@@ -134,7 +133,10 @@ def _sample(
                 what="rollouts",
                 batch=section.batch_size,
             )
-            return verify_responses(rows, verify, verifier=verifier)
+            verified = verify_responses(rows, verify, verifier=verifier)
+            if 0 in next(iter(plan.values())):
+                _check_rollouts(verified, section)
+            return verified
 
         return roll_out(problems, rule, sample)
 
@@ -165,6 +167,7 @@ def _check(section: DifficultySection) -> None:
 
 
 def _check_rollouts(rollouts: pl.DataFrame, section: DifficultySection) -> None:
+    """Stop after the first round when no further round could bring a pass rate."""
     cut = int(rollouts.select(truncated().sum()).item())
     if rollouts.height and cut == rollouts.height:
         raise FactoryError(
