@@ -26,6 +26,9 @@ from factory.sampling.seeds import sample_seed
 
 GAP_SECONDS = 300.0
 """Longest silence inside a stream. A total time-out would cut the longest chains, which are the wanted ones."""
+READS_AT_ONCE = 8
+REST_SECONDS = 0.1
+"""A long stream is read at most ten times a second: waking up for every token costs more than reading it."""
 CONNECT_SECONDS = 30.0
 FATAL = {400, 401, 402, 403, 404, 405, 413, 422}
 
@@ -155,13 +158,17 @@ class HttpSampler:
         return reply.completion()
 
     async def _stream(self, response: aiohttp.ClientResponse, reply: Reply) -> None:
-        async for chunk in response.content.iter_any():
+        reads = 0
+        while chunk := await response.content.readany():
             reply.feed(chunk)
             if reply.ended:
-                # Leaving the context closes the connection of a loop that was cut short; a finished one is reused.
+                # A loop that was cut short ends with its connection; a finished stream gives it back.
                 if reply.looped:
                     response.close()
                 return
+            reads += 1
+            if reads > READS_AT_ONCE:
+                await asyncio.sleep(REST_SECONDS)
         reply.close()
 
     async def _refusal(self, endpoint: Endpoint, response: aiohttp.ClientResponse) -> Exception:

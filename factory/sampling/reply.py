@@ -31,6 +31,7 @@ class Reply:
         self._events = EventBytes()
         self._reasoning: list[str] = []
         self._content: list[str] = []
+        self._fresh: list[str] = []
         self._refusal = ""
         self._finish: str | None = None
         self._usage: Mapping[str, Any] = {}
@@ -47,11 +48,15 @@ class Reply:
         for payload in self._events.feed(chunk):
             if payload == b"[DONE]":
                 self.ended = True
+                self._fresh.clear()
                 return
             self._event(_loads(payload))
-            if self.looped:
-                self.ended = True
-                return
+        if self._fresh:
+            # Once for every network read and not for every token.
+            text = "".join(self._fresh)
+            self._fresh.clear()
+            if self._detector is not None and self._detector.feed(text):
+                self.looped = self.ended = True
 
     def close(self) -> None:
         """The stream ended without `[DONE]`.
@@ -136,20 +141,16 @@ class Reply:
     def _delta(self, delta: Mapping[str, Any]) -> None:
         reasoning = delta.get("reasoning_content") or delta.get("reasoning")
         content = delta.get("content")
-        if isinstance(reasoning, str) and reasoning:
+        if reasoning and isinstance(reasoning, str):
             self._reasoning.append(reasoning)
+            self._fresh.append(reasoning)
             self._chunks += 1
-            self._watch(reasoning)
-        if isinstance(content, str) and content:
+        if content and isinstance(content, str):
             self._content.append(content)
+            self._fresh.append(content)
             self._chunks += 1
-            self._watch(content)
-        if isinstance(delta.get("refusal"), str):
+        if "refusal" in delta and isinstance(delta["refusal"], str):
             self._refusal += delta["refusal"]
-
-    def _watch(self, text: str) -> None:
-        if self._detector is not None and self._detector.feed(text):
-            self.looped = True
 
 
 def _loads(payload: bytes) -> dict[str, Any]:
