@@ -401,7 +401,10 @@ class Parser:
             token = self.take()
             if words and token in ("=", "(", "["):
                 raise NotMath("words inside mathematics")
-            words.append(token.strip('"{}'))
+            word = token.strip('"{}')
+            if word[:1].isdigit() and words[-1:] != ["^"] and words:
+                raise NotMath("a number among the words")
+            words.append(word)
         return " ".join(word for word in words if word)
 
 

@@ -79,7 +79,7 @@ def tokenize(text: str, *, thousands: bool = True) -> list[str]:
             spaced = text[match.start() - 1 : match.start()].isspace()
             tokens += ['"' + token] if spaced and _is_unit_word(token, before) else _word_tokens(token, before)
         elif kind == "text":
-            tokens += [word if word == ":" else '"' + word for word in _TEXT_WORDS.findall(match["text"])]
+            tokens += [w if w in _JOINTS else '"' + w for w in _TEXT_WORDS.findall(match["text"])]
         elif kind == "other":
             raise NotMath(f"unknown character {token!r}")
         elif token not in ('"', "~", "?"):
@@ -91,7 +91,8 @@ def tokenize(text: str, *, thousands: bool = True) -> list[str]:
     return tokens
 
 
-_TEXT_WORDS = re.compile(r"[^\W\d_]+|\d+|[/^²³:]")
+_TEXT_WORDS = re.compile(r"[^\W\d_]+|\d+|[/^²³:,;]")
+_JOINTS = frozenset([":", ",", ";", "and", "or"])
 
 
 def _number_tokens(token: str, thousands: bool) -> list[str]:
