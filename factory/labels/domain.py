@@ -23,7 +23,7 @@ class Domain(StrEnum):
 
 
 CUES: dict[Domain, str] = {
-    Domain.CALCULUS: r"\bderivatives?\b|differentia(?:ble|te)|\bintegra(?:l|te|tion)\b|\\i?int\b|\\lim\b|taylor|maclaurin"
+    Domain.CALCULUS: r"\bderivatives?\b|differentia(?:ble|te)|\bintegra(?:l|te|tion)\b|\\i{0,2}int(?![a-z])|\\lim(?![a-z])|taylor|maclaurin"
     r"|differential equation|\\partial|导数|积分|极限",
     Domain.LINEAR_ALGEBRA: r"\bmatri(?:x|ces)\b|determinants?\b|eigen\w+|[pbv]matrix|linear transformation|vector space"
     r"|\\mathbf|矩阵|向量",

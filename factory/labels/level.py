@@ -15,10 +15,10 @@ NOTIONS: dict[Level, str] = {
     r"|\bsheaf|\bfunctors?\b|riemannian|lie (?:group|algebra)|noetherian|spectral sequence|stochastic integral"
     r"|brownian|martingale|compact operator|weak(?:ly)? converge|algebraic variety|topological space|homeomorph\w+"
     r"|fundamental group|measurable",
-    Level.COLLEGE: r"\\i{0,2}int\b|\bintegrals?\b|differential equation|\\partial|eigen\w+|vector space|taylor series"
+    Level.COLLEGE: r"\\i{0,2}int(?![a-z])|\bintegrals?\b|differential equation|\\partial|eigen\w+|vector space|taylor series"
     r"|maclaurin|laplace|fourier|isomorph\w+|abelian|cyclic group|subgroup|\\oint|\\nabla|jacobian"
     r"|linear transformation|\brank of|probability density|hypothesis test|\bresidue|null ?space|linearly independent"
-    r"|homomorphism|(?:anti)?derivatives?\b|differentiable|differentiate|\\lim\b|\by'|y\^\{?\\prime|dy/dx|\\frac\{d ?y\}"
+    r"|homomorphism|(?:anti)?derivatives?\b|differentiable|differentiate|\\lim(?![a-z])|\by'|y\^\{?\\prime|dy/dx|\\frac\{d ?y\}"
     r"|power series|radius of convergence|vector field|\bflux\b|\bcurl\b|tangent plane|line integral|subspace|concave"
     r"|inflection|critical points?|initial[- ]value problem|random variable|normally distributed|confidence interval"
     r"|null hypothesis|poisson|markov|(?:con|di)verges?\b|cauchy|riemann|newton's method|entropy|hamiltonian",

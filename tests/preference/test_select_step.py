@@ -1,0 +1,123 @@
+"""Selection: every row is either taken or dropped with the right reason; draws are even and reproducible."""
+
+from collections import Counter
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from factory.errors import FactoryError
+from factory.recipe.datasets import DatasetsSection
+from factory.selection.subset import draw_evenly, hardest_first, limit_per_problem
+from factory.steps import select
+from factory.store.parts import read_dropped, read_parts
+
+
+def test_midtrain_is_every_whole_correct_response(labelled, make, tmp_path):
+    rows = [
+        make(0, 0),
+        make(0, 1, "incorrect"),
+        make(0, 2, "unverifiable"),
+        make(0, 3, "timeout"),
+        make(0, 4, "no_answer"),
+        make(1, 0, status="cut_in_answer"),
+        make(1, 1, repetitive=True, loop_score=0.9),
+        make(1, 2, reasoning="out </think> and in"),
+        make(1, 3),
+    ]
+    manifest = select.run(labelled(rows), tmp_path / "m", DatasetsSection(), dataset="midtrain", seed=0)
+    table = read_parts(tmp_path / "m")
+    assert table["response_id"].to_list() == ["r-0-0-teacher", "r-1-3-teacher"]
+    assert manifest["dropped"] == {
+        "incorrect": 1,
+        "unverifiable": 1,
+        "timeout": 1,
+        "no_answer": 1,
+        "incomplete": 1,
+        "repetitive": 1,
+        "unrenderable": 1,
+    }
+    assert manifest["rows_in"] == 9
+    assert table["completion"][0][0]["content"].startswith("<think>\nConsider case 0")
+    assert manifest["totals"]["balance"] == [
+        {"domain": "algebra", "level": "college", "rows": 2, "problems": 2, "tokens": 203}
+    ]
+
+
+def test_sft_takes_evenly_from_cells_and_the_hardest_first(labelled, make, tmp_path):
+    rows = []
+    for problem in range(40):
+        level = "graduate" if problem < 4 else "elementary"
+        rows.append(make(problem, 0, level=level))
+        rows += [make(problem, 1 + i, "incorrect", level=level) for i in range(problem % 4)]
+    section = DatasetsSection(sft_rows=8, balance=["level"])
+    manifest = select.run(labelled(rows), tmp_path / "s", section, dataset="sft", seed=0)
+    table = read_parts(tmp_path / "s")
+    assert Counter(table["level"]) == {"graduate": 4, "elementary": 4}
+    easy = [int(p[2:]) for p in table.filter(pl.col("level") == "elementary")["problem_id"]]
+    assert all(problem % 4 == 3 for problem in easy), (
+        "problems that the teacher gets wrong most often come first"
+    )
+    assert manifest["dropped"]["not_drawn"] == 40 - 8
+    again = select.run(labelled(rows, "again"), tmp_path / "t", section, dataset="sft", seed=0)
+    assert again["output_digest"] == manifest["output_digest"]
+
+
+def test_per_problem_and_excluded(labelled, make, tmp_path):
+    rows = [make(problem, sample) for problem in range(4) for sample in range(3)]
+    used = labelled([make(3, 0)], "used")
+    section = DatasetsSection(midtrain_per_problem=2)
+    manifest = select.run(labelled(rows), tmp_path / "m", section, dataset="midtrain", seed=1, exclude=[used])
+    assert manifest["dropped"] == {"excluded": 3, "over_per_problem": 3}
+    assert read_parts(tmp_path / "m").group_by("problem_id").len()["len"].to_list() == [2, 2, 2]
+    assert set(read_dropped(tmp_path / "m")["problem_id"]) == {"p-0", "p-1", "p-2", "p-3"}
+
+
+def test_nothing_fit_is_a_report_not_an_empty_file(labelled, make, tmp_path):
+    rows = [make(0, i, "incorrect") for i in range(3)] + [make(0, 4, status="cut_in_answer")]
+    with pytest.raises(
+        FactoryError, match=r"no response is fit for the sft set: 3 incorrect, 1 incomplete - .*max_tokens"
+    ):
+        select.run(labelled(rows), tmp_path / "s", DatasetsSection(), dataset="sft", seed=0)
+    assert not (tmp_path / "s" / "_manifest.json").exists()
+
+
+rows_of_cells = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 2)), min_size=1, max_size=60)
+
+
+@given(rows_of_cells, st.integers(1, 70), st.integers(0, 5))
+@settings(deadline=None)
+def test_a_draw_is_as_even_as_the_rows_allow(cells, size, seed):
+    table = pl.DataFrame({"domain": [a for a, _ in cells], "level": [b for _, b in cells]})
+    table = table.with_columns(response_id=pl.Series([f"r{i}" for i in range(len(cells))]))
+    drawn = draw_evenly(table, size, ["domain", "level"], seed)
+    assert drawn.height == min(size, table.height)
+    assert drawn["response_id"].is_unique().all()
+    have, got = Counter(cells), Counter(drawn.select("domain", "level").rows())
+    most = max(got.values())
+    assert all(got[cell] >= min(have[cell], most - 1) for cell in have)
+    assert (
+        draw_evenly(table.reverse(), size, ["domain", "level"], seed)
+        .sort("response_id")
+        .equals(drawn.sort("response_id"))
+    ), "a draw depends on the rows, not on their order"
+
+
+def test_hardest_is_what_the_teacher_gets_wrong_then_what_takes_longest():
+    rows = pl.DataFrame(
+        {
+            "problem_id": ["a", "a", "b", "c", "c"],
+            "verdict": ["correct", "incorrect", "correct", "correct", "unverifiable"],
+            "completion_tokens": [10, 99, 50, 70, 1],
+        }
+    )
+    ranks = hardest_first(rows)["rank"].to_list()
+    assert ranks[1] < ranks[0] < ranks[3] < ranks[2] < ranks[4]
+
+
+def test_limit_per_problem_draws_by_seed():
+    rows = pl.DataFrame({"problem_id": ["a"] * 20, "response_id": [f"r{i}" for i in range(20)]})
+    picks = [limit_per_problem(rows, 3, seed)["response_id"].to_list() for seed in (0, 0, 1)]
+    assert picks[0] == picks[1] != picks[2]
+    assert [len(p) for p in picks] == [3, 3, 3]
