@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import typer
 
@@ -76,11 +76,11 @@ def command(
             base_url=base_url,
             model=model,
             api_key_env=api_key_env,
-            concurrency=int(concurrency) if concurrency.isdigit() else concurrency,  # type: ignore[arg-type]
+            concurrency=read_concurrency(concurrency),
             rpm=rpm,
             input_tpm=input_tpm,
             output_tpm=output_tpm,
-            price=_price(price),
+            price=read_price(price),
             max_usd=max_usd,
             max_tokens_total=max_tokens_total,
             accept=accept,
@@ -105,7 +105,19 @@ def command(
     _show(manifest, out, folder)
 
 
-def _price(text: str | None) -> tuple[float, float] | None:
+def read_concurrency(text: str) -> int | Literal["auto"]:
+    """A number of requests in flight, or auto."""
+    from factory.errors import UsageError
+
+    if text == "auto":
+        return "auto"
+    if not text.isdigit() or not int(text):
+        raise UsageError(f"--concurrency {text}: give a number, or auto")
+    return int(text)
+
+
+def read_price(text: str | None) -> tuple[float, float] | None:
+    """`IN,OUT` as two prices."""
     from factory.errors import UsageError
 
     if text is None:
@@ -156,6 +168,13 @@ def _show(manifest: dict[str, Any], out: Path, store: Path) -> None:
         console.print(f"{totals['accepted']:,} verified correct of {totals['candidates']:,} asked for")
     for alarm in totals["alarms"]:
         console.print(f"alarm: {alarm}", style="bold", soft_wrap=True, markup=False)
+    estimate = out / "_estimate.json"
+    if estimate.exists():
+        from factory.sampling.estimate import compare
+        from factory.store.atomic import read_json
+
+        for line in compare(read_json(estimate), totals):
+            console.print(f"estimate of {line}", soft_wrap=True)
     if failed := manifest["dropped"].get("failed"):
         console.print(
             f"{failed:,} requests failed (see {out}/dropped); run it again to try them again", soft_wrap=True

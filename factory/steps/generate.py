@@ -140,7 +140,9 @@ def generate(
         try:
             asyncio.run(job.buy(problems, count))
         except KeyboardInterrupt:
-            raise Stopped("stopped; what was bought is safe", do="run the same command again to go on") from None
+            raise Stopped(
+                "stopped; what was bought is safe", do="run the same command again to go on"
+            ) from None
         finally:
             asyncio.run(sampler.aclose())
         settings = key_settings(section, seed)

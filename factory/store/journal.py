@@ -31,7 +31,8 @@ from factory.errors import FactoryError, Stopped, UsageError
 LINGER_SECONDS = 0.02
 """How long the writer waits for company before it commits; with the fsync itself this stays far below 200 ms."""
 
-_FILE = "responses.sqlite"
+FILE = "responses.sqlite"
+"""Name of the store's file in its folder."""
 _VERSION = 1
 _TABLES = """
 CREATE TABLE IF NOT EXISTS request (key BLOB PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID;
@@ -112,7 +113,7 @@ class ResponseStore:
             UsageError: the folder cannot be written or holds something else.
         """
         self.folder = folder
-        self.path = folder / _FILE
+        self.path = folder / FILE
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._locks = (folder / "claims.lock").open("a+b")
