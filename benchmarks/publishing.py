@@ -12,17 +12,18 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import resource
 import subprocess
 import sys
 import tempfile
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pyarrow.parquet as pq
 
+from factory.publishing.shards import row_groups, write_shards
 from factory.steps import export
 from factory.store.writer import StepWriter
 from schemas import COMPLETION
@@ -81,13 +82,19 @@ def exported(source: Path, out: Path) -> dict:
 
 
 def child(source: Path, out: Path) -> None:
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = peak_kb()
     began = time.perf_counter()
     manifest = export.run(source, out, COMPLETION)
     seconds = time.perf_counter() - began
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    peak = peak_kb()
     facts = {"seconds": round(seconds, 2), "peak_mb": peak // 1024, "imports_mb": before // 1024}
     print(json.dumps(facts | {"digest": manifest["output_digest"], **manifest["totals"]}))
+
+
+def peak_kb() -> int:
+    """Peak resident memory of this process; `getrusage` would carry over the parent's."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.split("VmHWM:")[1].split()[0])
 
 
 def chunks(path: Path) -> dict[str, int]:
@@ -100,24 +107,42 @@ def chunks(path: Path) -> dict[str, int]:
     cuts = np.flatnonzero(window * np.uint64(0x9E3779B97F4A7C15) >> np.uint64(48) == 0) + 48
     borders = [0, *cuts.tolist(), len(data)]
     found = {}
-    for a, b in zip(borders, borders[1:], strict=False):
+    for a, b in pairwise(borders):
         found[hashlib.sha256(data[a:b]).hexdigest()] = b - a
     return found
 
 
-def change(source: Path, folder: Path, content_defined: bool) -> float:
-    """Share of the bytes that are new after one row in a hundred was inserted, all over the sorted set."""
-    original = pl.read_parquet(sorted((source).glob("part-*.parquet"))).sort("problem_id", "response_id")
-    kept = original.filter(pl.int_range(pl.len()) % 100 != 50)
-    sizes = []
-    for name, frame in (("before", kept), ("after", original)):
-        table = COMPLETION.conform(frame.to_arrow())
-        path = folder / f"{name}.parquet"
-        options = {"compression": "zstd", "row_group_size": 2_000}
-        pq.write_table(table, path, use_content_defined_chunking=content_defined, **options)
-        sizes.append(chunks(path))
-    new = sum(size for key, size in sizes[1].items() if key not in sizes[0])
-    return round(new / sum(sizes[1].values()), 4)
+def change(source: Path, folder: Path, *, content_defined: bool) -> dict[str, float]:
+    """Share of a file's bytes that are new to the Hub after a change, by change."""
+    rows = pl.read_parquet(sorted(source.glob("part-*.parquet"))).sort("problem_id", "response_id")
+    place = pl.int_range(pl.len())
+    half = pl.when(place % 2 == 0).then(pl.lit("algebra"))
+    changes = {
+        "relabelled": (rows, rows.with_columns(domain=half)),
+        "tenth_appended": (rows.head(rows.height * 9 // 10), rows),
+        "one_in_1000_removed": (rows, rows.filter(place % 1000 != 500)),
+        "one_in_100_removed": (rows, rows.filter(place % 100 != 50)),
+    }
+    shares = {}
+    for name, (before, after) in changes.items():
+        files = [_written(frame, folder, content_defined) for frame in (before, after)]
+        new = sum(size for key, size in files[1].items() if key not in files[0])
+        shares[name] = round(new / sum(files[1].values()), 4)
+    return shares
+
+
+def _written(frame: pl.DataFrame, folder: Path, content_defined: bool) -> dict[str, int]:
+    """The chunks of the set's one shard, as `write_shards` writes it, or the same without content-defined pages."""
+    path = folder / "shard.parquet"
+    if content_defined:
+        path = write_shards(folder / "shards", [frame], COMPLETION).paths[0]
+        return chunks(path)
+    groups = row_groups([COMPLETION.conform(frame.to_arrow())], COMPLETION)
+    first = next(groups)
+    with pq.ParquetWriter(path, first.schema, compression="zstd", compression_level=3) as writer:
+        for table in (first, *groups):
+            writer.write_table(table, row_group_size=table.num_rows)
+    return chunks(path)
 
 
 def main() -> None:

@@ -78,7 +78,9 @@ def _questions(name: str, path: Path, identifier: Callable[[list[str]], str]) ->
     else:
         return pl.DataFrame(schema={"id": pl.String, "problem": pl.String})
     row = pl.concat_str(pl.lit(f"{name}: row "), pl.col(identifier(schema.names())))
-    distinct = frame.select(id=row, problem=text).drop_nulls().unique("problem", keep="first", maintain_order=True)
+    distinct = (
+        frame.select(id=row, problem=text).drop_nulls().unique("problem", keep="first", maintain_order=True)
+    )
     return distinct.collect(engine="streaming")
 
 

@@ -185,7 +185,7 @@ def _limits(recipe: Recipe, tables: Tables, answers: dict[str, Answer]) -> list[
         limits.append("No judge looked again at what the rules rejected, so some right answers are missing.")
     if recipe.verify.majority:
         limits.append("Some gold answers are the majority of the samples, not given by the source.")
-    if not recipe.decontamination.against:
+    if "benchmarks" not in answers:
         limits.append("It was not checked against any benchmark: do not report benchmark scores from it.")
     if "models" in answers and answers["models"].rows.height == 1:
         limits.append("All responses come from one model, and share its habits and its blind spots.")

@@ -97,7 +97,14 @@ def facts(tables: Tables) -> list[Fact]:
             "step LIKE 'decontaminate%' AND name NOT LIKE 'certificate.benchmarks.%'",
         ),
         _named("deduplication", "Deduplication audit", "step LIKE 'dedup%'"),
-        _named("verification", "Verifier: counts and measured errors", "step LIKE 'verify%'"),
+        Fact(
+            "verifier_errors",
+            "Errors of the verifier on labelled answers",
+            "SELECT cases, labelled_right, right_rejected, labelled_wrong, wrong_accepted, undecided "
+            "FROM verifier_errors ORDER BY cases",
+            "verifier_errors",
+        ),
+        _named("verification", "Counts of the verification step", "step LIKE 'verify%'"),
         _named("pairs", "Lint of the preference pairs", "step LIKE 'preference%' OR step LIKE 'pairs%'"),
         Fact(
             "evaluation",

@@ -8,13 +8,16 @@
 | `ledger_dropped` | `folder, step, reason, rows` |
 | `totals` | `folder, step, name, value, text`: what the manifests count, nested names joined by dots |
 | `checked_against` | `folder, benchmark, problems, revision, licence`: the benchmarks of every certificate |
+| `verifier_errors` | `cases, labelled_right, right_rejected, labelled_wrong, wrong_accepted, undecided`: measured, shipped |
 | `settings` | the same of the settings with which each step ran |
 | `evaluation` | `stage, benchmark, name, value`: what the evaluations measured |
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +55,10 @@ CHECKED = {"folder": pl.String, "benchmark": pl.String, "problems": pl.Int64}
 CHECKED |= {"revision": pl.String, "licence": pl.String}
 EVALUATION = {"stage": pl.String, "benchmark": pl.String, "name": pl.String, "value": pl.Float64}
 
+ERRORS = {"cases": pl.String} | dict.fromkeys(
+    ("labelled_right", "right_rejected", "labelled_wrong", "wrong_accepted", "undecided"), pl.Int64
+)
+
 Tables = dict[str, pl.LazyFrame]
 
 
@@ -74,7 +81,7 @@ def run_tables(run: Path) -> Tables:
     for name in DATASETS:
         if shards := shard_paths(at.dataset(name)):
             tables[name] = _scan(shards)
-    return tables | _books(run) | {"evaluation": _evaluation(at)}
+    return tables | _books(run) | {"evaluation": _evaluation(at), "verifier_errors": _verifier_errors()}
 
 
 def shard_paths(folder: Path) -> list[Path]:
@@ -151,6 +158,13 @@ def _evaluation(at: RunLayout) -> pl.LazyFrame:
                 {**about, "name": x["name"], "value": x["value"]} for x in _leaves(figures) if not x["text"]
             ]
     return pl.LazyFrame(rows, schema=EVALUATION)
+
+
+def _verifier_errors() -> pl.LazyFrame:
+    """The verifier's errors on labelled answers, as `benchmarks/verifier_errors.py` measured and wrote them."""
+    path = resources.files("data_cards").joinpath("verifier_errors.json")
+    rows = json.loads(path.read_text("utf-8"))["rows"] if path.is_file() else []
+    return pl.LazyFrame(rows, schema=ERRORS)
 
 
 def _scan(paths: list[Path]) -> pl.LazyFrame:
