@@ -17,12 +17,34 @@ def command(
         None, "--workers", min=1, help="Worker processes; one a core by default."
     ),
     seconds: float = typer.Option(5.0, "--seconds", min=0.1, help="Wall-clock limit of one check."),
+    majority: bool = typer.Option(
+        False, "--majority", help="Fill missing golds with the samples' majority answer."
+    ),
+    judge: str | None = typer.Option(
+        None, "--judge", help="Preset of a model that re-examines what is not correct (`factory teachers`)."
+    ),
+    judge_model: str | None = typer.Option(None, "--judge-model", help="Model id of the judge."),
+    judge_base_url: str | None = typer.Option(None, "--judge-base-url", help="Endpoint of the judge."),
+    judge_max_usd: float | None = typer.Option(
+        None, "--judge-max-usd", min=0, help="Hard budget of the judge."
+    ),
 ) -> None:
-    """Add a verdict to every response: correct, incorrect, unverifiable, no_answer or timeout."""
+    """Add a verdict to every response: correct, incorrect, unverifiable, no_answer or timeout.
+
+    Input that has verdicts already is verified anew, and what changed is shown.
+    """
     from factory.recipe.verify import VerifySection
     from factory.steps import verify
 
-    section = VerifySection(workers=workers, seconds=seconds)
+    section = VerifySection(
+        workers=workers,
+        seconds=seconds,
+        majority=majority,
+        judge=judge,
+        judge_model=judge_model,
+        judge_base_url=judge_base_url,
+        judge_max_usd=judge_max_usd,
+    )
     manifest, fresh = verify.run_files(inputs, out, section)
     if not fresh:
         typer.echo(f"{out} is up to date, nothing to do")
@@ -43,4 +65,34 @@ def _show(manifest: dict[str, Any], out: Path) -> None:
         table.add_row(name, f"{count:,}", f"{count / total:.1%}")
     for reason, count in manifest["dropped"].items():
         table.add_row(f"dropped: {reason}", f"{count:,}", "")
-    Console().print(table)
+    console = Console()
+    console.print(table)
+    totals = manifest["totals"]
+    if totals.get("judge"):
+        console.print(f"judge: {_counts(totals['judge'])}; {totals['usd']:.4f} dollars")
+    if totals.get("gold_flags"):
+        console.print(f"doubtful golds ({out / 'gold_audit.parquet'}): {_counts(totals['gold_flags'])}")
+    if totals.get("flips"):
+        _show_flips(console, totals["flips"])
+
+
+def _counts(counts: dict[str, int]) -> str:
+    return ", ".join(f"{name.replace('_', ' ')} {count:,}" for name, count in counts.items())
+
+
+def _show_flips(console: Any, flips: dict[str, Any]) -> None:
+    from rich.markup import escape
+    from rich.table import Table
+
+    changed = sum(flips["counts"].values())
+    console.print(
+        f"against former verdicts: {changed:,} of {flips['compared']:,} changed. {_counts(flips['counts'])}"
+    )
+    if not flips["examples"]:
+        return
+    table = Table("id", "was", "now", "gold", "answer", "why")
+    for row in flips["examples"]:
+        table.add_row(
+            *(escape(str(row[name] or "")) for name in ("id", "was", "now", "gold", "answer", "why"))
+        )
+    console.print(table)

@@ -14,7 +14,13 @@ class VerifySection(Section):
     """Worker processes; one a core by default."""
     seconds: float = Field(5.0, gt=0)
     """Wall-clock limit of one check."""
-    judge: str | None = None
-    """Sampler preset that re-examines what the rules call incorrect or unverifiable (the paper's second check)."""
     majority: bool = False
     """Fill missing gold answers with the majority answer of the samples."""
+    judge: str | None = None
+    """Sampler preset that re-examines what the rules call incorrect or unverifiable (the paper's second check)."""
+    judge_model: str | None = None
+    """Model id of the judge, when it is not the preset's."""
+    judge_base_url: str | None = None
+    """Endpoint of the judge, when it is not the preset's."""
+    judge_max_usd: float | None = Field(None, gt=0)
+    """Hard budget of the judge in dollars."""

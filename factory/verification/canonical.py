@@ -7,7 +7,15 @@ from factory.verification.syntax import Node, NotMath
 from factory.verification.values import Reading, exact, mp, value
 
 MAX_SHOWN = 400
-_INFIX = {"mul": "*", "div": "/", "pow": "^", "ratio": ":", "union": " U ", "intersection": " & ", "minus": " \\ "}
+_INFIX = {
+    "mul": "*",
+    "div": "/",
+    "pow": "^",
+    "ratio": ":",
+    "union": " U ",
+    "intersection": " & ",
+    "minus": " \\ ",
+}
 
 
 def canonical(node: Node) -> str:
@@ -29,7 +37,9 @@ def _show(node: Node) -> str:
         begin, end = (node.name or "()")[0], (node.name or "()")[-1]
         return begin + ", ".join(parts) + end if len(node.name) <= 2 else "(" + ", ".join(parts) + ")"
     if node.kind in _INFIX:
-        return _INFIX[node.kind].join(f"({p})" if " " in p and node.kind in ("mul", "div", "pow") else p for p in parts)
+        return _INFIX[node.kind].join(
+            f"({p})" if " " in p and node.kind in ("mul", "div", "pow") else p for p in parts
+        )
     if node.kind == "add":
         return " + ".join(parts).replace("+ -", "- ")
     shapes = {"neg": "-{}", "pm": "+-({})", "fact": "{}!", "pct": "{}%", "deg": "{} deg", "abs": "|{}|", "inf": "oo",

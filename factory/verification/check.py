@@ -19,6 +19,9 @@ from factory.verification.text import check_sentence, check_text
 from schemas.problem import AnswerKind
 from schemas.verdict import Verdict
 
+CANONICAL = "canonical"
+"""A request for a canonical form instead of a check."""
+
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
@@ -73,7 +76,9 @@ def _settle(request: CheckRequest, kind: str) -> CheckResult | Prepared:
         result = check_text(gold, answer)
         sentence = last_sentence(part) if found.rule in ("last_line", "phrase") else None
         return result if result.correct or sentence is None else check_sentence(gold, sentence)
-    return quick_math(gold, answer) or Prepared(kind, gold, answer, problem=(request.problem or "")[:MAX_ANSWER] or None)
+    return quick_math(gold, answer) or Prepared(
+        kind, gold, answer, problem=(request.problem or "")[:MAX_ANSWER] or None
+    )
 
 
 def _gym_answer(part: str, answer: str, rule: str) -> str:
@@ -128,6 +133,11 @@ def _decide(prepared: Prepared) -> CheckResult:
         from factory.verification.code import check_code
 
         return check_code(prepared.answer, read_metadata(prepared.metadata))
-    from factory.verification.mathematics import check_math
+    from factory.verification.mathematics import canonical_form, check_math
 
+    if prepared.kind == CANONICAL:
+        form = canonical_form(prepared.answer)
+        return CheckResult(
+            Verdict.UNVERIFIABLE, Method.GOLD, prepared.answer, None, form, "canonical form only"
+        )
     return check_math(prepared.gold, prepared.answer, prepared.problem)

@@ -30,17 +30,25 @@ def check_code(answer: str, facts: dict[str, Any]) -> CheckResult:
         return CheckResult(Verdict.NO_ANSWER, Method.CODE, reason="the answer holds no program")
     tests = list(_tests(code_tests(facts), facts.get("fn_name") or facts.get("entry_point")))
     if not tests:
-        return CheckResult(Verdict.UNVERIFIABLE, Method.CODE, program[:4_000], reason="no unit tests in the metadata")
+        return CheckResult(
+            Verdict.UNVERIFIABLE, Method.CODE, program[:4_000], reason="no unit tests in the metadata"
+        )
     if not available():
         return CheckResult(
-            Verdict.UNVERIFIABLE, Method.CODE, program[:4_000], reason="programs cannot be contained on this system"
+            Verdict.UNVERIFIABLE,
+            Method.CODE,
+            program[:4_000],
+            reason="programs cannot be contained on this system",
         )
     for number, (suffix, stdin, expected) in enumerate(tests[:MAX_TESTS], 1):
         run = run_python(f"{program}\n{suffix}", stdin, seconds=SECONDS)
         if not run.ok or (expected is not None and not _same_output(run.output, expected)):
             reason = run.reason if not run.ok else "another output"
             return CheckResult(
-                Verdict.INCORRECT, Method.CODE, program[:4_000], reason=f"test {number} of {len(tests)}: {reason}"
+                Verdict.INCORRECT,
+                Method.CODE,
+                program[:4_000],
+                reason=f"test {number} of {len(tests)}: {reason}",
             )
     return CheckResult(Verdict.CORRECT, Method.CODE, program[:4_000], reason=f"{len(tests)} tests passed")
 
@@ -72,7 +80,11 @@ def _tests(tests: Any, function: str | None) -> Iterator[tuple[str, str, str | N
 
 def _case(given: Any, expected: Any, function: str | None) -> tuple[str, str, str | None]:
     if function is None or not str(function).isidentifier():
-        return "", given if isinstance(given, str) else json.dumps(given), expected if isinstance(expected, str) else json.dumps(expected)
+        return (
+            "",
+            given if isinstance(given, str) else json.dumps(given),
+            expected if isinstance(expected, str) else json.dumps(expected),
+        )
     arguments = given if isinstance(given, list) else [given]
     line = f"assert {function}(*json.loads({json.dumps(json.dumps(arguments))})) == json.loads({json.dumps(json.dumps(expected))})"
     return f"import json\n{line}", "", None
@@ -80,4 +92,6 @@ def _case(given: Any, expected: Any, function: str | None) -> tuple[str, str, st
 
 def _same_output(output: str, expected: str) -> bool:
     """Equal line by line, blanks at line ends and empty lines at the end set aside."""
-    return [line.split() for line in output.rstrip().splitlines()] == [line.split() for line in expected.rstrip().splitlines()]
+    return [line.split() for line in output.rstrip().splitlines()] == [
+        line.split() for line in expected.rstrip().splitlines()
+    ]

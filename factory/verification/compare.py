@@ -42,7 +42,9 @@ def same(gold: Node, answer: Node, question: str | None = None) -> bool:
     if _is_group(gold) or _is_group(answer) or contains(gold, "pm") or contains(answer, "pm"):
         return _groups(gold, answer, question)
     if gold.kind == "based" or answer.kind == "based":
-        return _based(gold) == _based(answer) or (answer.kind == "num" and _based(gold)[0] == _based(answer)[0])
+        return _based(gold) == _based(answer) or (
+            answer.kind == "num" and _based(gold)[0] == _based(answer)[0]
+        )
     if "inf" in (_sign_off(gold).kind, _sign_off(answer).kind):
         return False
     return same_leaf(gold, answer, question)
@@ -123,7 +125,7 @@ def _upward(node: Node) -> tuple[list[str], tuple[Node, ...]]:
 
 
 def _stated(node: Node, *, strict: bool) -> Node | None:
-    """The value that a relation states: the right side of `x = 5`, `f(x) = x + 1`, `x \\in A`, `x = y = 2`, `1/3 ~ 0.33`.
+    """The value that a relation states: of `x = 5`, `f(x) = x + 1`, `x in A`, `x = y = 2`, `1/3 ~ 0.33`.
 
     With `strict`, the left side must be a name; without, any symbols without numerals will do (`a + b = 5`).
     """
@@ -174,7 +176,9 @@ def _same_label(gold: Node, answer: Node) -> bool:
     if g == a or "words" in (g.kind, a.kind) or {"apply"} == {g.kind, a.kind}:
         return True
     if g.kind == a.kind == "sym":
-        return g.name.lower() == a.name.lower() or (len(g.name) > 1 and len(a.name) > 1 and ":" in g.name + a.name)
+        return g.name.lower() == a.name.lower() or (
+            len(g.name) > 1 and len(a.name) > 1 and ":" in g.name + a.name
+        )
     return g.kind != a.kind and "apply" in (g.kind, a.kind)
 
 
@@ -205,7 +209,11 @@ def _regions(gold: Node, answer: Node, question: str | None) -> bool:
         if _sides(gold, answer, question):
             return True
         return _same_inequality(gold, answer)
-    if gold.kind == answer.kind and len(gold.args) == len(answer.args) and gold.kind in ("union", "intersection"):
+    if (
+        gold.kind == answer.kind
+        and len(gold.args) == len(answer.args)
+        and gold.kind in ("union", "intersection")
+    ):
         return _matching(list(gold.args), list(answer.args), question)
     if g is None and a is None:
         raise NotMath("regions that are not understood")
@@ -239,7 +247,8 @@ def _ratios(gold: Node, answer: Node, question: str | None) -> bool:
         if any(arg.kind == "num" and arg.value == 0 for arg in (*g, *a)):
             return False
         return all(
-            same_leaf(Node("div", (x, g[0])), Node("div", (y, a[0])), question) for x, y in zip(g[1:], a[1:], strict=True)
+            same_leaf(Node("div", (x, g[0])), Node("div", (y, a[0])), question)
+            for x, y in zip(g[1:], a[1:], strict=True)
         )
     if {len(g), len(a)} != {1, 2}:
         return False
@@ -262,7 +271,9 @@ def _groups(gold: Node, answer: Node, question: str | None) -> bool:
     if gold.kind == "interval" and answer.kind == "interval":
         return same_region(spans(gold) or [], spans(answer) or [], question)
     return any(
-        _same_items(g, a, question) for g in _expansions(gold, linked=True) for a in _expansions(answer, linked=True)
+        _same_items(g, a, question)
+        for g in _expansions(gold, linked=True)
+        for a in _expansions(answer, linked=True)
     ) or (
         any(contains(node, "pm") and _is_group(node) for node in (gold, answer))
         and any(
@@ -274,7 +285,7 @@ def _groups(gold: Node, answer: Node, question: str | None) -> bool:
 
 
 def _expansions(node: Node, *, linked: bool) -> list[Node]:
-    """The group with every `\\pm` written out; the items of a tuple share their sign when `linked`."""
+    r"""The group with every `\pm` written out; the items of a tuple share their sign when `linked`."""
     if not contains(node, "pm"):
         return [node]
     if node.kind in ("seq", "set"):
@@ -325,7 +336,9 @@ def _same_items(gold: Node, answer: Node, question: str | None) -> bool:
     g_labels, a_labels = _labels(g), _labels(a)
     if g_labels and a_labels and len(set(g_labels)) == len(g) and set(g_labels) == set(a_labels):
         by_name = dict(zip(a_labels, a, strict=True))
-        return all(same(_bare(item), _bare(by_name[name]), question) for name, item in zip(g_labels, g, strict=True))
+        return all(
+            same(_bare(item), _bare(by_name[name]), question) for name, item in zip(g_labels, g, strict=True)
+        )
     g, a = [_bare(item) for item in g], [_bare(item) for item in a]
     if all(_is_group(item) for item in (*g, *a)) and "tuple" not in (gold.kind, answer.kind):
         g, a = _distinct(g), _distinct(a)
@@ -342,7 +355,10 @@ def _same_items(gold: Node, answer: Node, question: str | None) -> bool:
     if labels and not (g_labels and a_labels) and _tell_apart(labels):
         items = sorted(zip(labels, a if a_labels else g, strict=True), key=lambda pair: pair[0])
         in_order = [item for _, item in items]
-        return all(_try(x, y, question) for x, y in zip(g if a_labels else in_order, in_order if a_labels else a, strict=True))
+        return all(
+            _try(x, y, question)
+            for x, y in zip(g if a_labels else in_order, in_order if a_labels else a, strict=True)
+        )
     return _matching(g, a, question)
 
 
@@ -358,7 +374,11 @@ def _labels(items: Sequence[Node]) -> list[str]:
     if not all(item.kind == "rel" and item.name == "=" and len(item.args) == 2 for item in items):
         return []
     labels = [item.args[0] for item in items]
-    return [label.name for label in labels] if all(label.kind in ("sym", "words", "apply") for label in labels) else []
+    return (
+        [label.name for label in labels]
+        if all(label.kind in ("sym", "words", "apply") for label in labels)
+        else []
+    )
 
 
 def _tell_apart(labels: list[str]) -> bool:
@@ -417,5 +437,3 @@ def _rows(node: Node) -> list[list[Node]]:
     if node.kind == "matrix":
         return [list(row.args) for row in node.args]
     return [list(node.args)] if node.kind in ("tuple", "seq") else [[node]]
-
-

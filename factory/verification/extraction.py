@@ -216,7 +216,11 @@ def _phrase(part: str) -> Extracted | None:
         if last is None or len(part[last.end() :].strip().split("\n")) > WEAK_LINES:
             return None
     rest = part[last.end() :].lstrip(" \t*_:：=")
-    rest = rest.lstrip("\n ") if not rest.split("\n", 1)[0].strip(" *_$") or rest.startswith(("\\[", "$$")) else rest
+    rest = (
+        rest.lstrip("\n ")
+        if not rest.split("\n", 1)[0].strip(" *_$") or rest.startswith(("\\[", "$$"))
+        else rest
+    )
     bold = "**" if part[: last.end()].rstrip(" ").endswith("**") and "**" in rest.split("\n", 1)[0] else ""
     text = _first_statement(bold + rest)
     if not text:
@@ -225,7 +229,9 @@ def _phrase(part: str) -> Extracted | None:
     return Extracted(found, "phrase") if found else None
 
 
-_SENTENCE_END = re.compile(r"(?<!\bMr)(?<!\bMrs)(?<!\bMs)(?<!\bDr)(?<!\bSt)(?<!\bvs)(?<!\be\.g)(?<!\bi\.e)[.!?。！？](?=\s|$|\*)")
+_SENTENCE_END = re.compile(
+    r"(?<!\bMr)(?<!\bMrs)(?<!\bMs)(?<!\bDr)(?<!\bSt)(?<!\bvs)(?<!\be\.g)(?<!\bi\.e)[.!?。！？](?=\s|$|\*)"
+)
 
 
 def _first_statement(rest: str) -> str:
@@ -242,6 +248,8 @@ def _first_statement(rest: str) -> str:
 
 
 _JOINERS = re.compile(r"[\s,;.]*(?:and|or|,|;|和|或|\\text\{\s*(?:and|or)\s*\})?[\s,;.]*", re.I)
+
+
 def _pick(statement: str) -> str | None:
     """The answer within one statement: all of it when it is no prose, else what follows its verb, its formula or number."""
     text = _clean(statement)
@@ -299,8 +307,16 @@ def _is_prose(text: str) -> bool:
 
 def _bare(part: str) -> Extracted | None:
     """A short answer part without prose is the answer itself."""
-    if len(part) <= SHORT and "\n" not in part and "\\" in part and "$" not in part and not re.search(r"\\[\[(]", part):
-        return Extracted(_clean(part), "whole")  # LaTeX without delimiters: the text is a formula as it stands
+    if (
+        len(part) <= SHORT
+        and "\n" not in part
+        and "\\" in part
+        and "$" not in part
+        and not re.search(r"\\[\[(]", part)
+    ):
+        return Extracted(
+            _clean(part), "whole"
+        )  # LaTeX without delimiters: the text is a formula as it stands
     if len(part) > SHORT or "\n\n" in part or _is_prose(outside(part, formulas(part))):
         return None
     if not formulas(part) and starts_as_prose(part):
@@ -330,7 +346,8 @@ def _last_line(part: str) -> Extracted | None:
 
 
 _COURTESY = re.compile(
-    r"\W*(?:let me know|feel free|i hope|hope this|would you like|please let|if you (?:have|would|want)|this matches)", re.I
+    r"\W*(?:let me know|feel free|i hope|hope this|would you like|please let|if you (?:have|would|want)|this matches)",
+    re.I,
 )
 
 

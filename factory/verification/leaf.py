@@ -91,7 +91,7 @@ def _dimension(unit: str) -> tuple[str, Fraction] | None:
 
 
 def _renamed(gold: Node, answer: Node, question: str | None) -> Iterator[tuple[Node, Node]]:
-    """The pair as it is; and with dummy symbols of the answer renamed (`k\\pi` is `n\\pi` when both are parameters)."""
+    r"""The pair as it is; and with dummy symbols of the answer renamed (`k\pi` is `n\pi` when both are parameters)."""
     g, a = symbols(gold), symbols(answer)
     if g == a or len(g - a) != len(a - g) or len(g - a) > 2:
         yield gold, answer
@@ -139,7 +139,9 @@ def _readings(gold: Node, answer: Node) -> Iterator[tuple[Reading, Reading]]:
 
 
 def _bare_log(node: Node) -> bool:
-    return (node.kind == "call" and node.name == "log" and len(node.args) == 1) or any(map(_bare_log, node.args))
+    return (node.kind == "call" and node.name == "log" and len(node.args) == 1) or any(
+        map(_bare_log, node.args)
+    )
 
 
 def _same(gold: Node, answer: Node, left: Reading, right: Reading, scale: Fraction) -> bool:
@@ -198,7 +200,9 @@ def points(names: frozenset[str]) -> Iterator[dict[str, Any]]:
             yield {name: _irrational(turn, place) for place, name in enumerate(ordered)}
     for turn in (4, 5):
         yield {
-            name: mp.mpf(4 + 3 * turn + place) if counting else _irrational(turn, place) * (-1) ** (place + turn)
+            name: mp.mpf(4 + 3 * turn + place)
+            if counting
+            else _irrational(turn, place) * (-1) ** (place + turn)
             for place, name in enumerate(ordered)
         }
 

@@ -14,6 +14,7 @@ from collections import Counter
 from factory.verification.canonical import canonical
 from factory.verification.compare import same
 from factory.verification.notation import literal, tidy, untext
+from factory.verification.number import read_number, show
 from factory.verification.peer import math_verify_says
 from factory.verification.result import CheckResult, Method
 from factory.verification.structure import parse
@@ -33,15 +34,33 @@ def check_math(gold: str, answer: str, question: str | None = None) -> CheckResu
         for got in gots:
             try:
                 if same(want, got, question):
-                    return CheckResult(Verdict.CORRECT, Method.SECOND_OPINION, answer, *shown, "equal in canonical form")
+                    return CheckResult(
+                        Verdict.CORRECT, Method.SECOND_OPINION, answer, *shown, "equal in canonical form"
+                    )
                 why = ""
             except NotMath as error:
                 why = why and str(error)
     if same_fact(gold, answer):
         return CheckResult(Verdict.CORRECT, Method.TEXT, answer, gold, answer, "states the same fact")
     if wants and gots and not why:
-        return CheckResult(Verdict.INCORRECT, Method.SECOND_OPINION, answer, *shown, "the canonical forms differ")
+        return CheckResult(
+            Verdict.INCORRECT, Method.SECOND_OPINION, answer, *shown, "the canonical forms differ"
+        )
     return _ask_math_verify(gold, answer, shown, why)
+
+
+def canonical_form(answer: str) -> str | None:
+    """The form under which equal answers are counted together, or None outside the grammar."""
+    number = read_number(tidy(answer))
+    if number is not None:
+        return show(number)
+    found = readings(answer)
+    if not found:
+        return None
+    node = found[0]
+    while node.kind == "rel" and node.name == "=" and node.args[0].kind in ("sym", "words", "apply"):
+        node = node.args[1]
+    return canonical(node)
 
 
 def readings(text: str) -> list[Node]:
@@ -67,13 +86,17 @@ def _ask_math_verify(gold: str, answer: str, shown: tuple[str | None, str | None
         return check_text(gold, answer)
     says = math_verify_says(gold, answer) if tame(gold) and tame(answer) else None
     if says and Counter(_symbols_of(gold)) == Counter(_symbols_of(answer)):
-        return CheckResult(Verdict.CORRECT, Method.MATH_VERIFY, answer, *shown, "equal, made of the same symbols")
+        return CheckResult(
+            Verdict.CORRECT, Method.MATH_VERIFY, answer, *shown, "equal, made of the same symbols"
+        )
     if says:
         reason = f"math-verify says equal, the second opinion has no view ({why})"
         return CheckResult(Verdict.UNVERIFIABLE, Method.MATH_VERIFY, answer, *shown, reason)
     if says is None or None in shown:
         return CheckResult(Verdict.UNVERIFIABLE, Method.MATH_VERIFY, answer, *shown, f"not comparable: {why}")
-    return CheckResult(Verdict.INCORRECT, Method.MATH_VERIFY, answer, *shown, f"math-verify says different ({why})")
+    return CheckResult(
+        Verdict.INCORRECT, Method.MATH_VERIFY, answer, *shown, f"math-verify says different ({why})"
+    )
 
 
 def _symbols_of(text: str) -> list[str]:

@@ -29,7 +29,12 @@ def fold(node: Node) -> Node:
         if len(matrices) != len(args) or len({_shape(m) for m in matrices}) != 1:
             raise NotMath("a sum of different shapes")
         rows = zip(*(m.args for m in args), strict=True)
-        return _matrix([[Node("add", cells) for cells in zip(*(row.args for row in group), strict=True)] for group in rows])
+        return _matrix(
+            [
+                [Node("add", cells) for cells in zip(*(row.args for row in group), strict=True)]
+                for group in rows
+            ]
+        )
     left, right = args
     if left.kind != "matrix":
         return _each(right, lambda cell: Node("mul", (left, cell)))
@@ -40,7 +45,10 @@ def fold(node: Node) -> Node:
     columns = list(zip(*(row.args for row in right.args), strict=True))
     return _matrix(
         [
-            [Node("add", tuple(Node("mul", pair) for pair in zip(row.args, column, strict=True))) for column in columns]
+            [
+                Node("add", tuple(Node("mul", pair) for pair in zip(row.args, column, strict=True)))
+                for column in columns
+            ]
             for row in left.args
         ]
     )

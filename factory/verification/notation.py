@@ -82,7 +82,12 @@ _SYNONYMS = (
     (re.compile(r"\\(?:varnothing)(?![A-Za-z])"), r"\\emptyset "),
     (re.compile(r"\\cupdot(?![A-Za-z])"), r"\\cup "),
     (re.compile(r"\\(?:ldots|cdots|dotsc|dotsb)(?![A-Za-z])"), r"\\dots "),
-    (re.compile(r"\^\s*\{\s*\\circ\s*\}|\^\s*\\circ(?![A-Za-z])|\\degree(?![A-Za-z])|\\degrees(?![A-Za-z])"), r"^{\\circ}"),
+    (
+        re.compile(
+            r"\^\s*\{\s*\\circ\s*\}|\^\s*\\circ(?![A-Za-z])|\\degree(?![A-Za-z])|\\degrees(?![A-Za-z])"
+        ),
+        r"^{\\circ}",
+    ),
     (re.compile(r"\\%"), "%"),
     (re.compile(r"\\(?:varphi)(?![A-Za-z])"), r"\\phi "),
     (re.compile(r"\\(?:varepsilon)(?![A-Za-z])"), r"\\epsilon "),

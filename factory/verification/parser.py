@@ -15,12 +15,33 @@ RELATIONS = {
     "=": "=", "<": "<", ">": ">", r"\le": "<=", r"\ge": ">=", r"\ne": "!=", r"\in": "in", r"\approx": "~",
     r"\subset": "subset", r"\subseteq": "subseteq", r"\perp": "perp", r"\parallel": "parallel", r"\equiv": "=", r"\Leftrightarrow": "iff", r"\iff": "iff", r"\sim": "~",
 }  # fmt: skip
-_CONSTANTS = {"pi": Node("sym", name="pi"), "infty": Node("inf"), "emptyset": Node("empty"), "dots": Node("sym", name="dots")}
-_ACCENTS = frozenset([r"\vec", r"\hat", r"\bar", r"\overline", r"\tilde", r"\dot", r"\widehat", r"\overrightarrow", r"\angle", r"\triangle", r"\underline"])
+_CONSTANTS = {
+    "pi": Node("sym", name="pi"),
+    "infty": Node("inf"),
+    "emptyset": Node("empty"),
+    "dots": Node("sym", name="dots"),
+}
+_ACCENTS = frozenset(
+    [
+        r"\vec",
+        r"\hat",
+        r"\bar",
+        r"\overline",
+        r"\tilde",
+        r"\dot",
+        r"\widehat",
+        r"\overrightarrow",
+        r"\angle",
+        r"\triangle",
+        r"\underline",
+    ]
+)
 _SYSTEMS = frozenset(["cases", "aligned", "align", "gathered", "rcases"])
 _MATRIX = frozenset(["matrix", "pmatrix", "bmatrix", "vmatrix", "Bmatrix", "smallmatrix", "array"])
 _NUMBER_SETS = {"R": "reals", "Z": "ZZ", "N": "NN", "Q": "QQ", "C": "CC"}
-_ENDS = frozenset([",", ";", "and", "or", "&", "\\\\", *RELATIONS, r"\cup", r"\cap", r"\setminus", ":", r"\to"])
+_ENDS = frozenset(
+    [",", ";", "and", "or", "&", "\\\\", *RELATIONS, r"\cup", r"\cap", r"\setminus", ":", r"\to"]
+)
 
 
 def close_of(tokens: list[str], begin: int) -> int:
@@ -293,25 +314,32 @@ class Parser:
             return self._root(name)
         if name == "binom":
             return Node("binom", (self._group(), self._group()))
-        if name in ("floor", "ceil", "abs") and self.next == "(":
-            return Node(name, (self._bracket(),))
         if name in _CONSTANTS:
             return _CONSTANTS[name]
         if name == "mathbb":
-            letter = "".join(self.tokens[self.at + 1 : close_of(self.tokens, self.at)]) if self.next == "{" else self.next
-            self.at = close_of(self.tokens, self.at) + 1 if self.next == "{" else self.at + 1
-            return Node("reals") if letter == "R" else Node("sym", name=_NUMBER_SETS.get(letter, letter))
+            return self._number_set()
         if name in FUNCTIONS:
             return self._function(name)
         if name in GREEK:
             return Node("sym", name=name)
         if token in _ACCENTS:
             return self._accent(name)
+        return self._rare(name)
+
+    def _rare(self, name: str) -> Node:
         if name in ("pmod", "bmod", "mod"):
             return Node("sym", name=f"mod:{self._group().value}")
+        if name in ("floor", "ceil", "abs") and self.next == "(":
+            return Node(name, (self._bracket(),))
         if name == "begin":
             return self._environment()
-        raise NotMath(f"unknown command {token}")
+        raise NotMath(f"unknown command {name}")
+
+    def _number_set(self) -> Node:
+        end = close_of(self.tokens, self.at) if self.next == "{" else self.at
+        letter = "".join(self.tokens[self.at : end + 1]).strip("{}")
+        self.at = end + 1
+        return Node("reals") if letter == "R" else Node("sym", name=_NUMBER_SETS.get(letter, letter))
 
     def _root(self, name: str) -> Node:
         index = numeral("3" if name == "cbrt" else "2")

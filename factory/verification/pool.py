@@ -25,7 +25,9 @@ from pathlib import Path
 from typing import Any, Self
 
 from factory.recipe.verify import VerifySection
-from factory.verification.check import Prepared, prepare
+from factory.verification.check import CANONICAL, Prepared, prepare
+from factory.verification.extraction import extract, split_reasoning
+from factory.verification.notation import MAX_ANSWER, literal
 from factory.verification.result import CheckRequest, CheckResult, Method
 from factory.verification.worker import frame
 from schemas.verdict import Verdict
@@ -97,6 +99,15 @@ class Verifier:
                     results[index] = result
         return [result for result in results if result is not None]
 
+    def canonical_many(self, responses: Sequence[str]) -> list[tuple[str, str] | None]:
+        """The extracted answer of each response and its canonical form; None where there is no answer."""
+        found = [_answer_of(response) for response in responses]
+        items = list(dict.fromkeys(Prepared(CANONICAL, "", answer) for answer in found if answer))
+        forms = {
+            item.answer: r.extracted_canonical for item, r in zip(items, self._decide(items), strict=True)
+        }
+        return [(answer, forms[answer] or literal(answer)) if answer else None for answer in found]
+
     def _decide(self, items: list[Prepared]) -> list[CheckResult]:
         with self._lock:
             if self._closed:
@@ -125,6 +136,12 @@ class Verifier:
                 self.replaced += 1
                 done.append(failure)
         return done
+
+
+def _answer_of(response: str) -> str | None:
+    part = split_reasoning(response)[1]
+    found = extract(part) if part else None
+    return found.text if found and len(found.text) <= MAX_ANSWER else None
 
 
 class _Worker:

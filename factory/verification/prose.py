@@ -41,7 +41,9 @@ def number_in(sentence: str) -> str | None:
     cued = [run for run in runs if _CUE.search(sentence[max(0, run.start() - 40) : run.start()])]
     if cued:
         return _text(cued[-1])
-    stated = [run for run in runs if not _CIRCUMSTANCE.search(sentence[max(0, run.start() - 40) : run.start()])]
+    stated = [
+        run for run in runs if not _CIRCUMSTANCE.search(sentence[max(0, run.start() - 40) : run.start()])
+    ]
     amounts = [run for run in stated if run[0].lstrip("-+– ")[0] in "$€£¥"]
     return _text((amounts if len(amounts) == 1 else stated or runs)[0])
 
@@ -51,12 +53,19 @@ def _text(run: re.Match[str]) -> str:
 
 
 _LEAD = re.compile(r"\W*([^\W\d_]{2,})")
-_FUNCTIONS = frozenset(["sin", "cos", "tan", "log", "ln", "sqrt", "pi", "exp", "max", "min", "approximately", "about"])
+_FUNCTIONS = frozenset(
+    ["sin", "cos", "tan", "log", "ln", "sqrt", "pi", "exp", "max", "min", "approximately", "about"]
+)
 
 
 def starts_as_prose(text: str) -> bool:
     """Whether a text without formulas is a sentence around a number, rather than a labelled or bare answer."""
     lead = _LEAD.match(text)
-    if "\\" in text or lead is None or lead[1].lower() in _FUNCTIONS or not any(char.isdigit() for char in text):
+    if (
+        "\\" in text
+        or lead is None
+        or lead[1].lower() in _FUNCTIONS
+        or not any(char.isdigit() for char in text)
+    ):
         return False
     return ":" not in text and "=" not in text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -40,7 +41,8 @@ def spans(node: Node) -> list[Span] | None:
     if node.kind == "empty":
         return []
     if node.kind == "interval" or (node.kind == "tuple" and len(node.args) == 2 and node.name == "()"):
-        return [Span(*node.args, node.name[0] == "[", node.name[1] == "]")]
+        low, high = node.args
+        return [Span(low, high, node.name[0] == "[", node.name[1] == "]")]
     if node.kind == "set":
         return [Span(item, item, True, True) for item in node.args]
     if node.kind == "builder":
@@ -103,8 +105,10 @@ def _negated(node: Node) -> Node:
 
 
 def _is_variable(node: Node) -> bool:
-    return (node.kind == "sym" and node.name not in ("pi", "e")) or node.kind == "apply" or (
-        node.kind == "abs" and node.args[0].kind == "sym"
+    return (
+        (node.kind == "sym" and node.name not in ("pi", "e"))
+        or node.kind == "apply"
+        or (node.kind == "abs" and node.args[0].kind == "sym")
     )
 
 
@@ -153,7 +157,9 @@ def _intersect(left: list[Span], right: list[Span]) -> list[Span]:
             low, low_closed = max(
                 (a.low, a.low_closed), (b.low, b.low_closed), key=lambda end: (_place(end[0]), not end[1])
             )
-            high, high_closed = min((a.high, a.high_closed), (b.high, b.high_closed), key=lambda end: (_place(end[0]), end[1]))
+            high, high_closed = min(
+                (a.high, a.high_closed), (b.high, b.high_closed), key=lambda end: (_place(end[0]), end[1])
+            )
             if _place(low) < _place(high) or (_place(low) == _place(high) and low_closed and high_closed):
                 found.append(Span(low, high, low_closed, high_closed))
     return found
@@ -179,10 +185,8 @@ def merged(region: list[Span]) -> list[Span]:
 
 def same_region(gold: list[Span], answer: list[Span], question: str | None = None) -> bool:
     """Whether two regions are equal, end by end; open and closed ends differ."""
-    try:
+    with suppress(NotMath):
         gold, answer = merged(gold), merged(answer)
-    except NotMath:
-        pass
     if len(gold) != len(answer):
         return False
     left = list(answer)

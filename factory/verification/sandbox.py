@@ -36,7 +36,21 @@ _ALLOWED = (
     202, 204, 228, 229, 230, 231, 262, 270, 271, 318, 324, 332, 334,  # futex, clocks, exit_group, newfstatat, getrandom
 )  # fmt: skip
 """Numbers of the system calls of Linux on x86-64 that pass; every other one fails with EPERM."""
-_NEVER_LOADED = frozenset("antigravity this idlelib tkinter turtle turtledemo ctypes webbrowser pip ensurepip lib2to3".split())
+_NEVER_LOADED = frozenset(
+    [
+        "antigravity",
+        "this",
+        "idlelib",
+        "tkinter",
+        "turtle",
+        "turtledemo",
+        "ctypes",
+        "webbrowser",
+        "pip",
+        "ensurepip",
+        "lib2to3",
+    ]
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +89,13 @@ def run_python(source: str, stdin: str = "", *, seconds: float = 5.0) -> Run:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            env={"PATH": "/usr/bin:/bin", "HOME": folder, "TMPDIR": folder, "PYTHONHASHSEED": "0", "LIMIT": str(seconds)},
+            env={
+                "PATH": "/usr/bin:/bin",
+                "HOME": folder,
+                "TMPDIR": folder,
+                "PYTHONHASHSEED": "0",
+                "LIMIT": str(seconds),
+            },
             start_new_session=True,
         )
         return _wait(process, stdin, seconds)
@@ -128,7 +148,9 @@ def contain() -> None:
     program = _filter()
     buffer = ctypes.create_string_buffer(program)
     header = struct.pack("HxxxxxxP", len(program) // 8, ctypes.addressof(buffer))
-    if libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) or libc.prctl(_PR_SET_SECCOMP, _FILTER, ctypes.c_char_p(header), 0, 0):
+    if libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) or libc.prctl(
+        _PR_SET_SECCOMP, _FILTER, ctypes.c_char_p(header), 0, 0
+    ):
         raise OSError(ctypes.get_errno(), "the kernel refuses a system call filter")
 
 
@@ -144,7 +166,23 @@ def _filter() -> bytes:
 
 def _preload(source: str) -> None:
     """Import what the program imports, as far as it is of the standard library, while files can still be opened."""
-    names = set("json re math cmath random itertools functools collections heapq bisect string decimal fractions".split())
+    names = set(
+        [
+            "json",
+            "re",
+            "math",
+            "cmath",
+            "random",
+            "itertools",
+            "functools",
+            "collections",
+            "heapq",
+            "bisect",
+            "string",
+            "decimal",
+            "fractions",
+        ]
+    )
     for line in re.findall(r"^[ \t]*(?:import|from)[ \t]+([\w., \t]+)", source, re.M):
         names.update(part.strip().split(" ")[0] for part in line.split(" import")[0].split(","))
     for name in sorted(names):

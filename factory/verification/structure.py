@@ -11,14 +11,61 @@ from factory.verification.syntax import Node, NotMath, tokenize
 _SEPARATORS = {",", ";", "and", "or", "\\\\", "&"}
 _SETS = {r"\cup": "union", r"\setminus": "minus", r"\cap": "intersection"}
 _CONDITION = frozenset(
-    ['"for', '"all', '"some', '"any', '"every', '"each', '"where', '"with', '"is', '"are', '"an', '"integer', '"integers', '"real', '"positive', '"negative', '"natural', '"nonnegative', '"number', '"numbers', '"arbitrary', '"constant', '"constants', '"a', '"in', '"of', '"to', '"be', '"values']
+    [
+        '"for',
+        '"all',
+        '"some',
+        '"any',
+        '"every',
+        '"each',
+        '"where',
+        '"with',
+        '"is',
+        '"are',
+        '"an',
+        '"integer',
+        '"integers',
+        '"real',
+        '"positive',
+        '"negative',
+        '"natural',
+        '"nonnegative',
+        '"number',
+        '"numbers',
+        '"arbitrary',
+        '"constant',
+        '"constants',
+        '"a',
+        '"in',
+        '"of',
+        '"to',
+        '"be',
+        '"values',
+    ]
 )
 _NUMBER_SETS = frozenset(["ZZ", "NN", "QQ", "CC"])
-_FILLER = frozenset(['"approximately', '"about', '"exactly', '"roughly', '"the', '"is', '"are', '"only', '"around', '"rs', '"usd', '"rmb'])
+_FILLER = frozenset(
+    [
+        '"approximately',
+        '"about',
+        '"exactly',
+        '"roughly',
+        '"the',
+        '"is',
+        '"are',
+        '"only',
+        '"around',
+        '"rs',
+        '"usd',
+        '"rmb',
+    ]
+)
 _REPEATING = re.compile(r"(\d{1,12})?\.(\d{0,12})(?:\\overline\s?\{(\d{1,12})\}|\\dot\s?\{?(\d)\}?)")
 _BRACED_ARRAY = re.compile(r"\\\{\s*\\begin\{array\}\s*(?:\{[^{}]{0,20}\})?(.{0,1500}?)\\end\{array\}", re.S)
 _ELLIPSIS = re.compile(r"\.{3,}")
-_TRAILING_CONDITION = re.compile(r"\(\s*[a-zA-Z](?:\s*,\s*[a-zA-Z])*\s*\\in\s*\\mathbb\s*\{?[ZNQR][^()]{0,12}\)\s*$")
+_TRAILING_CONDITION = re.compile(
+    r"\(\s*[a-zA-Z](?:\s*,\s*[a-zA-Z])*\s*\\in\s*\\mathbb\s*\{?[ZNQR][^()]{0,12}\)\s*$"
+)
 _IGNORED = frozenset(["$", "€", "£", "¥", "?", "~", ".", r"\forall", r"\exists"])
 _WORD_TOKENS = {
     '"percent': ["%"], '"percentage': ["%"], '"pct': ["%"], '"degrees': ["^", "{", r"\circ", "}"],
@@ -54,7 +101,9 @@ def _repeating(match: re.Match[str]) -> str:
 def _words(tokens: list[str]) -> list[str]:
     result: list[str] = []
     for token in tokens:
-        result += _WORD_TOKENS.get(token.lower(), [token.lower() if token[0] == '"' and token[1:2].isupper() else token])
+        result += _WORD_TOKENS.get(
+            token.lower(), [token.lower() if token[0] == '"' and token[1:2].isupper() else token]
+        )
     return result
 
 
@@ -93,7 +142,11 @@ def is_inequality(node: Node) -> bool:
 
 
 def _is_membership(node: Node) -> bool:
-    return node.kind == "rel" and node.name == "in" and (node.args[1].kind == "reals" or node.args[1].name in _NUMBER_SETS)
+    return (
+        node.kind == "rel"
+        and node.name == "in"
+        and (node.args[1].kind == "reals" or node.args[1].name in _NUMBER_SETS)
+    )
 
 
 def statement(tokens: list[str], depth: int) -> Node:

@@ -41,10 +41,74 @@ class Node:
 
 
 FUNCTIONS = frozenset(
-    ["sin", "cos", "tan", "cot", "sec", "csc", "arcsin", "arccos", "arctan", "arccot", "sinh", "cosh", "tanh", "ln", "log", "lg", "exp", "max", "min", "gcd", "lcm", "sgn", "sign", "arg", "Re", "Im", "det"]
+    [
+        "sin",
+        "cos",
+        "tan",
+        "cot",
+        "sec",
+        "csc",
+        "arcsin",
+        "arccos",
+        "arctan",
+        "arccot",
+        "sinh",
+        "cosh",
+        "tanh",
+        "ln",
+        "log",
+        "lg",
+        "exp",
+        "max",
+        "min",
+        "gcd",
+        "lcm",
+        "sgn",
+        "sign",
+        "arg",
+        "Re",
+        "Im",
+        "det",
+    ]
 )
 GREEK = frozenset(
-    ["alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa", "lambda", "mu", "nu", "xi", "rho", "sigma", "tau", "upsilon", "phi", "chi", "psi", "omega", "Gamma", "Delta", "Theta", "Lambda", "Xi", "Pi", "Sigma", "Upsilon", "Phi", "Psi", "Omega", "ell", "hbar"]
+    [
+        "alpha",
+        "beta",
+        "gamma",
+        "delta",
+        "epsilon",
+        "zeta",
+        "eta",
+        "theta",
+        "iota",
+        "kappa",
+        "lambda",
+        "mu",
+        "nu",
+        "xi",
+        "rho",
+        "sigma",
+        "tau",
+        "upsilon",
+        "phi",
+        "chi",
+        "psi",
+        "omega",
+        "Gamma",
+        "Delta",
+        "Theta",
+        "Lambda",
+        "Xi",
+        "Pi",
+        "Sigma",
+        "Upsilon",
+        "Phi",
+        "Psi",
+        "Omega",
+        "ell",
+        "hbar",
+    ]
 )
 _WORDS = {"and": "and", "or": "or", "pi": r"\pi", "infinity": r"\infty", "inf": r"\infty", "oo": r"\infty"}
 _PLAIN = FUNCTIONS | {"sqrt", "cbrt", "abs", "floor", "ceil", "binom", "frac"}
@@ -77,7 +141,9 @@ def tokenize(text: str, *, thousands: bool = True) -> list[str]:
         elif kind == "word":
             before = tokens[-1] if tokens else ""
             spaced = text[match.start() - 1 : match.start()].isspace()
-            tokens += ['"' + token] if spaced and _is_unit_word(token, before) else _word_tokens(token, before)
+            tokens += (
+                ['"' + token] if spaced and _is_unit_word(token, before) else _word_tokens(token, before)
+            )
         elif kind == "text":
             tokens += [w if w in _JOINTS else '"' + w for w in _TEXT_WORDS.findall(match["text"])]
         elif kind == "other":
@@ -85,7 +151,11 @@ def tokenize(text: str, *, thousands: bool = True) -> list[str]:
         elif token not in ('"', "~", "?"):
             depth += (token in "([" and len(token) == 1) or token == "\\{"
             depth -= (token in ")]" and len(token) == 1) or token == "\\}"
-            tokens.append({"**": "^", "==": "=", "<=": r"\le", ">=": r"\ge", "!=": r"\ne", "->": r"\to"}.get(token, token))
+            tokens.append(
+                {"**": "^", "==": "=", "<=": r"\le", ">=": r"\ge", "!=": r"\ne", "->": r"\to"}.get(
+                    token, token
+                )
+            )
         if len(tokens) > MAX_TOKENS:
             raise NotMath("too many tokens")
     return tokens
@@ -128,7 +198,9 @@ def _word_tokens(word: str, before: str) -> list[str]:
         return list(word)
     if len(word) <= 3 and word.isascii() and (word.islower() or word.isupper()) and lower not in _SHORT_WORDS:
         return list(word)
-    prefix = next((name for name in ("sqrt", "sin", "cos", "tan", "log", "ln", "pi") if word.startswith(name)), None)
+    prefix = next(
+        (name for name in ("sqrt", "sin", "cos", "tan", "log", "ln", "pi") if word.startswith(name)), None
+    )
     if prefix and len(word) == len(prefix) + 1:
         return ["\\" + prefix, word[-1]]
     return ['"' + word]
@@ -136,7 +208,68 @@ def _word_tokens(word: str, before: str) -> list[str]:
 
 _TITLES = frozenset(["mr", "ms", "dr", "st", "it", "he", "me", "my", "us", "up", "do", "go", "an", "be"])
 _SHORT_WORDS = frozenset(
-    ["the", "for", "all", "any", "of", "to", "in", "is", "no", "yes", "not", "if", "as", "at", "by", "we", "so", "are", "was", "has", "one", "two", "six", "ten", "odd", "day", "hrs", "hr", "min", "sec", "cm", "mm", "km", "kg", "ft", "mi", "lbs", "lb", "oz", "ml", "rad", "deg", "mph", "usd", "pm", "am", "via", "per", "mod", "off", "its", "our", "due", "top", "low", "big", "hot", "old", "new", "none"]
+    [
+        "the",
+        "for",
+        "all",
+        "any",
+        "of",
+        "to",
+        "in",
+        "is",
+        "no",
+        "yes",
+        "not",
+        "if",
+        "as",
+        "at",
+        "by",
+        "we",
+        "so",
+        "are",
+        "was",
+        "has",
+        "one",
+        "two",
+        "six",
+        "ten",
+        "odd",
+        "day",
+        "hrs",
+        "hr",
+        "min",
+        "sec",
+        "cm",
+        "mm",
+        "km",
+        "kg",
+        "ft",
+        "mi",
+        "lbs",
+        "lb",
+        "oz",
+        "ml",
+        "rad",
+        "deg",
+        "mph",
+        "usd",
+        "pm",
+        "am",
+        "via",
+        "per",
+        "mod",
+        "off",
+        "its",
+        "our",
+        "due",
+        "top",
+        "low",
+        "big",
+        "hot",
+        "old",
+        "new",
+        "none",
+    ]
 )
 
 # Scale to the base unit of the dimension. Only units whose meaning is the same everywhere.

@@ -21,7 +21,23 @@ def check_text(gold: str, answer: str) -> CheckResult:
     return CheckResult(Verdict.INCORRECT, Method.TEXT, answer, want, got, "the words differ")
 
 
-_CONNECTORS = frozenset(["therefore", "thus", "so", "hence", "then", "conclusion", "answer", "final", "the", "in", "of", "and", "finally"])
+_CONNECTORS = frozenset(
+    [
+        "therefore",
+        "thus",
+        "so",
+        "hence",
+        "then",
+        "conclusion",
+        "answer",
+        "final",
+        "the",
+        "in",
+        "of",
+        "and",
+        "finally",
+    ]
+)
 
 
 def check_sentence(gold: str, sentence: str) -> CheckResult:
@@ -33,10 +49,23 @@ def check_sentence(gold: str, sentence: str) -> CheckResult:
     while said and said[0] in _CONNECTORS:
         said = said[1:]
     bold = re.findall(r"\*\*([^*\n]{1,100})\*\*", sentence)
-    stated = said[: len(want)] == want or said[-len(want) :] == want or (bold and _content(bold[-1]).split() == want)
+    stated = (
+        said[: len(want)] == want
+        or said[-len(want) :] == want
+        or (bold and _content(bold[-1]).split() == want)
+    )
     if want and stated and not _DENIALS & set(said):
-        return CheckResult(Verdict.CORRECT, Method.TEXT, sentence[:400], " ".join(want), " ".join(said)[:400], "concluding sentence")
-    return CheckResult(Verdict.UNVERIFIABLE, Method.TEXT, sentence[:400], " ".join(want), reason="the answer is prose")
+        return CheckResult(
+            Verdict.CORRECT,
+            Method.TEXT,
+            sentence[:400],
+            " ".join(want),
+            " ".join(said)[:400],
+            "concluding sentence",
+        )
+    return CheckResult(
+        Verdict.UNVERIFIABLE, Method.TEXT, sentence[:400], " ".join(want), reason="the answer is prose"
+    )
 
 
 def _content(text: str) -> str:

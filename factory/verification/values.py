@@ -33,8 +33,9 @@ class Undefined(NotMath):
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """How ambiguous notation is read: percent as a hundredth or as the bare number, degrees as such or as radians,
-    `log` without a base as natural or decimal.
+    """How ambiguous notation is read.
+
+    Percent as a hundredth or as the bare number, degrees as such or as radians, `log` to base e or 10.
     """
 
     percent: Fraction = Fraction(1, 100)
@@ -297,7 +298,9 @@ def _call(node: Node, point: Mapping[str, Any], reading: Reading) -> Value:
         raise NotMath("argument out of bounds")
     function, slope = _CALLS[name]
     v = function(x.v)
-    return Value(v, slope(x.v, v) * (x.err + abs(x.v) * _EPS) + (1 + abs(v)) * _EPS, left or bool(mp.im(v) != 0))
+    return Value(
+        v, slope(x.v, v) * (x.err + abs(x.v) * _EPS) + (1 + abs(v)) * _EPS, left or bool(mp.im(v) != 0)
+    )
 
 
 def _log(name: str, args: list[Value], reading: Reading) -> Value:

@@ -52,7 +52,7 @@ def test_command_reads_gold_and_prediction_and_splits_think_tags(tmp_path):
     path = tmp_path / "in.jsonl"
     path.write_text("\n".join(map(json.dumps, lines)) + "\n{broken\n", "utf-8")
     result = CliRunner().invoke(
-        build_app(("verify",)), [str(path), "--out", str(tmp_path / "out"), "--workers", "1"]
+        build_app(("verify",)), ["verify", str(path), "--out", str(tmp_path / "out"), "--workers", "1"]
     )
     assert result.exit_code == 0, result.output
     rows = read_parts(tmp_path / "out")
@@ -64,5 +64,5 @@ def test_command_reads_gold_and_prediction_and_splits_think_tags(tmp_path):
 def test_a_missing_column_is_named(tmp_path):
     path = tmp_path / "in.jsonl"
     path.write_text('{"prediction": "4"}\n', "utf-8")
-    result = CliRunner().invoke(build_app(("verify",)), [str(path), "--out", str(tmp_path / "out")])
+    result = CliRunner().invoke(build_app(("verify",)), ["verify", str(path), "--out", str(tmp_path / "out")])
     assert "gold" in str(result.exception) and result.exception.exit_code == 2
