@@ -140,7 +140,7 @@ def _data_steps(recipe: Recipe, at: RunLayout) -> list[Step]:
     def label() -> None:
         from factory.steps import label as step
 
-        step.run(at.clean_verdicts, at.labelled, recipe.datasets)
+        step.run(at.clean_verdicts, at.labelled, recipe.datasets, store=at.store)
 
     return [
         Step("problems", problems),
