@@ -11,27 +11,36 @@ RULES = "rules"
 SOURCE = "source"
 
 
-def label_problems(problems: pl.DataFrame) -> pl.DataFrame:
-    """Domain and level of every problem.
+def label_problems(
+    problems: pl.DataFrame, judged: pl.DataFrame | None = None, judge: str = ""
+) -> pl.DataFrame:
+    """Domain and level of every problem: the source's, then the judge's, then those of rules and classifier.
 
     Args:
         problems: columns `problem_id`, `problem`, `domain`, `level`; one row a problem.
+        judged: `problem_id`, `domain`, `level` from `factory.labels.judge`; nulls where it gave none.
+        judge: the judge's preset.
 
     Returns:
         `problem_id`, `domain`, `level` without nulls, and `label_source`.
     """
-    domains = [d or domain_of(p) for d, p in zip(problems["domain"], problems["problem"], strict=True)]
-    levels = [x or level_of(p) for x, p in zip(problems["level"], problems["problem"], strict=True)]
-    given = problems["domain"].is_not_null() & problems["level"].is_not_null()
-    return pl.DataFrame(
-        {
-            "problem_id": problems["problem_id"],
-            "domain": pl.Series(domains, dtype=pl.String),
-            "level": pl.Series(levels, dtype=pl.String),
-            "label_source": [SOURCE if g else RULES for g in given],
-        },
-        schema_overrides={"label_source": pl.String},
-    )
+    said = {row["problem_id"]: row for row in judged.iter_rows(named=True)} if judged is not None else {}
+    rows = []
+    for row in problems.iter_rows(named=True):
+        verdict = said.get(row["problem_id"], {})
+        wanted = [name for name in ("domain", "level") if row[name] is None]
+        from_judge = [name for name in wanted if verdict.get(name) is not None]
+        source = SOURCE if not wanted else judge if from_judge == wanted else RULES
+        domain = row["domain"] or verdict.get("domain") or domain_of(row["problem"]).value
+        level = row["level"] or verdict.get("level") or level_of(row["problem"]).value
+        rows.append((row["problem_id"], domain, level, source))
+    names = ("problem_id", "domain", "level", "label_source")
+    return pl.DataFrame(rows, schema=dict.fromkeys(names, pl.String), orient="row")
+
+
+def unlabelled(problems: pl.DataFrame) -> pl.DataFrame:
+    """Problems whose source gives no domain or no level."""
+    return problems.filter(pl.col("domain").is_null() | pl.col("level").is_null())
 
 
 def measure_repetition(rows: pl.DataFrame, limit: float) -> pl.DataFrame:

@@ -9,12 +9,29 @@ from pydantic import Field
 from factory.recipe.base import Section
 
 
+class JudgeSection(Section):
+    """A model that labels problems instead of the offline rules."""
+
+    preset: str
+    """Sampler preset."""
+    model: str | None = None
+    """Model id, when it is not the preset's."""
+    base_url: str | None = None
+    """Endpoint, when it is not the preset's."""
+    api_key_env: str | None = None
+    """Environment variable that holds the key, when it is not the preset's."""
+    max_tokens: int = Field(2_048, ge=16)
+    """Completion budget of one label."""
+
+
 class DatasetsSection(Section):
     """Selection of the midtrain and sft sets from verified responses.
 
     midtrain takes every verified correct response; sft takes a compact, varied subset of it (paper.md section 1).
     """
 
+    judge: JudgeSection | None = None
+    """Who labels domain and level where the source does not; rules and a small classifier by default."""
     prompt: str = r"{problem}"
     """User message of the training rows; `{problem}` is replaced."""
     system: str | None = None

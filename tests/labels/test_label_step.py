@@ -1,37 +1,12 @@
 """The label step: what the source says stays, what is missing is filled in, loops are marked, nothing is dropped."""
 
-import polars as pl
-
 from factory.recipe.datasets import DatasetsSection
 from factory.steps import label
 from factory.store.parts import read_parts
-from factory.store.writer import StepWriter
-from schemas import LABELLED, VERDICT
+from schemas import LABELLED
 
 
-def verdicts(folder, rows):
-    base = {
-        "sample_index": 0,
-        "status": "complete",
-        "sampler": "t",
-        "model": "m",
-        "request_key": "k",
-        "source": "s",
-        "verdict": "correct",
-        "checker_version": "1",
-        "content": r"\boxed{1}",
-    }
-    with StepWriter(folder, "verify", VERDICT) as writer:
-        writer.keep(
-            pl.DataFrame([{**base, **row} for row in rows], infer_schema_length=None)
-            if rows
-            else VERDICT.empty()
-        )
-        writer.finish(rows_in=len(rows))
-    return folder
-
-
-def test_labels_and_repetition(tmp_path):
+def test_labels_and_repetition(verdicts, tmp_path):
     geometry = "In triangle $ABC$ the angle at $A$ is right. Find the area of the inscribed circle."
     rows = [
         {"response_id": "r1", "problem_id": "a", "problem": geometry, "reasoning": "short and well"},
@@ -39,7 +14,7 @@ def test_labels_and_repetition(tmp_path):
         {"response_id": "r3", "problem_id": "b", "problem": "1+1?", "domain": "logic", "level": "graduate"},
         {"response_id": "r4", "problem_id": "c", "problem": geometry + " Why?", "domain": "logic"},
     ]
-    manifest = label.run(verdicts(tmp_path / "v", rows), tmp_path / "l", DatasetsSection())
+    manifest = label.run(verdicts(rows), tmp_path / "l", DatasetsSection())
     table = read_parts(tmp_path / "l")
     assert table.columns[: len(LABELLED.names)] == LABELLED.names
     assert table["response_id"].to_list() == ["r1", "r2", "r3", "r4"]
@@ -50,17 +25,16 @@ def test_labels_and_repetition(tmp_path):
     assert table["repetitive"].to_list() == [False, True, False, False]
     assert manifest["rows_in"] == manifest["rows_out"] == 4
     assert manifest["totals"]["repetitive"] == 1
+    assert manifest["totals"]["balance"][1] == {"domain": "logic", "level": "graduate", "responses": 1}
     assert manifest["totals"]["domain"] == {"geometry": 2, "logic": 2}
     assert label.run(tmp_path / "v", tmp_path / "l", DatasetsSection()) == manifest
 
 
-def test_the_limit_of_repetition_is_the_recipes(tmp_path):
-    folder = verdicts(
-        tmp_path / "v", [{"response_id": "r", "problem_id": "a", "problem": "x", "reasoning": "so, " * 800}]
-    )
+def test_the_limit_of_repetition_is_the_recipes(verdicts, tmp_path):
+    folder = verdicts([{"response_id": "r", "problem_id": "a", "problem": "x", "reasoning": "so, " * 800}])
     label.run(folder, tmp_path / "l", DatasetsSection(max_loop_score=1.0))
     assert read_parts(tmp_path / "l")["repetitive"].to_list() == [False]
 
 
-def test_no_rows_are_no_fault(tmp_path):
-    assert label.run(verdicts(tmp_path / "v", []), tmp_path / "l", DatasetsSection())["rows_out"] == 0
+def test_no_rows_are_no_fault(verdicts, tmp_path):
+    assert label.run(verdicts([]), tmp_path / "l", DatasetsSection())["rows_out"] == 0

@@ -1,0 +1,83 @@
+"""Labels by a judge behind a real loopback endpoint; hostile or unreadable answers fall back to the rules."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from factory.labels.judge import read_labels
+from factory.recipe.datasets import DatasetsSection, JudgeSection
+from factory.steps import label
+from factory.store.parts import read_parts
+
+SERVER = Path(__file__).parents[1] / "servers" / "fault_server.py"
+
+
+@pytest.fixture
+def endpoint():
+    """Starts a server that gives one answer to everything; returns its URL."""
+    running = []
+
+    def start(text):
+        command = [sys.executable, str(SERVER), json.dumps({"text": text, "style": "none"})]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        running.append(process)
+        return f"http://127.0.0.1:{process.stdout.readline().strip()}/v1"
+
+    yield start
+    for process in running:
+        process.kill()
+        process.wait()
+
+
+def labelled(verdict_rows, tmp_path, url):
+    judge = JudgeSection(preset="openai", model="judge-1", base_url=url)
+    manifest = label.run(verdict_rows, tmp_path / "l", DatasetsSection(judge=judge), store=tmp_path / "store")
+    return manifest, read_parts(tmp_path / "l")
+
+
+def test_the_judge_labels_what_the_source_does_not(endpoint, verdicts, tmp_path):
+    rows = [
+        {
+            "response_id": "r1",
+            "problem_id": "a",
+            "problem": "Tom has 2 apples and eats 1. How many are left?",
+        },
+        {"response_id": "r2", "problem_id": "b", "problem": "x", "domain": "algebra", "level": "middle"},
+        {"response_id": "r3", "problem_id": "c", "problem": "y", "domain": "algebra"},
+    ]
+    url = endpoint('Sure: {"domain": "Number Theory", "level": "graduate"}')
+    _, table = labelled(verdicts(rows), tmp_path, url)
+    assert table["domain"].to_list() == ["number_theory", "algebra", "algebra"]
+    assert table["level"].to_list() == ["graduate", "middle", "graduate"]
+    assert table["label_source"].to_list() == ["openai", "source", "openai"]
+
+
+def test_an_unreadable_judge_falls_back_to_the_rules(endpoint, verdicts, tmp_path):
+    rows = [
+        {"response_id": "r", "problem_id": "a", "problem": "Tom has 2 apples and eats 1. How many are left?"}
+    ]
+    _, table = labelled(verdicts(rows), tmp_path, endpoint("I would rather solve it."))
+    assert table.select("domain", "level", "label_source").row(0) == ("arithmetic", "elementary", "rules")
+
+
+@pytest.mark.parametrize(
+    ("text", "labels"),
+    [
+        ('{"domain": "geometry", "level": "college"}', ("geometry", "college")),
+        (
+            'first {"domain": "x"} then {"domain": "geometry", "level": "High School"}',
+            ("geometry", "high_school"),
+        ),
+        ('{"domain": "witchcraft", "level": "college"}', (None, "college")),
+        ('{"domain": ["geometry"], "level": null}', (None, None)),
+        ("{" * 5_000, (None, None)),
+        ("", (None, None)),
+        ('{"domain": "geometry"', (None, None)),
+        ("[1, 2]", (None, None)),
+    ],
+)
+def test_only_known_labels_are_taken(text, labels):
+    assert read_labels(text) == labels
