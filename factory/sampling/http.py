@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -107,8 +107,8 @@ class HttpSampler:
         finally:
             work.cancel()
 
-    async def ask(self, request: SampleRequest) -> Completion:
-        """Answer one request, without retries.
+    async def ask(self, request: SampleRequest, started: Callable[[], None] | None = None) -> Completion:
+        """Answer one request, without retries; `started` is called when the status 200 is there.
 
         Raises:
             RetryableError: refused for now, server trouble, broken or stalled stream.
@@ -120,7 +120,7 @@ class HttpSampler:
         body |= {"stream": True, "stream_options": {"include_usage": True}}
         endpoint = self.endpoints.choose(asyncio.get_running_loop().time())
         try:
-            completion = await self._exchange(endpoint, body)
+            completion = await self._exchange(endpoint, body, started)
         except RetryableError as error:
             endpoint.report(error.trouble, asyncio.get_running_loop().time())
             if error.partial is not None:
@@ -135,12 +135,16 @@ class HttpSampler:
             await self._session.close()
             self._session = None
 
-    async def _exchange(self, endpoint: Endpoint, body: dict[str, Any]) -> Completion:
+    async def _exchange(
+        self, endpoint: Endpoint, body: dict[str, Any], started: Callable[[], None] | None
+    ) -> Completion:
         reply = Reply(prefilled=self.preset.prefilled, stop_loops=self.stop_loops)
         try:
             async with self._open().post(endpoint.url, data=orjson.dumps(body)) as response:
                 if response.status != 200:
                     raise await self._refusal(endpoint, response)
+                if started is not None:
+                    started()
                 if response.content_type == "text/event-stream":
                     await self._stream(response, reply)
                 else:

@@ -203,7 +203,11 @@ def retry_after(headers: Mapping[str, str], now: float | None = None) -> float |
         except ValueError:
             until = email.utils.parsedate_to_datetime(value).timestamp()
             date = headers.get("Date")
-            there = email.utils.parsedate_to_datetime(date).timestamp() if date else (now or time.time())
+            there = (
+                email.utils.parsedate_to_datetime(date).timestamp()
+                if date
+                else (time.time() if now is None else now)
+            )
             return max(0.0, until - there)
     except (ValueError, TypeError, OverflowError):
         return None

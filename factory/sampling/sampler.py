@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
@@ -87,8 +87,8 @@ class Sampler(Protocol):
 class RemoteSampler(Sampler, Protocol):
     """A sampler that answers one request at a time over the network, many at once: the scheduler drives it."""
 
-    async def ask(self, request: SampleRequest) -> Completion:
-        """Answer one request, without retries.
+    async def ask(self, request: SampleRequest, started: Callable[[], None] | None = None) -> Completion:
+        """Answer one request, without retries; `started` is called when the server has taken it up.
 
         Raises:
             RetryableError: the server asked to wait, failed, or the connection broke.

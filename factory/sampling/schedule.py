@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field, replace
 
@@ -169,8 +170,9 @@ class Schedule:
                 await asyncio.sleep(wait)
             self.rates.take(need, loop.time())
         self.in_flight += 1
+        sent = time.monotonic()
         try:
-            completion = await sampler.ask(request)
+            completion = await sampler.ask(request, lambda: self._started(sent))
         finally:
             self.in_flight -= 1
             self._freed.set()
@@ -178,6 +180,10 @@ class Schedule:
             now = asyncio.get_running_loop().time()
             self.rates.settle(need, completion.prompt_tokens, completion.completion_tokens, now)
         return completion
+
+    def _started(self, sent: float) -> None:
+        self.limit.started(self.in_flight, time.monotonic() - sent)
+        self._freed.set()
 
     async def _turn(self) -> None:
         """Wait while the server asked everybody to wait, and for a free slot."""

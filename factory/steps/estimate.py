@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -127,9 +127,9 @@ class _TimedRemote:
     def sample(self, requests: Iterable[SampleRequest]) -> AsyncIterator[tuple[SampleRequest, Completion]]:
         return self.inner.sample(requests)
 
-    async def ask(self, request: SampleRequest) -> Completion:
+    async def ask(self, request: SampleRequest, started: Callable[[], None] | None = None) -> Completion:
         began = time.monotonic()
-        completion = await self.inner.ask(request)
+        completion = await self.inner.ask(request, started)
         self.seconds.append(time.monotonic() - began)
         return completion
 

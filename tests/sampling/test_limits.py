@@ -1,0 +1,157 @@
+"""Concurrency, rates and budgets, on a simulated clock."""
+
+import heapq
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from factory.sampling import Completion, SampleRequest, SamplingParams
+from factory.sampling.budget import Budget, Prices, worst_case
+from factory.sampling.limiter import AdaptiveLimit
+from factory.sampling.rates import RateLimiter, RateLimits
+from schemas import ResponseStatus
+
+
+def simulate(limit, capacity, *, until, service=lambda n: 1.0 + (n % 7) / 10):
+    """A server that serves `capacity` at once and refuses the rest. Returns (time, served) of every answer."""
+    now, number, in_flight, served = 0.0, 0, 0, 0
+    events, log = [], []
+    while now < until:
+        while in_flight < limit.limit:
+            number += 1
+            in_flight += 1
+            room = served < (capacity(now) if callable(capacity) else capacity)
+            served += room
+            what = "started" if room else "refused"
+            heapq.heappush(events, (now + 0.02, number, what, limit.generation))
+            if room:
+                heapq.heappush(events, (now + service(number), number, "done", 0))
+        now, _, what, generation = heapq.heappop(events)
+        if what == "started":
+            limit.started(in_flight, 0.02)
+            continue
+        if what == "done":
+            served -= 1
+            limit.succeeded(in_flight)
+        else:
+            limit.refused(in_flight, generation)
+        in_flight -= 1
+        log.append((now, what == "done"))
+    return log
+
+
+@pytest.mark.parametrize("capacity", [3, 20, 100, 400])
+def test_a_hard_capacity_is_filled_and_hardly_ever_exceeded(capacity):
+    log = simulate(AdaptiveLimit(), capacity, until=180)
+    late = [(t, room) for t, room in log if t > 60]
+    good = sum(room for _, room in late)
+    mean_service = 1.0 + sum(range(7)) / 70
+    assert good / 120 >= 0.95 * capacity / mean_service
+    assert (len(late) - good) / len(late) < 0.01
+
+
+def test_a_capacity_that_falls_is_followed_down_and_up():
+    limit = AdaptiveLimit()
+    log = simulate(limit, lambda now: 200 if now < 60 or now > 120 else 50, until=400)
+    for begin, end, capacity in ((90, 120, 50), (340, 400, 200)):
+        window = [room for t, room in log if begin < t <= end]
+        assert sum(window) / (end - begin) >= 0.8 * capacity / 1.3
+        assert window.count(False) / len(window) < 0.03
+
+
+def test_server_trouble_shrinks_nothing():
+    limit = AdaptiveLimit()
+    for _ in range(100):
+        limit.started(limit.limit, 0.1)
+    before = limit.limit
+    limit.troubled()
+    assert limit.limit == before > 100
+
+
+def test_refusals_of_one_burst_count_once():
+    limit = AdaptiveLimit()
+    for _ in range(84):
+        limit.started(limit.limit, 0.1)
+    generation, before = limit.generation, limit.limit
+    for _ in range(50):
+        limit.refused(before, generation)
+    assert limit.limit > before / 2
+
+
+def test_a_fixed_limit_stays():
+    limit = AdaptiveLimit(fixed=7)
+    limit.refused(7, 0)
+    limit.started(7, 0.1)
+    limit.succeeded(7)
+    assert limit.limit == 7
+
+
+def test_a_server_that_queues_is_not_flooded():
+    limit = AdaptiveLimit()
+    for _ in range(100):
+        limit.started(limit.limit, 0.1 if limit.limit < 40 else 30.0)
+    assert limit.limit == 40
+
+
+def test_output_tokens_a_minute_are_not_overshot_by_long_chains():
+    limiter, now, sent, running = RateLimiter(RateLimits(completion_tokens=60_000), 8_000), 0.0, [], []
+    for _ in range(200):
+        need = limiter.need(100, 8_000)
+        while (wait := limiter.wait(need, now)) > 0:
+            now += wait
+            while running and running[0][0] <= now:
+                _, old = heapq.heappop(running)
+                limiter.settle(old, 100, 4_000, now)
+        limiter.take(need, now)
+        sent.append(now)
+        heapq.heappush(running, (now + 30, need))
+    rate = 4_000 * len([t for t in sent if 120 < t <= sent[-1]]) / (sent[-1] - 120) * 60
+    assert 0.9 * 60_000 < rate < 1.02 * 60_000
+
+
+def test_requests_a_minute():
+    limiter, now, sent = RateLimiter(RateLimits(requests=120)), 0.0, []
+    for _ in range(400):
+        need = limiter.need(10, 10)
+        now += limiter.wait(need, now)
+        limiter.take(need, now)
+        sent.append(now)
+    assert max(sum(t <= s < t + 60 for s in sent) for t in sent) <= 132
+
+
+def request(text="x" * 100, tokens=1000):
+    return SampleRequest("p", 0, ({"role": "user", "content": text},), SamplingParams(max_tokens=tokens))
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, 1000), st.booleans()), max_size=60),
+    st.floats(0.001, 0.05),
+    st.integers(1_000, 20_000),
+)
+def test_spent_and_reserved_never_exceed_the_caps(steps, max_usd, max_tokens):
+    prices = Prices(1.0, 2.0, "today")
+    budget = Budget(max_usd, max_tokens, prices=prices)
+    flying = []
+    for used, finish in steps:
+        if finish and flying:
+            one = flying.pop(0)
+            usd = prices.cost(100, used)
+            budget.settle(one, Completion("r", "c", ResponseStatus.COMPLETE, None, 100, used, usd=usd))
+        else:
+            one = request()
+            if budget.try_reserve(one):
+                flying.append(one)
+        assert budget.usd + budget.reserved_usd <= max_usd + 1e-9
+        assert budget.tokens + budget.reserved_tokens <= max_tokens
+    for one in flying:
+        budget.settle(one, None)
+    assert budget.reserved_usd == pytest.approx(0, abs=1e-12)
+    assert budget.reserved_tokens == 0
+
+
+def test_worst_case_counts_every_byte_and_every_token():
+    worst = worst_case(request("數" * 10, 50), Prices(1e6, 1e6, "today"))
+    assert worst.usd >= 30 + 50
+    assert worst.tokens == 50
