@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import typer
@@ -27,4 +28,5 @@ def command(
     open_run(run, check=False)
     listening = open_socket(port)
     typer.echo(f"view  http://127.0.0.1:{listening.getsockname()[1]}/  (Ctrl-C stops it)")
-    serve(run, listening)
+    with suppress(KeyboardInterrupt):  # Ctrl-C is how a viewer is closed, not a failure
+        serve(run, listening)

@@ -162,3 +162,64 @@ def test_a_query_survives_its_address():
     multi = {key: address.get(key, []) for key in ("fc", "fo", "fv", "col")}
     assert read_query("s", ["x", "y"], single, multi) == query
     assert read_query("s", [], single, multi) == Query("s", "a&b=c", True, page=3, descending=True)
+
+
+@pytest.fixture(scope="module")
+def copied(full_run):
+    """Sheets whose search copies are made whatever their size."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("factory.report.viewer.search.SMALL", 0)
+        sheets = Sheets(open_run(full_run))
+        sheets.text.wait(60)
+    yield sheets
+    sheets.close()
+
+
+@pytest.mark.parametrize(
+    "needle", ["boxed{17}", "17 is NOT the gold", "SCRIPT", "几何", "100%", "_", "{{7*7}}", "Wait, LET me"]
+)
+@pytest.mark.parametrize("deep", [False, True])
+@pytest.mark.parametrize("sheet", ["verdicts/labelled", "datasets/midtrain", "selected/midtrain/dropped"])
+def test_the_copy_finds_what_the_database_finds(sheets, copied, sheet, needle, deep):
+    query = Query(sheet, needle, deep)
+    assert sheets.text.rows(sheet, needle, deep=deep) is None
+    assert copied.text.rows(sheet, needle, deep=deep) is not None
+    expected = walk(sheets, query)[0]
+    ids, total = walk(copied, query)
+    assert ids == expected
+    assert total == len(expected)
+
+
+def test_the_copy_is_searched_within_filters_and_order(sheets, copied):
+    query = Query(
+        "verdicts/labelled", "part", False, (Filter("verdict", Operator.IS, "correct"),), "usd", True
+    )
+    ids, total = walk(copied, query)
+    assert ids == walk(sheets, query)[0]
+    assert len(ids) == total > ROWS
+
+
+def test_pages_of_matches_join_without_gaps(copied):
+    ids, total = walk(copied, Query("verdicts/labelled", "add the numbers", True))
+    assert total == len(ids) == len(set(ids)) > 2 * ROWS
+
+
+def test_copies_leave_nothing_on_disk(copied, tmp_path):
+    import tempfile
+    from pathlib import Path
+
+    assert copied.text.rows("verdicts/labelled", "x", deep=True) is not None
+    assert [p for p in Path(tempfile.gettempdir()).glob("factory-view-*") if any(p.iterdir())] == []
+
+
+def test_no_room_for_a_copy_leaves_the_database_searching(full_run, monkeypatch):
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("factory.report.viewer.search.SMALL", 0)
+    monkeypatch.setattr(pl.DataFrame, "write_ipc", full)
+    sheets = Sheets(open_run(full_run))
+    sheets.text.wait(60)
+    assert sheets.text.rows("verdicts/labelled", "boxed", deep=False) is None
+    assert sheets.page(Query("verdicts/labelled", "boxed")).rows
+    sheets.close()

@@ -53,7 +53,10 @@ def build_app(tables: RunTables, *, hosts: frozenset[str] | None = None) -> Star
         Mount("/static", StaticFiles(directory=static)),
     ]
     handlers: Any = {FactoryError: pages.mistake, 404: pages.missing}
-    return Starlette(routes=routes, middleware=[Middleware(Guard, hosts=hosts)], exception_handlers=handlers)
+    middleware = [Middleware(Guard, hosts=hosts)]
+    app = Starlette(routes=routes, middleware=middleware, exception_handlers=handlers)
+    app.state.sheets = pages.sheets
+    return app
 
 
 class Pages:

@@ -46,11 +46,9 @@ def serve(run: Path, listening: socket.socket) -> None:
         task.advance()
     port = listening.getsockname()[1]
     hosts = frozenset(f"{name}:{port}" for name in ("127.0.0.1", "localhost"))
-    config = uvicorn.Config(
-        build_app(tables, hosts=hosts),
-        log_level="warning",
-        access_log=False,
-        server_header=False,
-        lifespan="off",
-    )
-    uvicorn.Server(config).run(sockets=[listening])
+    app = build_app(tables, hosts=hosts)
+    config = uvicorn.Config(app, log_level="warning", access_log=False, server_header=False, lifespan="off")
+    try:
+        uvicorn.Server(config).run(sockets=[listening])
+    finally:
+        app.state.sheets.close()

@@ -12,9 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+import pyarrow as pa
+
 from factory.errors import UsageError
 from factory.report.tables import RunTables, State, StepFolder
 from factory.report.viewer.query import ROWS, Filter, Operator, Query
+from factory.report.viewer.search import Matches, SearchText
 
 PREVIEW = 140
 """Characters of a cell that the table shows."""
@@ -115,36 +119,60 @@ class Sheets:
         ):
             self._database.execute(f"SET {setting}")
         self._lock = threading.Lock()
+        self.text = SearchText(DEEP)
         self.all: dict[str, Sheet] = {}
         for folder in tables.folders.values():
             for sheet in self._sheets(folder):
                 self.all[sheet.name] = sheet
+        self.text.start(sheet for sheet in self.all.values() if sheet.parts)
+
+    def close(self) -> None:
+        """Remove the search copies and close the database."""
+        self.text.close()
+        self._database.close()
 
     def page(self, query: Query) -> Page:
         """The rows of one page. Raises UsageError when a filter does not fit its column."""
         sheet = self.all[query.sheet]
         columns = query.columns or sheet.shown
-        where, values = conditions(sheet, query)
         identity = sheet.id_column
-        cells = [*(_preview(sheet, column) for column in columns), _quoted(identity) if identity else "NULL"]
-        order = ""
-        if query.sort:
-            order = f"ORDER BY {_quoted(query.sort)} {'DESC' if query.descending else 'ASC'} NULLS LAST, _part, _row"
-        source = self._source(sheet.parts)
-        # First the places of the page's rows, from narrow columns; then only those rows with their texts.
-        picked = (
-            f"SELECT _part, _row FROM {source} {where} {order} LIMIT {ROWS + 1} OFFSET {query.page * ROWS}"
-        )
-        places = self._run(picked, values)
+        cells = [
+            *(_preview(sheet, column) for column in columns),
+            _quoted(identity) if identity else "NULL",
+        ]
+        matches = self.text.rows(query.sheet, query.search, deep=query.deep) if query.search else None
+        places, total = self._places(sheet, query, matches)
         more, places = len(places) > ROWS, places[:ROWS]
-        found = self._rows_at(sheet, places, cells)
-        total = sheet.rows if not query.filters and not query.search else None
-        if total is None and not query.search:
-            total = self._run(f"SELECT count(*) FROM {source} {where}", values)[0][0]
+        found = self._rows_at(places, cells)
         if total is None and not more:
             total = query.page * ROWS + len(places)
         ids = [None if row[-1] is None else str(row[-1]) for row in found]
         return Page(tuple(columns), [row[:-1] for row in found], ids, more, total)
+
+    def _places(
+        self, sheet: Sheet, query: Query, matches: Matches | None
+    ) -> tuple[list[tuple[Any, ...]], int | None]:
+        """Where the page's rows lie (part, row), one more than a page when there are more, and how many match in all."""
+        first = query.page * ROWS
+        if matches is not None and not query.filters and not query.sort:
+            return slice_matches(matches, first, ROWS + 1), sum(rows.len() for _, rows in matches)
+        where, values = conditions(sheet, query, searched=matches is None)
+        source = self._source(sheet.parts)
+        order = ""
+        if query.sort:
+            order = f"ORDER BY {_quoted(query.sort)} {'DESC' if query.descending else 'ASC'} NULLS LAST, _part, _row"
+        extra: pa.Table | None = None
+        if matches is not None:
+            extra = _match_table(matches)
+            where = f"{where} {'AND' if where else 'WHERE'} (_part, _row) IN (SELECT part, row FROM matches)"
+        places = self._run(
+            f"SELECT _part, _row FROM {source} {where} {order} LIMIT {ROWS + 1} OFFSET {first}", values, extra
+        )
+        if query.search and matches is None:
+            return places, None
+        if not query.filters and not query.search:
+            return places, sheet.rows
+        return places, self._run(f"SELECT count(*) FROM {source} {where}", values, extra)[0][0]
 
     def values(self, name: str, column: str, limit: int = 30) -> list[tuple[str, int]]:
         """The commonest values of a column with their counts."""
@@ -157,9 +185,7 @@ class Sheets:
         )
         return [(str(value), int(n)) for value, n in found]
 
-    def _rows_at(
-        self, sheet: Sheet, places: list[tuple[Any, ...]], cells: list[str]
-    ) -> list[tuple[Any, ...]]:
+    def _rows_at(self, places: list[tuple[Any, ...]], cells: list[str]) -> list[tuple[Any, ...]]:
         wanted: dict[str, list[int]] = {}
         for part, row in places:
             wanted.setdefault(part, []).append(row)
@@ -192,12 +218,14 @@ class Sheets:
             "filename = true, file_row_number = true, union_by_name = true))"
         )
 
-    def _run(self, sql: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
+    def _run(self, sql: str, values: Sequence[Any], matches: pa.Table | None = None) -> list[tuple[Any, ...]]:
         import duckdb
 
         with self._lock:
             cursor = self._database.cursor()
         try:
+            if matches is not None:
+                cursor.register("matches", matches)
             return cursor.execute(sql, list(values)).fetchall()
         except duckdb.ConversionException as error:
             raise UsageError("a filter's value does not fit its column") from error
@@ -205,16 +233,16 @@ class Sheets:
             cursor.close()
 
 
-def conditions(sheet: Sheet, query: Query) -> tuple[str, list[Any]]:
-    """The WHERE clause of a query and its bound values."""
+def conditions(sheet: Sheet, query: Query, *, searched: bool = True) -> tuple[str, list[Any]]:
+    """The WHERE clause of a query and its bound values; without the search when `searched` is False."""
     tests: list[str] = []
     values: list[Any] = []
     for one in query.filters:
         test, bound = _condition(one, dict(sheet.columns)[one.column])
         tests.append(test)
         values += bound
-    if query.search:
-        searched = [
+    if query.search and searched:
+        looked_in = [
             name
             for name, kind in sheet.columns
             if (kind == "VARCHAR" and name not in DEEP) or (query.deep and name in DEEP)
@@ -223,11 +251,31 @@ def conditions(sheet: Sheet, query: Query) -> tuple[str, list[Any]]:
         kinds = dict(sheet.columns)
         either = [
             f"{_quoted(c) if kinds[c] == 'VARCHAR' else f'CAST({_quoted(c)} AS VARCHAR)'} ILIKE ? ESCAPE '\\'"
-            for c in searched
+            for c in looked_in
         ]
         tests.append(f"({' OR '.join(either)})" if either else "false")
         values += [pattern] * len(either)
     return (f"WHERE {' AND '.join(tests)}" if tests else ""), values
+
+
+def slice_matches(matches: Matches, first: int, count: int) -> list[tuple[Any, ...]]:
+    """`count` places (part, row) from number `first` on."""
+    places: list[tuple[Any, ...]] = []
+    for part, rows in matches:
+        if len(places) < count:
+            places += [(str(part.resolve()), row) for row in rows.slice(first, count - len(places)).to_list()]
+        first = max(first - rows.len(), 0)
+    return places
+
+
+def _match_table(matches: Matches) -> pa.Table:
+    frames = [
+        pl.DataFrame({"row": rows}).select(
+            pl.lit(str(part.resolve())).alias("part"), pl.col("row").cast(pl.Int64)
+        )
+        for part, rows in matches
+    ]
+    return pl.concat(frames).to_arrow()
 
 
 def _condition(one: Filter, kind: str) -> tuple[str, list[Any]]:

@@ -1,0 +1,155 @@
+"""Full-text search over big sheets: the folded text of every row, laid out flat on disk and mapped into memory.
+
+DuckDB would decompress and fold every text again for every search; a million rows take seconds. Here that is done once,
+in the background after the viewer has started; a search is then one pass of a substring search over mapped memory.
+Until a sheet's copy is ready, and where it would
+be too big, DuckDB searches as before.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+SMALL = 32 * 2**20
+"""Bytes of text below which a copy is not worth making."""
+
+MOST = 16 * 2**30
+"""Bytes of text above which no copy is made."""
+
+_SEPARATOR = "\x1f"
+"""Between the columns of a row: a search cannot match across two columns, because nobody types a unit separator."""
+
+
+class Searchable(Protocol):
+    """What is needed of a sheet."""
+
+    @property
+    def name(self) -> str:
+        """Name of the sheet."""
+
+    @property
+    def parts(self) -> tuple[Path, ...]:
+        """Its Parquet files."""
+
+
+Matches = list[tuple[Path, pl.Series]]
+"""Row numbers that match, ascending, for every part."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Copy:
+    """Folded text of one part: columns `near` and `deep`, one row a row of the part."""
+
+    part: Path
+    text: pl.LazyFrame
+
+
+class SearchText:
+    """Folded copies of sheets. `rows` answers only for sheets whose copy is complete."""
+
+    def __init__(self, deep: Sequence[str]) -> None:
+        """`deep` are the columns that are searched only on request."""
+        self._deep = frozenset(deep)
+        self._copies: dict[str, list[_Copy]] = {}
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self, sheets: Iterable[Searchable]) -> None:
+        """Begin to copy the sheets that are worth it, smallest first, without waiting."""
+        sizes = [(text_bytes(sheet.parts), sheet) for sheet in sheets]
+        wanted = [sheet for size, sheet in sorted(sizes, key=lambda pair: pair[0]) if SMALL <= size <= MOST]
+        if wanted:
+            self._thread = threading.Thread(target=self._copy_all, args=(wanted,), daemon=True)
+            self._thread.start()
+
+    def wait(self, seconds: float | None = None) -> None:
+        """Wait until everything is copied."""
+        if self._thread:
+            self._thread.join(seconds)
+
+    def close(self) -> None:
+        """Stop copying and let the copies go."""
+        self._stop.set()
+        self.wait(60)
+        self._copies.clear()
+
+    def rows(self, sheet: str, needle: str, *, deep: bool) -> Matches | None:
+        """Row numbers within each part whose text holds `needle`, ignoring case; None while there is no copy."""
+        copies = self._copies.get(sheet)
+        if copies is None:
+            return None
+        columns = ("near", "deep") if deep else ("near",)
+        hit = pl.any_horizontal(pl.col(c).str.contains(needle.lower(), literal=True) for c in columns)
+        found = pl.collect_all([copy.text.select(hit.arg_true().alias("row")) for copy in copies])
+        return [(copy.part, rows["row"]) for copy, rows in zip(copies, found, strict=True)]
+
+    def _copy_all(self, sheets: Sequence[Searchable]) -> None:
+        for sheet in sheets:
+            try:
+                # A mapped file may be deleted: its pages live as long as the map, and no end of the viewer, however
+                # sudden, leaves copies behind.
+                with tempfile.TemporaryDirectory(prefix="factory-view-") as folder:
+                    copies = []
+                    for index, part in enumerate(sheet.parts):
+                        if self._stop.is_set():
+                            return
+                        path = Path(folder) / f"{index}.arrow"
+                        self._fold(part).write_ipc(path, compression="uncompressed")
+                        copies.append(_Copy(part, _mapped(path).lazy()))
+                        path.unlink()
+                self._copies[sheet.name] = copies
+            except (OSError, pl.exceptions.PolarsError):
+                # No room for a copy, or the part went away: DuckDB goes on searching this sheet, more slowly.
+                continue
+
+    def _fold(self, part: Path) -> pl.DataFrame:
+        scan = pl.scan_parquet(part)
+        schema = scan.collect_schema()
+        near = [pl.col(name) for name in schema if schema[name] == pl.String and name not in self._deep]
+        deep = [_text(name, schema[name]) for name in schema if name in self._deep]
+        return scan.select(near=_joined(near), deep=_joined(deep)).collect()
+
+
+def _mapped(path: Path) -> pl.DataFrame:
+    """A frame over the file's own pages: nothing is read until it is searched, and the system may take it back."""
+    with pa.memory_map(str(path)) as pages:
+        frame = pl.from_arrow(pa.ipc.open_file(pages).read_all())
+    assert isinstance(frame, pl.DataFrame)
+    return frame
+
+
+def text_bytes(parts: Sequence[Path]) -> int:
+    """Uncompressed bytes of all columns of Parquet files, from their footers."""
+    total = 0
+    for part in parts:
+        meta = pq.read_metadata(part)
+        total += sum(meta.row_group(i).total_byte_size for i in range(meta.num_row_groups))
+    return total
+
+
+def _text(name: str, kind: pl.DataType) -> pl.Expr:
+    column = pl.col(name)
+    if isinstance(kind, pl.List) and isinstance(kind.inner, pl.Struct):
+        names = {field.name for field in kind.inner.fields}
+        if "content" in names:
+            return column.list.eval(pl.element().struct.field("content")).list.join(
+                _SEPARATOR, ignore_nulls=True
+            )
+    if kind == pl.String:
+        return column
+    return pl.lit(None, dtype=pl.String)
+
+
+def _joined(columns: Sequence[pl.Expr]) -> pl.Expr:
+    if not columns:
+        return pl.lit("", dtype=pl.String)
+    return pl.concat_str(columns, separator=_SEPARATOR, ignore_nulls=True).str.to_lowercase()
