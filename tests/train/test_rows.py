@@ -2,13 +2,14 @@
 
 import copy
 
+import numpy as np
 import polars as pl
 import pytest
 import torch
 from trl import SFTTrainer
 
 from factory.errors import UsageError
-from train.data import completion_rows, encode, prompt_rows
+from train.data import completion_rows, encode, prompt_rows, reading_order
 from train.manifest import Job
 from train.run import run_stage
 from train.stages import load_model, prepare
@@ -130,3 +131,20 @@ def test_exported_rows_are_read_whatever_their_shards(trained, tiny_recipe, tmp_
         Job(tiny_recipe(), run, "midtrain"), tokenizer(Job(tiny_recipe(), run, "midtrain"))
     )
     assert rows.read == 48
+
+
+def test_reading_order_passes_over_every_row_and_groups_like_lengths(job):
+    of = job("sft", sft={"epochs": 3, "batch_size": 8})
+    lengths = np.random.default_rng(0).integers(10, 100, size=1000)
+    order = reading_order(of, lengths)
+    for one in order.reshape(3, 1000):
+        assert sorted(one) == list(range(1000))
+    assert not (order[:1000] == order[1000:2000]).all()
+    assert (order == reading_order(of, lengths)).all()
+    spread = np.ptp(lengths[order[:400]].reshape(50, 8), axis=1)
+    alone = np.ptp(lengths[: 50 * 8].reshape(50, 8), axis=1)
+    assert spread.mean() < 0.15 * alone.mean()
+    first = lengths[order[:400]].reshape(50, 8).mean(axis=1)
+    assert not (np.diff(first) <= 0).all(), "steps must not run from long to short"
+    capped = job("sft", sft={"max_steps": 5, "batch_size": 8, "group_by_length": False})
+    assert len(reading_order(capped, lengths)) == 40
