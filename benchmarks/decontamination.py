@@ -21,9 +21,10 @@ import polars as pl
 
 from benchmarks.mutations import MUTATIONS
 from factory.decontamination.decontaminate import find_hits, scan
+from factory.decontamination.hits import Tier
 from factory.decontamination.index import BenchmarkIndex
 from factory.decontamination.load import load_index
-from factory.decontamination.matcher import Matcher, Tier
+from factory.decontamination.matcher import Matcher
 from factory.recipe.decontamination import DecontaminationSection
 
 SETTINGS = DecontaminationSection()

@@ -11,10 +11,11 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from factory.decontamination.features import Features, Stream, features, short_form, window_hashes
-from factory.decontamination.index import ANCHOR, Benchmark
+from factory.decontamination.features import SALT, Features, Stream, features, short_form
+from factory.decontamination.index import ANCHOR, ANCHOR_TOKENS, Benchmark
 from factory.decontamination.stock import Stock
 from factory.text.hashing import U64, distinct
+from factory.text.ngrams import SequenceHasher
 from factory.text.tokens import Places, tokenize
 
 KEPT = 48
@@ -22,7 +23,6 @@ KEPT = 48
 STOCK = 40
 """An n-gram in so many problems is a stock phrase: it says nothing and is left out. (The largest families of variants
 of one problem, in GSM-Plus and the translations of GSM8K, have about twenty members.)"""
-ANCHOR_WIDTHS = (3, 5, 8)
 FEW_GRAMS = 16
 """Problems of fewer telling n-grams are also looked for as whole sequences inside longer texts."""
 STEM_TOKENS = 12
@@ -68,10 +68,15 @@ def build(documents: Sequence[Document], stock: Stock) -> list[Benchmark]:
             place = np.minimum(np.searchsorted(known, grams), known.size - 1)
             counts = np.maximum(counts, np.where(known[place] == grams, known_counts[place], 0))
         frequency[kind] = (grams, counts)
-    return [_benchmark(d, frequency) for d in documents]
+    anchors = _anchor_frequencies(documents)
+    return [_benchmark(d, frequency, anchors) for d in documents]
 
 
-def _benchmark(d: Document, frequency: dict[str, tuple[npt.NDArray[np.uint32], Places]]) -> Benchmark:
+def _benchmark(
+    d: Document,
+    frequency: dict[str, tuple[npt.NDArray[np.uint32], Places]],
+    anchors: tuple[U64, Places],
+) -> Benchmark:
     words, words_offsets, words_counts, words_df = _thin(d.whole.words, *frequency["words"])
     numbers, numbers_offsets, _, numbers_df = _thin(d.whole.numbers, *frequency["numbers"])
     return Benchmark(
@@ -84,7 +89,7 @@ def _benchmark(d: Document, frequency: dict[str, tuple[npt.NDArray[np.uint32], P
         symbols=d.whole.symbols_hash,
         template=d.whole.template_hash,
         bag=np.where(d.has_options, d.whole.bag, np.uint64(0)),
-        anchors=_anchors(d, words_counts),
+        anchors=_anchors(d, words_counts, anchors),
         words=words,
         words_offsets=words_offsets,
         words_counts=words_counts,
@@ -130,27 +135,45 @@ def frequencies(documents: Sequence[Document], kind: str) -> tuple[npt.NDArray[n
     return known, np.maximum(np.bincount(inverse, fresh[problems]).astype(np.int64), 1)
 
 
-def _anchors(d: Document, words_counts: Places) -> npt.NDArray[np.void]:
-    few = words_counts < FEW_GRAMS
-    stems = d.has_options & (d.stems.symbols.lengths >= STEM_TOKENS)
-    parts = []
-    for number, name in enumerate(("plain", "symbols")):
-        parts.append(_sequences(getattr(d.whole, name), np.flatnonzero(few), number))
-        parts.append(_sequences(getattr(d.stems, name), np.flatnonzero(stems), number))
-    return np.concatenate(parts)
+def _anchor_frequencies(documents: Sequence[Document]) -> tuple[U64, Places]:
+    """How often every run of `ANCHOR_TOKENS` tokens occurs in the problems."""
+    runs = [_runs(d.whole.symbols, np.arange(len(d.ids)))[0] for d in documents]
+    known, counts = np.unique(np.concatenate(runs), return_counts=True)
+    return known, counts.astype(np.int64)
 
 
-def _sequences(stream: Stream, problems: Places, number: int) -> npt.NDArray[np.void]:
-    lengths = stream.lengths[problems]
-    problems = problems[lengths >= ANCHOR_WIDTHS[0]]
-    lengths, starts = stream.lengths[problems], stream.offsets[problems]
-    widths = np.array(ANCHOR_WIDTHS)[np.searchsorted(ANCHOR_WIDTHS, lengths, side="right") - 1]
+def _runs(stream: Stream, texts: Places) -> tuple[U64, Places, Places]:
+    """Hashes of all runs of `ANCHOR_TOKENS` tokens of some texts, their texts (by position in `texts`) and starts."""
+    counts = np.maximum(stream.lengths[texts] - ANCHOR_TOKENS + 1, 0)
+    owner = np.repeat(np.arange(texts.size), counts)
+    within = np.arange(int(counts.sum())) - np.repeat(np.cumsum(counts) - counts, counts)
+    starts = stream.offsets[texts][owner] + within
+    return SequenceHasher(stream.hashes, SALT)(starts, ANCHOR_TOKENS), owner, within
+
+
+def _anchors(d: Document, words_counts: Places, frequency: tuple[U64, Places]) -> npt.NDArray[np.void]:
+    few = np.flatnonzero(words_counts < FEW_GRAMS)
+    stems = np.flatnonzero(d.has_options & (d.stems.symbols.lengths >= STEM_TOKENS))
+    return np.concatenate(
+        [_sequences(d.whole.symbols, few, frequency), _sequences(d.stems.symbols, stems, frequency)]
+    )
+
+
+def _sequences(stream: Stream, problems: Places, frequency: tuple[U64, Places]) -> npt.NDArray[np.void]:
+    """Each problem's tokens as one sequence, to be found by its rarest run."""
+    problems = problems[(stream.lengths[problems] >= ANCHOR_TOKENS) & (stream.lengths[problems] < 2**16)]
+    hashes, owner, within = _runs(stream, problems)
+    known, counts = frequency
+    place = np.minimum(np.searchsorted(known, hashes), known.size - 1)
+    often = np.where(known[place] == hashes, counts[place], 1)
+    order = np.lexsort((within, often, owner))
+    rarest = order[np.unique(owner[order], return_index=True)[1]]
     found = np.zeros(problems.size, dtype=ANCHOR)
-    found["anchor"] = window_hashes(stream, starts, widths)
-    found["whole"] = window_hashes(stream, starts, lengths)
-    found["length"], found["width"], found["stream"] = np.minimum(lengths, 65_535), widths, number
-    found["problem"] = problems
-    return found[lengths < 65_535]
+    found["anchor"], found["shift"] = hashes[rarest], within[rarest]
+    lengths = stream.lengths[problems]
+    found["whole"] = SequenceHasher(stream.hashes, SALT)(stream.offsets[problems], lengths)
+    found["length"], found["problem"] = lengths, problems
+    return found
 
 
 def _stem(text: str) -> str:

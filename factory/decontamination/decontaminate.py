@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
+import os
+from collections import Counter, deque
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -13,13 +16,14 @@ import polars as pl
 
 import factory
 from factory.decontamination.features import features
+from factory.decontamination.hits import Hit, Tier
 from factory.decontamination.index import FORMAT, BenchmarkIndex, salt
-from factory.decontamination.matcher import Hit, Matcher, Tier
+from factory.decontamination.matcher import Matcher
 from factory.deduplication.deduplicate import row_ids
 from factory.errors import UsageError
 from factory.recipe.decontamination import DecontaminationSection
 from factory.store.writer import dropped_rows
-from factory.text.tokens import Tokens, tokenize
+from factory.text.tokens import Bytes, Places, Tokens, flat_chunks, tokenize_bytes
 
 SPAN = 400
 """Characters of the matched text that are kept as evidence."""
@@ -99,12 +103,31 @@ def find_hits(
     return pl.DataFrame(found, schema=HITS, orient="row")
 
 
-def scan(texts: pl.Series, matcher: Matcher) -> Iterator[tuple[int, Tokens, list[Hit]]]:
-    """Hits chunk by chunk: number of the chunk's first text, its tokens, the hits in it."""
+def scan(
+    texts: pl.Series, matcher: Matcher, threads: int | None = None
+) -> Iterator[tuple[int, Tokens, list[Hit]]]:
+    """Hits chunk by chunk, in order: number of the chunk's first text, its tokens, the hits in it.
+
+    Chunks are worked on in threads (one a core unless `threads` says otherwise); the outcome does not depend on how
+    many.
+    """
+    workers = threads or os.cpu_count() or 1
+
+    def work(chunk: tuple[Bytes, Places]) -> tuple[Tokens, list[Hit]]:
+        tokens = tokenize_bytes(*chunk)
+        return tokens, matcher.match(features(tokens), np.diff(tokens.offsets))
+
     first = 0
-    for tokens in tokenize(texts):
-        yield first, tokens, matcher.match(features(tokens), np.diff(tokens.offsets))
-        first += tokens.offsets.size - 1
+    with ThreadPoolExecutor(workers) as pool:
+        waiting: deque[Future[tuple[Tokens, list[Hit]]]] = deque()
+        chunks = flat_chunks(texts)
+        while True:
+            waiting.extend(pool.submit(work, chunk) for chunk in islice(chunks, workers + 1 - len(waiting)))
+            if not waiting:
+                return
+            tokens, hits = waiting.popleft().result()
+            yield first, tokens, hits
+            first += tokens.offsets.size - 1
 
 
 def span(tokens: Tokens, hit: Hit) -> str:

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from factory.text.hashing import BASE, U64, RangeHasher, among, hash_words, mix, powers
-from factory.text.ngrams import ngram_hashes, sequence_hashes
+from factory.text.hashing import BASE, U64, HashSet, hash_words, mix
+from factory.text.ngrams import ngram_hashes, sequence_hashes, text_hashes
 from factory.text.tokens import Kind, Places, Tokens
 
 SALT = hash_words(["cot-factory benchmark index 1"])[0]
@@ -38,10 +38,10 @@ _MATH_WORDS = (
     "overline binom begin end pmatrix bmatrix vmatrix matrix array align aligned cases tabular equation hline asy"
 )
 _GREEK = "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi rho sigma tau upsilon phi chi psi omega"
-_NO_CONTENT = np.sort(hash_words(_MATH_WORDS.split()))
-_GREEK_HASHES = np.sort(hash_words(_GREEK.split()))
+_NO_CONTENT = HashSet(_MATH_WORDS.split())
+_GREEK_LETTERS = HashSet(_GREEK.split())
 _VARIABLE, _NUMBER = hash_words(["<variable>", "<number>"])
-_PARENTHESES = np.sort(hash_words(["(", ")", "!", "|"]))
+_PARENTHESES = HashSet(["(", ")", "!", "|"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,6 @@ class Features:
     letter_bytes: Places
     symbols: Stream
     symbols_hash: U64
-    plain: Stream
     template_hash: U64
     bag: U64
     words: Stream
@@ -81,28 +80,29 @@ def features(tokens: Tokens) -> Features:
     """Read the tokens of some texts in all ways."""
     kinds = tokens.kinds
     number = kinds == Kind.NUMBER
-    word = kinds == Kind.WORD
-    variable = _variables(tokens)
-    content = (word & (tokens.lengths >= SHORTEST_WORD) & ~variable) | (kinds == Kind.CHARACTER)
-    content[content] = ~among(tokens.hashes[content], _NO_CONTENT)
-
-    plain = _stream(tokens, tokens.hashes, kinds != Kind.OPERATOR)
-    masked = np.where(variable, _VARIABLE, tokens.hashes)
     operator = kinds == Kind.OPERATOR
-    operator[operator] = among(tokens.hashes[operator], _PARENTHESES)
-    symbols = _stream(tokens, masked, ~operator)
+    variable = _variables(tokens)
+    content = (kinds == Kind.WORD) & (tokens.lengths >= SHORTEST_WORD) & ~variable
+    candidates = np.flatnonzero(content)
+    content[candidates[_NO_CONTENT.positions(tokens.hashes[candidates])]] = False
+    content |= kinds == Kind.CHARACTER
+
+    masked = np.where(variable, _VARIABLE, tokens.hashes)
+    bracket = np.flatnonzero(operator)
+    symbol = np.ones(kinds.size, dtype=bool)
+    symbol[bracket[_PARENTHESES.positions(tokens.hashes[bracket])]] = False
+    symbols = _stream(tokens, masked, symbol)
     blank = np.where(number[symbols.at], _NUMBER, symbols.hashes)
-    bagged = np.where(variable, np.uint64(0), mix(tokens.hashes ^ SALT))
+    bag = np.where(variable | operator, np.uint64(0), tokens.hashes)
     return Features(
-        letters=_salted(_letters(tokens)),
-        letter_bytes=_sums(np.where(kinds == Kind.OPERATOR, 0, tokens.lengths), tokens.offsets),
+        letters=_letters(tokens),
+        letter_bytes=_sums(np.where(operator, 0, tokens.lengths), tokens.offsets),
         symbols=symbols,
-        symbols_hash=_salted(sequence_hashes(symbols.hashes, symbols.offsets)),
-        plain=plain,
-        template_hash=_salted(sequence_hashes(blank, symbols.offsets)),
-        bag=_bags(np.where(kinds == Kind.OPERATOR, np.uint64(0), bagged), tokens.offsets),
+        symbols_hash=sequence_hashes(symbols.hashes, symbols.offsets, SALT),
+        template_hash=sequence_hashes(blank, symbols.offsets, SALT),
+        bag=_bags(bag, tokens.offsets),
         words=_word_grams(tokens, content, number),
-        numbers=_number_grams(tokens, number),
+        numbers=_grams(_stream(tokens, tokens.hashes * np.uint64(BASE), number), 2),
         content=_sums(content | number, tokens.offsets),
     )
 
@@ -112,34 +112,27 @@ def short_form(hashes: U64) -> npt.NDArray[np.uint32]:
     return (hashes >> np.uint64(32)).astype(np.uint32)
 
 
-def window_hashes(stream: Stream, starts: Places, lengths: Places) -> U64:
-    """Salted hashes of the runs of `lengths` tokens from `starts`; equal to the hash of a text of these tokens."""
-    forward, inverse = powers(stream.hashes.size + 1)
-    sums = np.zeros(stream.hashes.size + 1, dtype=np.uint64)
-    np.cumsum(stream.hashes * forward[: stream.hashes.size], out=sums[1:])
-    whole = (sums[starts + lengths] - sums[starts]) * inverse[starts]
-    return _salted(mix(whole ^ mix(lengths.astype(np.uint64))))
-
-
-def _salted(hashes: U64) -> U64:
-    return mix(hashes ^ SALT)
-
-
 def _variables(tokens: Tokens) -> npt.NDArray[np.bool_]:
     """Single letters, Greek letters, and runs of up to five capitals in texts that are not all capitals."""
     word = tokens.kinds == Kind.WORD
     variable = word & (tokens.lengths == 1)
     commands = np.flatnonzero(tokens.kinds == Kind.COMMAND)
-    variable[commands[among(tokens.hashes[commands], _GREEK_HASHES)]] = True
-    upper = word.copy()
-    for step in range(LONGEST_POINTS):
-        byte = tokens.raw[np.minimum(tokens.starts + step, tokens.raw.size - 1)]
-        upper &= (step >= tokens.lengths) | ((byte >= ord("A")) & (byte <= ord("Z")))
+    variable[commands[_GREEK_LETTERS.positions(tokens.hashes[commands])]] = True
     long_words = word & (tokens.lengths > 1)
-    shouted = 2 * _sums(upper & long_words, tokens.offsets) > _sums(long_words, tokens.offsets)
-    points = upper & long_words & (tokens.lengths <= LONGEST_POINTS)
-    points &= ~np.repeat(shouted, np.diff(tokens.offsets))
-    return variable | points
+    upper = np.flatnonzero(long_words & _is_capital(tokens.raw[tokens.starts]))
+    for step in range(1, LONGEST_POINTS):
+        byte = tokens.raw[np.minimum(tokens.starts[upper] + step, tokens.raw.size - 1)]
+        upper = upper[(step >= tokens.lengths[upper]) | _is_capital(byte)]
+    rows = np.searchsorted(tokens.offsets, upper, side="right") - 1
+    total = _sums(long_words, tokens.offsets)
+    shouted = np.bincount(rows, minlength=total.size)
+    points = (tokens.lengths[upper] <= LONGEST_POINTS) & (10 * (total - shouted) > total)[rows]
+    variable[upper[points]] = True
+    return variable
+
+
+def _is_capital(data: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
+    return (data - np.uint8(ord("A"))) < 26
 
 
 def _stream(tokens: Tokens, hashes: U64, keep: npt.NDArray[np.bool_]) -> Stream:
@@ -155,47 +148,41 @@ def _sums(values: npt.NDArray[np.generic], offsets: Places) -> Places:
 def _bags(values: U64, offsets: Places) -> U64:
     sums = np.zeros(values.size + 1, dtype=np.uint64)
     np.cumsum(values, out=sums[1:])
-    return mix(sums[offsets[1:]] - sums[offsets[:-1]])
+    return mix(sums[offsets[1:]] - sums[offsets[:-1]] ^ SALT)
 
 
 def _letters(tokens: Tokens) -> U64:
     """Hash of every text's letters and digits run together, so that how they are split into tokens does not matter.
 
-    Names of LaTeX commands are hashed apart, in order and by what they mean.
+    Names of LaTeX commands are hashed apart, in order and by what they mean. Decimal points are left out.
     """
     command = tokens.kinds == Kind.COMMAND
     names = _stream(tokens, tokens.hashes, command)
-    rest = _stream(tokens, tokens.hashes, ~command & (tokens.kinds != Kind.OPERATOR))
-    lengths = tokens.lengths[rest.at]
-    starts = np.cumsum(lengths) - lengths
-    within = np.arange(int(lengths.sum())) - np.repeat(starts, lengths)
-    data = tokens.data[np.repeat(tokens.starts[rest.at], lengths) + within]
-    bounds = np.append(starts, data.size)[rest.offsets]
-    letters = RangeHasher(data)(bounds[:-1], bounds[1:])
-    return mix(letters ^ sequence_hashes(names.hashes, names.offsets))
+    kept = (tokens.classes != 0) & (tokens.classes != Kind.OPERATOR) & (tokens.raw != ord("."))
+    spans = tokens.lengths[names.at]
+    within = np.arange(int(spans.sum())) - np.repeat(np.cumsum(spans) - spans, spans)
+    kept[np.repeat(tokens.starts[names.at], spans) + within] = False
+    places = np.flatnonzero(kept)
+    letters = text_hashes(tokens.data[places], np.searchsorted(places, tokens.bounds))
+    return mix(letters ^ sequence_hashes(names.hashes, names.offsets, SALT))
 
 
 def _word_grams(tokens: Tokens, content: npt.NDArray[np.bool_], number: npt.NDArray[np.bool_]) -> Stream:
     stream = _stream(tokens, np.where(number, _NUMBER, tokens.hashes), content | number)
     again = np.zeros(stream.hashes.size, dtype=bool)
     again[1:] = (stream.hashes[1:] == _NUMBER) & (stream.hashes[:-1] == _NUMBER)
-    again[stream.offsets[:-1][stream.offsets[:-1] < again.size]] = False
+    again[stream.offsets[:-1][stream.lengths > 0]] = False
     counts = np.concatenate([[0], np.cumsum(~again)])
-    stream = Stream(stream.hashes[~again], counts[stream.offsets], stream.at[~again])
-    return _grams(stream, WORDS)
-
-
-def _number_grams(tokens: Tokens, number: npt.NDArray[np.bool_]) -> Stream:
-    stream = _stream(tokens, tokens.hashes, number)
-    pairs = _grams(Stream(stream.hashes * np.uint64(BASE), stream.offsets, stream.at), 2)
-    return pairs
+    return _grams(Stream(stream.hashes[~again], counts[stream.offsets], stream.at[~again]), WORDS)
 
 
 def _grams(stream: Stream, n: int) -> Stream:
-    """All n-grams of a stream; texts of fewer than n tokens give one of all of them, if n is 2, else none."""
-    hashes, offsets, at = ngram_hashes(stream.hashes, stream.offsets, n)
+    """All n-grams of a stream; a text of one token gives one of it if n is 2, other short texts none."""
+    hashes, offsets, at = ngram_hashes(stream.hashes, stream.offsets, n, SALT)
     if n > 2:
-        whole = np.repeat(np.diff(stream.offsets) >= n, np.diff(offsets))
-        counts = np.concatenate([[0], np.cumsum(whole)])
-        hashes, at, offsets = hashes[whole], at[whole], counts[offsets]
-    return Stream(mix(hashes ^ SALT), offsets, stream.at[at])
+        short = (stream.lengths > 0) & (stream.lengths < n)
+        keep = np.ones(hashes.size, dtype=bool)
+        keep[offsets[:-1][short]] = False
+        counts = np.concatenate([[0], np.cumsum(keep)])
+        hashes, at, offsets = hashes[keep], at[keep], counts[offsets]
+    return Stream(hashes, offsets, stream.at[at])

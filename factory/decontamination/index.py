@@ -26,7 +26,7 @@ class Benchmark:
 
     Arrays with one row a problem: `letters`, `symbols`, `template`, `bag` (0 unless the problem has options) are whole
     hashes; `letter_bytes` and `tokens` are lengths.
-    `anchors`: for problems and stems that may stand inside another text, one row each (`ANCHOR_COLUMNS`).
+    `anchors`: for problems and stems that may stand inside another text, one row each (`ANCHOR`).
     `words`, `numbers`: n-grams of all problems one after another, `*_offsets` the problems in them, `*_counts` how many
     each problem has in all (an index keeps at most `build.KEPT` of them), `*_df` in how many problems an n-gram occurs.
     """
@@ -50,18 +50,10 @@ class Benchmark:
     numbers_df: npt.NDArray[np.uint8]
 
 
-ANCHOR = np.dtype(
-    [
-        ("anchor", "u8"),
-        ("whole", "u8"),
-        ("length", "u2"),
-        ("width", "u1"),
-        ("stream", "u1"),
-        ("problem", "u4"),
-    ]
-)
-"""A sequence that is looked for inside longer texts: hash of its first `width` tokens, hash and number of all its
-tokens, the stream (0 plain, 1 symbols), and the problem that it belongs to."""
+ANCHOR_TOKENS = 3
+ANCHOR = np.dtype([("anchor", "u8"), ("whole", "u8"), ("length", "u2"), ("shift", "u2"), ("problem", "u4")])
+"""A sequence of symbols that is looked for inside longer texts: hash of its rarest run of `ANCHOR_TOKENS` tokens, hash
+and number of all its tokens, where in it the run begins, and the problem that it belongs to."""
 
 ARRAYS = (
     "letters",

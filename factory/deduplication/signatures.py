@@ -9,8 +9,8 @@ import numpy.typing as npt
 import polars as pl
 from rensa import RMinHash
 
-from factory.text.hashing import U64, RangeHasher, among, hash_words, mix
-from factory.text.ngrams import ngram_hashes, sequence_hashes
+from factory.text.hashing import U64, HashSet, hash_words, mix
+from factory.text.ngrams import ngram_hashes, sequence_hashes, text_hashes
 from factory.text.tokens import Kind, Tokens, tokenize
 
 SEED = 1
@@ -21,7 +21,7 @@ NUMBER_WORDS = (
     "quarter once twice thrice double triple"
 )
 """Words that the numbers-differ rule reads as numbers."""
-_NUMBER_WORDS = np.sort(hash_words(NUMBER_WORDS.split()))
+_NUMBER_WORDS = HashSet(NUMBER_WORDS.split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +56,9 @@ def sign(
     for tokens in tokenize(texts):
         whole = sequence_hashes(tokens.hashes, tokens.offsets)
         empty = np.diff(tokens.offsets) == 0
-        bare = RangeHasher(tokens.raw)(tokens.bounds[:-1], tokens.bounds[1:])
-        exact.append(np.where(empty, bare, whole))
+        if empty.any():
+            whole = np.where(empty, text_hashes(tokens.raw, tokens.bounds), whole)
+        exact.append(whole)
         guard.append(_numbers(tokens) if numbers_differ else np.zeros(whole.size, dtype=np.uint64))
         minhash.append(_minhash(tokens, ngram, permutations))
     signatures = Signatures(
@@ -83,7 +84,7 @@ def _numbers(tokens: Tokens) -> U64:
     """One hash a text of its numbers in order, with their minus signs; number words count."""
     number = tokens.kinds == Kind.NUMBER
     words = np.flatnonzero(tokens.kinds == Kind.WORD)
-    number[words[among(tokens.hashes[words], _NUMBER_WORDS)]] = True
+    number[words[_NUMBER_WORDS.positions(tokens.hashes[words])]] = True
     values = tokens.hashes.copy()
     minus = np.flatnonzero(tokens.hashes[:-1] == MINUS)
     values[minus + 1] += np.uint64(1)

@@ -12,7 +12,8 @@ _SYMBOLS = {
     "△": " \\triangle ", "∆": " \\triangle ", "∑": " \\sum ", "∏": " \\prod ", "∫": " \\int ",
     "→": " \\rightarrow ", "⊥": " \\perp ", "∥": " \\parallel ", "∪": " \\cup ", "∩": " \\cap ",
     "²": "^2", "³": "^3", "⁴": "^4", "½": " 1/2 ", "¼": " 1/4 ", "¾": " 3/4 ",
-    "\\\\": " ", "{,}": ",",
+    "。": ". ", "、": ", ", "「": " ", "」": " ", "『": " ", "』": " ", "《": " ", "》": " ", "〈": " ", "〉": " ",
+    "【": " ", "】": " ", "〔": " ", "〕": " ", "\u3000": " ", "\\\\": " ", "{,}": ",",
 }  # fmt: skip
 """Unicode operators to their ASCII or LaTeX forms; the LaTeX newline and the LaTeX thousands comma."""
 

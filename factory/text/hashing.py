@@ -1,8 +1,6 @@
-"""64-bit polynomial hashes of byte ranges, for a whole buffer at once.
+"""64-bit hashes of byte ranges, of many at once, eight bytes at a time.
 
-With `C` the running sum of `value(byte) * BASE**position`, the hash of bytes `s..e` is `(C[e] - C[s]) * BASE**-s`
-modulo 2**64: one pass over the buffer gives the hash of every range in constant time. The constants are written
-down, not drawn, so that hashes are the same on every machine and may be stored.
+The constants are written down, not drawn, so that hashes are the same on every machine and may be stored.
 """
 
 from __future__ import annotations
@@ -14,8 +12,12 @@ import numpy as np
 import numpy.typing as npt
 
 U64 = npt.NDArray[np.uint64]
+Bytes = npt.NDArray[np.uint8]
+Places = npt.NDArray[np.int64]
 BASE = 0x9E3779B97F4A7C15
-_MASK = 2**64 - 1
+_BASE = np.uint64(BASE)
+_MASKS: U64 = np.array([(1 << (8 * n)) - 1 for n in range(9)], dtype=np.uint64)
+"""Keeps the first n bytes of a little-endian word."""
 
 
 def mix(values: U64) -> U64:
@@ -28,27 +30,12 @@ def mix(values: U64) -> U64:
     return mixed
 
 
-def mix_one(value: int) -> int:
-    """`mix` of one Python integer."""
-    return int(mix(np.array([value & _MASK], dtype=np.uint64))[0])
-
-
-BYTE_VALUES: U64 = mix(np.arange(1, 257, dtype=np.uint64) * np.uint64(BASE))
-"""The value of each byte in a hash."""
-
-
 def distinct(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """The different values, in order. `np.unique` without indices hashes, which is many times slower on hashes."""
     ordered = np.sort(values)
     keep = np.ones(ordered.size, dtype=bool)
     keep[1:] = ordered[1:] != ordered[:-1]
     return ordered[keep]
-
-
-def among(hashes: U64, table: U64) -> npt.NDArray[np.bool_]:
-    """Which hashes are in a sorted, small table."""
-    place = np.minimum(np.searchsorted(table, hashes), table.size - 1)
-    return table[place] == hashes
 
 
 @lru_cache(maxsize=4)
@@ -68,29 +55,44 @@ def powers(size: int) -> tuple[U64, U64]:
     return _powers(1 << max(size - 1, 2**21).bit_length())
 
 
-class RangeHasher:
-    """Hashes of byte ranges of one buffer."""
+def byte_words(data: Bytes) -> U64:
+    """The eight bytes from every position of `data` on, as one number each; a view, nothing is copied twice."""
+    padded = np.concatenate([data, np.zeros(8, dtype=np.uint8)])
+    return np.ndarray((data.size + 1,), dtype="<u8", buffer=padded, strides=(1,))
 
-    def __init__(self, data: npt.NDArray[np.uint8]) -> None:
-        """`data`: the buffer, uint8."""
-        size = data.size
-        forward, self._inverse = powers(size + 1)
-        weighted = BYTE_VALUES[data]
-        weighted *= forward[:size]
-        self._sums = np.zeros(size + 1, dtype=np.uint64)
-        np.cumsum(weighted, out=self._sums[1:])
 
-    def __call__(self, starts: npt.NDArray[np.int64], ends: npt.NDArray[np.int64]) -> U64:
-        """Hashes of the ranges `starts[i]..ends[i]`."""
-        hashes = self._sums[ends]
-        hashes -= self._sums[starts]
-        hashes *= self._inverse[starts]
-        return mix(hashes)
+def range_hashes(words: U64, starts: Places, lengths: Places) -> U64:
+    """Hashes of byte ranges, each of at least one byte; `words` is `byte_words` of the buffer. Best for short ranges."""
+    hashes = words[starts] & _MASKS[np.minimum(lengths, 8)]
+    hashes += (lengths.astype(np.uint64)) * _BASE
+    longer, done = np.flatnonzero(lengths > 8), 8
+    while longer.size:
+        part = words[starts[longer] + done] & _MASKS[np.minimum(lengths[longer] - done, 8)]
+        hashes[longer] = mix(hashes[longer]) * _BASE + part
+        done += 8
+        longer = longer[lengths[longer] > done]
+    return mix(hashes)
 
 
 def hash_words(words: list[str]) -> U64:
-    """Hashes of single words, the same as `RangeHasher` gives them inside a text."""
-    data = "".join(words).encode()
-    ends = np.cumsum([len(w.encode()) for w in words], dtype=np.int64)
-    starts = np.concatenate([[0], ends[:-1]]).astype(np.int64)
-    return RangeHasher(np.frombuffer(data, dtype=np.uint8))(starts, ends)
+    """Hashes of single words, the same as `range_hashes` gives them inside a text."""
+    data = [word.encode() for word in words]
+    lengths = np.array([len(word) for word in data], dtype=np.int64)
+    joined = np.frombuffer(b"".join(data), dtype=np.uint8)
+    return range_hashes(byte_words(joined), np.cumsum(lengths) - lengths, lengths)
+
+
+class HashSet:
+    """A small, fixed set of words that many hashes are compared with; most are turned away by one byte."""
+
+    def __init__(self, words: list[str]) -> None:
+        """`words`: as they stand in a text, lower case."""
+        self._table = np.sort(hash_words(words))
+        self._bits = np.zeros(2**16, dtype=bool)
+        self._bits[self._table >> np.uint64(48)] = True
+
+    def positions(self, hashes: U64) -> Places:
+        """Where in `hashes` members of the set are."""
+        maybe = np.flatnonzero(self._bits[hashes >> np.uint64(48)])
+        place = np.minimum(np.searchsorted(self._table, hashes[maybe]), self._table.size - 1)
+        return maybe[self._table[place] == hashes[maybe]]

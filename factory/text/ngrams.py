@@ -5,19 +5,23 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from factory.text.hashing import BASE, U64, mix, powers
-from factory.text.tokens import Places, tokenize
+from factory.text.hashing import BASE, U64, Bytes, Places, byte_words, mix, powers
+from factory.text.tokens import tokenize
 
+NO_SALT = np.uint64(0)
 _STEP = [np.uint64(pow(BASE, i + 1, 2**64)) for i in range(64)]
 
 
-def ngram_hashes(values: U64, offsets: Places, n: int) -> tuple[U64, Places, Places]:
+def ngram_hashes(
+    values: U64, offsets: Places, n: int, salt: np.uint64 = NO_SALT
+) -> tuple[U64, Places, Places]:
     """Hashes of all runs of `n` token hashes. A text of fewer tokens, but at least one, gives one hash of all.
 
     Args:
         values: token hashes of all texts.
         offsets: offsets of the texts in `values`.
         n: tokens a run.
+        salt: part of every hash.
 
     Returns:
         The hashes, the offsets of the texts in them, and for each hash the token that it begins at.
@@ -32,7 +36,7 @@ def ngram_hashes(values: U64, offsets: Places, n: int) -> tuple[U64, Places, Pla
     firsts = offsets[:-1][(lengths > 0) & (lengths < n)]
     keep[firsts] = True
     counts = np.concatenate([[0], np.cumsum(keep)])
-    return mix(hashes[keep]), counts[offsets], np.flatnonzero(keep)
+    return mix(hashes[keep] ^ salt), counts[offsets], np.flatnonzero(keep)
 
 
 def word_ngram_hashes(texts: pl.Series, n: int) -> tuple[U64, Places]:
@@ -50,10 +54,39 @@ def word_ngram_hashes(texts: pl.Series, n: int) -> tuple[U64, Places]:
     return np.concatenate(parts) if parts else np.zeros(0, np.uint64), offsets
 
 
-def sequence_hashes(values: U64, offsets: Places) -> U64:
+class SequenceHasher:
+    """Hashes of runs of tokens of one flat array, in constant time each."""
+
+    def __init__(self, values: U64, salt: np.uint64 = NO_SALT) -> None:
+        """`values`: token hashes; `salt`: part of every hash."""
+        forward, self._inverse = powers(values.size + 1)
+        self._salt = salt
+        self._sums = np.zeros(values.size + 1, dtype=np.uint64)
+        np.cumsum(values * forward[: values.size], out=self._sums[1:])
+
+    def __call__(self, starts: Places, lengths: Places | int) -> U64:
+        """Hashes of the runs of `lengths[i]` tokens from `starts[i]`; equal runs have equal hashes."""
+        hashes = self._sums[starts + lengths]
+        hashes -= self._sums[starts]
+        hashes *= self._inverse[starts]
+        hashes ^= (
+            np.atleast_1d(np.asarray(lengths, dtype=np.uint64) + np.uint64(1)) * np.uint64(BASE) ^ self._salt
+        )
+        return mix(hashes)
+
+
+def sequence_hashes(values: U64, offsets: Places, salt: np.uint64 = NO_SALT) -> U64:
     """One hash a text, of its whole sequence of `values` (length included)."""
-    forward, inverse = powers(int(offsets[-1]) + 1)
-    sums = np.zeros(values.size + 1, dtype=np.uint64)
-    np.cumsum(values * forward[: values.size], out=sums[1:])
-    whole = (sums[offsets[1:]] - sums[offsets[:-1]]) * inverse[offsets[:-1]]
-    return mix(whole ^ mix(np.diff(offsets).astype(np.uint64)))
+    return SequenceHasher(values, salt)(offsets[:-1], np.diff(offsets))
+
+
+def text_hashes(data: Bytes, bounds: Places, salt: np.uint64 = NO_SALT) -> U64:
+    """One hash a text, of its bytes; `bounds` are the offsets of the texts in `data`."""
+    sizes = np.diff(bounds)
+    counts = (sizes + 7) // 8
+    offsets = np.concatenate([[0], np.cumsum(counts)])
+    within = 8 * (np.arange(int(offsets[-1])) - np.repeat(offsets[:-1], counts))
+    left = np.minimum(np.repeat(sizes, counts) - within, 8).astype(np.uint64)
+    words = byte_words(data)[np.repeat(bounds[:-1], counts) + within]
+    words &= np.uint64(2**64 - 1) >> (np.uint64(64) - np.uint64(8) * left)
+    return sequence_hashes(mix(words), offsets, salt) ^ mix(sizes.astype(np.uint64))

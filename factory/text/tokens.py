@@ -18,12 +18,9 @@ import polars as pl
 import pyarrow as pa
 
 from factory.text.fold import fold
-from factory.text.hashing import U64, RangeHasher, among, hash_words
+from factory.text.hashing import U64, Bytes, HashSet, Places, byte_words, hash_words, range_hashes
 
-Bytes = npt.NDArray[np.uint8]
-Places = npt.NDArray[np.int64]
-
-CHUNK_BYTES = 2**21
+CHUNK_BYTES = 2**19
 """Bytes that are worked on at a time: the working arrays of one chunk stay near the processor's cache."""
 
 FORMATTING = (
@@ -85,7 +82,8 @@ BACKSLASH = ord("\\")
 RUNS = np.isin(np.arange(8), [Kind.WORD, Kind.NUMBER])
 """Kinds whose neighbouring bytes make one token."""
 
-_FORMATTING_HASHES = np.sort(hash_words(FORMATTING.split()))
+_FORMATTING = HashSet(FORMATTING.split())
+_ALIASED = HashSet(list(ALIASES))
 _ORDER = np.argsort(hash_words(list(ALIASES)))
 _ALIAS_HASHES = hash_words(list(ALIASES))[_ORDER]
 _ALIAS_TARGETS = hash_words(list(ALIASES.values()))[_ORDER]
@@ -97,11 +95,12 @@ class Tokens:
 
     `raw` holds the folded bytes (thousands commas out), `data` the same in lower case, `bounds` the offsets of the
     texts in them. `starts` and `lengths` say where a token lies; tokens of text i are `offsets[i]..offsets[i + 1]`.
-    Names that mean the same have the same hash (`ALIASES`).
+    `classes` holds the `Kind` of every byte, 0 for layout. Names that mean the same have the same hash (`ALIASES`).
     """
 
     data: Bytes
     raw: Bytes
+    classes: Bytes
     hashes: U64
     kinds: npt.NDArray[np.uint8]
     starts: Places
@@ -115,6 +114,7 @@ class Tokens:
         return Tokens(
             self.data,
             self.raw,
+            self.classes,
             self.hashes[keep],
             self.kinds[keep],
             self.starts[keep],
@@ -153,30 +153,31 @@ def flat_chunks(texts: pl.Series) -> Iterator[tuple[Bytes, Places]]:
 def tokenize_bytes(raw: Bytes, bounds: Places) -> Tokens:
     """Tokens of one buffer of folded texts; `bounds` are the offsets of the texts in it."""
     raw, bounds = _without_thousands_commas(raw, bounds)
-    data = LOWER[raw]
-    classes = CLASSES[raw]
+    data = LOWER.take(raw)
+    classes = CLASSES.take(raw)
     later = _resolve(raw, classes)
     first = np.zeros(raw.size + 1, dtype=bool)
     first[bounds[:-1]] = True
     first = first[:-1]
     begins = classes != 0
-    joins = (classes[1:] == classes[:-1]) & RUNS[classes[1:]] & ~first[1:]
+    joins = (classes[1:] == classes[:-1]) & RUNS.take(classes[1:]) & ~first[1:]
     begins[1:] &= ~joins
     begins[later] = False
     last = classes != 0
     last[:-1] &= begins[1:] | (classes[1:] == 0)
     starts, ends = np.flatnonzero(begins), np.flatnonzero(last) + 1
-    hashes = RangeHasher(data)(starts, ends)
+    lengths = ends - starts
+    hashes = range_hashes(byte_words(data), starts, lengths)
     kinds = classes[starts]
     offsets = np.searchsorted(starts, bounds)
     commands = np.flatnonzero(raw[starts - 1] == BACKSLASH) if starts.size else starts
     commands = commands[(kinds[commands] == Kind.WORD) & ~first[starts[commands]]]
     kinds[commands] = Kind.COMMAND
     names = hashes[commands]
-    place = np.minimum(np.searchsorted(_ALIAS_HASHES, names), _ALIAS_HASHES.size - 1)
-    hashes[commands] = np.where(_ALIAS_HASHES[place] == names, _ALIAS_TARGETS[place], names)
-    tokens = Tokens(data, raw, hashes, kinds, starts, ends - starts, offsets, bounds)
-    layout = commands[among(names, _FORMATTING_HASHES)]
+    aliased = _ALIASED.positions(names)
+    hashes[commands[aliased]] = _ALIAS_TARGETS[np.searchsorted(_ALIAS_HASHES, names[aliased])]
+    tokens = Tokens(data, raw, classes, hashes, kinds, starts, lengths, offsets, bounds)
+    layout = commands[_FORMATTING.positions(names)]
     if not layout.size:
         return tokens
     keep = np.ones(starts.size, dtype=bool)
