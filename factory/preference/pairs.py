@@ -11,6 +11,7 @@ from typing import Any
 BOX = "\\boxed"
 
 Response = Mapping[str, Any]
+Text = tuple[Any, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ def pair_up(
     count: int,
     max_similarity: float = 0.95,
 ) -> list[Pair]:
-    """At most `count` pairs of one problem, best first, no response used twice.
+    """At most `count` pairs of one problem, best first, no text used twice.
 
     Sides of the same format (both boxed or neither) come first, so that the box does not tell them apart; then:
     - `nearest_length`: the smallest ratio of lengths;
@@ -58,16 +59,22 @@ def pair_up(
         return format_differs, alike[key], ratio
 
     pairs: list[Pair] = []
-    used: tuple[set[int], set[int]] = (set(), set())
+    used: tuple[set[Text], set[Text]] = (set(), set())
     for key in sorted(alike, key=lambda key: (*rank(key), *key)):
         if len(pairs) == count:
             break
-        if key[0] in used[0] or key[1] in used[1] or alike[key] > max_similarity:
+        texts = [text_of(chosen[key[0]]), text_of(rejected[key[1]])]
+        if texts[0] in used[0] or texts[1] in used[1] or alike[key] > max_similarity:
             continue
-        used[0].add(key[0])
-        used[1].add(key[1])
+        used[0].add(texts[0])
+        used[1].add(texts[1])
         pairs.append(Pair(chosen[key[0]], rejected[key[1]], alike[key]))
     return pairs
+
+
+def text_of(response: Response) -> Text:
+    """What a response says: reasoning and answer."""
+    return response["reasoning"], response["content"]
 
 
 def length(response: Response) -> int:

@@ -68,8 +68,9 @@ sides = st.lists(st.text("abc ", min_size=3, max_size=40), min_size=0, max_size=
 def test_no_response_is_used_twice(left, right, count, rule):
     chosen, rejected = [said(t) for t in left], [said(t, "2") for t in right]
     pairs = pair_up(chosen, rejected, rule, count)
-    assert len(pairs) <= min(count, len(left), len(right))
-    assert len({id(p.chosen) for p in pairs}) == len({id(p.rejected) for p in pairs}) == len(pairs)
+    assert len(pairs) <= min(count, len(set(left)), len(set(right)))
+    assert len({p.chosen["reasoning"] for p in pairs}) == len(pairs)
+    assert len({p.rejected["reasoning"] for p in pairs}) == len(pairs)
     assert all(p.similarity <= 0.95 for p in pairs)
     if rule == "nearest_length" and pairs:
         ratios = [abs(math.log(length(p.chosen) / length(p.rejected))) for p in pairs]
