@@ -1,0 +1,353 @@
+"""The generate step and its verbs, against real servers and the procedural teacher."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from factory.errors import Stopped, UsageError
+from factory.recipe.generate import GenerateSection
+from factory.steps import generate as step
+from factory.store.journal import ResponseStore
+from factory.store.parts import check_parts, read_dropped, read_parts
+from factory.store.writer import StepWriter
+from schemas import PROBLEM, RESPONSE
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def section(serve):
+    """`section(server, **changes)`."""
+
+    def make(server, **changes):
+        settings = {
+            "teacher": "vllm",
+            "model": "fake-r1",
+            "base_url": server.url,
+            "prompt": "{problem}",
+            "max_tokens": 64,
+            "samples": 2,
+            "concurrency": 8,
+        }
+        return GenerateSection(**settings | changes)
+
+    return make
+
+
+def written(folder, frame):
+    with StepWriter(folder, "problems", PROBLEM) as writer:
+        writer.keep(frame)
+        writer.finish(rows_in=frame.height)
+    return folder
+
+
+def run(problems, tmp_path, section, out="out", **options):
+    return step.run(problems, tmp_path / out, section, store=tmp_path / "store", seed=0, **options)
+
+
+def test_rows_are_whole_ordered_and_declared(serve, section, problems, tmp_path):
+    server = serve()
+    source = written(tmp_path / "p", problems(30, cluster_id=pl.Series(range(30))))
+    manifest = run(source, tmp_path, section(server))
+    rows = read_parts(tmp_path / "out")
+    assert rows.columns[: len(RESPONSE.names)] == RESPONSE.names
+    assert rows.select("problem_id", "sample_index").rows() == [
+        (f"q{i}", s) for i in range(30) for s in (0, 1)
+    ]
+    assert rows["cluster_id"].to_list() == [i for i in range(30) for _ in (0, 1)]
+    assert rows["response_id"].n_unique() == 60
+    assert rows["request_key"].n_unique() == 30
+    assert manifest["rows_in"] == manifest["rows_out"] == 60
+    assert manifest["totals"]["completion_tokens"] == rows["completion_tokens"].sum()
+    assert manifest["totals"]["alarms"] == []
+    check_parts(tmp_path / "out")
+
+
+def test_the_same_twice_over_different_ways_is_byte_identical(serve, section, problems, tmp_path):
+    source = written(tmp_path / "p", problems(40))
+    run(source, tmp_path, section(serve(), concurrency=32), out="a")
+    faulty = serve(faults={"500": 0.2, "reset_during": 0.2}, per_request=2)
+    again = section(faulty, concurrency=3)
+    step.run(source, tmp_path / "b", again, store=tmp_path / "other", seed=0)
+    one, two = ((tmp_path / out / "part-00000.parquet").read_bytes() for out in "ab")
+    assert one == two
+
+
+def test_more_samples_and_problems_buy_only_the_difference(serve, section, problems, tmp_path):
+    server = serve()
+    run(written(tmp_path / "p", problems(10)), tmp_path, section(server))
+    assert server.get("stats")["asked"] == 20
+    run(written(tmp_path / "p", problems(10)), tmp_path, section(server, samples=3))
+    assert server.get("stats")["asked"] == 30
+    run(written(tmp_path / "p2", problems(12)), tmp_path, section(server, samples=3), out="renamed")
+    assert server.get("stats")["asked"] == 36
+    run(written(tmp_path / "p2", problems(12)), tmp_path, section(server, samples=3), out="renamed")
+    assert server.get("stats")["asked"] == server.get("stats")["identities"] == 36
+    run(written(tmp_path / "p", problems(10)), tmp_path, section(server, max_tokens=65))
+    assert server.get("stats")["asked"] == 56
+
+
+def test_failed_requests_are_dropped_with_their_reason_and_owed_again(
+    serve, section, problems, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("factory.sampling.schedule.TRIES", 2)
+    server = serve(faults={"bad_sse": 0.5}, per_request=1000)
+    source = written(tmp_path / "p", problems(12))
+    monkeypatch.setattr(step.Job, "_new_schedule", quick)
+    manifest = run(source, tmp_path, section(server))
+    failed = manifest["dropped"]["failed"]
+    assert 0 < failed < 24
+    dropped = read_dropped(tmp_path / "out")
+    assert dropped.height == failed
+    assert dropped["detail"].is_not_null().all()
+    assert read_parts(tmp_path / "out").height == 24 - failed
+    server.set()
+    manifest = run(source, tmp_path, section(server))
+    assert manifest["dropped"] == {}
+    assert manifest["rows_out"] == 24
+
+
+def quick(job):
+    from factory.sampling.limiter import AdaptiveLimit
+    from factory.sampling.schedule import Schedule
+
+    return Schedule(limit=AdaptiveLimit(fixed=8), tries=2, base_pause=0.01)
+
+
+def test_dollars_never_exceed_the_cap(serve, section, problems, tmp_path):
+    server = serve(tokens=[5, 60])
+    source = written(tmp_path / "p", problems(100))
+    capped = section(server, price=(1.0, 2.0), max_usd=0.004)
+    with pytest.raises(Stopped, match="budget spent"):
+        run(source, tmp_path, capped)
+    with ResponseStore(tmp_path / "store") as store:
+        spent, _ = store.spent(step.job_name(tmp_path / "out"))
+    assert 0.0036 < spent <= 0.004
+    before = server.get("stats")["asked"]
+    with pytest.raises(Stopped):
+        run(source, tmp_path, capped)
+    assert server.get("stats")["asked"] == before, "the cap holds over both attempts together"
+    manifest = run(source, tmp_path, section(server, price=(1.0, 2.0), max_usd=1.0))
+    assert manifest["rows_out"] == 200
+    assert manifest["totals"]["usd"] == pytest.approx(read_parts(tmp_path / "out")["usd"].sum())
+    assert server.get("stats")["asked"] == 200
+
+
+def test_tokens_never_exceed_the_cap(serve, section, problems, tmp_path):
+    server = serve(tokens=[5, 60])
+    with pytest.raises(Stopped, match="completion tokens"):
+        run(written(tmp_path / "p", problems(100)), tmp_path, section(server, max_tokens_total=3_000))
+    with ResponseStore(tmp_path / "store") as store:
+        _, spent = store.spent(step.job_name(tmp_path / "out"))
+    assert 2_900 < spent <= 3_000
+
+
+def test_a_cap_in_dollars_needs_prices(serve, section, problems, tmp_path):
+    with pytest.raises(UsageError, match="no price list"):
+        run(written(tmp_path / "p", problems(1)), tmp_path, section(serve(), max_usd=1.0))
+
+
+def test_a_reasoning_teacher_without_reasoning_stops_early(serve, section, problems, tmp_path):
+    server = serve(style="none")
+    with pytest.raises(Stopped, match="hold no reasoning"):
+        run(written(tmp_path / "p", problems(200)), tmp_path, section(server, teacher="qwen3"))
+    assert server.get("stats")["asked"] < 100
+
+
+def test_identical_siblings_and_a_changed_model_raise_alarms(serve, section, problems, tmp_path):
+    server = serve()
+    same = section(server, teacher="openai", api_key_env=None)
+    manifest = run(written(tmp_path / "p", problems(10)), tmp_path, same)
+    assert any("byte-identical" in alarm for alarm in manifest["totals"]["alarms"])
+    server.set(model="fake-r2")
+    manifest = run(
+        written(tmp_path / "p", problems(10)), tmp_path, section(server, teacher="openai", samples=3)
+    )
+    assert any("served model changed" in alarm for alarm in manifest["totals"]["alarms"])
+    assert manifest["totals"]["served_models"] == {"fake-r1": 20, "fake-r2": 10}
+
+
+def test_longer_answers_are_reported(serve, section, problems, tmp_path):
+    server = serve(tokens=[10, 20])
+    run(written(tmp_path / "p", problems(200)), tmp_path, section(server, samples=1, max_tokens=500))
+    server.set(tokens=[200, 300])
+    manifest = run(
+        written(tmp_path / "p2", problems(400)), tmp_path, section(server, samples=1, max_tokens=500)
+    )
+    assert any("lengths moved" in alarm for alarm in manifest["totals"]["alarms"])
+
+
+def test_larger_budgets_follow_upon_cut_answers(serve, section, problems, tmp_path):
+    server = serve(finish="length")
+    source = written(tmp_path / "p", problems(3))
+    manifest = run(source, tmp_path, section(server, truncation="larger", max_tokens=16))
+    assert server.get("stats")["asked"] == 6 * 3, "16, then 32, then 64, and no further"
+    rows = read_parts(tmp_path / "out")
+    assert set(rows["max_tokens"]) == {64}
+    assert set(rows["status"]) == {"cut_in_reasoning"}
+    assert manifest["rows_out"] == 6
+    run(source, tmp_path, section(server, truncation="keep", max_tokens=16), out="kept")
+    assert server.get("stats")["asked"] == 18
+    assert set(read_parts(tmp_path / "kept")["max_tokens"]) == {16}
+
+
+def procedural(**changes):
+    return GenerateSection(**{"teacher": "procedural", "samples": 4, "slip_rate": 0.5} | changes)
+
+
+def accepted_run(tmp_path, name, **changes):
+    source = ["procedural:all?count=40&seed=3"]
+    manifest, _ = step.run_files(
+        source, tmp_path / name, procedural(**changes), store=tmp_path / f"{name}-store", seed=0
+    )
+    return manifest
+
+
+def test_accept_stops_at_n_correct_and_unsolved_problems_come_first(tmp_path):
+    from factory.recipe.verify import VerifySection
+    from factory.verification import verify_responses
+
+    manifest = accepted_run(tmp_path, "a", accept=50)
+    rows = verify_responses(read_parts(tmp_path / "a"), VerifySection())
+    correct = rows.filter(pl.col("verdict") == "correct")
+    assert manifest["totals"]["accepted"] == correct.height
+    assert 50 <= correct.height <= 60
+    assert manifest["totals"]["candidates"] == rows.height < 160
+    counts = rows.group_by("problem_id").len().rows_by_key("problem_id", unique=True)
+    solved = set(correct["problem_id"])
+    assert max(counts[name] for name in solved) <= max(counts.values())
+    again = accepted_run(tmp_path, "b", accept=50)
+    assert again["output_digest"] == manifest["output_digest"]
+
+
+def test_accept_respects_the_most_candidates(tmp_path):
+    manifest = accepted_run(tmp_path, "a", accept=1_000, max_candidates=90)
+    assert manifest["totals"]["candidates"] == manifest["rows_out"] == 90
+    unlimited = accepted_run(tmp_path, "b", accept=1_000)
+    assert unlimited["rows_out"] == 160
+
+
+def factory(*arguments, **environment):
+    return subprocess.run(
+        [sys.executable, "-m", "factory.cli.main", *map(str, arguments)],
+        cwd=ROOT,
+        env={**os.environ, "FACTORY_PROGRESS": "off", **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+def test_the_verb_from_a_file_to_rows(serve, tmp_path):
+    server = serve(key="right")
+    lines = [json.dumps({"question": f"What is {i} + 1?", "gold": i + 1}) for i in range(5)]
+    (tmp_path / "p.jsonl").write_text("\n".join([*lines, "{broken"]))
+    command = ["generate", tmp_path / "p.jsonl", "--teacher", "deepseek-r1", "--base-url", server.url]
+    command += [
+        "--out",
+        tmp_path / "out",
+        "--samples",
+        "2",
+        "--problem-field",
+        "question",
+        "--answer-field",
+        "gold",
+    ]
+    command += ["--api-key-env", "MY_KEY", "--max-tokens", "99", "--max-usd", "5"]
+    done = factory(*command, MY_KEY="right")
+    assert done.returncode == 0, done.stderr
+    rows = read_parts(tmp_path / "out")
+    assert rows.height == 10
+    assert rows["answer"].to_list() == [str(i + 1) for i in range(5) for _ in (0, 1)]
+    assert read_dropped(tmp_path / "out").height == 1
+    assert rows["usd"].sum() > 0
+    again = factory(*command, MY_KEY="right")
+    assert "nothing has changed" in again.stdout
+    assert server.get("stats")["asked"] == 10
+    status = json.loads(factory("status", tmp_path / "out", "--json").stdout)
+    assert status["steps"][0]["rows_out"] == 10
+    assert status["stores"][0]["responses"][0]["responses"] == 10
+    for path in tmp_path.rglob("*"):
+        assert path.is_dir() or b"right" not in path.read_bytes().replace(b"byteright", b"")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "line"),
+    [
+        (["--teacher", "deepseek-r1"], 2, "DEEPSEEK_API_KEY is not set"),
+        (["--teacher", "nobody"], 2, "no teacher called nobody"),
+        (["--teacher", "vllm"], 2, "needs a model"),
+        (["--teacher", "transformers"], 2, "needs a checkpoint"),
+        (["--teacher", "vllm", "--model", "m", "--base-url", "localhost"], 2, "is not an endpoint"),
+        (["--teacher", "vllm", "--model", "m", "--base-url", "http://127.0.0.1:9"], 1, "cannot reach"),
+        (["--teacher", "procedural", "--prompt", "no slot"], 2, "no {problem}"),
+        (["--teacher", "procedural", "--truncation", "maybe"], 2, "--truncation"),
+        (["--teacher", "procedural", "--concurrency", "many"], 2, "--concurrency"),
+        (["--teacher", "procedural", "--price", "1"], 2, "--price"),
+    ],
+)
+def test_mistakes_are_one_line(tmp_path, arguments, code, line):
+    (tmp_path / "p.jsonl").write_text('{"problem": "1 + 1?"}')
+    done = factory("generate", tmp_path / "p.jsonl", "--out", tmp_path / "o", *arguments, DEEPSEEK_API_KEY="")
+    assert done.returncode == code, done.stderr
+    assert line in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert "Traceback" not in done.stderr
+
+
+def test_a_dry_run_asks_nothing_and_needs_no_key(serve, tmp_path):
+    (tmp_path / "p.jsonl").write_text('{"problem": "1 + 1?"}')
+    done = factory(
+        "generate", tmp_path / "p.jsonl", "--out", tmp_path / "o", "--dry-run", DEEPSEEK_API_KEY=""
+    )
+    assert done.returncode == 0, done.stderr
+    assert "1 problems x 8 samples = 8 responses" in done.stdout
+    assert "1 + 1?" in done.stdout
+    assert "at the very most $0.57" in done.stdout
+    assert not (tmp_path / "o").exists()
+
+
+def test_the_estimate_holds_and_its_pilot_is_not_wasted(serve, tmp_path):
+    server = serve(tokens=[20, 60], text="The answer is \\boxed{2}.")
+    (tmp_path / "p.jsonl").write_text(
+        "\n".join(json.dumps({"problem": f"{i} + 1 = ?", "answer": 2 if i % 2 else 3}) for i in range(200))
+    )
+    common = [
+        tmp_path / "p.jsonl",
+        "--teacher",
+        "vllm",
+        "--model",
+        "m",
+        "--base-url",
+        server.url,
+        "--price",
+        "1,2",
+    ]
+    common += ["--out", tmp_path / "out", "--samples", "3", "--max-tokens", "100"]
+    done = factory("estimate", *common, "--pilot", "30")
+    assert done.returncode == 0, done.stderr
+    assert server.get("stats")["asked"] == 30
+    told = json.loads((tmp_path / "out" / "_estimate.json").read_text())
+    assert told["requests"] == 600
+    done = factory("generate", *common)
+    assert done.returncode == 0, done.stderr
+    assert server.get("stats")["asked"] == 600
+    totals = json.loads((tmp_path / "out" / "_manifest.json").read_text())["totals"]
+    for name in ("usd", "completion_tokens"):
+        assert told[name]["low"] <= totals[name] <= told[name]["high"]
+    assert told["accepted"]["low"] <= 300 <= told["accepted"]["high"]
+    assert "estimate of usd: told" in done.stdout
+
+
+def test_teachers_shows_presets_and_no_keys():
+    done = factory("teachers", DEEPSEEK_API_KEY="sk-secret", COLUMNS="160")
+    assert "deepseek-r1" in done.stdout
+    assert "DEEPSEEK_API_KEY" in done.stdout
+    assert "sk-secret" not in done.stdout
+    assert "https://api.deepseek.com" in factory("teachers", "deepseek-r1").stdout
+    assert factory("teachers", "nobody").returncode == 2
