@@ -76,7 +76,7 @@ def test_partial_text_is_kept_when_every_try_breaks(serve, problems, tmp_path):
     server = serve(faults={"reset_during": 1.0}, per_request=99)
     rows = ask(server, problems(1), tmp_path / "s", samples=1, schedule=quick(tries=3))
     assert rows["status"].to_list() == ["failed"]
-    assert "let us check" in rows["reasoning"][0]
+    assert " let" in rows["reasoning"][0]
     assert rows["error"][0]
     assert server.get("stats")["asked"] == 3
     server.set(faults={})
@@ -136,7 +136,7 @@ def test_a_cut_answer_is_not_asked_for_again_at_the_same_budget(serve, problems,
 
 
 def test_a_loop_is_cut_short_and_kept(serve, problems, tmp_path):
-    server = serve(tokens=60_000, rate=20_000, chunk=200)
+    server = serve(tokens=60_000, rate=20_000, chunk=200, loop=True)
     rows = ask(
         server, problems(1), tmp_path / "s", samples=1, params=SamplingParams(max_tokens=60_000, seed=1)
     )

@@ -18,6 +18,7 @@ Settings (all optional):
     finish      finish_reason
     model       served model name
     usage       false leaves the usage out
+    loop        the reasoning repeats itself
     seed        of the faults
 
 GET /stats gives counts; GET /log the identities in the order of their completion; POST /settings changes settings.
@@ -48,6 +49,7 @@ DEFAULTS = {
     "finish": "stop",
     "model": "fake-r1",
     "usage": True,
+    "loop": False,
     "seed": 0,
     "retry_after": 0.05,
 }
@@ -418,7 +420,8 @@ def answer(request: dict, identity: str, settings: dict, *, huge: bool = False) 
         count = 20
     content = settings["text"] or f"The answer is \\boxed{{{mark % 100}}}."
     word = ("\u6570\u5b66\U0001f600 " * 60_000) if huge else None
-    thought = [word or f"{WORDS[i % len(WORDS)]} " for i in range(count)]
+    number = "" if settings["loop"] else mark % 1000
+    thought = [word or f"{WORDS[i % len(WORDS)]}{number and number + i} " for i in range(count)]
     thought[0] = f"{hashlib.md5(identity.encode()).hexdigest()} "
     style = settings["style"]
     cut = settings["finish"] == "length"
