@@ -1,10 +1,48 @@
-"""Procedural families: seedable problems with exact answers and worked solutions."""
+"""Procedural families: seedable problems with exact answers and worked solutions. `docs/families.md` shows each."""
 
+from factory.sources.families.advanced import CALCULUS, DETERMINANT, PERMUTATION_ORDER
 from factory.sources.families.chains import ASSIGNMENTS, MODULAR_CHAIN
+from factory.sources.families.counting import COUNTING
+from factory.sources.families.divisors import CONGRUENCES, GCD_LCM, POWER_MOD, UNIT_ORDER
+from factory.sources.families.equations import LINEAR_EQUATION, LINEAR_SYSTEM, QUADRATIC
 from factory.sources.families.family import Family, Options, Params, Style
+from factory.sources.families.geometry import GEOMETRY
+from factory.sources.families.probability import PROBABILITY, WAITING_TIME
+from factory.sources.families.quantities import ELAPSED_TIME, QUANTITY_GRAPH
+from factory.sources.families.ratios import FRACTIONS, PERCENT_CHANGE
 from factory.sources.families.scratch import Scratch
+from factory.sources.families.search import COUNTDOWN, SUBSET_SUM
+from factory.sources.families.sequences import BASE_CONVERSION, SEQUENCE
 
-FAMILIES: dict[str, Family] = {family.name: family for family in (MODULAR_CHAIN, ASSIGNMENTS)}
+FAMILIES: dict[str, Family] = {
+    family.name: family
+    for family in (
+        MODULAR_CHAIN,
+        ASSIGNMENTS,
+        QUANTITY_GRAPH,
+        ELAPSED_TIME,
+        FRACTIONS,
+        PERCENT_CHANGE,
+        LINEAR_EQUATION,
+        LINEAR_SYSTEM,
+        QUADRATIC,
+        SEQUENCE,
+        GCD_LCM,
+        BASE_CONVERSION,
+        CONGRUENCES,
+        POWER_MOD,
+        COUNTING,
+        PROBABILITY,
+        GEOMETRY,
+        COUNTDOWN,
+        SUBSET_SUM,
+        CALCULUS,
+        DETERMINANT,
+        PERMUTATION_ORDER,
+        UNIT_ORDER,
+        WAITING_TIME,
+    )
+}
 """Every family by its name."""
 
 __all__ = ["FAMILIES", "Family", "Options", "Params", "Scratch", "Style"]

@@ -114,7 +114,7 @@ class Scratch:
 
 
 def misread(rng: random.Random, value: Value, within: int | None = None) -> Value:
-    """A wrong value of the kind that people write down: off by a little, a digit changed, a sign lost."""
+    """A wrong value of the kind that people write down: off by a little, digits swapped, a sign lost; 0 only for 0."""
     if within is not None:
         return type(value)((int(value) + rng.randrange(1, within)) % within) if within > 1 else value
     if isinstance(value, Fraction) and value.denominator != 1:
@@ -124,10 +124,10 @@ def misread(rng: random.Random, value: Value, within: int | None = None) -> Valu
     choices = [whole + d for d in (-2, -1, 1, 2)]
     if abs(whole) >= 10:
         choices += [whole + 10, whole - 10, _swap_digits(whole)]
+    wrong = [choice for choice in choices if choice != whole and (choice * whole > 0 or whole == 0)]
     if whole < 0:
-        choices.append(-whole)
-    wrong = [choice for choice in choices if choice != whole and (choice > 0) == (whole > 0)]
-    return type(value)(rng.choice(wrong or [whole + 1]))
+        wrong.append(-whole)
+    return type(value)(rng.choice(wrong))
 
 
 def show(value: int | Fraction) -> str:
