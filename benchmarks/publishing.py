@@ -168,10 +168,10 @@ def main() -> None:
             )
         small = Path(scratch) / f"in-{min(arguments.megabytes)}"
         new = {
-            name: change(small, Path(scratch), cdc)
+            name: change(small, Path(scratch), content_defined=cdc)
             for name, cdc in (("content_defined", True), ("fixed", False))
         }
-    print(json.dumps({"export": results, "new_bytes_after_1_percent_inserted": new}, indent=2))
+    print(json.dumps({"export": results, "share_of_bytes_new_after_a_change": new}, indent=2))
 
 
 if __name__ == "__main__":

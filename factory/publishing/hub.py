@@ -7,6 +7,7 @@ broken upload leaves the repository as it was, and what has arrived is not sent 
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+import factory
 from factory.errors import FactoryError, Stopped, UsageError
 from factory.progress import watch
 from factory.publishing.croissant import SCHEMAS
@@ -72,13 +74,15 @@ def open_hub(endpoint: str | None = None) -> Any:
     Raises:
         UsageError: `huggingface_hub` is not installed.
     """
+    # The client reports every transfer to its maker unless told not to, and reads this when it is imported.
+    os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
     try:
         from huggingface_hub import HfApi
         from huggingface_hub.utils import disable_progress_bars
     except ImportError:
         raise UsageError("publishing needs huggingface_hub", do="pip install 'cot-factory[hub]'") from None
     disable_progress_bars()
-    return HfApi(endpoint=endpoint, library_name="cot-factory")
+    return HfApi(endpoint=endpoint, library_name="cot-factory", library_version=factory.__version__)
 
 
 def read_repository(api: Any, repo: str) -> Repository:
@@ -191,7 +195,7 @@ def _blob_id(path: Path) -> str:
 def _understood(repo: str) -> Iterator[None]:
     """Turn what the client raises into what the user can do."""
     from httpx2 import HTTPError
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, OfflineModeIsEnabled
 
     again = "run the same command again; what has arrived is not sent again"
     try:
@@ -202,6 +206,8 @@ def _understood(repo: str) -> Iterator[None]:
         raise UsageError(
             f"{repo} is no repository name: {_first_line(error)}", do="give OWNER/NAME"
         ) from error
+    except OfflineModeIsEnabled as error:
+        raise UsageError("the Hub's client is in offline mode", do="unset HF_HUB_OFFLINE") from error
     except HfHubHTTPError as error:
         status = error.response.status_code if error.response is not None else None
         if status in (401, 403, 404):

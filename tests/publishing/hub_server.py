@@ -1,5 +1,8 @@
 """The Hub's API for data sets on loopback, as far as the real client uses it: create, preupload, LFS, commit, tag, read.
 
+Large files come through LFS, or through Xet's chunk store when the client has it switched on: its chunks are counted
+and thrown away, and a file counts as arrived when its metadata (which hold its SHA-256) do.
+
 It keeps git's promises: a commit is all or nothing, a stale parent is refused, an LFS file must have arrived before
 it is committed. Faults are asked for by the tests.
 """
@@ -11,6 +14,7 @@ import hashlib
 import json
 import re
 import threading
+import time
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -34,7 +38,7 @@ class Repo:
         return next((commit for commit in self.commits if commit[0] == wanted), None)
 
     def commit(self, files: dict[str, tuple[bytes, bool]]) -> str:
-        names = [[path, hashlib.sha256(content).hexdigest()] for path, (content, _) in sorted(files.items())]
+        names = [[path, sha_and_size(content)[0]] for path, (content, _) in sorted(files.items())]
         oid = hashlib.sha1(json.dumps([len(self.commits), names]).encode()).hexdigest()
         self.commits.append((oid, files))
         return oid
@@ -48,6 +52,8 @@ class HubServer:
         self.repos: dict[str, Repo] = {}
         self.objects: dict[str, bytes] = {}
         self.parts: dict[tuple[str, int], bytes] = {}
+        self.xet_files = b""
+        self.xet_bytes = 0
         self.log: list[str] = []
         self.put_bytes = 0
         self.break_puts_after: int | None = None
@@ -70,6 +76,15 @@ class HubServer:
 
     def count(self, verb: str) -> int:
         return sum(line.startswith(verb) for line in self.log)
+
+
+class Chunked(bytes):
+    """Stands for a file whose content went to the chunk store: it has a SHA-256 and a size, and no bytes here."""
+
+    def __new__(cls, oid: str, size: int) -> Chunked:
+        made = super().__new__(cls)
+        made.oid, made.size = oid, size
+        return made
 
 
 class Fault(Exception):
@@ -144,6 +159,12 @@ def _handler(hub: HubServer) -> type[BaseHTTPRequestHandler]:
     return Handler
 
 
+def sha_and_size(content: bytes) -> tuple[str, int]:
+    if isinstance(content, Chunked):
+        return content.oid, content.size
+    return hashlib.sha256(content).hexdigest(), len(content)
+
+
 def git_id(content: bytes) -> str:
     return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
 
@@ -179,14 +200,10 @@ def info(request, hub: HubServer, repo: str, revision: str = "main") -> None:
 def _entry(path: str, content: bytes, lfs: bool) -> dict:
     entry = {"type": "file", "path": path, "size": len(content), "oid": git_id(content)}
     if lfs:
-        sha = hashlib.sha256(content).hexdigest()
-        pointer = (
-            f"version https://git-lfs.github.com/spec/v1\noid sha256:{sha}\nsize {len(content)}\n".encode()
-        )
-        entry |= {
-            "oid": git_id(pointer),
-            "lfs": {"oid": sha, "size": len(content), "pointerSize": len(pointer)},
-        }
+        sha, size = sha_and_size(content)
+        pointer = f"version https://git-lfs.github.com/spec/v1\noid sha256:{sha}\nsize {size}\n".encode()
+        about = {"oid": sha, "size": size, "pointerSize": len(pointer)}
+        entry |= {"oid": git_id(pointer), "size": size, "lfs": about}
     return entry
 
 
@@ -252,9 +269,7 @@ def preupload(request, hub: HubServer, repo: str, revision: str) -> None:
     for file in json.loads(request.body())["files"]:
         mode = "lfs" if file["path"].endswith(".parquet") else "regular"
         there = current.get(file["path"])
-        oid = (
-            None if there is None else hashlib.sha256(there[0]).hexdigest() if there[1] else git_id(there[0])
-        )
+        oid = None if there is None else sha_and_size(there[0])[0] if there[1] else git_id(there[0])
         answer.append({"path": file["path"], "uploadMode": mode, "shouldIgnore": False, "oid": oid})
     request.reply(200, {"files": answer})
 
@@ -338,10 +353,13 @@ def commit(request, hub: HubServer, repo: str, revision: str) -> None:
         if line["key"] == "file":
             files[value["path"]] = (base64.b64decode(value["content"]), False)
         elif line["key"] == "lfsFile":
-            if value["oid"] not in hub.objects:
+            if value["oid"] not in hub.objects and not _came_by_xet(hub, value["oid"]):
                 request.reply(400, {"error": f"LFS object {value['oid']} does not exist"})
                 return
-            files[value["path"]] = (hub.objects[value["oid"]], True)
+            files[value["path"]] = (
+                hub.objects.get(value["oid"]) or Chunked(value["oid"], value["size"]),
+                True,
+            )
         elif line["key"] == "deletedFile" and files.pop(value["path"], None) is None:
             request.reply(
                 404, {"error": "A file with this name doesn't exist"}, {"X-Error-Code": "EntryNotFound"}
@@ -350,6 +368,37 @@ def commit(request, hub: HubServer, repo: str, revision: str) -> None:
     new = found.commit(files)
     answer = {"success": True, "commitOid": new, "commitUrl": f"{hub.url}/datasets/{repo}/commit/{new}"}
     request.reply(200, answer | {"hookOutput": "", "pullRequestUrl": None})
+
+
+def _came_by_xet(hub: HubServer, oid: str) -> bool:
+    """Xet writes a hash as four little-endian words."""
+    digest = bytes.fromhex(oid)
+    return b"".join(digest[i : i + 8][::-1] for i in range(0, 32, 8)) in hub.xet_files
+
+
+def xet_token(request, hub: HubServer, repo: str, revision: str) -> None:
+    if request.repo(repo, write=True) is not None:
+        request.reply(200, {"accessToken": "xet", "exp": int(time.time()) + 3600, "casUrl": f"{hub.url}/cas"})
+
+
+def xorb(request, hub: HubServer, name: str) -> None:
+    content = request.body()
+    if hub.break_puts_after is not None and hub.xet_bytes + len(content) > hub.break_puts_after:
+        request.reply(400, {"error": "no room"})
+        return
+    hub.xet_bytes += len(content)
+    request.reply(200, {"was_inserted": True})
+
+
+def xet_shard(request, hub: HubServer) -> None:
+    hub.xet_files += request.body()
+    request.reply(200, {"result": 1})
+
+
+def no_such(request, hub: HubServer, rest: str) -> None:
+    """Deduplication against others' chunks, upload grants, the newer shard API: the client goes on without."""
+    request.body()
+    request.reply(404, {"error": "not here"})
 
 
 def tag(request, hub: HubServer, repo: str, revision: str) -> None:
@@ -403,5 +452,9 @@ ROUTES = [
     ({"PUT"}, r"/lfs/(?P<oid>[0-9a-f]{64})/(?P<number>\d+)", put_part),
     ({"POST"}, r"/lfs/(?P<oid>[0-9a-f]{64})/complete", complete),
     ({"POST"}, r"/lfs/(?P<oid>[0-9a-f]{64})/verify", verify),
+    ({"GET"}, rf"/api/datasets/{_REPO}/xet-write-token/(?P<revision>[^/]+)", xet_token),
+    ({"POST"}, r"/cas/v1/xorbs/(?P<name>.+)", xorb),
+    ({"POST"}, r"/cas/v1/shards", xet_shard),
+    ({"GET", "HEAD", "POST"}, r"/cas/(?P<rest>.*)", no_such),
     ({"GET", "HEAD"}, rf"/datasets/{_REPO}/resolve/(?P<revision>[^/]+)/(?P<path>.+)", resolve),
 ]

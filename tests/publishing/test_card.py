@@ -6,7 +6,6 @@ import json
 import re
 from pathlib import Path
 
-import duckdb
 import polars as pl
 import pytest
 import yaml
@@ -21,6 +20,8 @@ from factory.steps import export
 from factory.store.atomic import read_json, write_json
 from factory.store.parts import MANIFEST
 from schemas import COMPLETION
+
+duckdb = pytest.importorskip("duckdb")
 
 
 def header(card: str) -> dict:

@@ -7,7 +7,6 @@ import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
-import duckdb
 import polars as pl
 import pyarrow.parquet as pq
 import pytest
@@ -18,6 +17,8 @@ from factory.steps import export
 from factory.store.atomic import read_json
 from factory.store.parts import MANIFEST, check_parts
 from schemas import COMPLETION, PREFERENCE, RL_PROMPT
+
+duckdb = pytest.importorskip("duckdb")
 
 
 def names(folder: Path) -> list[str]:

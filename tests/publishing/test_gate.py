@@ -254,10 +254,12 @@ def test_a_benchmark_row_among_the_dropped_is_refused(
     from schemas import LABELLED
 
     real = gate.benchmark_rows
-    monkeypatch.setattr(gate, "benchmark_rows", lambda shards, identifier: real(shards, identifier, [str(exam)]))
+    monkeypatch.setattr(
+        gate, "benchmark_rows", lambda shards, identifier: real(shards, identifier, [str(exam)])
+    )
     row = {"step": "label", "row_id": "r-9", "problem_id": "p-000000", "reason": "repetitive"}
     with StepWriter(RunLayout(run).labelled, "label", LABELLED) as writer:
         writer.drop(pl.DataFrame([row | {"row": json.dumps({"problem": EXAM})}]))
         writer.finish(rows_in=1)
-    with pytest.raises(Refused, match="dropped/.*row r-9 repeats a benchmark problem"):
+    with pytest.raises(Refused, match=r"dropped/.*row r-9 repeats a benchmark problem"):
         check_files(build_release(run).paths)

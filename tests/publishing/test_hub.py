@@ -29,6 +29,7 @@ REPO = "me/farm"
 @pytest.fixture
 def hub(monkeypatch: pytest.MonkeyPatch) -> HubServer:
     monkeypatch.setenv("HF_TOKEN", TOKEN)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_XET", True)
     monkeypatch.setattr("huggingface_hub.utils._http.time.sleep", lambda _: None)
     with HubServer(TOKEN) as server:
@@ -188,7 +189,16 @@ def test_bad_repository_name_is_a_usage_error(hub: HubServer, release: Release) 
         publish(open_hub(hub.url), "not/a/name", release)
 
 
+def test_offline_mode_is_a_usage_error(
+    hub: HubServer, release: Release, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(UsageError, match="unset HF_HUB_OFFLINE"):
+        send(hub, release)
+
+
 def test_nobody_there_is_stopped(release: Release, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
     monkeypatch.setattr("huggingface_hub.utils._http.time.sleep", lambda _: None)
     with pytest.raises(Stopped, match="run the same command again"):
         publish(open_hub("http://127.0.0.1:9"), REPO, release)
@@ -206,7 +216,12 @@ def test_the_real_datasets_library_loads_every_set_from_the_hub(
         f"rows['default'] = datasets.load_dataset({REPO!r}, split='train').num_rows\n"
         "print(json.dumps(rows))\n"
     )
-    home = {"HF_HOME": str(tmp_path / "home"), "HF_ENDPOINT": hub.url, "HF_HUB_DISABLE_XET": "1"}
+    home = {
+        "HF_HOME": str(tmp_path / "home"),
+        "HF_ENDPOINT": hub.url,
+        "HF_HUB_DISABLE_XET": "1",
+        "HF_HUB_OFFLINE": "0",
+    }
     done = subprocess.run(
         [sys.executable, "-c", code],
         env=os.environ | home,
@@ -221,3 +236,38 @@ def test_the_real_datasets_library_loads_every_set_from_the_hub(
     for name in ("midtrain", "sft", "preference", "rl", "rollouts", "dropped"):
         counted[name] = pl.read_parquet(release.folder / name / "*.parquet").height
     assert rows == counted | {"default": counted["sft"]}
+
+
+@pytest.fixture
+def xet(hub: HubServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> HubServer:
+    """The same Hub, to clients that have Xet switched on as it is by default."""
+    pytest.importorskip("hf_xet")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_XET", False)
+    monkeypatch.setenv("HF_XET_CACHE", str(tmp_path / "xet"))
+    return hub
+
+
+def test_xet_carries_the_shards_and_nothing_is_reported_to_anybody(xet: HubServer, release: Release) -> None:
+    done = send(xet, release)
+    there = read_repository(open_hub(xet.url), REPO)
+    shards = {name: file for name, file in release.files.items() if name.endswith(".parquet")}
+    assert {n: there.files[n].sha256 for n in shards} == {n: f.sha256 for n, f in shards.items()}
+    assert there.tags == {done.tag: done.commit}
+    assert xet.count("PUT") == 0
+    assert 0 < xet.xet_bytes <= sum(file.bytes for file in shards.values()) + 10_000
+    assert xet.count("POST /cas/v1/shards") > 0
+    assert not any("telemetry" in line for line in xet.log)
+    again = send(xet, release)
+    assert again.sent == 0
+
+
+def test_a_broken_xet_upload_shows_nothing_and_is_resumed(xet: HubServer, release: Release) -> None:
+    xet.break_puts_after = 15_000
+    with pytest.raises(Stopped, match="run the same command again"):
+        send(xet, release)
+    assert set(xet.files(REPO)) == {".gitattributes"}
+    xet.break_puts_after = None
+    done = send(xet, release)
+    there = read_repository(open_hub(xet.url), REPO)
+    assert set(there.files) == {*release.paths, ".gitattributes"}
+    assert done.sent == len(release.files)

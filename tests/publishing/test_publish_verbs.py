@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from hub_server import HubServer
 
+from factory.decontamination.load import shipped
 from factory.layout import RunLayout
 from schemas import TABLES
 
@@ -19,7 +20,11 @@ TOKEN = "hf_" + "w" * 34
 
 def factory(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "factory.cli.main", *map(str, arguments)]
-    env = os.environ | {"FACTORY_PROGRESS": "off", "COLUMNS": "200", "HF_HUB_DISABLE_XET": "1"} | environment
+    env = (
+        os.environ
+        | {"FACTORY_PROGRESS": "off", "COLUMNS": "200", "HF_HUB_DISABLE_XET": "1", "HF_HUB_OFFLINE": "0"}
+        | environment
+    )
     return subprocess.run(command, capture_output=True, text=True, env=env, timeout=120, check=False)
 
 
@@ -43,6 +48,8 @@ def test_card_of_no_run_is_wrong_usage(tmp_path: Path) -> None:
 
 def test_publish_looks_sends_and_does_nothing_the_second_time(run: Path) -> None:
     pytest.importorskip("huggingface_hub")
+    if not shipped():
+        pytest.skip("this installation has no benchmark index, and nothing is published without one")
     with HubServer(TOKEN) as hub:
         env = {"HF_ENDPOINT": hub.url, "HF_TOKEN": TOKEN}
         look = factory("publish", "me/farm", "--run", run, "--dry-run", **env)
@@ -77,6 +84,16 @@ def test_publish_refuses_before_it_connects(run: Path) -> None:
     assert done.returncode == 1
     assert "train-00000-of-00001.parquet is corrupt" in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def test_publish_without_a_benchmark_index_is_refused(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from factory.errors import FactoryError
+    from factory.publishing.gate import check_files
+    from factory.publishing.release import build_release
+
+    monkeypatch.setattr("factory.decontamination.load.shipped", dict)
+    with pytest.raises(FactoryError, match="no benchmark index is installed, so nothing can be published"):
+        check_files(build_release(run).paths)
 
 
 def test_schema_prints_every_table() -> None:
