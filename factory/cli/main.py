@@ -15,7 +15,7 @@ from pathlib import Path
 
 import typer
 
-from factory.errors import FactoryError
+from factory.errors import FactoryError, Stopped
 
 VERBS = (
     "run",
@@ -41,6 +41,9 @@ VERBS = (
 """Every verb is a module `factory/cli/VERB.py` with a function `command` (`eval` lives in `evaluate.py`)."""
 
 MODULES = {"eval": "evaluate"}
+
+INTERRUPTED = 130
+"""What typer exits with on Ctrl-C; ours is 3, resumable."""
 
 LISTS = ("--against", "--benchmark")
 """Options that take several values in a row: `--against A B C`."""
@@ -105,8 +108,11 @@ def main() -> None:
         _say(str(error))
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
-        _say("stopped - run the same command again to go on")
-        sys.exit(3)
+        _stopped()
+    except SystemExit as ending:
+        if ending.code == INTERRUPTED:
+            _stopped()
+        raise
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
@@ -119,6 +125,11 @@ def main() -> None:
             f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no message'} - details in {path}"
         )
         sys.exit(1)
+
+
+def _stopped() -> None:
+    _say("stopped - run the same command again to go on")
+    sys.exit(Stopped.exit_code)
 
 
 def _arguments() -> list[str]:
