@@ -19,7 +19,7 @@ from factory.layout import DATASETS, RunLayout
 from factory.publishing.facts import Answer, answer
 from factory.publishing.licences import hub_licence, teacher_terms
 from factory.publishing.markdown import cell, fence_for, number, table
-from factory.publishing.tables import Tables, manifests, run_tables
+from factory.publishing.tables import Tables, run_tables, unfinished
 from factory.recipe import Recipe, load_recipe
 
 USES = {
@@ -73,7 +73,7 @@ def render_card(run: Path, *, repo: str | None = None, notes: str = "", extra: t
         answer=lambda name: _section(answers.get(name)),
         facts=[found.fact for found in answers.values()],
         terms=[(model, teacher_terms(model)) for model in _models(answers, recipe)],
-        limits=_limits(recipe, tables, answers),
+        limits=_limits(recipe, tables, answers, unfinished(run)),
         queries_note=_QUERIES,
         version=factory.__version__,
     )
@@ -176,11 +176,13 @@ def _models(answers: dict[str, Answer], recipe: Recipe) -> list[str]:
     return sorted(set(models))
 
 
-def _limits(recipe: Recipe, tables: Tables, answers: dict[str, Answer]) -> list[str]:
+def _limits(recipe: Recipe, tables: Tables, answers: dict[str, Answer], missing: list[str]) -> list[str]:
     limits = [
         "Rules decide whether an answer is right; they look at the final answer, never at the reasoning that "
         "leads to it. A right answer can follow from wrong reasoning.",
     ]
+    if missing:
+        limits.append(f"The run had not finished when this card was made; left out: {', '.join(missing)}.")
     if recipe.verify.judge is None:
         limits.append("No judge looked again at what the rules rejected, so some right answers are missing.")
     if recipe.verify.majority:
@@ -206,8 +208,3 @@ def _repo_of(card: str) -> str | None:
 def _extra_of(card: str) -> tuple[str, ...]:
     header = card.split("---\n")[1] if card.startswith("---\n") else ""
     return tuple(name for name in ("rollouts", "dropped") if f"config_name: {name}\n" in header)
-
-
-def step_manifest(run: Path, step: str) -> dict[str, Any] | None:
-    """The manifest of the first step of that name, or None."""
-    return next((manifest for _, manifest in manifests(run) if manifest["step"] == step), None)

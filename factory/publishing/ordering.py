@@ -29,6 +29,7 @@ def sorted_rows(paths: list[Path], key: tuple[str, ...], scratch: Path) -> Itera
     if not key:
         yield from _batches(paths)
         return
+    shutil.rmtree(scratch, ignore_errors=True)
     size = sum(_uncompressed(path) for path in paths)
     ranges = size // RANGE_BYTES + 1
     if ranges == 1:

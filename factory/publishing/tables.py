@@ -25,7 +25,7 @@ import polars as pl
 
 from factory.layout import DATASETS, STAGES, RunLayout
 from factory.store.atomic import read_json
-from factory.store.parts import MANIFEST, part_paths
+from factory.store.parts import MANIFEST, check_parts, part_paths
 
 MAX_ITEMS = 60
 """Longer lists in a manifest are not spread into `totals`; their length is."""
@@ -63,25 +63,43 @@ Tables = dict[str, pl.LazyFrame]
 
 
 def run_tables(run: Path) -> Tables:
-    """The tables of a run that are there; steps that have not run have no table.
+    """The tables of a run that are whole; steps that have not run or not finished have no table.
 
     Raises:
+        FactoryError: a part is missing or its bytes differ from the manifest's checksum; names it.
         UsageError: a manifest is not valid JSON.
     """
+    tables: Tables = {}
+    for name, folder in _folders(run).items():
+        if not (folder / MANIFEST).exists():
+            continue
+        check_parts(folder)
+        if paths := part_paths(folder) or shard_paths(folder):
+            tables[name] = pl.scan_parquet(paths, missing_columns="insert", extra_columns="ignore")
     at = RunLayout(run)
-    folders = {
+    return tables | _books(run) | {"evaluation": _evaluation(at), "verifier_errors": _verifier_errors()}
+
+
+def unfinished(run: Path) -> list[str]:
+    """Tables whose rows are there but whose step did not finish."""
+    return [
+        name
+        for name, folder in _folders(run).items()
+        if (part_paths(folder) or shard_paths(folder)) and not (folder / MANIFEST).exists()
+    ]
+
+
+def _folders(run: Path) -> dict[str, Path]:
+    at = RunLayout(run)
+    return {
         "problems": at.problems,
         "clean_problems": at.clean_problems,
         "verdicts": at.verdicts,
         "labelled": at.labelled,
         "difficulty": at.difficulty,
         "rollouts": at.rollouts,
+        **{name: at.dataset(name) for name in DATASETS},
     }
-    tables = {name: _scan(part_paths(folder)) for name, folder in folders.items() if part_paths(folder)}
-    for name in DATASETS:
-        if shards := shard_paths(at.dataset(name)):
-            tables[name] = _scan(shards)
-    return tables | _books(run) | {"evaluation": _evaluation(at), "verifier_errors": _verifier_errors()}
 
 
 def shard_paths(folder: Path) -> list[Path]:
@@ -165,7 +183,3 @@ def _verifier_errors() -> pl.LazyFrame:
     path = resources.files("data_cards").joinpath("verifier_errors.json")
     rows = json.loads(path.read_text("utf-8"))["rows"] if path.is_file() else []
     return pl.LazyFrame(rows, schema=ERRORS)
-
-
-def _scan(paths: list[Path]) -> pl.LazyFrame:
-    return pl.scan_parquet(paths, missing_columns="insert", extra_columns="ignore")

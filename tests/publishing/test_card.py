@@ -130,8 +130,11 @@ def test_absent_card_recipe_and_sets_are_usage_errors(run: Path, tmp_path: Path)
         check_card(run, run / "README.md")
     with pytest.raises(UsageError, match=r"holds no recipe\.yaml"):
         render_card(tmp_path)
-    for shard in run.glob("datasets/*/*.parquet"):
-        shard.unlink()
+    next(RunLayout(run).dataset("sft").glob("*.parquet")).unlink()
+    with pytest.raises(FactoryError, match=r"sft/train-00000-of-00001\.parquet is missing"):
+        render_card(run)
+    for path in run.glob("datasets/*/*"):
+        path.unlink()
     with pytest.raises(UsageError, match="no finished training set"):
         render_card(run)
 
@@ -224,3 +227,20 @@ def test_evaluation_summaries_are_shown(run: Path) -> None:
     path.parent.mkdir(parents=True)
     path.write_text(json.dumps({"benchmarks": figures}))
     assert r"| held\_out | sft | pass\_at\_1 | 0.71 |" in render_card(run)
+
+
+def test_an_unfinished_step_is_left_out_and_named(run: Path) -> None:
+    (RunLayout(run).difficulty / MANIFEST).unlink()
+    (RunLayout(run).dataset("rl") / MANIFEST).unlink()
+    card = render_card(run)
+    assert "Pass rate of the student" not in card
+    assert "| `rl` |" not in card
+    assert "config_name: rl\n" not in card
+    assert "had not finished when this card was made; left out: difficulty, rl." in card
+
+
+def test_a_corrupt_part_is_named_and_no_card_is_made(run: Path) -> None:
+    part = RunLayout(run).verdicts / "part-00000.parquet"
+    part.write_bytes(part.read_bytes()[:-200])
+    with pytest.raises(FactoryError, match=r"verdicts/teacher/part-00000\.parquet is corrupt"):
+        render_card(run)
