@@ -50,7 +50,15 @@ def command(
     max_candidates: int | None = typer.Option(
         None, "--max-candidates", min=1, help="With --accept: never ask for more responses than this."
     ),
-    truncation: str = typer.Option("keep", "--truncation", help="Cut answers: keep, continue or larger."),
+    batch: bool = typer.Option(
+        False, "--batch", help="Use the provider's Batch API: half price, up to a day."
+    ),
+    serve: str | None = typer.Option(
+        None, "--serve", metavar="MODEL", help="Start a vLLM or SGLang server for MODEL, stop it at the end."
+    ),
+    truncation: str = typer.Option(
+        "keep", "--truncation", help="Cut answers: keep, or ask again with a larger budget."
+    ),
     slip_rate: float = typer.Option(0.25, "--slip-rate", min=0.0, max=1.0, help="Procedural teacher only."),
     store: Path | None = typer.Option(
         None, "--store", help="Response store; default $FACTORY_STORE, else OUT/store."
@@ -85,6 +93,8 @@ def command(
             max_tokens_total=max_tokens_total,
             accept=accept,
             max_candidates=max_candidates,
+            batch=batch,
+            serve=serve,
             truncation=truncation,  # type: ignore[arg-type]
             slip_rate=slip_rate,
         )

@@ -50,7 +50,11 @@ class GenerateSection(Section):
     """Stop when this many responses are verified correct."""
     max_candidates: int | None = Field(None, ge=1)
     """With `accept`: never ask for more responses than this."""
+    batch: bool = False
+    """Use the provider's Batch API: up to a day's wait, half the price."""
+    serve: str | None = None
+    """Start a vLLM (or, with teacher sglang, an SGLang) server for this model, and stop it at the end."""
     truncation: Literal["keep", "continue", "larger"] = "keep"
-    """What to do with a cut response: keep it marked, continue it from its prefix, or ask with twice the budget."""
+    """What to do with a cut response: keep it marked, or ask with twice the budget (twice at most; `continue` is refused so far)."""
     slip_rate: float = Field(0.25, ge=0, le=1)
     """Procedural teacher only: share of responses that slip to a wrong final answer."""

@@ -24,6 +24,11 @@ from factory.sampling.schedule import Schedule
 from factory.sampling.truncation import Truncation
 from factory.store.journal import ResponseStore
 
+LOCAL_BATCH = 256
+"""Requests that a local sampler gets together; it makes its own batches of them."""
+BATCH_API = 10_000
+"""Requests in one file of a Batch API (OpenAI allows 50,000)."""
+
 Problems = Callable[[], Iterator[dict[str, Any]]]
 
 
@@ -99,6 +104,7 @@ class Job:
                 budget=self.budget,
                 seen=seen,
                 job=self.name,
+                batch=BATCH_API if self.section.batch else LOCAL_BATCH,
             )
             self.tally.merge(tally)
             if not cut:

@@ -55,6 +55,18 @@ def _open(
         from factory.sampling.checkpoint import CheckpointSampler
 
         return CheckpointSampler(_folder(name, model), name=name, **options)
+    if name == "replay":
+        from factory.sampling.recorded import ReplaySampler
+
+        if not model:
+            raise UsageError("replay needs recorded responses", do="give --model FOLDER")
+        return ReplaySampler(Path(model), **options)
+    if name == "vllm-offline":
+        from factory.sampling.vllm_engine import VllmSampler
+
+        if not model:
+            raise UsageError("vllm-offline needs a checkpoint", do="give --model FOLDER_OR_ID")
+        return VllmSampler(model, **options)
     if name in PRESETS:
         return _open_endpoint(PRESETS[name], model, base_url, api_key_env, options)
     known = ", ".join([*PRESETS, *LOCAL])
@@ -76,6 +88,14 @@ def _open_endpoint(
     price = options.pop("price", None)
     if price is not None:
         preset = replace(preset, prices=Prices(price[0], price[1], "given"))
+    batches = options.pop("batches", None)
+    if batches is not None:
+        from factory.sampling.batch import BatchSampler
+
+        poll = options.pop("poll_seconds", 30.0)
+        return BatchSampler(
+            HttpSampler(preset, chosen, urls.split(","), key), key, batches, poll_seconds=poll
+        )
     return HttpSampler(preset, chosen, urls.split(","), key, **options)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Literal
 
+from factory.errors import UsageError
 from factory.sampling.presets import Preset
 from factory.sampling.rows import to_completion
 from factory.sampling.sampler import Completion, SampleRequest
@@ -19,9 +20,15 @@ Policy = Literal["keep", "continue", "larger"]
 
 
 class Truncation:
-    """The policy of one job."""
+    """The policy of one job.
+
+    Raises:
+        UsageError: the policy is not built.
+    """
 
     def __init__(self, policy: Policy, preset: Preset | None) -> None:
+        if policy == "continue":
+            raise UsageError("truncation: continue is not built yet", do="use keep, or larger")
         self.policy = policy
         self.most = preset.most_tokens if preset else None
 

@@ -39,7 +39,7 @@ from factory.store.writer import StepWriter, dropped_rows, step_key
 from schemas import RESPONSE, ResponseStatus
 
 STEP = "generate"
-NOT_IN_KEY = {"concurrency", "base_url", "api_key_env", "max_usd", "max_tokens_total", "price"}
+NOT_IN_KEY = {"concurrency", "base_url", "api_key_env", "max_usd", "max_tokens_total", "price", "batch"}
 """Settings that do not decide what comes out: where and how fast it is got, and what it may cost."""
 
 
@@ -134,8 +134,8 @@ def generate(
         dropped: rows of the input that could not be used, in DROPPED form.
     """
     check_prompt(section.prompt)
-    sampler = teacher(section, seed)
-    with ResponseStore(store) as opened, _terminated():
+    with ResponseStore(store) as opened, _terminated(), _served(section) as section:
+        sampler = teacher(section, seed, store=store)
         job = Job(section, sampler, opened, seed=seed, name=job_name(out), verify=verify)
         try:
             asyncio.run(job.buy(problems, count))
@@ -190,7 +190,8 @@ def run_files(
     inputs = source_digests(patterns) | fields
     if manifest := up_to_date(out, section, seed, inputs):
         return manifest, False
-    teacher(section, seed)
+    if section.serve is None:
+        teacher(section, seed)
     read = read_problems(
         patterns, problem_field=problem_field, answer_field=answer_field, limit=limit, seed=seed
     )
@@ -247,8 +248,16 @@ def preview(
     return Preview(rows.height, count, stored, usd if prices else None, first)
 
 
-def teacher(section: GenerateSection, seed: int, *, keyless: bool = False) -> Sampler:
-    """The sampler that a section names; `keyless` opens it for a look only.
+def teacher(
+    section: GenerateSection, seed: int, *, store: Path | None = None, keyless: bool = False
+) -> Sampler:
+    """The sampler that a section names.
+
+    Args:
+        section: teacher, model, endpoint, prices.
+        seed: of the procedural teacher.
+        store: the response store, beside which submitted batches are noted; None streams.
+        keyless: open it for a look only.
 
     Raises:
         UsageError: unknown name, no key, no model.
@@ -258,11 +267,15 @@ def teacher(section: GenerateSection, seed: int, *, keyless: bool = False) -> Sa
         options = {"slip_rate": section.slip_rate, "seed": seed}
     elif section.teacher not in LOCAL and section.price is not None:
         options = {"price": section.price}
+    if section.batch and store is not None:
+        if section.teacher in LOCAL:
+            raise UsageError(f"teacher {section.teacher} has no Batch API", do="leave --batch out")
+        options["batches"] = store / "batches"
     if keyless and section.teacher not in LOCAL:
         options["keyless"] = True
     sampler = open_sampler(
         section.teacher,
-        model=section.model,
+        model=section.serve or section.model,
         base_url=section.base_url,
         api_key_env=section.api_key_env,
         **options,
@@ -287,6 +300,22 @@ def job_name(out: Path) -> str:
     name = digest(uuid.uuid4().hex)[:16]
     write_json(path, {"job": name})
     return name
+
+
+@contextmanager
+def _served(section: GenerateSection) -> Iterator[GenerateSection]:
+    """With `serve`, a server of our own for the time of the job, and the section that points to it."""
+    if section.serve is None:
+        yield section
+        return
+    if section.teacher in LOCAL:
+        raise UsageError("--serve needs a teacher behind an endpoint", do="give --teacher vllm or sglang")
+    from factory.sampling.serving import free_port, server_command, serving
+
+    port = free_port()
+    engine = "sglang" if section.teacher == "sglang" else "vllm"
+    with serving(server_command(engine, section.serve, port), port) as url:
+        yield section.model_copy(update={"base_url": url})
 
 
 @contextmanager

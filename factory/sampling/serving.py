@@ -1,0 +1,105 @@
+"""A vLLM or SGLang server of our own: started on loopback, waited for, and stopped at the end."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from factory.errors import FactoryError
+from factory.progress import watch
+
+READY_SECONDS = 1800.0
+"""Large models take long to load."""
+
+
+def server_command(engine: str, model: str, port: int, python: str | None = None) -> list[str]:
+    """The command that starts an engine's OpenAI-compatible server on loopback.
+
+    `python` is the interpreter of the environment that holds the engine: `FACTORY_SERVE_PYTHON`, else this one.
+    `vllm serve` is not used because it fails on builds with another distribution name.
+    """
+    python = python or os.environ.get("FACTORY_SERVE_PYTHON") or sys.executable
+    if engine == "sglang":
+        return [
+            python,
+            "-m",
+            "sglang.launch_server",
+            "--model-path",
+            model,
+            "--host",
+            "127.0.0.1",
+            "--port",
+            str(port),
+        ]
+    module = "vllm.entrypoints.openai.api_server"
+    return [python, "-m", module, "--model", model, "--host", "127.0.0.1", "--port", str(port)]
+
+
+@contextmanager
+def serving(command: Sequence[str], port: int, *, ready_seconds: float = READY_SECONDS) -> Iterator[str]:
+    """Run a server for the time of a job.
+
+    Yields:
+        Its base URL.
+
+    Raises:
+        FactoryError: it ended or did not answer in time; names its log and quotes the last line.
+    """
+    log = Path(tempfile.gettempdir()) / f"factory-serve-{os.getpid()}-{port}.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, start_new_session=True)
+    try:
+        _wait(process, port, log, ready_seconds)
+        yield f"http://127.0.0.1:{port}/v1"
+    finally:
+        _stop(process)
+
+
+def free_port() -> int:
+    """A port on loopback that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _wait(process: subprocess.Popen[bytes], port: int, log: Path, seconds: float) -> None:
+    until = time.monotonic() + seconds
+    with watch("starting the server", None, "seconds") as task:
+        while time.monotonic() < until:
+            if process.poll() is not None:
+                raise FactoryError(
+                    f"the server ended with code {process.returncode}: {_last_line(log)}", do=f"see {log}"
+                )
+            try:
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}/v1/models", timeout=2):
+                    return
+            except OSError:
+                time.sleep(0.5)
+                task.advance(0.5)
+    raise FactoryError(f"the server did not answer within {seconds:g} s: {_last_line(log)}", do=f"see {log}")
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """End the server and its workers: they share a process group of their own."""
+    for sign in (signal.SIGTERM, signal.SIGKILL):
+        if process.poll() is None:
+            os.killpg(process.pid, sign)
+            try:
+                process.wait(timeout=20)
+            except subprocess.TimeoutExpired:
+                continue
+    process.wait()
+
+
+def _last_line(log: Path) -> str:
+    lines = [line.strip() for line in log.read_text("utf-8", "replace").splitlines() if line.strip()]
+    return lines[-1][:200] if lines else "it said nothing"

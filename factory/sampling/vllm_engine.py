@@ -1,0 +1,101 @@
+"""vLLM's offline engine on this machine (extra `vllm`): prefix caching, and all samples of a prompt in one request."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from pathlib import Path
+from typing import Any
+
+from factory.errors import UsageError
+from factory.sampling.checkpoint import checkpoint_digest
+from factory.sampling.sampler import Completion, SampleRequest
+from factory.sampling.seeds import sample_seed
+from factory.sampling.split import split_text, status_of
+
+
+class VllmSampler:
+    """Generates with `vllm.LLM`. The engine starts at the first request and is given back by `aclose`."""
+
+    def __init__(self, model: str, **engine: Any) -> None:
+        """`model` is a checkpoint folder or a Hub id; `engine` goes to `vllm.LLM` as it is.
+
+        Raises:
+            UsageError: vllm is not installed.
+        """
+        from importlib.util import find_spec
+
+        if find_spec("vllm") is None:
+            raise UsageError(
+                "vllm is not installed",
+                do="pip install 'cot-factory[vllm]', or serve the model and use --teacher vllm",
+            )
+        self.name, self.model = "vllm-offline", model
+        self.revision: str | None = checkpoint_digest(Path(model)) if Path(model).is_dir() else None
+        self._engine_options = {"enable_prefix_caching": True, **engine}
+        self._engine: Any = None
+
+    def wire_request(self, request: SampleRequest) -> dict[str, Any]:
+        """Model, messages and parameters."""
+        params = request.params
+        return {
+            "sampler": self.name,
+            "model": self.revision or self.model,
+            "messages": list(request.messages),
+            "temperature": params.temperature,
+            "top_p": params.top_p,
+            "max_tokens": params.max_tokens,
+            "seed": params.seed,
+        }
+
+    async def sample(
+        self, requests: Iterable[SampleRequest]
+    ) -> AsyncIterator[tuple[SampleRequest, Completion]]:
+        """Answer requests in one call: the engine batches them continuously, and siblings share their prefix."""
+        wanted = list(requests)
+        if not wanted:
+            return
+        for request, completion in zip(wanted, await asyncio.to_thread(self._chat, wanted), strict=True):
+            yield request, completion
+
+    async def aclose(self) -> None:
+        """Let the engine go."""
+        self._engine = None
+
+    def _chat(self, requests: list[SampleRequest]) -> list[Completion]:
+        from vllm import LLM, SamplingParams
+
+        if self._engine is None:
+            self._engine = LLM(model=self.model, **self._engine_options)
+        params = [
+            SamplingParams(
+                temperature=r.params.temperature,
+                top_p=r.params.top_p,
+                max_tokens=r.params.max_tokens,
+                seed=None
+                if r.params.seed is None
+                else sample_seed(r.params.seed, r.problem_id, r.sample_index),
+                skip_special_tokens=False,
+            )
+            for r in requests
+        ]
+        outputs = self._engine.chat([list(r.messages) for r in requests], params, use_tqdm=False)
+        return [self._completion(output) for output in outputs]
+
+    def _completion(self, output: Any) -> Completion:
+        best = output.outputs[0]
+        prefilled = (output.prompt or "").rstrip().endswith("<think>")
+        text = best.text
+        for mark in ("<|im_end|>", "<|endoftext|>", "<|eot_id|>", "</s>", "<｜end▁of▁sentence｜>"):
+            text = text.removesuffix(mark)
+        parts = split_text(text, prefilled=prefilled)
+        finish = best.finish_reason or "stop"
+        return Completion(
+            reasoning=parts.reasoning,
+            content=parts.content or None,
+            status=status_of(parts, finish),
+            finish_reason=finish,
+            prompt_tokens=len(output.prompt_token_ids or []),
+            completion_tokens=len(best.token_ids),
+            served_model=self.model,
+        )

@@ -1,0 +1,152 @@
+"""Batch API, replay, and servers that we start ourselves."""
+
+import sys
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from factory.errors import FactoryError, UsageError
+from factory.recipe.generate import GenerateSection
+from factory.sampling import SamplingParams, open_sampler, sample_problems
+from factory.sampling.serving import free_port, server_command, serving
+from factory.steps import generate as step
+from factory.store.parts import read_parts
+from factory.store.writer import StepWriter
+from schemas import PROBLEM
+
+SERVER = Path(__file__).parents[1] / "servers" / "fault_server.py"
+PARAMS = SamplingParams(max_tokens=64, seed=1)
+
+
+def batch(server, store, **options):
+    return open_sampler(
+        "vllm",
+        base_url=server.url,
+        model="m",
+        batches=store / "batches",
+        poll_seconds=0.02,
+        price=(1.0, 2.0),
+        **options,
+    )
+
+
+def test_a_batch_is_submitted_waited_for_and_read_at_half_price(serve, problems, tmp_path):
+    server = serve()
+    store = tmp_path / "s"
+    rows = sample_problems(problems(4), batch(server, store), 3, PARAMS, prompt="{problem}", store=store)
+    assert set(rows["status"]) == {"complete"}
+    stats = server.get("stats")
+    assert stats["completed"] == stats["completed_identities"] == 12
+    streamed = open_sampler("vllm", base_url=server.url, model="m", price=(1.0, 2.0))
+    again = sample_problems(problems(4), streamed, 3, PARAMS, prompt="{problem}", store=store)
+    assert server.get("stats")["asked"] == 12, "streaming finds what the batch bought"
+    assert again.equals(rows)
+    dear = sample_problems(problems(4), streamed, 3, PARAMS, prompt="{problem}", store=tmp_path / "other")
+    assert rows["usd"].to_list() == pytest.approx((dear["usd"] / 2).to_list())
+    assert rows["reasoning"].equals(dear["reasoning"])
+
+
+def test_a_run_that_stops_while_it_waits_finds_its_batch_again(serve, problems, tmp_path, monkeypatch):
+    server = serve()
+    store = tmp_path / "s"
+    sampler = batch(server, store)
+
+    async def stopped(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(type(sampler), "_wait", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        sample_problems(problems(4), sampler, 2, PARAMS, prompt="{problem}", store=store)
+    assert len(list((store / "batches").glob("batch-*.json"))) == 1
+    monkeypatch.undo()
+    # More problems than before: the old batch is read, only the rest is submitted.
+    rows = sample_problems(problems(6), batch(server, store), 2, PARAMS, prompt="{problem}", store=store)
+    assert rows.height == 12
+    stats = server.get("stats")
+    assert stats["completed"] == stats["completed_identities"] == 12
+
+
+def test_a_provider_without_batches_is_one_line(problems, tmp_path):
+    class Nowhere:
+        url = "http://127.0.0.1:9/v1"
+
+    with pytest.raises(FactoryError, match="cannot reach the Batch API"):
+        sample_problems(
+            problems(1), batch(Nowhere, tmp_path / "s"), 1, PARAMS, prompt="{problem}", store=tmp_path / "s"
+        )
+
+
+def test_replay_gives_what_was_recorded(serve, problems, tmp_path):
+    teacher = open_sampler("vllm", base_url=serve().url, model="m")
+    recorded = sample_problems(problems(5), teacher, 2, PARAMS, prompt="{problem}", store=tmp_path / "s")
+    recorded.write_parquet(tmp_path / "recorded.parquet")
+    replay = open_sampler("replay", model=str(tmp_path / "recorded.parquet"))
+    rows = sample_problems(problems(6), replay, 3, PARAMS, prompt="{problem}", store=tmp_path / "r")
+    there = rows.filter((pl.col("sample_index") < 2) & (pl.col("problem_id") != "q5"))
+    columns = ["problem_id", "sample_index", "reasoning", "content", "status", "completion_tokens"]
+    assert there.select(columns).equals(recorded.select(columns))
+    rest = rows.filter(pl.col("status") == "failed")
+    assert rest.height == 5 + 3
+    assert rest["error"].str.contains("recorded").all()
+    with pytest.raises(UsageError, match="holds no recorded"):
+        open_sampler("replay", model=str(tmp_path / "nothing"))
+
+
+def fake_engine(port, *_):
+    code = f"import asyncio, sys; sys.path.insert(0, {str(SERVER.parent)!r}); import fault_server as f\n"
+    code += "async def main():\n    s = f.Server({})\n    loop = asyncio.get_running_loop()\n"
+    code += f"    l = await loop.create_server(lambda: f.Connection(s), '127.0.0.1', {port})\n    await l.serve_forever()\n"
+    code += "asyncio.run(main())"
+    return [sys.executable, "-c", code]
+
+
+def test_serve_starts_a_server_uses_it_and_stops_it(problems, tmp_path, monkeypatch):
+    asked = []
+
+    def command(engine, model, port, python=None):
+        asked.append((engine, model, port))
+        return fake_engine(port)
+
+    monkeypatch.setattr("factory.sampling.serving.server_command", command)
+    with StepWriter(tmp_path / "p", "problems", PROBLEM) as writer:
+        writer.keep(problems(3))
+        writer.finish(rows_in=3)
+    section = GenerateSection(
+        teacher="vllm", serve="some/model", prompt="{problem}", samples=2, max_tokens=30
+    )
+    step.run(tmp_path / "p", tmp_path / "o", section, store=tmp_path / "s", seed=0)
+    rows = read_parts(tmp_path / "o")
+    assert rows.height == 6
+    assert set(rows["model"]) == {"some/model"}
+    assert asked[0][:2] == ("vllm", "some/model")
+    import socket
+
+    with socket.socket() as probe:
+        assert probe.connect_ex(("127.0.0.1", asked[0][2])) != 0, "the server is gone"
+
+
+def test_a_server_that_dies_is_quoted():
+    dying = [sys.executable, "-c", "import sys; print('CUDA out of memory', file=sys.stderr); sys.exit(7)"]
+    with pytest.raises(FactoryError, match="code 7: CUDA out of memory"), serving(dying, free_port()):
+        pass
+
+
+def test_a_server_that_never_answers_is_given_up():
+    with (
+        pytest.raises(FactoryError, match="did not answer"),
+        serving(["sleep", "60"], free_port(), ready_seconds=0.6),
+    ):
+        pass
+
+
+def test_commands_listen_on_loopback_only():
+    for engine in ("vllm", "sglang"):
+        command = server_command(engine, "m", 1234)
+        assert command[command.index("--host") + 1] == "127.0.0.1"
+        assert "trust" not in " ".join(command)
+
+
+def test_vllm_offline_without_vllm_is_one_line():
+    with pytest.raises(UsageError, match="vllm is not installed"):
+        open_sampler("vllm-offline", model="m")
