@@ -213,11 +213,9 @@ def test_copies_leave_nothing_on_disk(copied, tmp_path):
 
 
 def test_no_room_for_a_copy_leaves_the_database_searching(full_run, monkeypatch):
-    def full(*_, **__):
-        raise OSError(28, "No space left on device")
-
     monkeypatch.setattr("factory.report.viewer.search.SMALL", 0)
-    monkeypatch.setattr(pl.DataFrame, "write_ipc", full)
+    monkeypatch.setenv("TMPDIR", str(full_run / "absent"))
+    monkeypatch.setattr("tempfile.tempdir", str(full_run / "absent"))
     sheets = Sheets(open_run(full_run))
     sheets.text.wait(60)
     assert sheets.text.rows("verdicts/labelled", "boxed", deep=False) is None

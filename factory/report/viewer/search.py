@@ -8,6 +8,10 @@ be too big, DuckDB searches as before.
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 import tempfile
 import threading
 from collections.abc import Iterable, Sequence
@@ -24,9 +28,6 @@ SMALL = 32 * 2**20
 
 MOST = 16 * 2**30
 """Bytes of text above which no copy is made."""
-
-_SEPARATOR = "\x1f"
-"""Between the columns of a row: a search cannot match across two columns, because nobody types a unit separator."""
 
 
 class Searchable(Protocol):
@@ -95,28 +96,41 @@ class SearchText:
     def _copy_all(self, sheets: Sequence[Searchable]) -> None:
         for sheet in sheets:
             try:
-                # A mapped file may be deleted: its pages live as long as the map, and no end of the viewer, however
-                # sudden, leaves copies behind.
-                with tempfile.TemporaryDirectory(prefix="factory-view-") as folder:
-                    copies = []
-                    for index, part in enumerate(sheet.parts):
-                        if self._stop.is_set():
-                            return
-                        path = Path(folder) / f"{index}.arrow"
-                        self._fold(part).write_ipc(path, compression="uncompressed")
-                        copies.append(_Copy(part, _mapped(path).lazy()))
-                        path.unlink()
-                self._copies[sheet.name] = copies
-            except (OSError, pl.exceptions.PolarsError):
+                copies = self._copy(sheet.parts)
+            except (OSError, pa.ArrowException):
                 # No room for a copy, or the part went away: DuckDB goes on searching this sheet, more slowly.
                 continue
+            if copies:
+                self._copies[sheet.name] = copies
 
-    def _fold(self, part: Path) -> pl.DataFrame:
-        scan = pl.scan_parquet(part)
-        schema = scan.collect_schema()
-        near = [pl.col(name) for name in schema if schema[name] == pl.String and name not in self._deep]
-        deep = [_text(name, schema[name]) for name in schema if name in self._deep]
-        return scan.select(near=_joined(near), deep=_joined(deep)).collect()
+    def _copy(self, parts: Sequence[Path]) -> list[_Copy]:
+        """Copies of all parts, or none when folding failed or the viewer stops."""
+        # A mapped file may be deleted: its pages live as long as the map, and nothing is left behind.
+        with tempfile.TemporaryDirectory(prefix="factory-view-") as folder:
+            files = [Path(folder) / f"{index}.arrow" for index in range(len(parts))]
+            asked = {
+                "parts": [[str(p.resolve()), str(f)] for p, f in zip(parts, files, strict=True)],
+                "deep": sorted(self._deep),
+            }
+            child = subprocess.Popen(
+                [sys.executable, "-m", "factory.report.viewer.fold"],
+                stdin=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env={**os.environ, "POLARS_MAX_THREADS": "1"},
+            )
+            try:
+                assert child.stdin is not None
+                child.stdin.write(json.dumps(asked).encode())
+                child.stdin.close()
+                while child.poll() is None:
+                    if self._stop.wait(0.05):
+                        return []
+            finally:
+                child.kill()
+                child.wait()
+            if child.returncode != 0:
+                return []
+            return [_Copy(part, _mapped(file).lazy()) for part, file in zip(parts, files, strict=True)]
 
 
 def _mapped(path: Path) -> pl.DataFrame:
@@ -134,22 +148,3 @@ def text_bytes(parts: Sequence[Path]) -> int:
         meta = pq.read_metadata(part)
         total += sum(meta.row_group(i).total_byte_size for i in range(meta.num_row_groups))
     return total
-
-
-def _text(name: str, kind: pl.DataType) -> pl.Expr:
-    column = pl.col(name)
-    if isinstance(kind, pl.List) and isinstance(kind.inner, pl.Struct):
-        names = {field.name for field in kind.inner.fields}
-        if "content" in names:
-            return column.list.eval(pl.element().struct.field("content")).list.join(
-                _SEPARATOR, ignore_nulls=True
-            )
-    if kind == pl.String:
-        return column
-    return pl.lit(None, dtype=pl.String)
-
-
-def _joined(columns: Sequence[pl.Expr]) -> pl.Expr:
-    if not columns:
-        return pl.lit("", dtype=pl.String)
-    return pl.concat_str(columns, separator=_SEPARATOR, ignore_nulls=True).str.to_lowercase()
