@@ -3,11 +3,13 @@
 from factory.sources.families.advanced import CALCULUS, DETERMINANT, PERMUTATION_ORDER
 from factory.sources.families.chains import ASSIGNMENTS, MODULAR_CHAIN
 from factory.sources.families.counting import COUNTING
-from factory.sources.families.divisors import CONGRUENCES, GCD_LCM, POWER_MOD, UNIT_ORDER
-from factory.sources.families.equations import LINEAR_EQUATION, LINEAR_SYSTEM, QUADRATIC
+from factory.sources.families.divisors import CONGRUENCES, GCD_LCM
+from factory.sources.families.equations import LINEAR_EQUATION, LINEAR_SYSTEM
 from factory.sources.families.family import Family, Options, Params, Style
 from factory.sources.families.geometry import GEOMETRY
+from factory.sources.families.powers import POWER_MOD, UNIT_ORDER
 from factory.sources.families.probability import PROBABILITY, WAITING_TIME
+from factory.sources.families.quadratics import QUADRATIC
 from factory.sources.families.quantities import ELAPSED_TIME, QUANTITY_GRAPH
 from factory.sources.families.ratios import FRACTIONS, PERCENT_CHANGE
 from factory.sources.families.scratch import Scratch

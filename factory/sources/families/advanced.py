@@ -7,7 +7,7 @@ import random
 from fractions import Fraction
 
 from factory.sources.families.family import NAMES, Family, Options, Params, nonzero, pick
-from factory.sources.families.scratch import Scratch, show
+from factory.sources.families.scratch import Scratch, one_of, show
 from schemas import Level
 
 
@@ -22,7 +22,7 @@ def _draw_calculus(rng: random.Random, level: Level, options: Options) -> Params
 
 def polynomial(coefficients: list[int], name: str = "x") -> str:
     """`3x^2 - x + 4`, from the constant term upwards."""
-    parts = []
+    parts: list[str] = []
     for power, c in reversed(list(enumerate(coefficients))):
         if c:
             body = "" if power == 0 else name if power == 1 else f"{name}^{power}"
@@ -267,7 +267,7 @@ def _solve_permutation(params: Params, pad: Scratch) -> int:
             len(cycle),
             lead="Its length is",
             terse="len " + ",".join(map(str, cycle)),
-            wrong=lambda rng, cycle=cycle: len(cycle) + (1 if len(cycle) == 1 else rng.choice((-1, 1))),
+            wrong=one_of([len(cycle) + 1, len(cycle) - 1 or 3]),
         )
         if length > 1:
             value = pad.calc(f"lcm({value}, {length})", math.lcm(value, length))

@@ -1,4 +1,4 @@
-"""Linear equations, systems of two of them, and quadratics."""
+"""Linear equations, and systems of two of them."""
 
 from __future__ import annotations
 
@@ -72,28 +72,30 @@ def _solve_equation(params: Params, pad: Scratch) -> Fraction:
     pad.plan(f"I bring everything with {x} to one side of {left} = {right} and the numbers to the other.")
     constant, coefficient = b, a
     if p:
-        product = pad.calc(f"{a} * {_in(p)}", a * p, lead="Multiplying out the bracket, the constant part is")
+        product = pad.calc(
+            f"{a} * {bracketed(p)}", a * p, lead="Multiplying out the bracket, the constant part is"
+        )
         constant = pad.calc(
-            f"{_in(product)}{signed(b)}" if b else f"{product} + 0",
+            f"{bracketed(product)}{signed(b)}" if b else f"{product} + 0",
             product + b,
             lead="All constants on the left:",
         )
         pad.note(f"So the equation is {term(a, x)}{signed(constant)} = {right}.")
     if c:
         coefficient = pad.calc(
-            f"{a} - {_in(c)}",
+            f"{a} - {bracketed(c)}",
             a - c,
             lead=f"Subtracting {term(c, x)} from both sides, the coefficient of {x} is",
         )
-    rest = pad.calc(f"{d} - {_in(constant)}", d - constant, lead="On the right side")
+    rest = pad.calc(f"{d} - {bracketed(constant)}", d - constant, lead="On the right side")
     value = Fraction(rest, coefficient)
     if coefficient != 1:
         pad.note(f"Now {term(coefficient, x)} = {rest}.")
         value = pad.calc(
-            f"{rest} / {_in(coefficient)}",
+            f"{rest} / {bracketed(coefficient)}",
             value,
             lead=f"Dividing, {x} =",
-            terse=f"{x}={rest}/{_in(coefficient)}",
+            terse=f"{x}={rest}/{bracketed(coefficient)}",
         )
     one, two = a * (value + p) + b, c * value + d
     pad.check(
@@ -104,7 +106,7 @@ def _solve_equation(params: Params, pad: Scratch) -> Fraction:
     return value
 
 
-def _in(number: int | Fraction) -> str:
+def bracketed(number: int | Fraction) -> str:
     """A number inside an expression: brackets around a negative one."""
     return f"({number})" if number < 0 else str(number)
 
@@ -174,27 +176,41 @@ def _solve_system(params: Params, pad: Scratch) -> Fraction:
     (a, b, e), (c, d, f) = params["rows"]
     n1, n2 = params["names"]
     pad.plan(f"I eliminate {n2}: multiply the first equation by {d}, the second by {b}, and subtract.")
-    det = pad.calc(f"{a} * {_in(d)} - {_in(c)} * {_in(b)}", a * d - c * b, lead=f"Coefficient of {n1}:")
-    rest = pad.calc(f"{e} * {_in(d)} - {_in(f)} * {_in(b)}", e * d - f * b, lead="Right side:")
+    det = pad.calc(
+        f"{a} * {bracketed(d)} - {bracketed(c)} * {bracketed(b)}", a * d - c * b, lead=f"Coefficient of {n1}:"
+    )
+    rest = pad.calc(
+        f"{e} * {bracketed(d)} - {bracketed(f)} * {bracketed(b)}", e * d - f * b, lead="Right side:"
+    )
     x = pad.calc(
-        f"{rest} / {_in(det)}", Fraction(rest, det), lead=f"Hence {n1} =", terse=f"{n1}={rest}/{_in(det)}"
+        f"{rest} / {bracketed(det)}",
+        Fraction(rest, det),
+        lead=f"Hence {n1} =",
+        terse=f"{n1}={rest}/{bracketed(det)}",
     )
     part = pad.calc(
-        f"{e} - {_in(a)} * {_in(x)}", e - a * x, lead=f"Putting this into the first equation, {term(b, n2)} ="
+        f"{e} - {bracketed(a)} * {bracketed(x)}",
+        e - a * x,
+        lead=f"Putting this into the first equation, {term(b, n2)} =",
     )
-    y = pad.calc(f"{_in(part)} / {_in(b)}", part / b, lead=f"so {n2} =", terse=f"{n2}={_in(part)}/{_in(b)}")
-    left = c * x + d * y
-    pad.check(
-        f"In the second equation: {c} * {_in(x)} + {_in(d)} * {_in(y)} = {show(left)}, and it should be {f}.",
-        left == f and a * x + b * y == e,
-        terse=f"{c}*{_in(x)}+{_in(d)}*{_in(y)}={f}",
+    y = pad.calc(
+        f"{bracketed(part)} / {bracketed(b)}",
+        part / b,
+        lead=f"so {n2} =",
+        terse=f"{n2}={bracketed(part)}/{bracketed(b)}",
     )
+    value = wanted = _asked(params["asked"], x, y)
     if params["asked"] in ("sum", "product"):
         sign = "+" if params["asked"] == "sum" else "*"
-        return pad.calc(
-            f"{show(x)} {sign} {_in(y)}", _asked(params["asked"], x, y), lead="What is asked for:"
-        )
-    return _asked(params["asked"], x, y)
+        value = pad.calc(f"{show(x)} {sign} {bracketed(y)}", wanted, lead="What is asked for:")
+    left = c * x + d * y
+    again = "" if value == wanted else f", and the last step should give {show(wanted)}"
+    pad.check(
+        f"In the second equation: {c} * {bracketed(x)} + {bracketed(d)} * {bracketed(y)} = {show(left)}, and it should be {f}{again}.",
+        left == f and a * x + b * y == e and value == wanted,
+        terse=f"{c}*{bracketed(x)}+{bracketed(d)}*{bracketed(y)}={f}",
+    )
+    return value
 
 
 LINEAR_SYSTEM = Family(
@@ -205,104 +221,4 @@ LINEAR_SYSTEM = Family(
     _tell_system,
     _answer_system,
     _solve_system,
-)
-
-
-def _draw_quadratic(rng: random.Random, level: Level, options: Options) -> Params:
-    roots = sorted(rng.sample([n for n in range(-12, 13) if n], 2))
-    return {
-        "roots": roots,
-        "scale": rng.choice((1, 1, 1, 2, 3)),
-        "asked": rng.choice(("larger", "smaller", "gap", "squares")),
-    }
-
-
-def _tell_quadratic(rng: random.Random, params: Params, terse: bool) -> str:
-    (r, s), scale = params["roots"], params["scale"]
-    left = _polynomial(scale, -scale * (r + s), scale * r * s)
-    asked = {
-        "larger": ("the larger root", "x max"),
-        "smaller": ("the smaller root", "x min"),
-        "gap": ("the distance between the two roots", "x max - x min"),
-        "squares": ("the sum of the squares of the two roots", "x1^2+x2^2"),
-    }[params["asked"]]
-    if terse:
-        return f"{left} = 0, {asked[1]}=?"
-    return pick(
-        rng,
-        f"Consider the equation {left} = 0. Find {asked[0]}.",
-        f"The polynomial ${left}$ has two real zeros. What is {asked[0]} of the polynomial?",
-        f"A parabola y = {left} crosses the x-axis twice. Treating the crossing points as roots, determine {asked[0]}.",
-        f"What is {asked[0]} of {left} = 0?",
-    )
-
-
-def _polynomial(a: int, b: int, c: int) -> str:
-    middle = f" {'-' if b < 0 else '+'} {term(abs(b), 'x')}" if b else ""
-    return f"{term(a, 'x^2')}{middle}{signed(c)}"
-
-
-def _answer_quadratic(params: Params) -> int:
-    r, s = params["roots"]
-    return int({"larger": s, "smaller": r, "gap": s - r, "squares": r * r + s * s}[params["asked"]])
-
-
-def _solve_quadratic(params: Params, pad: Scratch) -> int:
-    (r, s), scale = params["roots"], params["scale"]
-    total, product = r + s, r * s
-    if scale > 1:
-        pad.note(
-            f"All coefficients are divisible by {scale}, so I divide: {_polynomial(1, -total, product)} = 0."
-        )
-    pad.plan(f"I factor: I need two numbers with product {product} and sum {total}; they are the roots.")
-    for first in _divisors(product):
-        for one in (first, -first):
-            other = product // one
-            found = one + other == total
-            if abs(one) <= abs(other) or found:
-                pad.note(
-                    f"Try {one} and {other}: the sum is {one + other}{', which is right!' if found else ', no.'}"
-                )
-            if found:
-                break
-        else:
-            continue
-        break
-    pad.note(f"So it is (x{signed(-r)})(x{signed(-s)}) = 0, and the roots are {r} and {s}.", f"x={r},{s}")
-    value = _of_roots(params["asked"], r, s, pad)
-    true = _answer_quadratic(params)
-    pad.check(
-        f"With sum {total} and product {product} of the roots, Vieta's formulas lead to {true}; I have {value}.",
-        value == true,
-        terse=f"{r}+{_in(s)}={total}",
-    )
-    return value
-
-
-def _of_roots(asked: str, small: int, large: int, pad: Scratch) -> int:
-    if asked in ("larger", "smaller"):
-        right, other = (large, small) if asked == "larger" else (small, large)
-        name = "max" if asked == "larger" else "min"
-        return pad.calc(
-            f"{name}({small}, {large})", right, wrong=lambda rng: rng.choice((other, -right, -other))
-        )
-    if asked == "gap":
-        return pad.calc(f"{large} - {_in(small)}", large - small)
-    first = pad.calc(f"{_in(small)}^2", small * small)
-    second = pad.calc(f"{_in(large)}^2", large * large)
-    return pad.calc(f"{first} + {second}", first + second)
-
-
-def _divisors(number: int) -> list[int]:
-    return [n for n in range(1, abs(number) + 1) if number % n == 0]
-
-
-QUADRATIC = Family(
-    "quadratic",
-    "algebra",
-    (Level.HIGH_SCHOOL,),
-    _draw_quadratic,
-    _tell_quadratic,
-    _answer_quadratic,
-    _solve_quadratic,
 )

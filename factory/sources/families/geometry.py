@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from collections.abc import Callable
 from fractions import Fraction
 
 from factory.sources.families.family import NAMES, Family, Options, Params, pick
@@ -45,6 +46,7 @@ def _shoelace(points: list[list[int]]) -> Fraction:
 
 def _tell_geometry(rng: random.Random, params: Params, terse: bool) -> str:
     p, kind, who = params, params["kind"], rng.choice(NAMES)
+    long: tuple[str, ...]
     if kind == "rectangle":
         wanted = "area" if p["area"] else "perimeter"
         use = "lay turf on it (in square metres)" if p["area"] else "put a fence all around it (in metres)"
@@ -119,10 +121,11 @@ def _answer_geometry(params: Params) -> int | Fraction:
 
 
 def _solve_geometry(params: Params, pad: Scratch) -> int | Fraction:
-    value = {
+    solvers: dict[str, Callable[[Params, Scratch], int | Fraction]] = {
         "rectangle": _rectangle, "corner": _corner, "box": _box, "hypotenuse": _hypotenuse,
         "circles": _circles, "polygon": _polygon,
-    }[params["kind"]](params, pad)  # fmt: skip
+    }  # fmt: skip
+    value = solvers[params["kind"]](params, pad)
     true = _answer_geometry(params)
     pad.check(
         f"Estimating from a sketch and computing it the other way round gives {show(true)}; I found {show(value)}.",

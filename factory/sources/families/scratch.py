@@ -7,7 +7,7 @@ wrong (every later step then goes on from the wrong value), or take a wrong turn
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from typing import TypeVar
 
@@ -124,10 +124,15 @@ def misread(rng: random.Random, value: Value, within: int | None = None) -> Valu
     choices = [whole + d for d in (-2, -1, 1, 2)]
     if abs(whole) >= 10:
         choices += [whole + 10, whole - 10, _swap_digits(whole)]
-    wrong = [choice for choice in choices if choice != whole and (choice * whole > 0 or whole == 0)]
+    wrong = [choice for choice in choices if choice != whole and (choice * whole > 0 or whole == 0 < choice)]
     if whole < 0:
         wrong.append(-whole)
     return type(value)(rng.choice(wrong))
+
+
+def one_of(values: Sequence[int]) -> Callable[[random.Random], int]:
+    """A maker of wrong values that takes one of the given ones."""
+    return lambda rng: rng.choice(values)
 
 
 def show(value: int | Fraction) -> str:

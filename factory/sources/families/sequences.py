@@ -231,7 +231,7 @@ def _solve_base(params: Params, pad: Scratch) -> int:
 
 def _divide(pad: Scratch, value: int, base: int) -> int:
     digits = ""
-    while value:
+    while value > 0:
         digit = pad.calc(
             f"{value} mod {base}", value % base, lead="Remainder:", terse=f"{value}%{base}", within=base
         )
