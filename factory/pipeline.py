@@ -6,10 +6,7 @@ resuming, and changing one setting redoes only what depends on it.
 
 from __future__ import annotations
 
-import fcntl
-import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,11 +16,9 @@ from factory.engines.child import run_child
 from factory.errors import UsageError
 from factory.layout import STAGES, RunLayout
 from factory.recipe import Recipe, save_recipe
-from factory.store.atomic import digest, disk_error, read_json, write_json
 from factory.store.ledger import close_ledger
 from factory.store.parts import MANIFEST
-
-DONE = "_done.json"
+from factory.store.run_folder import is_finished, locked, mark_finished
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +59,7 @@ def run_recipe(
     if until is None and is_finished(recipe, run):
         return False
     check_packages(recipe, names[: names.index(until) + 1] if until else names)
-    with _locked(run):
-        (run / DONE).unlink(missing_ok=True)
+    with locked(run):
         save_recipe(recipe, layout.recipe)
         for index, step in enumerate(steps, start=1):
             on_step(step.name, index, len(steps))
@@ -74,7 +68,7 @@ def run_recipe(
                 break
         close_ledger(run)
         if until is None:
-            write_json(run / DONE, _fingerprint(recipe, run))
+            mark_finished(recipe, run)
     return True
 
 
@@ -284,50 +278,3 @@ def check_packages(recipe: Recipe, steps: list[str]) -> None:
             f"this recipe trains a student, but {', '.join(missing)} is not installed",
             do="pip install 'cot-factory[train]', or leave the training out with --set train=null",
         )
-
-
-def is_finished(recipe: Recipe, run: Path) -> bool:
-    """True when a run of this very recipe over these very inputs ended well and its folders are still there."""
-    done = run / DONE
-    return done.exists() and read_json(done) == _fingerprint(recipe, run)
-
-
-def _fingerprint(recipe: Recipe, run: Path) -> dict[str, Any]:
-    """Recipe, state of the source files, and every step's output digest."""
-    from factory import __version__
-
-    named = [*recipe.problems.sources, *recipe.decontamination.against, *recipe.evaluation.benchmarks]
-    files = [Path(name) for name in named if Path(name).is_file()]
-    manifests = sorted(run.rglob(MANIFEST))
-    return {
-        "factory": __version__,
-        "recipe": digest(recipe.model_dump(mode="json")),
-        "sources": {str(path): [path.stat().st_size, path.stat().st_mtime_ns] for path in files},
-        "steps": {
-            str(path.parent.relative_to(run)): read_json(path).get("output_digest") for path in manifests
-        },
-        "report": (run / "report.html").exists(),
-    }
-
-
-@contextmanager
-def _locked(run: Path) -> Iterator[None]:
-    """Keep a second process away from the run's folder."""
-    try:
-        run.mkdir(parents=True, exist_ok=True)
-        handle = (run / ".lock").open("a+")
-    except OSError as error:
-        raise disk_error(error, run) from error
-    with handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            handle.seek(0)
-            raise UsageError(
-                f"{run} is in use by process {handle.read().strip() or 'unknown'}",
-                do="wait for it to end, or choose another folder with --out",
-            ) from None
-        handle.truncate(0)
-        handle.write(str(os.getpid()))
-        handle.flush()
-        yield
