@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import typer
 
@@ -17,7 +18,7 @@ def command(
 ) -> None:
     """Publish a run's training sets; refuses what must not leave the house."""
     from factory.publishing.gate import check_files, check_run
-    from factory.publishing.hub import compare, open_hub, publish, read_repository, version_tag
+    from factory.publishing.hub import compare, open_hub, publish, version_tag
     from factory.publishing.release import build_release
 
     api = open_hub()
@@ -29,14 +30,26 @@ def command(
         f"{looked['benchmark_problems']:,} benchmark problems"
     )
     if dry_run:
-        before = read_repository(api, repo)
+        before, there = _asked(api, repo)
         _print(compare(release.files, before.files))
-        where = "exists" if before.head else "does not exist yet"
-        typer.echo(f"{repo} {where}; version {revision or version_tag(release)}; nothing was sent")
+        typer.echo(f"{there}; version {revision or version_tag(release)}; nothing was sent")
         return
-    done = publish(api, repo, release, private=private, tag=revision)
+    note = f"Published on the publisher's word: {', '.join(sorted(vouch))}" if vouch else ""
+    done = publish(api, repo, release, private=private, tag=revision, note=note)
     what = f"{done.sent} files, {done.bytes / 2**20:,.1f} MB sent" if done.sent else "nothing had changed"
     typer.echo(f"{repo}: {what}; version {done.tag}, commit {done.commit[:12]}")
+
+
+def _asked(api: Any, repo: str) -> tuple[Any, str]:
+    """The repository as it is and a word on it; an empty one when the Hub cannot be asked."""
+    from factory.errors import FactoryError
+    from factory.publishing.hub import Repository, read_repository
+
+    try:
+        before = read_repository(api, repo)
+    except FactoryError as error:
+        return Repository(None, {}, {}), f"not compared with {repo} ({error})"
+    return before, f"{repo} exists" if before.head else f"{repo} does not exist yet"
 
 
 def _print(changes: list) -> None:

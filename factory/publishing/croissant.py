@@ -13,7 +13,7 @@ from factory.layout import RunLayout
 from factory.publishing.card import USES
 from factory.publishing.tables import manifests
 from factory.recipe import load_recipe
-from factory.store.atomic import digest, file_digest
+from factory.store.atomic import digest
 from schemas import COMPLETION, DROPPED, PREFERENCE, RL_PROMPT, VERDICT, TableSchema
 
 HUB = "https://huggingface.co"
@@ -77,7 +77,12 @@ CONTEXT: dict[str, Any] = {
 
 
 def build_croissant(
-    run: Path, folder: Path, configs: dict[str, list[Path]], *, repo: str | None = None
+    run: Path,
+    folder: Path,
+    configs: dict[str, list[Path]],
+    digests: dict[Path, str],
+    *,
+    repo: str | None = None,
 ) -> dict[str, Any]:
     """The metadata of a release as JSON-LD.
 
@@ -85,14 +90,15 @@ def build_croissant(
         run: the run, for name and description.
         folder: the release folder; file paths are relative to it.
         configs: configuration to its shards.
+        digests: SHA-256 of every shard.
         repo: the Hub repository.
     """
     recipe = load_recipe(RunLayout(run).recipe)
     name = repo or f"OWNER/{recipe.name}"
-    data = digest([file_digest(path) for shards in configs.values() for path in shards])
+    data = digest([digests[path] for shards in configs.values() for path in shards])
     distribution = [_repository(name)]
     for config, shards in configs.items():
-        distribution += [_file_set(config), *(_file(path, folder) for path in shards)]
+        distribution += [_file_set(config), *(_file(path, folder, digests[path]) for path in shards)]
     records = [_record_set(config, pq.read_schema(shards[0])) for config, shards in configs.items()]
     return {
         "@context": CONTEXT,
@@ -130,7 +136,7 @@ def _repository(name: str) -> dict[str, Any]:
     }
 
 
-def _file(path: Path, folder: Path) -> dict[str, Any]:
+def _file(path: Path, folder: Path, sha256: str) -> dict[str, Any]:
     return {
         "@type": "cr:FileObject",
         "@id": str(path.relative_to(folder)),
@@ -139,7 +145,7 @@ def _file(path: Path, folder: Path) -> dict[str, Any]:
         "containedIn": {"@id": REPOSITORY},
         "encodingFormat": PARQUET,
         "contentSize": f"{path.stat().st_size} B",
-        "sha256": file_digest(path),
+        "sha256": sha256,
     }
 
 

@@ -130,7 +130,7 @@ def version_tag(release: Release) -> str:
 
 
 def publish(
-    api: Any, repo: str, release: Release, *, private: bool = False, tag: str | None = None
+    api: Any, repo: str, release: Release, *, private: bool = False, tag: str | None = None, note: str = ""
 ) -> Published:
     """Send what has changed, commit once, tag the version. Doing it twice does nothing the second time.
 
@@ -140,6 +140,7 @@ def publish(
         release: what the repository is to be.
         private: make the repository private when it is created here.
         tag: name of the version; `version_tag(release)` when None.
+        note: what the commit says below its first line.
 
     Raises:
         UsageError: no right to write, or the tag names other data.
@@ -171,6 +172,7 @@ def publish(
                 repo,
                 [*additions, *(CommitOperationDelete(change.path) for change in gone)],
                 commit_message=f"Publish {name}",
+                commit_description=note,
                 repo_type="dataset",
                 parent_commit=before.head,
             ).oid

@@ -28,6 +28,7 @@ from schemas import DROPPED, VERDICT, TableSchema
 
 STATE = ".state.json"
 """Digests of what the written tables were made of, inside the release folder; never published."""
+CROISSANT = "croissant.json"
 DROPPED_TEXT = ("detail", "evidence", "row")
 """Columns of a dropped row that may hold its text."""
 
@@ -90,30 +91,32 @@ def build_release(run: Path, *, repo: str | None = None) -> Release:
     for stale in folder.iterdir():
         if stale.is_dir() and stale.name not in configs:
             shutil.rmtree(stale)
-    _texts(run, folder, repo, configs)
-    files = [path for shards in configs.values() for path in shards]
-    files += [folder / name for name in ("README.md", "croissant.json", "ledger.json", "recipe.yaml")]
-    found = {str(path.relative_to(folder)): path for path in files}
+    digests = {path: file_digest(path) for shards in configs.values() for path in shards}
+    texts = _texts(run, folder, repo, configs)
+    write_json(folder / CROISSANT, build_croissant(run, folder, configs, digests, repo=repo))
+    digests |= {path: file_digest(path) for path in [*texts, folder / CROISSANT]}
     local = {
-        name: LocalFile(path, path.stat().st_size, file_digest(path)) for name, path in sorted(found.items())
+        str(path.relative_to(folder)): LocalFile(path, path.stat().st_size, sha256)
+        for path, sha256 in digests.items()
     }
-    return Release(folder, local)
+    return Release(folder, dict(sorted(local.items())))
 
 
-def _texts(run: Path, folder: Path, repo: str | None, configs: dict[str, list[Path]]) -> None:
+def _texts(run: Path, folder: Path, repo: str | None, configs: dict[str, list[Path]]) -> list[Path]:
+    """Write the card and copies of recipe and ledger."""
     at = RunLayout(run)
     card = next((path for path in (run / "README.md", folder / "README.md") if path.is_file()), None)
     notes = notes_of(card.read_text("utf-8")) if card else ""
     extra = tuple(name for name in configs if name not in DATASETS)
-    _write(folder / "README.md", render_card(run, repo=repo, notes=notes, extra=extra))
-    _write(folder / "recipe.yaml", at.recipe.read_text("utf-8"))
-    _write(folder / "ledger.json", at.ledger.read_text("utf-8"))
-    write_json(folder / "croissant.json", build_croissant(run, folder, configs, repo=repo))
-
-
-def _write(path: Path, text: str) -> None:
-    with atomic_path(path) as temporary:
-        temporary.write_text(text, "utf-8")
+    texts = {
+        "README.md": render_card(run, repo=repo, notes=notes, extra=extra),
+        "recipe.yaml": at.recipe.read_text("utf-8"),
+        "ledger.json": at.ledger.read_text("utf-8"),
+    }
+    for name, text in texts.items():
+        with atomic_path(folder / name) as temporary:
+            temporary.write_text(text, "utf-8")
+    return [folder / name for name in texts]
 
 
 def _linked(shards: list[Path], folder: Path) -> list[Path]:

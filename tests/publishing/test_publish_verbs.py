@@ -74,6 +74,16 @@ def test_publish_looks_sends_and_does_nothing_the_second_time(run: Path) -> None
             assert TOKEN not in output.stdout + output.stderr
 
 
+def test_dry_run_without_a_hub_still_lists_the_files(run: Path) -> None:
+    pytest.importorskip("huggingface_hub")
+    if not shipped():
+        pytest.skip("this installation has no benchmark index, and nothing is published without one")
+    done = factory("publish", "me/farm", "--run", run, "--dry-run", HF_HUB_OFFLINE="1")
+    assert done.returncode == 0, done.stderr
+    assert "rl/train-00000-of-00001.parquet" in done.stdout
+    assert "not compared with me/farm (the Hub's client is in offline mode" in done.stdout
+
+
 def test_publish_refuses_before_it_connects(run: Path) -> None:
     pytest.importorskip("huggingface_hub")
     shard = RunLayout(run).dataset("sft") / "train-00000-of-00001.parquet"
