@@ -35,7 +35,7 @@ class DeduplicationSection(Section):
     """Words a shingle."""
     permutations: int = Field(128, ge=16)
     """MinHash permutations."""
-    false_negative_weight: float = Field(0.95, ge=0, le=1)
+    false_negative_weight: float = Field(0.99, ge=0, le=1)
     """Weight of missed pairs against needless comparisons when the LSH bands are chosen. Comparisons cost time only:
     every pair is verified."""
     numbers_differ: bool = True

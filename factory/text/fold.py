@@ -24,8 +24,17 @@ _GREEK = (
 _LETTERS = "αβγδεζηθικλμνξοπρστυφχψω"
 
 
+_CAPITALS = {
+    chr(code): chr(code).lower()
+    for block in (range(0xC0, 0x250), range(0x400, 0x530))
+    for code in block
+    if chr(code).isupper() and len(chr(code).lower()) == 1
+}
+"""Latin letters with marks and Cyrillic letters; plain capitals are left alone, they may be points of a figure."""
+
+
 def _table() -> dict[str, str]:
-    table = dict(_SYMBOLS)
+    table = _SYMBOLS | _CAPITALS
     for letter, name in zip(_LETTERS, _GREEK.split(), strict=True):
         table[letter] = f" \\{name} "
         table[letter.upper()] = f" \\{name} "
