@@ -80,7 +80,15 @@ class ProceduralSampler:
         if isinstance(found, str):
             return Completion(None, None, ResponseStatus.FAILED, error=found, usd=0.0)
         family, params, style = found
-        trace = write_trace(family, params, self._generator(request), self.habits, terse=style == Style.TERSE)
+        try:
+            trace = write_trace(
+                family, params, self._generator(request), self.habits, terse=style == Style.TERSE
+            )
+        except (KeyError, TypeError, ValueError, ArithmeticError, LookupError) as error:
+            reason = (
+                f"problem {request.problem_id}: its metadata does not fit family {family.name} ({error!r})"
+            )
+            return Completion(None, None, ResponseStatus.FAILED, error=reason, usd=0.0)
         return self._complete(request, trace)
 
     def _seed(self, request: SampleRequest) -> int:

@@ -215,3 +215,12 @@ def test_answers_agree_with_brute_force(name):
                 assert family.answer(params) == expected, params
                 checked += 1
     assert checked >= 6
+
+
+def test_the_page_of_families_is_up_to_date():
+    from pathlib import Path
+
+    from factory.sources.families.__main__ import page
+
+    shown = Path(__file__).resolve().parents[2] / "docs" / "families.md"
+    assert shown.read_text("utf-8") == page(), "run: python -m factory.sources.families > docs/families.md"
