@@ -39,6 +39,10 @@ def contamination(run: RunTables) -> Section | None:
                     folded=True,
                 )
             )
+        if _find(folder.totals, "certificate") and not folder.totals["certificate"].get("benchmarks", True):
+            blocks.append(
+                Note(f"{folder.name}: the recipe names no benchmark, so nothing was checked.", warning=True)
+            )
         blocks += _totals(folder, "certificate")
     if not blocks:
         return None

@@ -6,6 +6,7 @@ import polars as pl
 
 from factory.report.blocks import Block, Note, Section, dollars, grid, percent
 from factory.report.plots import histogram, stacked_bars
+from factory.report.sections.gates import facts_grids
 from factory.report.svg import BAD, EMPTY, GOOD, SLOW, THIRD, UNSURE
 from factory.report.tables import RunTables
 from schemas import ResponseStatus, Verdict
@@ -91,6 +92,7 @@ def verdicts(run: RunTables) -> Section | None:
                 folded=True,
             )
         )
+    blocks += facts_grids("What the verify step counted", table.totals)
     judged = int(frame["judged"].cast(pl.Boolean).fill_null(False).sum())
     if judged:
         blocks.append(Note(f"An LLM judge overturned the rules on {judged:,} of {frame.height:,} responses."))
@@ -145,6 +147,11 @@ def cost(run: RunTables) -> Section | None:
                     f"{dollars(usd / correct)} and {tokens / correct:,.0f} completion tokens a verified-correct response."
                 )
             )
+    counted = run.at(at.responses).totals
+    blocks += [
+        Note(f"Alarm while generating: {alarm}.", warning=True) for alarm in counted.get("alarms") or ()
+    ]
+    blocks += facts_grids("What the generate step counted", counted)
     blocks.append(
         grid(
             ("table", "sampler", "model", "responses", "prompt tokens", "completion tokens", "price"),

@@ -6,6 +6,7 @@ import polars as pl
 
 from factory.report.blocks import Block, Note, Section, grid
 from factory.report.plots import calibration, histogram
+from factory.report.sections.gates import facts_grids
 from factory.report.svg import BAD, FIRST, GOOD
 from factory.report.tables import RunTables
 from schemas import Band, Verdict
@@ -63,6 +64,8 @@ def difficulty(run: RunTables) -> Section | None:
             "correct in the other half; the number is how many problems"
         )
         blocks.append(calibration("calibration", points, caption=caption))
+    blocks += facts_grids("How the rollouts were spent", table.totals)
+    blocks += facts_grids("RL prompts drawn from them", run.at(run.layout.selected("rl")).totals)
     return Section(
         "difficulty", "Difficulty for the student", f"{table.name}, difficulty/rollouts", tuple(blocks)
     )

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from factory.report.blocks import Block, Note, Section, grid
+from factory.report.blocks import Block, Note, Section, grid, percent
 from factory.report.paper import BENCHMARKS, CITATION, LADDER, LATER
 from factory.report.plots import Interval, intervals, lines
 from factory.report.tables import STAGES, RunTables, read_metrics
@@ -74,7 +74,15 @@ def training(run: RunTables) -> Section | None:
             groups.setdefault(p.benchmark, []).append(Interval(p.stage, p.value, p.low, p.high))
         caption = "Pass@1 after every stage, percent, with 95% intervals"
         blocks.append(intervals("ladder", groups, ylabel="pass@1, %", caption=caption))
-        columns = ("stage", "benchmark", "pass@1", "95% interval", "questions", "samples")
+        columns = (
+            "stage",
+            "benchmark",
+            "pass@1",
+            "95% interval",
+            "questions",
+            "responses",
+            "cut by the budget",
+        )
         blocks.append(grid(columns, [_row(p) for p in points], "This run"))
     ours = {stage: [p for p in points if p.stage == stage] for stage in ("base", *STAGES)}
     if points:
@@ -128,9 +136,16 @@ def _panels(metrics: list[dict[str, Any]]) -> dict[str, dict[str, tuple[list[flo
 
 
 def _row(p: LadderPoint) -> tuple[Any, ...]:
-    questions = next((p.facts[k] for k in ("questions", "n_questions", "problems") if k in p.facts), None)
-    samples = next((p.facts[k] for k in ("samples", "samples_per_question", "k") if k in p.facts), None)
-    return (p.stage, p.benchmark, f"{p.value:.1f}", f"{p.low:.1f} – {p.high:.1f}", questions, samples)
+    cut = _number(p.facts, "truncated_share")
+    return (
+        p.stage,
+        p.benchmark,
+        f"{p.value:.1f}",
+        f"{p.low:.1f} – {p.high:.1f}",
+        _number(p.facts, "questions"),
+        _number(p.facts, "samples"),
+        None if cut is None else percent(cut, 1),
+    )
 
 
 def _number(row: Any, key: str) -> float | None:
