@@ -52,9 +52,11 @@ def both_sided(chosen: pl.LazyFrame, rejected: pl.LazyFrame) -> tuple[pl.DataFra
     """Read the texts of those responses whose problem has both sides."""
     right = chosen.select("problem_id").unique()
     wrong = rejected.select("problem_id").unique()
-    both = right.join(wrong, on="problem_id", how="semi").collect().lazy()
+    both = right.join(wrong, on="problem_id", how="semi").collect(engine="streaming")
+    wanted = pl.col("problem_id").is_in(both["problem_id"].implode())
+    order = ["problem_id", "response_id"]
     sides = [
-        pool.select(COLUMNS).join(both, on="problem_id", how="semi", maintain_order="left").collect()
+        pool.select(COLUMNS).filter(wanted).collect(engine="streaming").sort(order)
         for pool in (chosen, rejected)
     ]
     return sides[0], sides[1]

@@ -170,7 +170,10 @@ def _unpaired(
 ) -> pl.DataFrame:
     """Problems without a pair and `why`."""
     chosen, rejected = _pools(verdicts, rollouts, section)
-    has = [set(pool.select("problem_id").unique().collect()["problem_id"]) for pool in (chosen, rejected)]
+    has = [
+        set(pool.select("problem_id").unique().collect(engine="streaming")["problem_id"])
+        for pool in (chosen, rejected)
+    ]
     names = {(True, True): "too_similar", (True, False): "no_incorrect", (False, True): "no_correct"}
     left = problems.filter(~pl.col("problem_id").is_in(list(paired)))
     why = [

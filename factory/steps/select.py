@@ -8,17 +8,21 @@ from typing import Any
 
 import polars as pl
 
-from factory.errors import FactoryError
+from factory.errors import FactoryError, UsageError
 from factory.preference.render import completion_column, prompt_column
 from factory.recipe.datasets import DatasetsSection
 from factory.selection.fate import LIGHT, unfit
 from factory.selection.subset import draw_evenly, hardest_first, limit_per_problem
-from factory.store.parts import finished, input_digest, iter_parts, scan_parts
+from factory.store.parts import finished, input_digest, iter_parts, part_paths, scan_parts
 from factory.store.writer import StepWriter, dropped_rows, step_key
 from schemas import COMPLETION
 
 SFT_SHARE = 5
 """The sft set is a fifth of midtrain unless the recipe gives its size (the paper gives no figure)."""
+
+
+BATCH = 5_000
+"""Rows whose texts are in memory together."""
 
 
 def run(
@@ -58,7 +62,7 @@ def run(
         raise _nothing(fates, dataset)
     with StepWriter(out, step, COMPLETION, settings=settings, inputs=inputs) as writer:
         at = 0
-        for batch in iter_parts(labelled, rows=5_000):
+        for batch in iter_parts(labelled, rows=BATCH):
             rows = batch.with_columns(fates["reason"].slice(at, batch.height))
             at += batch.height
             kept = rows.filter(pl.col("reason").is_null()).drop("reason")
@@ -82,7 +86,12 @@ def _fates(
     labelled: Path, section: DatasetsSection, dataset: str, seed: int, exclude: Sequence[Path]
 ) -> pl.DataFrame:
     """LIGHT columns and `reason` (null = chosen), one row a response in input order."""
-    rows = scan_parts(labelled).select(*LIGHT, reason=unfit()).collect().with_row_index("row")
+    if not part_paths(labelled):
+        raise UsageError(f"{labelled} holds no part-*.parquet", do="run the label step first")
+    light = [batch.select(*LIGHT, reason=unfit()) for batch in iter_parts(labelled, rows=BATCH)]
+    if not light:
+        raise _nothing(pl.DataFrame(schema={"reason": pl.String}), dataset)
+    rows = pl.concat(light).with_row_index("row")
     if dataset == "sft" and section.sft_order == "hardest":
         rows = hardest_first(rows)
     used = set().union(*(_problem_ids(path) for path in exclude)) if exclude else set()

@@ -133,3 +133,23 @@ def test_problems_of_other_sets_are_left_out(labelled, mixed, make, other, tmp_p
     assert manifest["dropped"]["already_used"] == 2
     assert not {"p-2", "p-3"} & set(read_parts(tmp_path / "o")["problem_id"])
     assert "p-2" in set(read_dropped(tmp_path / "o")["problem_id"])
+
+
+@pytest.mark.parametrize(
+    ("verdict", "status", "message"),
+    [
+        ("correct", "complete", "2 no_incorrect - every whole answer is right"),
+        ("incorrect", "complete", "2 no_correct - no answer is right"),
+        ("no_answer", "cut_in_reasoning", "2 neither - no response is complete"),
+    ],
+)
+def test_what_is_missing_is_named(labelled, make, tmp_path, verdict, status, message):
+    rows = [make(p, s, verdict, status=status) for p in range(2) for s in range(3)]
+    with pytest.raises(FactoryError, match=message):
+        pairs(labelled(rows), None, tmp_path / "o", rejected_from="teacher")
+    assert not list((tmp_path / "o").glob("part-*"))
+
+
+def test_no_responses_at_all(labelled, verdicts, tmp_path):
+    with pytest.raises(FactoryError, match="there are no responses"):
+        pairs(labelled([]), verdicts([]), tmp_path / "o")

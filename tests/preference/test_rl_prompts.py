@@ -116,3 +116,10 @@ def test_no_prompt_left_says_which_setting_to_change(difficulty, tmp_path, secti
     with pytest.raises(FactoryError, match=message):
         rl_prompts.run(difficulty, tmp_path / "o", section, seed=0)
     assert not (tmp_path / "o" / "_manifest.json").exists()
+
+
+def test_no_rollouts_at_all(tmp_path):
+    with StepWriter(tmp_path / "d", "difficulty", DIFFICULTY) as writer:
+        writer.finish(rows_in=0)
+    with pytest.raises(FactoryError, match="the student was rolled out on none"):
+        rl_prompts.run(tmp_path / "d", tmp_path / "o", RLPromptsSection(), seed=0)

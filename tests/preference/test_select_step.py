@@ -83,6 +83,11 @@ def test_nothing_fit_is_a_report_not_an_empty_file(labelled, make, tmp_path):
     assert not (tmp_path / "s" / "_manifest.json").exists()
 
 
+def test_no_responses_at_all(labelled, tmp_path):
+    with pytest.raises(FactoryError, match="there are no responses"):
+        select.run(labelled([]), tmp_path / "s", DatasetsSection(), dataset="midtrain", seed=0)
+
+
 rows_of_cells = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 2)), min_size=1, max_size=60)
 
 
