@@ -107,12 +107,11 @@ def _evaluation(layout: RunLayout, stages: list[str]) -> str:
         path = layout.evaluation(stage) / "summary.json"
         if not path.exists():
             continue
-        for name, b in _benchmarks(read_json(path)).items():
-            low, high = b.get("pass_at_1_low"), b.get("pass_at_1_high")
-            interval = f"{low:.1%} to {high:.1%}" if low is not None and high is not None else "-"
-            rows.append(
-                f"| {stage} | {name} | {b['pass_at_1']:.1%} | {interval} | {b.get('questions', '-')} |"
-            )
+        for name, figures in read_json(path)["benchmarks"].items():
+            if figures["pass_at_1"] is None:
+                continue
+            share, low, high = (f"{figures[key]:.1%}" for key in ("pass_at_1", "low", "high"))
+            rows.append(f"| {stage} | {name} | {share} | {low} to {high} | {figures['questions']} |")
     if not rows:
         return ""
     head = [
@@ -122,12 +121,6 @@ def _evaluation(layout: RunLayout, stages: list[str]) -> str:
         "|---|---|--:|--:|--:|",
     ]
     return "\n".join([*head, *rows])
-
-
-def _benchmarks(summary: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    found = summary.get("benchmarks", summary)
-    items = found.items() if isinstance(found, dict) else ((b.get("benchmark", "?"), b) for b in found)
-    return {str(name): b for name, b in items if isinstance(b, dict) and "pass_at_1" in b}
 
 
 def _measured(manifest: dict[str, Any]) -> str:

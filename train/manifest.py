@@ -19,7 +19,7 @@ from factory.errors import UsageError
 from factory.layout import STAGES, RunLayout
 from factory.recipe import Recipe
 from factory.store.atomic import digest, file_digest, read_json, write_json
-from factory.store.parts import input_digest
+from factory.store.parts import MANIFEST, input_digest
 
 SETS = {"base": "midtrain", "midtrain": "midtrain", "sft": "sft", "dpo": "preference", "rl": "rl"}
 """Which training set a stage reads; the tiny student's vocabulary is learnt from the midtrain set."""
@@ -148,7 +148,8 @@ def set_digest(job: Job) -> str:
 def model_digest(folder: Path) -> str:
     """Digest of a checkpoint's weights and tokenizer, whatever the files' times."""
     kept = (".safetensors", ".json", ".jinja", ".model", ".txt", ".bin")
-    files = sorted(p for p in folder.iterdir() if p.suffix in kept and p.name != "training_args.bin")
+    left_out = ("training_args.bin", MANIFEST)
+    files = sorted(p for p in folder.iterdir() if p.suffix in kept and p.name not in left_out)
     return digest([(path.name, file_digest(path)) for path in files])
 
 
@@ -204,6 +205,14 @@ def close(job: Job, key: str, inputs: dict[str, Any], facts: dict[str, Any]) -> 
         "finished_at": datetime.now(UTC).isoformat(timespec="seconds"),
         **facts,
     }
+    # What reads the checkpoint (evaluation, rollouts) knows it by this digest, so that writing a card changes nothing.
+    sealed: dict[str, Any] = {
+        "files": {},
+        "step": f"train-{job.stage}",
+        "key": key,
+        "output_digest": manifest["model_digest"],
+    }
+    write_json(job.final / MANIFEST, sealed)
     write_json(job.folder / "manifest.json", manifest)
     shutil.rmtree(job.checkpoints, ignore_errors=True)
     shutil.rmtree(job.layout.run / "train" / ".cache", ignore_errors=True)
