@@ -39,7 +39,8 @@ def sorted_rows(paths: list[Path], key: tuple[str, ...], scratch: Path) -> Itera
         return
     try:
         for path in _scatter(paths, key[0], ranges, scratch):
-            yield _sort(pq.read_table(path), key)
+            with pa.memory_map(str(path)) as source:
+                yield _sort(pa.ipc.open_stream(source).read_all(), key)
             path.unlink()
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
@@ -57,9 +58,11 @@ def _scatter(paths: list[Path], first: str, ranges: int, scratch: Path) -> list[
     """Write every row to the file of its range of the first key column; ranges hold about equally many rows."""
     borders = _borders(paths, first, ranges)
     scratch.mkdir(parents=True, exist_ok=True)
-    files = [scratch / f"{i:05d}.parquet" for i in range(len(borders) + 1)]
+    files = [scratch / f"{i:05d}.arrows" for i in range(len(borders) + 1)]
     schema = pa.unify_schemas([pq.read_schema(path).remove_metadata() for path in paths])
-    writers = [pq.ParquetWriter(path, schema, compression="zstd", compression_level=1) for path in files]
+    # Arrow streams, not Parquet: a Parquet writer keeps the metadata of every small batch in memory until it closes.
+    options = pa.ipc.IpcWriteOptions(compression="lz4")
+    writers = [pa.ipc.new_stream(str(path), schema, options=options) for path in files]
     try:
         for table in _batches(paths):
             whole = pa.concat_tables([table, schema.empty_table()], promote_options="default").select(

@@ -263,3 +263,23 @@ def test_a_benchmark_row_among_the_dropped_is_refused(
         writer.finish(rows_in=1)
     with pytest.raises(Refused, match=r"dropped/.*row r-9 repeats a benchmark problem"):
         check_files(build_release(run).paths)
+
+
+GPQA = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "benchmarks" / "gpqa_diamond.jsonl"
+
+
+def test_a_gpqa_benchmark_row_is_refused_by_the_shipped_index(run: Path, make) -> None:
+    from factory.decontamination.load import shipped
+
+    if "gpqa_diamond" not in shipped():
+        pytest.skip("this installation has no index of GPQA")
+    if not GPQA.is_file():
+        pytest.skip("the rows of GPQA are not on this machine")
+    questions = [json.loads(line)["problem"] for line in GPQA.read_text("utf-8").splitlines()]
+    for question in questions[::40]:
+        rows = make.completions(4)
+        rows[2]["prompt"][0]["content"] = question
+        with pytest.raises(
+            Refused, match=f"sft/.*row {rows[2]['response_id']} repeats a benchmark problem.*gpqa"
+        ):
+            check_files(with_rows(run, rows, make))
