@@ -20,8 +20,10 @@ SHORT, LONG = 8, 30
 SHORT_COVERAGE = 0.7
 SAME_NUMBERS = 0.5
 """Share of a problem's number pairs that a text must have to count as the same problem, not as its template."""
-TEMPLATE_COVERAGE = 0.7
+TEMPLATE_COVERAGE = 0.45
 """Share of a problem's word n-grams that a text with other numbers must have to count as its template."""
+LEAST_SHARE = 0.25
+"""Problems of which a text has less by word n-grams are not looked at closer."""
 MARGIN = 10
 """Tokens round the window of words in which numbers count."""
 _LOW = np.int64(2**32 - 1)
@@ -29,12 +31,18 @@ _LOW = np.int64(2**32 - 1)
 
 @dataclass(frozen=True, slots=True)
 class Problems:
-    """Facts of the problems, one row each: tokens, telling n-grams in all, weights of the kept n-grams."""
+    """Facts of the problems, one row each: tokens, telling n-grams in all, weights of the kept n-grams.
+
+    `number_grams` and `number_weights` are the number pairs of all problems one after another (`number_offsets`).
+    """
 
     tokens: Places
     grams: Places
     word_weight: Floats
     number_weight: Floats
+    number_grams: npt.NDArray[np.uint32]
+    number_weights: Floats
+    number_offsets: Places
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +73,7 @@ class Found:
         fresh = np.ones(key.size, dtype=bool)
         fresh[1:] = (key[1:] != key[:-1]) | (gram[1:] != gram[:-1])
         weights = np.where(fresh, self.weight[order], 0.0)
-        return np.bincount(np.searchsorted(keys, key), weights, keys.size)
+        return np.bincount(np.searchsorted(keys, key), weights, keys.size).astype(np.float64)
 
 
 def gather(table: Postings, stream: Stream) -> Found:
@@ -76,12 +84,12 @@ def gather(table: Postings, stream: Stream) -> Found:
     return Found((rows[at] << 32) | problems, places[at], table.weights[places[at]], stream.at[found[at]])
 
 
-def covered(words: Found, numbers: Found, of: Problems, lengths: Places, coverage: float) -> Iterator[Hit]:
+def covered(words: Found, numbers: Stream, of: Problems, lengths: Places, coverage: float) -> Iterator[Hit]:
     """Hits by n-gram coverage.
 
     Args:
         words: shared word n-grams.
-        numbers: shared number pairs.
+        numbers: number pairs of the texts.
         of: the problems.
         lengths: tokens of every text.
         coverage: share of a longer problem's weight that makes a hit.
@@ -95,23 +103,45 @@ def covered(words: Found, numbers: Found, of: Problems, lengths: Places, coverag
         of.word_weight[problem] + of.number_weight[problem]
     )
     wanted = keys[
-        reachable & (of.word_weight[problem] >= LEAST_WEIGHT) & (bound >= 0.25 * of.word_weight[problem])
+        reachable
+        & (of.word_weight[problem] >= LEAST_WEIGHT)
+        & (bound >= LEAST_SHARE * of.word_weight[problem])
     ]
     if not wanted.size:
         return
-    words, numbers = words.only(wanted), numbers.only(wanted)
-    word_sum, number_sum = words.sums(wanted), numbers.sums(wanted)
+    words = words.only(wanted)
+    word_sum = words.sums(wanted)
     low = np.searchsorted(words.key, wanted)
-    first, last = words.at[low], words.at[np.append(low[1:], words.key.size) - 1]
+    high = np.append(low[1:], words.key.size)
+    first, last = words.at[low], words.at[high - 1]
     reach = 2 * of.tokens[wanted & _LOW] + 30
+    inside = lengths[wanted >> 32] > reach
     for i in np.flatnonzero(last - first > reach).tolist():
-        here = words.take(np.arange(low[i], low[i + 1] if i + 1 < low.size else words.key.size))
-        first[i], last[i], word_sum[i] = densest(here, int(reach[i]))
-        span = np.searchsorted(numbers.key, [wanted[i], wanted[i] + 1])
-        near = numbers.take(np.arange(*span))
-        near = near.take(np.flatnonzero((near.at >= first[i] - MARGIN) & (near.at <= last[i] + MARGIN)))
-        number_sum[i] = near.sums(wanted[i : i + 1])[0]
+        first[i], last[i], word_sum[i] = densest(words.take(np.arange(low[i], high[i])), int(reach[i]))
+    begin, end = np.where(inside, first - MARGIN, 0), np.where(inside, last + MARGIN, np.iinfo(np.int64).max)
+    number_sum = _shared_numbers(wanted, numbers, of, begin, end)
     yield from _judged(wanted, word_sum, number_sum, first, last, of, coverage)
+
+
+def _shared_numbers(keys: Places, numbers: Stream, of: Problems, begin: Places, end: Places) -> Floats:
+    """Weight of the problems' number pairs that the texts have between tokens `begin` and `end`."""
+    which, place = _spread(of.number_offsets, keys & _LOW)
+    theirs = which << 32 | of.number_grams[place].astype(np.int64)
+    owner, at = _spread(numbers.offsets, keys >> 32)
+    near = (numbers.at[at] >= begin[owner]) & (numbers.at[at] <= end[owner])
+    ours = np.sort(owner[near] << 32 | short_form(numbers.hashes[at[near]]).astype(np.int64))
+    if not ours.size:
+        return np.zeros(keys.size)
+    found = ours[np.minimum(np.searchsorted(ours, theirs), ours.size - 1)] == theirs
+    return np.bincount(which, of.number_weights[place] * found, keys.size).astype(np.float64)
+
+
+def _spread(offsets: Places, rows: Places) -> tuple[Places, Places]:
+    """All entries of some rows of a ragged table: the position in `rows`, and the entry."""
+    counts = offsets[rows + 1] - offsets[rows]
+    ends = np.cumsum(counts)
+    within = np.arange(int(ends[-1]) if ends.size else 0) - np.repeat(ends - counts, counts)
+    return np.repeat(np.arange(rows.size), counts), np.repeat(offsets[rows], counts) + within
 
 
 def _judged(
@@ -130,7 +160,7 @@ def _judged(
     same = np.divide(number_sum, number_total, out=np.ones(keys.size), where=number_total > 0)
     together = (word_sum + number_sum) / (word_total + number_total)
     ngram: npt.NDArray[np.bool_] = (together >= needed) & (same >= SAME_NUMBERS)
-    template = ~ngram & (share >= np.maximum(TEMPLATE_COVERAGE, needed))
+    template = ~ngram & (share >= TEMPLATE_COVERAGE)
     for i in np.flatnonzero(ngram | template).tolist():
         tier, score = (Tier.NGRAM, together[i]) if ngram[i] else (Tier.TEMPLATE, share[i])
         yield Hit(int(keys[i] >> 32), int(problem[i]), tier, float(score), int(first[i]), int(last[i]))

@@ -43,21 +43,34 @@ class Matcher:
         bag = _all(many, "bag")
         self.bag = Postings.of(bag[bag != 0], every[bag != 0])
         self.words, word_weight = self._grams(many, "words")
-        self.numbers, number_weight = self._grams(many, "numbers")
-        grams = _all(many, "words_counts").astype(np.int64)
-        self.problems = Problems(_all(many, "tokens").astype(np.int64), grams, word_weight, number_weight)
+        number_problems, number_weights = self._weights(many, "numbers")
+        self.problems = Problems(
+            tokens=_all(many, "tokens").astype(np.int64),
+            grams=_all(many, "words_counts").astype(np.int64),
+            word_weight=word_weight,
+            number_weight=_total(number_problems, number_weights, every.size),
+            number_grams=_all(many, "numbers").astype(np.uint32),
+            number_weights=number_weights,
+            number_offsets=np.searchsorted(number_problems, np.arange(every.size + 1)),
+        )
         self.sequences: Any = np.concatenate([np.zeros(0, ANCHOR), *(b.anchors for b in many)])
         shift = np.repeat(self.firsts[:-1], [b.anchors.size for b in many])
         self.sequence_problem = self.sequences["problem"].astype(np.int64) + shift
         self.anchors = Postings.of(self.sequences["anchor"], np.arange(self.sequences.size))
 
     def _grams(self, many: Sequence[Benchmark], kind: str) -> tuple[Postings, Floats]:
+        """Postings of an n-gram table, and the weight of every problem's n-grams."""
+        problems, weights = self._weights(many, kind)
+        total = _total(problems, weights, int(self.firsts[-1]))
+        return Postings.of(_all(many, kind).astype(np.uint32), problems, weights), total
+
+    def _weights(self, many: Sequence[Benchmark], kind: str) -> tuple[Places, Floats]:
+        """Problem and weight of every n-gram: 1 for one that no other problem has, less for frequent ones."""
         count = int(self.firsts[-1])
         lengths = [np.diff(getattr(b, f"{kind}_offsets")) for b in many]
         problems = np.repeat(np.arange(count), np.concatenate([np.zeros(0, np.int64), *lengths]))
         weights = 1 / (1 + np.log(np.maximum(_all(many, f"{kind}_df").astype(np.float64), 1)))
-        total = np.bincount(problems, weights, count).astype(np.float64)
-        return Postings.of(_all(many, kind).astype(np.uint32), problems, weights), total
+        return problems, weights
 
     def match(self, f: Features, lengths: Places) -> list[Hit]:
         """All hits in some texts, at most one a text and problem: the surest.
@@ -79,8 +92,7 @@ class Matcher:
         yield from self._whole(self.symbols, f.symbols_hash, filled, Tier.RENAMED, firsts)
         yield from self._whole(self.bag, f.bag, f.content >= LEAST_CONTENT, Tier.SHUFFLED, firsts)
         yield from self._contained(f.symbols)
-        words, numbers = gather(self.words, f.words), gather(self.numbers, f.numbers)
-        yield from covered(words, numbers, self.problems, lengths, self.coverage)
+        yield from covered(gather(self.words, f.words), f.numbers, self.problems, lengths, self.coverage)
         yield from self._whole(self.template, f.template_hash, filled, Tier.TEMPLATE, firsts)
 
     def _whole(
@@ -110,6 +122,10 @@ class Matcher:
         for i in same.tolist():
             first, last = int(stream.at[start[i]]), int(stream.at[start[i] + length[i] - 1])
             yield Hit(int(rows[i]), int(self.sequence_problem[entries[i]]), Tier.CONTAINED, 1.0, first, last)
+
+
+def _total(problems: Places, weights: Floats, count: int) -> Floats:
+    return np.bincount(problems, weights, count).astype(np.float64)
 
 
 def _all(many: Sequence[Benchmark], name: str) -> npt.NDArray[Any]:
