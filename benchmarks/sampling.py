@@ -103,10 +103,13 @@ CONTENDERS = {
     "openai": lambda *a: run_openai(*a, stream=False),
     "openai_stream": lambda *a: run_openai(*a, stream=True),
     "hold": run_hold,
+    "rows": lambda *a: run_rows(*a),
 }
 
 
 class Server:
+    """The fault server, without faults."""
+
     def __init__(self, **settings) -> None:
         command = [sys.executable, str(SERVER), json.dumps(settings)]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
@@ -115,6 +118,7 @@ class Server:
         self.url = f"http://127.0.0.1:{self.port}/v1"
 
     def stats(self) -> dict:
+        """Its counts."""
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/stats") as reply:
             return json.load(reply)
 
@@ -172,17 +176,67 @@ def contend_peer(name: str, folder: Path, count: int, tokens: int, **settings) -
         return {**rates(found, count, 0), "version": found["version"]} if found["answers"] == count else None
 
 
-def run_memory(rows: int) -> dict:
-    """Peak memory of `factory generate` over many small responses (the procedural teacher, 8 samples a problem)."""
-    with tempfile.TemporaryDirectory() as work:
-        command = [sys.executable, "-m", "factory.cli.main", "generate"]
-        command += [f"procedural:all?count={rows // 8}", "--teacher", "procedural", "--samples", "8"]
-        began = time.perf_counter()
-        process = subprocess.run([*command, "--out", f"{work}/out"], cwd=ROOT, capture_output=True, text=True)
-        if process.returncode:
-            raise SystemExit(process.stderr[-2000:])
-        peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-        return {"rows": rows, "peak_mib": round(peak), "seconds": round(time.perf_counter() - began, 1)}
+def run_rows(url: str, count: int, tokens: int) -> dict:
+    """The whole generate step over many small responses from a sampler that costs nothing; peak memory of the process."""
+    from collections.abc import AsyncIterator, Iterable
+
+    import factory.steps.generate as step
+    from factory.recipe.generate import GenerateSection
+    from factory.sampling.sampler import Completion, SampleRequest
+    from schemas import ResponseStatus
+
+    class Instant:
+        name = model = "instant"
+        revision = None
+
+        def wire_request(self, request: SampleRequest) -> dict:
+            return {"messages": list(request.messages)}
+
+        async def sample(
+            self, requests: Iterable[SampleRequest]
+        ) -> AsyncIterator[tuple[SampleRequest, Completion]]:
+            for request in requests:
+                text = f"{request.problem_id} answers {request.sample_index} after some thought " * 3
+                yield request, Completion(text, "so 4", ResponseStatus.COMPLETE, "stop", 12, 40, usd=0.0)
+
+        async def aclose(self) -> None:
+            pass
+
+    step.teacher = lambda section, seed, **rest: Instant()
+    frame = problems(count // 8)
+    folder = Path(tempfile.mkdtemp())
+    section = GenerateSection(teacher="procedural", samples=8, prompt="{problem}")
+    began, before = time.perf_counter(), cpu()
+    manifest = step.generate(
+        lambda: frame.iter_rows(named=True),
+        frame.height,
+        frame.schema,
+        folder / "out",
+        section,
+        store=folder / "store",
+        seed=0,
+        inputs={},
+    )
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    seconds = time.perf_counter() - began
+    size = (folder / "store" / "responses.sqlite").stat().st_size / 2**20
+    shutil.rmtree(folder)
+    return {
+        "rows": manifest["rows_out"],
+        "peak_mib": round(peak),
+        "seconds": round(seconds, 1),
+        "rows_per_second": round(count / seconds),
+        "store_mib": round(size),
+        "cpu": round(cpu() - before, 1),
+    }
+
+
+def measure_memory(rows: int) -> dict:
+    command = [sys.executable, "-m", "benchmarks.sampling", "--run", "rows", "-", str(rows), "0"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit(done.stderr[-2000:])
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 def table(result: dict) -> str:
@@ -200,6 +254,13 @@ def table(result: dict) -> str:
             f"512 streams of 50 tok/s: {hold['seconds']} s for {hold['ideal_seconds']} s of tokens, ",
         ]
         lines[-1] += f"{100 * hold['core_share']:.0f}% of one core, {hold['cpu_us_per_chunk']} us a chunk."
+    memory = result.get("memory")
+    if memory:
+        lines += [
+            "",
+            f"{memory['rows']:,} small responses through the whole step: at most {memory['peak_mib']} MiB, ",
+        ]
+        lines[-1] += f"{memory['rows_per_second']:,} rows/s, {memory['store_mib']} MiB of store."
     return "\n".join(lines)
 
 
@@ -231,7 +292,7 @@ def main() -> None:
     result = {"concurrent": CONCURRENT, "requests": count, "clients": clients}
     result["hold"] = contend("hold", CONCURRENT, 500, rate=50, style="inline")
     if args.memory:
-        result["memory"] = run_memory(args.memory)
+        result["memory"] = measure_memory(args.memory)
     print(json.dumps(result, indent=2))
     if args.out:
         args.out.write_text(json.dumps(result, indent=2) + "\n")
