@@ -17,7 +17,8 @@ from factory.publishing.release import build_release
 from factory.steps import export
 from factory.store.atomic import read_json, write_json
 from factory.store.parts import MANIFEST
-from schemas import COMPLETION
+from factory.store.writer import StepWriter
+from schemas import COMPLETION, LABELLED, VERDICT
 
 SECRETS = {
     "Hugging Face token": "hf_" + "aB3dE6" * 6,
@@ -175,9 +176,6 @@ def test_a_secret_in_the_recipe_is_refused(run: Path) -> None:
 
 
 def test_a_secret_in_a_dropped_row_is_refused(run: Path) -> None:
-    from factory.store.writer import StepWriter
-    from schemas import LABELLED
-
     at = RunLayout(run)
     row = {"step": "label", "row_id": "r-1", "problem_id": "p-000000", "reason": "repetitive"}
     with StepWriter(at.labelled, "label", LABELLED) as writer:
@@ -237,10 +235,12 @@ def test_a_benchmark_row_among_the_rollouts_is_refused(
     monkeypatch.setattr(
         gate, "benchmark_rows", lambda shards, identifier: real(shards, identifier, [str(exam)])
     )
-    part = RunLayout(run).rollouts / "part-00000.parquet"
-    frame = pl.read_parquet(part)
+    at = RunLayout(run)
+    frame = pl.read_parquet(at.rollouts / "*.parquet")
     problems = [EXAM if i == 8 else text for i, text in enumerate(frame["problem"])]
-    frame.with_columns(problem=pl.Series(problems)).write_parquet(part)
+    with StepWriter(at.rollouts, "rollouts", VERDICT) as writer:
+        writer.keep(frame.with_columns(problem=pl.Series(problems)))
+        writer.finish(rows_in=frame.height)
     with pytest.raises(
         Refused, match=f"rollouts/.*row {frame['response_id'][8]} repeats a benchmark problem"
     ):
@@ -250,9 +250,6 @@ def test_a_benchmark_row_among_the_rollouts_is_refused(
 def test_a_benchmark_row_among_the_dropped_is_refused(
     run: Path, exam: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from factory.store.writer import StepWriter
-    from schemas import LABELLED
-
     real = gate.benchmark_rows
     monkeypatch.setattr(
         gate, "benchmark_rows", lambda shards, identifier: real(shards, identifier, [str(exam)])
