@@ -25,6 +25,7 @@ from factory.labels.classifier import words_of
 from factory.labels.decide import domain_of, level_of
 from factory.labels.domain import Domain, cues_of
 from factory.labels.repetition import loop_score
+from factory.recipe.datasets import DatasetsSection
 from factory.text import canonical_text
 from schemas import Level
 
@@ -35,6 +36,7 @@ RESULT = ROOT / "benchmarks" / "results" / "labels.json"
 DOCS = ROOT / "docs" / "difficulty.md"
 WORDS = 2_500
 SCALE = 0.05
+LIMIT = DatasetsSection().max_loop_score
 
 MATH_DOMAIN = {
     "Algebra": Domain.ALGEBRA,
@@ -209,7 +211,7 @@ def repetition() -> dict:
     """Loop scores of real traces."""
     result = {}
     for name in ("openmathreasoning_mini_r1_72", "mip_overthinking_long_cot", "mip_overthinking_math_illposed",
-                 "prmbench_qwq", "steering_r1_distill"):  # fmt: skip
+                 "prmbench_qwq", "qwen_math_cot_100", "steering_r1_distill"):  # fmt: skip
         texts = [r["response"] for r in rows(f"traces/{name}")]
         began = time.perf_counter()
         scores = np.array([loop_score(text) for text in texts])
@@ -219,7 +221,7 @@ def repetition() -> dict:
             "median": float(np.median(scores)),
             "p99": float(np.quantile(scores, 0.99)),
             "most": float(scores.max()),
-            "above_limit": int((scores > 0.5).sum()),
+            "above_limit": int((scores > LIMIT).sum()),
             "mb_per_second": round(sum(map(len, texts)) / 1e6 / seconds, 1),
         }
     return result
@@ -262,7 +264,7 @@ def table(result: dict) -> str:
 
 def repetition_table(sets: dict) -> str:
     lines = [
-        "| traces | number | median | 99th percentile | largest | above 0.5 |",
+        "| traces | number | median | 99th percentile | largest | above {LIMIT} |",
         "|---|---|---|---|---|---|",
     ]
     lines += [

@@ -9,9 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from factory.labels.repetition import SHINGLE, loop_score
+from factory.recipe.datasets import DatasetsSection
 
 TRACES = Path(__file__).resolve().parents[3] / "shared" / "data" / "traces"
-LIMIT = 0.5
+LIMIT = DatasetsSection().max_loop_score
 
 
 def prose(characters, seed=0):
@@ -77,5 +78,5 @@ def test_the_real_run_of_exclamation_marks_is_found_alone():
 
 
 def test_long_real_traces_that_end_well_are_not_loops():
-    rows = traces("prmbench_qwq")
+    rows = traces("prmbench_qwq") + traces("qwen_math_cot_100")
     assert not [row["id"] for row in rows if loop_score(row["response"]) > LIMIT]
