@@ -13,7 +13,7 @@ def command(
     benchmark: list[str] = typer.Option(
         ...,
         "--benchmark",
-        help="File, folder, procedural:..., reasoning_gym:... or hf://...; repeat for more.",
+        help="File, folder, aime24, math500, procedural:..., reasoning_gym:... or hf://...; repeatable.",
     ),
     out: Path = typer.Option(..., "--out", help="Folder for graded responses and summary.json."),
     protocol: str = typer.Option("paper", "--protocol", help="Sampling preset: paper (K=3) or paper-64."),
@@ -78,31 +78,37 @@ def command(
 
 
 def _show(summary: dict[str, Any], out: Path) -> None:
+    from rich import box
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title=f"evaluation in {out}", title_justify="left")
-    table.add_column("benchmark")
-    for name in ("questions", "samples", "pass@1 (95%)", "pass@k", "majority@k", "truncated", "tokens"):
-        table.add_column(name, justify="right")
+    table = Table(title=f"evaluation in {out}", title_justify="left", box=box.SIMPLE, padding=(0, 1))
+    table.add_column("benchmark", overflow="fold")
+    for name in ("asked", "pass@1", "95%", "pass@k", "majority", "cut", "tokens"):
+        table.add_column(name, justify="right", no_wrap=True)
     for name, row in summary["benchmarks"].items():
-        score = (
-            "-"
-            if row["pass_at_1"] is None
-            else f"{row['pass_at_1']:.1%} ({row['low']:.1%} to {row['high']:.1%})"
-        )
-        tokens = "-" if row["tokens_mean"] is None else f"{row['tokens_mean']:,.0f}"
+        scored = row["pass_at_1"] is not None
         table.add_row(
             name,
             f"{row['questions']:,}",
-            f"{row['samples']:,}",
-            score,
+            f"{row['pass_at_1']:.1%}" if scored else "-",
+            f"{row['low']:.1%}-{row['high']:.1%}" if scored else "-",
             _last(row["pass_at_k"]),
             _last(row["majority_at_k"]),
             f"{row['truncated_share']:.1%}",
-            tokens,
+            f"{row['tokens_mean']:,.0f}" if row["tokens_mean"] is not None else "-",
         )
-    Console().print(table)
+    console = Console()
+    # Text that goes to a file or pipe has no width; a table cut to 80 columns would break the names.
+    wide = console if console.is_terminal else Console(width=max(console.width, 120))
+    wide.print(table)
+    for name, row in summary["benchmarks"].items():
+        if row["unscored"]:
+            typer.echo(
+                f"{name}: {row['unscored']:,} of {row['samples']:,} responses could not be scored and do not count"
+            )
+    if not summary["made"]:
+        typer.echo(f"{out} is up to date, nothing to do")
 
 
 def _last(shares: dict[str, float]) -> str:
@@ -114,13 +120,13 @@ def _last(shares: dict[str, float]) -> str:
 
 def _show_deltas(out: Path, against: Path, names: list[str], seed: int) -> None:
     from factory.evaluation import paired_delta
-    from factory.store.parts import read_parts
+    from factory.evaluation.ladder import graded_columns
 
     for name in names:
         if not (against / name).is_dir():
             typer.echo(f"{name}: {against} has no evaluation of it")
             continue
-        delta = paired_delta(read_parts(against / name), read_parts(out / name), seed=seed)
+        delta = paired_delta(graded_columns(against / name), graded_columns(out / name), seed=seed)
         typer.echo(
             f"{name}: {delta.delta:+.1%} ({delta.low:+.1%} to {delta.high:+.1%}) on {delta.questions} questions, "
             f"{delta.better} better, {delta.worse} worse"

@@ -13,6 +13,11 @@ from factory.errors import UsageError
 from factory.sources.problems import read_problems
 
 HELD_OUT = "held_out"
+ON_THE_HUB = {
+    "aime24": "hf://datasets/HuggingFaceH4/aime_2024",
+    "math500": "hf://datasets/HuggingFaceH4/MATH-500?split=test",
+}
+"""Benchmarks that can be named without a file. GPQA is not among them: its authors ask for a gated download."""
 _SPECS = ("procedural:", "reasoning_gym:", "hf://")
 
 
@@ -30,7 +35,7 @@ def load_benchmark(
     """Questions of one benchmark.
 
     Args:
-        source: `held_out`, a file, folder or glob, or a `procedural:`, `reasoning_gym:` or `hf://` source.
+        source: `held_out`, a name of `ON_THE_HUB`, a file, folder or glob, or a `procedural:`, `reasoning_gym:` or `hf://` source.
         held_out: folder of the run's held-out problems.
         limit: at most this many questions, drawn by seed, in their order.
         seed: of the draw, and of sources that draw.
@@ -38,14 +43,18 @@ def load_benchmark(
     Raises:
         UsageError: there is no such benchmark, or none of its questions has an answer.
     """
-    path: str | Path = source
+    path: str | Path = ON_THE_HUB.get(source, source)
     if source == HELD_OUT:
         if held_out is None or not held_out.exists():
             raise UsageError(
                 "benchmark held_out: this run set no problems aside", do="set problems.held_out in the recipe"
             )
         path = held_out
-    questions = read_problems(path, seed=seed).rows
+    try:
+        questions = read_problems(path, seed=seed).rows
+    except UsageError as error:
+        hint = f"; known names: {', '.join([HELD_OUT, *ON_THE_HUB])}" if source.isidentifier() else ""
+        raise UsageError(f"benchmark {source}: {error}{hint}") from error
     with_answer = questions.filter(pl.col("answer").is_not_null())
     if with_answer.height == 0:
         raise UsageError(f"benchmark {source}: none of its {questions.height} questions has an answer")

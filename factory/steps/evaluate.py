@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from factory.errors import UsageError
+import polars as pl
+
+from factory.errors import FactoryError, UsageError
 from factory.evaluation.benchmarks import Benchmark, load_benchmark
 from factory.evaluation.evaluate import PROMPT, evaluate
 from factory.evaluation.summary import summarise
@@ -16,7 +18,7 @@ from factory.sampling.sampler import Sampler
 from factory.store.atomic import digest, write_json
 from factory.store.parts import finished, input_digest, read_parts
 from factory.store.writer import StepWriter, step_key
-from schemas import VERDICT
+from schemas import VERDICT, ResponseStatus
 
 STEP = "evaluate"
 _SAMPLING = ("samples", "temperature", "top_p", "max_tokens", "limit")
@@ -56,10 +58,12 @@ def run(
         api_key_env: environment variable with its key.
 
     Returns:
-        The summary: stage, model, revision, sampling, benchmarks (name to figures, see `summarise`).
+        The summary: stage, model, revision, sampling, benchmarks (name to figures, see `summarise`); and `made`, the
+        benchmarks that were not up to date.
 
     Raises:
         UsageError: the model or a benchmark does not exist, or two benchmarks have one name.
+        FactoryError: not one request was answered.
     """
     local = Path(model).is_dir()
     if not local and ("/" in model or model.startswith(".")):
@@ -81,6 +85,7 @@ def run(
     source = {"model": input_digest(Path(model))} if local else {}
     sampler: Sampler | None = None
     figures: dict[str, Any] = {}
+    made: list[str] = []
     for benchmark in benchmarks:
         folder = out / benchmark.name
         inputs = {"questions": digest(benchmark.questions.to_dicts()), **source}
@@ -98,6 +103,8 @@ def run(
             prompt=prompt,
             system=system,
         )
+        _check_answered(result.graded, benchmark.name)
+        made.append(benchmark.name)
         with StepWriter(folder, STEP, VERDICT, settings=settings, inputs=inputs) as writer:
             writer.keep(result.graded)
             totals = {**_spent(result.graded), "benchmark": benchmark.name, "stage": stage}
@@ -111,7 +118,7 @@ def run(
         "benchmarks": figures,
     }
     write_json(out / "summary.json", summary)
-    return summary
+    return summary | {"made": made}
 
 
 def _open(
@@ -127,6 +134,16 @@ def _open(
     return open_sampler(model, model=model_id, base_url=base_url, api_key_env=api_key_env)
 
 
+def _check_answered(graded: pl.DataFrame, name: str) -> None:
+    failed = graded.filter(pl.col("status") == ResponseStatus.FAILED.value)
+    if failed.height == graded.height:
+        first = failed["error"].drop_nulls().head(1).to_list()
+        raise FactoryError(
+            f"benchmark {name}: all {graded.height} requests failed ({first[0] if first else 'no reason given'})",
+            do="check the model or endpoint and run the same command again",
+        )
+
+
 def _check_names(benchmarks: list[Benchmark]) -> None:
     names = [benchmark.name for benchmark in benchmarks]
     twice = sorted({name for name in names if names.count(name) > 1})
@@ -134,7 +151,7 @@ def _check_names(benchmarks: list[Benchmark]) -> None:
         raise UsageError(f"two benchmarks are called {', '.join(twice)}", do="rename one of the files")
 
 
-def _spent(graded: Any) -> dict[str, Any]:
+def _spent(graded: pl.DataFrame) -> dict[str, Any]:
     return {
         "prompt_tokens": int(graded["prompt_tokens"].sum() or 0),
         "completion_tokens": int(graded["completion_tokens"].sum() or 0),
