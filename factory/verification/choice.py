@@ -8,6 +8,8 @@ from factory.verification.notation import literal, tidy, untext, words
 from factory.verification.result import CheckResult, Method
 from schemas.verdict import Verdict
 
+MAX_OPTION = 1_000
+"""Longest option text that is compared, in characters."""
 _LETTER_GROUP = re.compile(r"^[\s(\[（]*([A-Ja-j])(?:\s*[)\].:、）]|\s*$|[,;]\s)")
 _LIST = re.compile(r"^\W*[A-J](?:(?:\s*(?:,|&|;|and|、)\s*|\s*)[A-J])*\W*$")
 _LETTER_IN_TEXT = re.compile(r"(?<![A-Za-z0-9\\])\(?([A-J])\)?(?![A-Za-z0-9'])")
@@ -18,9 +20,10 @@ def letters_of(text: str, choices: tuple[str, ...] | None = None) -> str | None:
 
     A lone letter, `(B)`, `B. text`, `B) text`, several letters, or the text of exactly one option.
     """
-    plain = untext(tidy(text)).strip(" .*$")
+    plain = untext(tidy(text)).strip(" .*$")[:MAX_OPTION]
     if _LIST.match(plain):
-        return "".join(sorted(set(re.findall("[A-J]", re.sub(r"and", "", plain)))))
+        letters = re.findall("[A-J]", plain.replace("and", ""))
+        return "".join(sorted(letters)) if len(set(letters)) == len(letters) else None
     if len(plain) <= 3 and (match := re.fullmatch(r"\(?([a-j])\)?", plain)):
         return match[1].upper()
     if choices:

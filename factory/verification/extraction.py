@@ -16,6 +16,8 @@ from factory.verification.prose import number_in, starts_as_prose
 
 TAIL = 20_000
 """How many characters at the end of an answer part are searched."""
+MAX_BOXES = 40
+"""How many boxes, from the end, are looked at."""
 SHORT = 400
 """An answer part of one line and at most this length may be the answer itself."""
 
@@ -101,7 +103,8 @@ _BOX = re.compile(r"\\(?:boxed|fbox|framebox)\s*(?=\{|[^\s{}])")
 
 
 def _boxed(part: str) -> Extracted | None:
-    boxes = [box for match in _BOX.finditer(part) if (box := _box_at(part, match)) is not None]
+    marks = list(_BOX.finditer(part))[-MAX_BOXES:]
+    boxes = [box for match in marks if (box := _box_at(part, match)) is not None]
     boxes = [box for box in boxes if box[2].strip(" .,~")]
     if not boxes:
         return None

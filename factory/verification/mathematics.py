@@ -84,7 +84,8 @@ def _ask_math_verify(gold: str, answer: str, shown: tuple[str | None, str | None
         return CheckResult(Verdict.CORRECT, Method.LITERAL, answer, gold, answer, "equal but for case")
     if _is_text(gold):
         return check_text(gold, answer)
-    says = math_verify_says(gold, answer) if tame(gold) and tame(answer) else None
+    bounded = "out of bounds" not in why and tame(gold) and tame(answer)
+    says = math_verify_says(gold, answer) if bounded else None
     if says and Counter(_symbols_of(gold)) == Counter(_symbols_of(answer)):
         return CheckResult(
             Verdict.CORRECT, Method.MATH_VERIFY, answer, *shown, "equal, made of the same symbols"

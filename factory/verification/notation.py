@@ -165,7 +165,7 @@ def words(text: str) -> str:
     return " ".join(re.findall(r"[^\W_]+", unicodedata.normalize("NFKC", text)))
 
 
-_END = re.compile(r"[\s.,;:!?。]+$")
+_END = re.compile(r"[\s.,;:?。]+$")
 _TEXT_BLOCK = re.compile(
     r"\\(?:textbf|textit|textrm|textsf|texttt|textnormal|emph|mbox|hbox|text|mathtext|underline|mathrm|operatorname\*?)"
     r"\s*\{([^{}]*)\}"

@@ -25,11 +25,14 @@ _CIRCUMSTANCE = re.compile(
 )
 
 
+MAX_SENTENCE = 1_000
+"""How much of a sentence's end is looked at."""
 _COMPOUND = re.compile(r"-[A-Za-z]{2,}|(?:st|nd|rd|th)\b(?=\s+(?:time|day|week|month|year|grade))")
 
 
 def number_in(sentence: str) -> str | None:
     """The number (or plain numeric expression) that a sentence without formulas states, or None."""
+    sentence = sentence[-MAX_SENTENCE:]
     runs = [run for run in _RUN.finditer(sentence) if any(c.isdigit() or c in "π∞√¼½¾⅓⅔" for c in run[0])]
     if not runs:
         return None

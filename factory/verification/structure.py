@@ -83,7 +83,7 @@ def parse(text: str, *, thousands: bool = True) -> Node:
     text = _BRACED_ARRAY.sub(r"\\begin{cases}\1\\end{cases}", text)
     text = _ELLIPSIS.sub(r" \\dots ", text)
     text = _REPEATING.sub(_repeating, text)
-    text = _TRAILING_CONDITION.sub("", text).rstrip(" .,;:!")
+    text = _TRAILING_CONDITION.sub("", text).rstrip(" .,;:")
     tokens = _words(tokenize(text, thousands=thousands))
     tokens = [t for t in tokens if t not in _IGNORED]
     if not tokens:
