@@ -264,7 +264,7 @@ def table(result: dict) -> str:
 
 def repetition_table(sets: dict) -> str:
     lines = [
-        "| traces | number | median | 99th percentile | largest | above {LIMIT} |",
+        f"| traces | number | median | 99th percentile | largest | above {LIMIT} |",
         "|---|---|---|---|---|---|",
     ]
     lines += [

@@ -115,7 +115,7 @@ def _sample(
     local = section.student in LOCAL
     sampler = open_sampler(
         section.student,
-        model=model if local else section.model or model,
+        model=model if local else section.model,
         base_url=section.base_url,
         api_key_env=section.api_key_env,
     )

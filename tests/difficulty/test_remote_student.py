@@ -1,0 +1,64 @@
+"""A student behind a real loopback endpoint: its model comes from the recipe, and nothing is asked twice."""
+
+import json
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from factory.recipe.difficulty import DifficultySection
+from factory.recipe.problems import ProblemsSection
+from factory.recipe.verify import VerifySection
+from factory.steps import difficulty, problems
+from factory.store.parts import read_parts
+
+SERVER = Path(__file__).parents[1] / "servers" / "fault_server.py"
+
+
+@pytest.fixture
+def server():
+    """Answers everything with a wrong number; says what it completed."""
+    settings = {"text": r"It is \boxed{123456789}.", "faults": {"429": 0.2}}
+    process = subprocess.Popen(
+        [sys.executable, str(SERVER), json.dumps(settings)], stdout=subprocess.PIPE, text=True
+    )
+    yield f"http://127.0.0.1:{process.stdout.readline().strip()}"
+    process.kill()
+    process.wait()
+
+
+def completed(server):
+    with urllib.request.urlopen(f"{server}/log") as reply:
+        return json.loads(reply.read())
+
+
+def test_rollouts_over_an_endpoint_are_bought_once(server, tmp_path):
+    problems.run(
+        ProblemsSection(sources=["procedural:all?count=6&seed=3"]), tmp_path / "p", tmp_path / "h", seed=0
+    )
+    section = DifficultySection(student="openai", model="weak-1", base_url=f"{server}/v1", max_samples=6)
+
+    def roll(out):
+        return difficulty.run(
+            tmp_path / "p",
+            tmp_path / out / "d",
+            tmp_path / out / "r",
+            section,
+            VerifySection(workers=1),
+            model="/some/checkpoint/of/the/run",
+            store=tmp_path / "store",
+            seed=0,
+            prompt="{problem}",
+        )
+
+    manifest = roll("a")
+    table = read_parts(tmp_path / "a" / "d")
+    assert set(table["student"]) == {"openai:weak-1"}
+    assert set(table["band"]) == {"too_hard"}
+    asked = completed(server)
+    again = roll("b")
+    assert again["output_digest"] == manifest["output_digest"]
+    assert completed(server) == asked, "the second run lives on the store alone"
+    assert manifest["totals"]["rollouts"] == read_parts(tmp_path / "a" / "r").height
