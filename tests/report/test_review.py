@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from factory.errors import UsageError
 from factory.report.review import FILE, Mark, add_review, read_reviews, rejected_ids, review_table
 
 
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.lists(st.tuples(st.sampled_from(["a", "b", "c\n{"]), st.sampled_from(list(Mark)), st.text(max_size=8)))
 )
