@@ -187,7 +187,13 @@ def _through(tokenizer: Any, answer: str) -> str:
     """An answer as the reward gets it: written by the student, as tokens, decoded without special tokens."""
     text = f"<think>\nx\n</think>\n\\boxed{{{answer}}}"
     ids = tokenizer(text, add_special_tokens=False)["input_ids"]
-    return str(tokenizer.decode(ids, skip_special_tokens=True))
+    back = str(tokenizer.decode(ids, skip_special_tokens=True))
+    if "<think>" not in back or "</think>" not in back:
+        raise UsageError(
+            "think tags are lost when a completion is decoded for the reward: they are special tokens",
+            do="add them to the tokenizer with special=False",
+        )
+    return back
 
 
 def _wrong(gold: str, kind: str | None, choices: list[str] | None) -> str:

@@ -1,0 +1,148 @@
+"""Preflight finds, before a weight is loaded, what would make training worthless; each fault is made on purpose."""
+
+import copy
+import shutil
+
+import polars as pl
+import pytest
+
+from factory.errors import UsageError
+from factory.layout import RunLayout
+from factory.store.atomic import read_json, write_json
+from train import preflight, stages
+from train.manifest import Job
+from train.plan import count_parameters, dead_groups, memory, plan
+from train.run import run_stage
+from train.stages import prepare
+
+
+@pytest.fixture
+def run(trained, tmp_path):
+    shutil.copytree(trained.run, tmp_path / "run")
+    return RunLayout(tmp_path / "run")
+
+
+@pytest.fixture
+def job(run, tiny_recipe):
+    return lambda stage, **train: Job(tiny_recipe(dpo={"enabled": False}, **train), run, stage)
+
+
+def refused(job, match, tokenizer=None):
+    ready = prepare(job)
+    with pytest.raises(UsageError, match=match):
+        preflight.preflight(job, ready.config, tokenizer or ready.tokenizer, ready.rows)
+
+
+def test_no_weight_is_loaded_before_preflight_has_passed(run, tiny_recipe, monkeypatch):
+    monkeypatch.setattr(stages, "load_model", lambda *a: pytest.fail("a weight was loaded"))
+    run_stage(tiny_recipe(), run.run, "sft", dry_run=True)
+
+
+def test_padding_that_is_the_end_of_a_turn_is_refused(job):
+    of = job("sft")
+    tokenizer = copy.deepcopy(prepare(of).tokenizer)
+    tokenizer.pad_token = "<|end|>"
+    refused(of, "padding token is the end of a turn", tokenizer)
+
+
+def test_generation_that_does_not_stop_at_the_end_of_a_turn_is_refused(job):
+    of = job("sft")
+    tokenizer = copy.deepcopy(prepare(of).tokenizer)
+    tokenizer.eos_token = "<|endoftext|>"
+    path = of.layout.checkpoint("midtrain") / "generation_config.json"
+    write_json(path, read_json(path) | {"eos_token_id": [tokenizer.eos_token_id]})
+    refused(of, "does not stop at <|end|>".replace("|", r"\|"), tokenizer)
+
+
+def test_rows_that_do_not_end_are_refused_but_counted_when_truncation_was_asked_for(job):
+    of = job("sft", sft={"max_length": 20, "overlong": "truncate"})
+    ready = prepare(of)
+    report = preflight.preflight(of, ready.config, ready.tokenizer, ready.rows)
+    assert report["end_token_share"] == 0 and report["overlong"] == 24
+    strict = job("sft")
+    with pytest.raises(UsageError, match=r"100.0% of the rows .* learn to stop"):
+        preflight.check_ends(strict, ready.tokenizer, ready.rows)
+
+
+def test_special_think_tags_are_refused(job):
+    of = job("sft")
+    ready = prepare(of)
+    tokenizer = copy.deepcopy(ready.tokenizer)
+    tokenizer.add_special_tokens({"additional_special_tokens": ["<think>", "</think>"]})
+    with pytest.raises(UsageError, match="special=False"):
+        preflight.check_thinking(tokenizer, ready.rows)
+
+
+def change_rl(run, expression):
+    path = next(run.dataset("rl").glob("train-*"))
+    pl.read_parquet(path).with_columns(expression).write_parquet(path)
+
+
+def test_a_gold_that_nobody_can_reach_is_refused(job, run):
+    change_rl(run, pl.lit("}{").alias("answer"))
+    refused(job("rl"), "its own answer .* is judged")
+
+
+def test_reward_is_tried_through_tokens(job):
+    of = job("rl")
+    ready = prepare(of)
+    report = preflight.try_reward(of, ready.tokenizer, ready.rows)
+    assert report["gold"] == {"correct": report["tried"]} and report["wrong"] == {
+        "incorrect": report["tried"]
+    }
+    assert report["signals"] == {"correct": 1.0, "incorrect": -1.0}
+    tokenizer = copy.deepcopy(ready.tokenizer)
+    tokenizer.add_special_tokens({"additional_special_tokens": ["<think>", "</think>"]})
+    with pytest.raises(UsageError, match="think tags are lost"):
+        preflight.try_reward(of, tokenizer, ready.rows)
+
+
+def test_pairs_with_equal_sides_are_refused(job, run):
+    path = next(run.dataset("preference").glob("train-*"))
+    pl.read_parquet(path).with_columns(rejected=pl.col("chosen")).write_parquet(path)
+    refused(Job(job("sft").recipe, run, "dpo"), "same text on both sides")
+
+
+def test_hostile_rows_cannot_drive_the_terminal(job):
+    tokenizer = prepare(job("sft")).tokenizer
+    ids = tokenizer("a\x1b[2Jb\x07")["input_ids"]
+    shown = preflight.render(tokenizer, ids, ids)
+    assert shown == "[[a?[2Jb?]]"
+
+
+def test_plan_counts_what_training_then_does(job, run, tiny_recipe):
+    for stage in ("midtrain", "sft"):
+        of = job(stage)
+        promised = plan(of, prepare(of).rows)["steps"]
+        done = read_json(run.stage(stage) / "manifest.json")["steps"]
+        assert promised <= done <= promised * 1.25 + 1
+    rl = job("rl")
+    facts = plan(rl, prepare(rl).rows)
+    assert (facts["steps"], facts["prompts_a_step"], facts["sampled_a_step"]) == (3, 2, 16)
+
+
+def test_parameters_are_counted_without_loading_and_memory_adds_up(job, run):
+    import torch
+    from safetensors.torch import load_file
+
+    weights = load_file(run.checkpoint("sft") / "model.safetensors")
+    assert count_parameters(run.checkpoint("sft")) == sum(torch.numel(w) for w in weights.values())
+    of = job("rl")
+    parts = memory(of, prepare(of).rows)
+    total = parts.pop("total")
+    assert abs(sum(parts.values()) - total) < 0.01
+
+
+def test_dead_groups_match_a_simulation(job, run):
+    import numpy as np
+
+    rates = np.linspace(0.02, 0.98, 48)
+    change_rl(run, pl.Series("pass_rate", rates))
+    of = job("rl", rl={"oversample": 2, "max_accuracy": 0.5})
+    forecast = dead_groups(of, prepare(of).rows)
+    right = np.random.default_rng(0).binomial(8, rates, size=(20_000, 48))
+    dead = (right == 0) | (right > 4)
+    assert abs(forecast["dead"] - dead.mean()) < 0.01
+    plain = dead_groups(job("rl", rl={"rebalance": False}), prepare(of).rows)
+    right = np.random.default_rng(0).binomial(4, rates, size=(20_000, 48))
+    assert abs(plain["dead"] - ((right == 0) | (right == 4)).mean()) < 0.01

@@ -1,0 +1,95 @@
+"""Two processes over gloo train one model: the same numbers on both, one folder, rollouts of both."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import polars as pl
+import pytest
+import yaml
+
+from factory.layout import RunLayout
+
+ENVIRONMENT = os.environ | {"FACTORY_PROGRESS": "off", "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+
+
+@pytest.fixture
+def run(trained, tmp_path):
+    shutil.copytree(trained.run, tmp_path / "run")
+    return RunLayout(tmp_path / "run")
+
+
+def write_recipe(path, recipe):
+    path.write_text(yaml.safe_dump(recipe.model_dump(mode="json")))
+    return str(path)
+
+
+def command(recipe, run, stage, *more):
+    return ["-m", "train.run", "--stage", stage, "--recipe", recipe, "--run", str(run.run), *more]
+
+
+@pytest.mark.slow
+def test_two_processes_agree(run, tmp_path, tiny_recipe):
+    recipe = tiny_recipe(dpo={"enabled": False}, rl={"micro_batch_size": 4, "batch_size": 16})
+    path = write_recipe(tmp_path / "r.yaml", recipe)
+    launch = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--nproc_per_node",
+        "2",
+        "--master_port",
+        "29611",
+    ]
+    for stage in ("midtrain", "sft", "rl"):
+        change = ["--set", f"train.{stage}.learning_rate=0.0005"]
+        done = subprocess.run(
+            [*launch, *command(path, run, stage, *change)],
+            capture_output=True, text=True, timeout=600, env=ENVIRONMENT,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr[-3000:]
+    manifest = json.loads((run.stage("rl") / "manifest.json").read_text())
+    assert manifest["preflight"]["plan"]["devices"] == 2 and manifest["steps"] == 3
+    lines = [json.loads(line) for line in (run.stage("rl") / "metrics.jsonl").read_text().splitlines()]
+    assert len(lines) == 3
+    for step in (1, 2, 3):
+        parts = [pl.read_parquet(p) for p in sorted(run.stage("rl").glob(f"rollouts/step-{step:05d}*"))]
+        assert len(parts) == 2
+        rows = pl.concat(parts)
+        assert rows["group"].n_unique() == 4 and rows.height == 4 * 8
+        assert (rows.group_by("group").agg(pl.col("problem_id").n_unique())["problem_id"] == 1).all()
+        correct = (rows["verdict"] == "correct").mean()
+        assert abs(lines[step - 1]["verdict/correct"] - correct) < 1e-6
+
+
+def test_killed_stage_goes_on_from_its_checkpoint(run, tmp_path, tiny_recipe):
+    """kill -9 in the middle; the second attempt ends with the weights of an uninterrupted run."""
+    recipe = tiny_recipe(sft={"epochs": 16, "save_every": 4, "learning_rate": 1e-3})
+    path = write_recipe(tmp_path / "r.yaml", recipe)
+    whole = RunLayout(tmp_path / "whole")
+    shutil.copytree(run.run, whole.run)
+    subprocess.run([sys.executable, *command(path, whole, "sft")], check=True, timeout=300, env=ENVIRONMENT)
+    process = subprocess.Popen([sys.executable, *command(path, run, "sft")], env=ENVIRONMENT)
+    deadline = time.monotonic() + 240
+    while not list(run.stage("sft").glob("checkpoints/checkpoint-*/trainer_state.json")):
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not (run.stage("sft") / "manifest.json").exists()
+    done = subprocess.run(
+        [sys.executable, *command(path, run, "sft", "--resume")], check=True, timeout=300, env=ENVIRONMENT
+    )
+    assert done.returncode == 0
+    digests = [
+        json.loads((r.stage("sft") / "manifest.json").read_text())["model_digest"] for r in (run, whole)
+    ]
+    assert digests[0] == digests[1]
+    steps = [
+        json.loads(line)["step"] for line in (run.stage("sft") / "metrics.jsonl").read_text().splitlines()
+    ]
+    assert steps == list(range(1, 49))
