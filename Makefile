@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: quickstart test test-slow lint types install clean
+.PHONY: quickstart test test-slow lint types install clean staircase
 
 $(STAMP): pyproject.toml constraints-cpu.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -16,6 +16,10 @@ install: $(STAMP)
 
 quickstart: $(STAMP)
 	$(BIN)/factory run quickstart
+
+staircase: $(STAMP)
+	$(BIN)/python -m benchmarks.staircase --out runs/staircase
+	$(BIN)/python -m benchmarks.staircase --out runs/staircase --render docs
 
 test: $(STAMP)
 	$(BIN)/python -m pytest
