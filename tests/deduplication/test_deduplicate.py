@@ -25,7 +25,9 @@ def evidence(result):
 
 def test_exact_and_near_duplicates_are_dropped_with_evidence():
     near = LONG.replace("noon", "midday")
-    result = deduplicate(rows(LONG, LONG.upper(), near, "Something else."), DeduplicationSection(), field="problem")
+    result = deduplicate(
+        rows(LONG, LONG.upper(), near, "Something else."), DeduplicationSection(), field="problem"
+    )
     assert result.kept["id"].to_list() == ["p0", "p3"]
     assert result.dropped["reason"].to_list() == ["exact_duplicate", "near_duplicate"]
     found = evidence(result)
@@ -58,7 +60,10 @@ def test_texts_with_other_numbers_are_other_problems_unless_asked(change):
 
 def test_a_minus_sign_makes_another_number():
     base = LONG + " and stands at -3 metres"
-    assert deduplicate(rows(base, base.replace("-3", "3")), DeduplicationSection(), field="problem").kept.height == 2
+    assert (
+        deduplicate(rows(base, base.replace("-3", "3")), DeduplicationSection(), field="problem").kept.height
+        == 2
+    )
 
 
 @pytest.mark.parametrize(
@@ -87,7 +92,9 @@ def test_the_survivor_is_chosen_by_the_declared_order(keep, sources, expected):
 
 
 def test_the_survivor_does_not_depend_on_luck():
-    table = rows(*[LONG + " " * i for i in range(30)], answer=[str(i) if i % 7 == 3 else None for i in range(30)])
+    table = rows(
+        *[LONG + " " * i for i in range(30)], answer=[str(i) if i % 7 == 3 else None for i in range(30)]
+    )
     first = deduplicate(table, DeduplicationSection(), field="problem")
     assert first.kept["id"].to_list() == ["p3"]
     assert deduplicate(table, DeduplicationSection(), field="problem").dropped.equals(first.dropped)

@@ -63,7 +63,8 @@ def test_canonical_text_is_readable_and_keeps_order_and_nulls():
 
 
 ALPHABET = st.text(
-    alphabet=st.sampled_from([*"abXY zq019.,+-*/=()^$\\{}_\n", "é", "日", "本", "α", "×", "²", "。", "😀"]), max_size=60
+    alphabet=st.sampled_from([*"abXY zq019.,+-*/=()^$\\{}_\n", "é", "日", "本", "α", "×", "²", "。", "😀"]),
+    max_size=60,
 )
 
 
@@ -89,7 +90,11 @@ def test_ngram_hashes_agree_with_ngrams_of_the_canonical_text(texts, n):
     grams = []
     for text in canonical_text(pl.Series(texts, dtype=pl.String)):
         words = text.split(" ") if text else []
-        own = [tuple(words[i : i + n]) for i in range(len(words) - n + 1)] if len(words) >= n else [tuple(words)] * bool(words)
+        own = (
+            [tuple(words[i : i + n]) for i in range(len(words) - n + 1)]
+            if len(words) >= n
+            else [tuple(words)] * bool(words)
+        )
         grams.append(own)
     assert np.diff(offsets).tolist() == [len(own) for own in grams]
     flat = [gram for own in grams for gram in own]
