@@ -272,7 +272,7 @@ def test_a_gpqa_benchmark_row_is_refused_by_the_shipped_index(run: Path, make) -
         pytest.skip("this installation has no index of GPQA")
     if not GPQA.is_file():
         pytest.skip("the rows of GPQA are not on this machine")
-    questions = [json.loads(line)["problem"] for line in GPQA.read_text("utf-8").splitlines()]
+    questions = [json.loads(line)["problem"] for line in GPQA.open(encoding="utf-8")]
     for question in questions[::40]:
         rows = make.completions(4)
         rows[2]["prompt"][0]["content"] = question
