@@ -68,7 +68,7 @@ def run_openai(url: str, count: int, tokens: int, *, stream: bool) -> dict:
     from openai import AsyncOpenAI
 
     async def work() -> dict:
-        client = AsyncOpenAI(base_url=url, api_key="x", max_retries=0)
+        client = AsyncOpenAI(base_url=url, api_key="x", max_retries=0, timeout=600)
         names = iter(range(count))
         answers = 0
 

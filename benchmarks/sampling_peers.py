@@ -9,11 +9,12 @@ import resource
 import sys
 import time
 from importlib.metadata import version
+from pathlib import Path
 
 
 def curator(url: str, count: int, tokens: int, concurrent: int) -> tuple[str, int]:
     os.environ |= {"OPENAI_API_KEY": "x", "CURATOR_DISABLE_CACHE": "1", "TELEMETRY_ENABLED": "0"}
-    os.environ |= {"CURATOR_CACHE_DIR": os.getcwd(), "CURATOR_DISABLE_RICH_DISPLAY": "1"}
+    os.environ |= {"CURATOR_CACHE_DIR": str(Path.cwd()), "CURATOR_DISABLE_RICH_DISPLAY": "1"}
     from bespokelabs import curator as peer
 
     llm = peer.LLM(
@@ -38,7 +39,7 @@ def distilabel(url: str, count: int, tokens: int, concurrent: int) -> tuple[str,
     from distilabel.steps import LoadDataFromDicts
     from distilabel.steps.tasks import TextGeneration
 
-    with Pipeline(cache_dir=os.getcwd()) as pipeline:
+    with Pipeline(cache_dir=str(Path.cwd())) as pipeline:
         load = LoadDataFromDicts(
             data=[{"instruction": f"What is {i} + {i}?"} for i in range(count)], batch_size=concurrent
         )

@@ -140,7 +140,7 @@ def read_price(text: str | None) -> tuple[float, float] | None:
 
 
 def _dry_run(inputs: list[str], section: Any, reading: dict[str, Any], seed: int, store: Path) -> None:
-    from factory.steps.generate import preview
+    from factory.steps.generate_preview import preview
 
     seen = preview(inputs, section, store=store, seed=seed, **reading)
     typer.echo(f"{seen.problems:,} problems x {section.samples} samples = {seen.requests:,} responses")

@@ -14,8 +14,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from factory.errors import FactoryError
+from factory.errors import FactoryError, UsageError
 from factory.progress import watch
+from factory.recipe.generate import GenerateSection
+from factory.sampling.presets import LOCAL
 
 READY_SECONDS = 1800.0
 """Large models take long to load."""
@@ -103,3 +105,17 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 def _last_line(log: Path) -> str:
     lines = [line.strip() for line in log.read_text("utf-8", "replace").splitlines() if line.strip()]
     return lines[-1][:200] if lines else "it said nothing"
+
+
+@contextmanager
+def served(section: GenerateSection) -> Iterator[GenerateSection]:
+    """With `serve`, a server of our own for the time of the job, and the section that points to it."""
+    if section.serve is None:
+        yield section
+        return
+    if section.teacher in LOCAL:
+        raise UsageError("--serve needs a teacher behind an endpoint", do="give --teacher vllm or sglang")
+    port = free_port()
+    engine = "sglang" if section.teacher == "sglang" else "vllm"
+    with serving(server_command(engine, section.serve, port), port) as url:
+        yield section.model_copy(update={"base_url": url})

@@ -7,14 +7,11 @@ back, in the order of the problems, so it can be stopped at any instant and star
 from __future__ import annotations
 
 import asyncio
-import json
 import signal
 import threading
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
-from itertools import islice
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,14 +20,13 @@ import polars as pl
 from factory.errors import Stopped, UsageError
 from factory.recipe.generate import GenerateSection
 from factory.recipe.verify import VerifySection
-from factory.sampling.budget import worst_case
 from factory.sampling.job import Job
 from factory.sampling.opening import open_sampler
 from factory.sampling.presets import LOCAL
-from factory.sampling.problems import iter_problems, planned
+from factory.sampling.problems import iter_problems
 from factory.sampling.prompt import check_prompt
-from factory.sampling.purchase import addressed
-from factory.sampling.sampler import Sampler, SamplingParams
+from factory.sampling.sampler import Sampler
+from factory.sampling.serving import served
 from factory.sources.problems import read_problems
 from factory.store.atomic import digest, read_json, write_json
 from factory.store.journal import ResponseStore
@@ -134,7 +130,7 @@ def generate(
         dropped: rows of the input that could not be used, in DROPPED form.
     """
     check_prompt(section.prompt)
-    with ResponseStore(store) as opened, _terminated(), _served(section) as section:
+    with ResponseStore(store) as opened, _terminated(), served(section) as section:
         sampler = teacher(section, seed, store=store)
         job = Job(section, sampler, opened, seed=seed, name=job_name(out), verify=verify)
         try:
@@ -210,44 +206,6 @@ def run_files(
     return manifest, True
 
 
-@dataclass(frozen=True, slots=True)
-class Preview:
-    """What a job would ask for."""
-
-    problems: int
-    requests: int
-    stored: int
-    worst_usd: float | None
-    first: str
-    """The first request as it would be sent, indented JSON."""
-
-
-def preview(
-    patterns: list[str], section: GenerateSection, *, store: Path, seed: int, **reading: Any
-) -> Preview:
-    """Look at a job without asking anything. The key is not needed."""
-    check_prompt(section.prompt)
-    rows = read_problems(patterns, seed=seed, **reading).rows
-    sampler = teacher(section, seed, keyless=True)
-    params = SamplingParams(section.temperature, section.top_p, section.max_tokens, seed)
-    requests = planned(
-        iter_problems(rows), section.samples, params, prompt=section.prompt, system=section.system
-    )
-    prices = getattr(getattr(sampler, "preset", None), "prices", None)
-    count = stored = 0
-    usd = 0.0
-    first = ""
-    with ResponseStore(store) if store.exists() else nullcontext() as opened:
-        wanted = addressed(requests, sampler)
-        while chunk := list(islice(wanted, 1_000)):
-            there = opened.present([item.key for item in chunk]) if opened else set()
-            count += len(chunk)
-            stored += len(there)
-            usd += sum(worst_case(item.request, prices).usd for item in chunk if item.key not in there)
-            first = first or json.dumps(sampler.wire_request(chunk[0].request), indent=2, ensure_ascii=False)
-    return Preview(rows.height, count, stored, usd if prices else None, first)
-
-
 def teacher(
     section: GenerateSection, seed: int, *, store: Path | None = None, keyless: bool = False
 ) -> Sampler:
@@ -300,22 +258,6 @@ def job_name(out: Path) -> str:
     name = digest(uuid.uuid4().hex)[:16]
     write_json(path, {"job": name})
     return name
-
-
-@contextmanager
-def _served(section: GenerateSection) -> Iterator[GenerateSection]:
-    """With `serve`, a server of our own for the time of the job, and the section that points to it."""
-    if section.serve is None:
-        yield section
-        return
-    if section.teacher in LOCAL:
-        raise UsageError("--serve needs a teacher behind an endpoint", do="give --teacher vllm or sglang")
-    from factory.sampling.serving import free_port, server_command, serving
-
-    port = free_port()
-    engine = "sglang" if section.teacher == "sglang" else "vllm"
-    with serving(server_command(engine, section.serve, port), port) as url:
-        yield section.model_copy(update={"base_url": url})
 
 
 @contextmanager

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
-import hashlib
 import os
 import queue
 import sqlite3
@@ -23,10 +22,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-import orjson
-import zstandard
-
 from factory.errors import FactoryError, Stopped, UsageError
+from factory.store.stored import (
+    COLUMNS,
+    INSERT,
+    TABLES,
+    Stored,
+    from_row,
+    pack,
+    request_key,
+    response_id,
+    response_key,
+    to_row,
+    unpack,
+)
 
 LINGER_SECONDS = 0.02
 """How long the writer waits for company before it commits; with the fsync itself this stays far below 200 ms."""
@@ -34,65 +43,6 @@ LINGER_SECONDS = 0.02
 FILE = "responses.sqlite"
 """Name of the store's file in its folder."""
 _VERSION = 1
-_TABLES = """
-CREATE TABLE IF NOT EXISTS request (key BLOB PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS response (
-    id INTEGER PRIMARY KEY,
-    key BLOB NOT NULL UNIQUE,
-    request_key BLOB NOT NULL,
-    sample_index INTEGER NOT NULL,
-    sampler TEXT NOT NULL,
-    model TEXT NOT NULL,
-    status TEXT NOT NULL,
-    prompt_tokens INTEGER,
-    completion_tokens INTEGER,
-    usd REAL,
-    job TEXT NOT NULL,
-    body BLOB NOT NULL
-);
-CREATE INDEX IF NOT EXISTS response_job ON response (job, usd, completion_tokens) WHERE job != '';
-CREATE TABLE IF NOT EXISTS note (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-"""
-_INSERT = """
-INSERT INTO response
-    (key, request_key, sample_index, sampler, model, status, prompt_tokens, completion_tokens, usd, job, body)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-ON CONFLICT (key) DO UPDATE SET
-    status = excluded.status, prompt_tokens = excluded.prompt_tokens, completion_tokens = excluded.completion_tokens,
-    usd = excluded.usd, job = excluded.job, body = excluded.body
-WHERE response.status = 'failed'
-"""
-
-
-def request_key(wire: Mapping[str, Any]) -> str:
-    """SHA-256 of a wire request as canonical JSON, 64 hex digits."""
-    return hashlib.sha256(orjson.dumps(wire, option=orjson.OPT_SORT_KEYS)).hexdigest()
-
-
-def response_key(request: str, sample_index: int) -> bytes:
-    """Address of one response: the first 16 bytes of SHA-256 over request key and sample index."""
-    return hashlib.sha256(f"{request}:{sample_index}".encode()).digest()[:16]
-
-
-def response_id(key: bytes) -> str:
-    """The address as `schemas.RESPONSE` writes it."""
-    return "r-" + key.hex()
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """One stored response. `body` holds the fields that nobody searches by."""
-
-    key: bytes
-    request_key: str
-    sample_index: int
-    sampler: str
-    model: str
-    status: str
-    prompt_tokens: int | None
-    completion_tokens: int | None
-    usd: float | None
-    body: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +68,7 @@ class ResponseStore:
             folder.mkdir(parents=True, exist_ok=True)
             self._locks = (folder / "claims.lock").open("a+b")
             self._read = self._connect()
-            self._read.executescript(_TABLES)
+            self._read.executescript(TABLES)
         except (OSError, sqlite3.Error) as error:
             raise UsageError(
                 f"cannot open response store {folder}: {error}", do="choose another --store"
@@ -160,12 +110,11 @@ class ResponseStore:
             marks = ",".join("?" * len(chunk))
             also = "" if failed else " AND status != 'failed'"
             rows = self._read.execute(
-                "SELECT key, request_key, sample_index, sampler, model, status, prompt_tokens, completion_tokens,"
-                f" usd, body FROM response WHERE key IN ({marks}){also}",
+                f"SELECT {COLUMNS} FROM response WHERE key IN ({marks}){also}",
                 chunk,
             )
             for row in rows:
-                yield _stored(row)
+                yield from_row(row)
 
     def present(self, keys: Sequence[bytes]) -> set[bytes]:
         """Which of these addresses hold a finished response."""
@@ -182,7 +131,7 @@ class ResponseStore:
         row = self._read.execute(
             "SELECT body FROM request WHERE key = ?", (bytes.fromhex(request_key),)
         ).fetchone()
-        return None if row is None else _unpack(row[0])
+        return None if row is None else unpack(row[0])
 
     def summary(self) -> list[dict[str, Any]]:
         """Counts, tokens and dollars by sampler, model and status."""
@@ -278,7 +227,7 @@ class ResponseStore:
                 connection.executemany(
                     "INSERT OR IGNORE INTO request (key, body) VALUES (?, ?)", self._new_requests(batch)
                 )
-                connection.executemany(_INSERT, (_row(put) for put in batch))
+                connection.executemany(INSERT, (to_row(put.stored, put.job) for put in batch))
         except (sqlite3.Error, OSError, FactoryError) as error:
             self._broken = _disk_error(error, self.path)
             for put in batch:
@@ -294,7 +243,7 @@ class ResponseStore:
                 if len(self._requests_seen) > 100_000:
                     self._requests_seen.clear()
                 self._requests_seen.add(key)
-                yield key, _pack(put.wire)
+                yield key, pack(put.wire)
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self.path, timeout=60, isolation_level=None, check_same_thread=False)
@@ -315,65 +264,6 @@ def _lock_offset(key: bytes) -> int:
     return int.from_bytes(key[:8], "big") >> 2
 
 
-def _stored(row: tuple[Any, ...]) -> Stored:
-    key, request, index, sampler, model, status, prompt_tokens, completion_tokens, usd, body = row
-    return Stored(
-        key=key,
-        request_key=request.hex(),
-        sample_index=index,
-        sampler=sampler,
-        model=model,
-        status=status,
-        prompt_tokens=prompt_tokens,
-        completion_tokens=completion_tokens,
-        usd=usd,
-        body=_unpack(body),
-    )
-
-
-def _row(put: _Put) -> tuple[Any, ...]:
-    stored = put.stored
-    return (
-        stored.key,
-        bytes.fromhex(stored.request_key),
-        stored.sample_index,
-        stored.sampler,
-        stored.model,
-        stored.status,
-        stored.prompt_tokens,
-        stored.completion_tokens,
-        stored.usd,
-        put.job,
-        _pack(stored.body),
-    )
-
-
-def _pack(value: Mapping[str, Any]) -> bytes:
-    return _compressor().compress(orjson.dumps(value))
-
-
-def _unpack(blob: bytes) -> dict[str, Any]:
-    value: dict[str, Any] = orjson.loads(_decompressor().decompress(blob))
-    return value
-
-
-_per_thread = threading.local()
-
-
-def _compressor() -> zstandard.ZstdCompressor:
-    if not hasattr(_per_thread, "compressor"):
-        _per_thread.compressor = zstandard.ZstdCompressor(level=3)
-    found: zstandard.ZstdCompressor = _per_thread.compressor
-    return found
-
-
-def _decompressor() -> zstandard.ZstdDecompressor:
-    if not hasattr(_per_thread, "decompressor"):
-        _per_thread.decompressor = zstandard.ZstdDecompressor()
-    found: zstandard.ZstdDecompressor = _per_thread.decompressor
-    return found
-
-
 def _disk_error(error: Exception, path: Path) -> FactoryError:
     if isinstance(error, FactoryError):
         return error
@@ -392,3 +282,6 @@ def _free(path: Path) -> str:
         state = os.statvfs(path.parent)
         return f"{state.f_bavail * state.f_frsize / 2**20:,.0f} MiB free now"
     return "free space unknown"
+
+
+__all__ = ["FILE", "ResponseStore", "Stored", "request_key", "response_id", "response_key"]

@@ -136,7 +136,7 @@ def test_a_cut_answer_is_not_asked_for_again_at_the_same_budget(serve, problems,
 
 
 def test_a_loop_is_cut_short_and_kept(serve, problems, tmp_path):
-    server = serve(tokens=60_000, rate=20_000, chunk=200, loop=True)
+    server = serve(tokens=60_000, rate=5_000, chunk=50, loop=True)
     rows = ask(
         server, problems(1), tmp_path / "s", samples=1, params=SamplingParams(max_tokens=60_000, seed=1)
     )
