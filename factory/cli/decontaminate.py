@@ -18,6 +18,9 @@ def command(
     coverage: float = typer.Option(
         0.6, "--coverage", help="Share of a longer problem's n-grams that makes a hit."
     ),
+    review: int = typer.Option(
+        0, "--review", help="Print so many of the most doubtful hits, with their spans."
+    ),
     drop_templates: bool = typer.Option(
         False,
         "--drop-templates",
@@ -40,6 +43,8 @@ def command(
     if not fresh:
         typer.echo(f"{out} is up to date, nothing to do")
     _report(manifest, out)
+    if review:
+        _review(out, review)
 
 
 def _report(manifest: dict[str, Any], out: Path) -> None:
@@ -61,3 +66,23 @@ def _report(manifest: dict[str, Any], out: Path) -> None:
         f"{manifest['rows_in']:,} rows against {len(certificate['benchmarks'])} benchmarks: "
         f"{manifest['rows_out']:,} kept, {manifest['rows_dropped']:,} dropped"
     )
+
+
+def _review(out: Path, count: int) -> None:
+    """The hits with the lowest scores: those that another threshold would decide differently."""
+    import polars as pl
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from factory.steps.decontaminate import HITS
+
+    hits = pl.read_parquet(out / HITS).sort("score", "row").head(count)
+    table = Table(
+        "score", "tier", "benchmark", "row", "matched span", title="most doubtful hits", title_justify="left"
+    )
+    for hit in hits.iter_rows(named=True):
+        span = "".join(c if c.isprintable() else " " for c in hit["span"])
+        name = f"{hit['benchmark']} {hit['benchmark_id']}"
+        table.add_row(f"{hit['score']:.3f}", hit["tier"], name, str(hit["row"] + 1), Text(span))
+    Console().print(table)

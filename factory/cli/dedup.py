@@ -29,6 +29,9 @@ def command(
     against: list[str] = typer.Option(
         [], "--against", help="Data already published; its duplicates are dropped."
     ),
+    show: int = typer.Option(
+        0, "--show", help="Print so many of the least similar merged pairs, side by side."
+    ),
     sources: list[str] = typer.Option([], "--prefer-source", help="Sources to keep first, in order."),
 ) -> None:
     """Drop exact and near-duplicates; every merged pair is verified by its exact Jaccard similarity."""
@@ -54,6 +57,8 @@ def command(
     if not fresh:
         typer.echo(f"{out} is up to date, nothing to do")
     _report(manifest, out)
+    if show:
+        _show(out, field, show)
 
 
 def _report(manifest: dict[str, Any], out: Path) -> None:
@@ -74,3 +79,37 @@ def _report(manifest: dict[str, Any], out: Path) -> None:
         f"recall {recall:.3f} ({found})" if recall is not None else "no pair in the sample",
     )
     Console().print(table)
+
+
+def _show(out: Path, field: str, count: int) -> None:
+    """The least similar pairs of a dropped row and its survivor."""
+    import json
+
+    from rich.console import Console
+    from rich.table import Table
+
+    from factory.deduplication.deduplicate import row_ids, text_of
+    from factory.store.parts import read_dropped, read_parts
+
+    dropped = read_dropped(out)
+    if dropped is None:
+        return
+    kept = read_parts(out)
+    texts = dict(zip(row_ids(kept), text_of(kept, field), strict=True))
+    pairs = []
+    for row in dropped.filter(dropped["reason"] == "near_duplicate").iter_rows(named=True):
+        found = json.loads(row["evidence"])
+        text = str(json.loads(row["row"]).get(field) or "")
+        pairs.append((found["similarity"], row["row_id"], found["survivor"], text))
+    table = Table("similarity", "dropped", "kept", title="least similar merged pairs", title_justify="left")
+    for similarity, row_id, survivor, text in sorted(pairs)[:count]:
+        other = texts.get(survivor, "(in a file given with --against)")
+        table.add_row(f"{similarity:.3f}", _plain(f"{row_id}: {text}"), _plain(f"{survivor}: {other}"))
+    Console().print(table)
+
+
+def _plain(text: str) -> Any:
+    """Text of a data set is shown as it is: no markup, no control characters."""
+    from rich.text import Text
+
+    return Text("".join(c if c.isprintable() or c == "\n" else " " for c in text[:600]))

@@ -91,7 +91,7 @@ def save(benchmark: Benchmark, folder: Path) -> Path:
     facts = json.dumps({**benchmark.facts, "format": FORMAT, "ids": benchmark.ids}, sort_keys=True)
     arrays = {name: _small(getattr(benchmark, name)) for name in ARRAYS}
     with atomic_path(path) as temporary, temporary.open("wb") as handle:
-        np.savez_compressed(handle, facts=np.frombuffer(facts.encode(), dtype=np.uint8), **arrays)
+        np.savez_compressed(handle, facts=np.frombuffer(facts.encode(), dtype=np.uint8), **arrays)  # type: ignore[arg-type]
     return path
 
 

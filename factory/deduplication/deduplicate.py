@@ -66,7 +66,8 @@ def deduplicate(
     ids = row_ids(rows)
     if against is not None and against.height:
         texts = pl.concat([texts, text_of(against, field)])
-        guard = None if guard is None else pl.concat([guard, _column(against, within)])
+        other = _column(against, within)
+        guard = None if guard is None or other is None else pl.concat([guard, other])
         ranks = np.concatenate([ranks + against.height, np.arange(against.height)])
         ids = pl.concat([ids, "against:" + row_ids(against)])
     signatures = sign(
