@@ -56,6 +56,8 @@ def _settle(request: CheckRequest, kind: str) -> CheckResult | Prepared:
     if kind == AnswerKind.CODE:
         return Prepared(kind, request.gold or "", part[: MAX_ANSWER * 25], request.metadata)
     found = extract(part)
+    if found is None and kind == AnswerKind.TEXT and request.gold and (sentence := last_sentence(part)):
+        return check_sentence(request.gold, sentence)
     if found is None:
         return CheckResult(Verdict.NO_ANSWER, Method.EXTRACTION, reason="the answer part states no answer")
     answer = found.text

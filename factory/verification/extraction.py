@@ -146,6 +146,11 @@ def _box_at(part: str, match: re.Match[str]) -> tuple[int, int, str] | None:
     return (match.start(), begin + 1 + len(line), line.rstrip(" $.")) if end == len(part) else None
 
 
+_REVISION = re.compile(
+    r"\b(?:is|not|so|but|wait|then|thus|hence|no|instead|actually|rather|therefore|gives?|from)\b", re.I
+)
+
+
 def _neighbours(between: str) -> bool:
     r"""Whether the text between two boxes only joins them: "and", commas, a name before the second, short units."""
     text = re.sub(r"\\text\s*\{([^{}]*)\}", r" \1 ", between)
@@ -154,6 +159,8 @@ def _neighbours(between: str) -> bool:
         return False
     if not re.search(r"\b(?:and|or)\b|[,;和或]", text, re.I):
         return not text
+    if _REVISION.search(text):
+        return False
     rest = re.sub(r"\b(?:and|or)\b|[,;和或]", " ", text, flags=re.I)
     rest = re.sub(r"[A-Za-z]\w{0,12}\s*=", " ", rest)
     return len(rest.split()) <= 4 and "." not in rest

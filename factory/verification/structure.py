@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from factory.verification.notation import quote_text, tidy
-from factory.verification.parser import RELATIONS, Parser, scaled, split
+from factory.verification.parser import CLOSE, OPEN, RELATIONS, Parser, scaled, split
 from factory.verification.syntax import Node, NotMath, tokenize
 
 _SEPARATORS = {",", ";", "and", "or", "\\\\", "&"}
@@ -172,8 +172,7 @@ def _cut(tokens: list[str], operators: set[str]) -> tuple[list[str], list[list[s
     found: list[str] = []
     level = 0
     for token in tokens:
-        level += (token in "([" and len(token) == 1) or token in ("\\{", "{", r"\langle")
-        level -= (token in ")]" and len(token) == 1) or token in ("\\}", "}", r"\rangle")
+        level += (token in OPEN) - (token in CLOSE)
         if level == 0 and token in operators:
             found.append(token)
     return found, split(tokens, operators) if found else [tokens]

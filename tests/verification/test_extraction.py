@@ -1,0 +1,39 @@
+import pytest
+
+from factory.verification.extraction import extract, split_reasoning
+
+CASES = [
+    (r"So $x = \boxed{\frac{1}{\sqrt{2}}}$.", r"\frac{1}{\sqrt{2}}"),
+    (r"\boxed{1} is not it, so \boxed{2}.", "2"),
+    (r"We get $\boxed{1}$ and $\boxed{2}$", "1, 2"),
+    (r"\boxed{28}\%", "28%"),
+    ("It is 3.\n#### 1,234", "1,234"),
+    ("<answer>7</answer>", "7"),
+    ("The final answer is $x = 5$. I hope it is correct.", "$x = 5$"),
+    ("She has 3 cats. In 5 years, Frank will have 56 dollars for 7 friends.", "56"),
+    ("The numbers give 3 * 4 = 12 apples", "12"),
+    ("**Answer:** Bentley paid $11,050 to fill 170 balloons.", "$11,050"),
+    ("Thus the radius is √5 meters.", "√5"),
+    (r"f(x) = 1 \text{ for all } x", r"f(x) = 1 \text{ for all } x"),
+    ("最终答案是：12", "12"),
+    (r"\boxed{4} ... but wait. The final answer is 5.", "5"),
+    ("# Answer\n\n\\sqrt{53}", r"\sqrt{53}"),
+]
+
+
+@pytest.mark.parametrize(("part", "answer"), CASES)
+def test_the_stated_answer_is_found(part, answer):
+    assert extract(part).text == answer
+
+
+@pytest.mark.parametrize("part", ["", "   \n", "\\boxed{}"])
+def test_no_answer(part):
+    found = extract(part)
+    assert found is None or not found.text.strip("\\boxed{}")
+
+
+def test_reasoning_is_split_at_the_last_closing_tag():
+    assert split_reasoning("<think>a</think> b") == ("a", "b")
+    assert split_reasoning("a</think>b") == ("a", "b")
+    assert split_reasoning("<think>a \\boxed{3}") == ("a \\boxed{3}", None)
+    assert split_reasoning("plain") == (None, "plain")

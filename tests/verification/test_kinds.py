@@ -1,0 +1,90 @@
+import json
+
+import pytest
+
+from factory.verification import CheckRequest, check
+from factory.verification.kinds import infer_kind
+from factory.verification.sandbox import available, run_python
+from schemas.verdict import Verdict
+
+OPTIONS = ("12", "15 apples", "18", "none of these")
+
+
+@pytest.mark.parametrize(
+    ("gold", "response", "verdict"),
+    [
+        ("B", "The answer is (B).", Verdict.CORRECT),
+        ("B", "\\boxed{\\text{B}}", Verdict.CORRECT),
+        ("B", "\\boxed{15 apples}", Verdict.CORRECT),
+        ("15 apples", "\\boxed{B}", Verdict.CORRECT),
+        ("B", "\\boxed{C}", Verdict.INCORRECT),
+        ("AC", "\\boxed{A, C}", Verdict.CORRECT),
+        ("AC", "\\boxed{A}", Verdict.INCORRECT),
+        ("B", "\\boxed{99}", Verdict.UNVERIFIABLE),
+    ],
+)
+def test_multiple_choice(gold, response, verdict):
+    assert check(CheckRequest(response, gold, choices=OPTIONS)).verdict is verdict
+
+
+@pytest.mark.parametrize(
+    ("gold", "response", "correct"),
+    [
+        ("east", "Thus, the skater is facing east.", True),
+        ("east", "She looked east first, then she turned around to face the west.", False),
+        ("Evelyn", "\\boxed{\\text{evelyn}}", True),
+        ("odd", "\\boxed{even}", False),
+        ("The function is odd.", "\\boxed{odd}", True),
+        ("The function is not odd.", "\\boxed{odd}", False),
+    ],
+)
+def test_text(gold, response, correct):
+    assert check(CheckRequest(response, gold)).correct is correct
+
+
+def test_kind_is_inferred():
+    assert infer_kind("B", ("1", "2")) == "choice"
+    assert infer_kind("3/4") == "math"
+    assert infer_kind("east") == "text"
+    assert infer_kind("x", metadata=json.dumps({"tests": ["assert f(1) == 1"]})) == "code"
+    assert (
+        infer_kind("x", metadata=json.dumps({"entry": {"metadata": {"source_dataset": "leg_counting"}}}))
+        == "reasoning_gym"
+    )
+
+
+def test_reasoning_gym_scores_by_its_own_rules():
+    gym = pytest.importorskip("reasoning_gym")
+    entry = gym.create_dataset("leg_counting", size=1, seed=1)[0]
+    metadata = json.dumps({"entry": entry}, default=str)
+    right = check(
+        CheckRequest(f"The answer is {entry['answer']}", entry["answer"], "reasoning_gym", None, metadata)
+    )
+    wrong = check(CheckRequest("The answer is 1", entry["answer"], "reasoning_gym", None, metadata))
+    assert (right.verdict, wrong.verdict) == (Verdict.CORRECT, Verdict.INCORRECT)
+
+
+@pytest.mark.skipif(not available(), reason="programs can be contained on Linux x86-64 only")
+def test_code_runs_against_its_tests():
+    metadata = json.dumps({"tests": {"inputs": [[1, 2], [3, 4]], "outputs": [3, 7]}, "fn_name": "add"})
+    good, bad = (f"```python\ndef add(a, b):\n    return a {sign} b\n```" for sign in "+*")
+    assert check(CheckRequest(good, None, "code", None, metadata)).correct
+    assert check(CheckRequest(bad, None, "code", None, metadata)).verdict is Verdict.INCORRECT
+
+
+@pytest.mark.skipif(not available(), reason="programs can be contained on Linux x86-64 only")
+def test_a_program_reaches_no_file_network_or_process(tmp_path):
+    canary = tmp_path / "canary"
+    for attack in (
+        f"open({str(canary)!r}, 'w').write('x')",
+        "import socket; socket.socket()",
+        "import subprocess; subprocess.run(['ls'])",
+        "import os; os.fork()",
+        "import os; os.kill(os.getppid(), 9)",
+        "print(open('/proc/self/environ').read())",
+        "x = bytearray(10**10)",
+    ):
+        assert not run_python(attack, seconds=3).ok, attack
+    assert not canary.exists()
+    assert not run_python("while True: pass", seconds=0.5).ok
+    assert run_python("print(input()[::-1])", "abc").output == "cba\n"
