@@ -53,7 +53,11 @@ def responses(clean: pl.DataFrame, rng: random.Random, sampler: str = "deepseek-
                 reasoning = HOSTILE * 3
             right = rng.random() < 0.2 + 0.7 * (int(problem["id"][2:], 16) % 10) / 10
             value = problem["answer"] if right else "17"
-            content = rf"The answer is $\boxed{{{value}}}$." + (HOSTILE if index in (0, 2) else "")
+            content = (
+                rf"The answer is $\boxed{{{value}}}$."
+                + (rf" So \boxed{{\frac{{{value}}}{{1}}}}." if index == 1 else "")
+                + (HOSTILE if index in (0, 2) else "")
+            )
             status = "cut_in_reasoning" if index % 17 == 16 else "complete"
             rows.append(
                 {

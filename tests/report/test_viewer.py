@@ -180,6 +180,14 @@ def test_formulas_are_drawn_and_prices_are_not(browser, address):
     assert browser.run("document.querySelectorAll('.problem .katex').length") == 3
 
 
+def test_a_boxed_answer_without_dollars_is_drawn(browser, address):
+    browser.open(address + "/row?id=p-0000000000000000")
+    drawn = (
+        "document.querySelectorAll('.response')[1].querySelectorAll('.text:not(details .text) .katex').length"
+    )
+    browser.wait(lambda: browser.run(drawn) == 2)
+
+
 def test_formula_fonts_are_bundled(browser, address):
     browser.open(address + "/row?id=p-0000000000000002")
     browser.run("document.fonts.ready.then(() => 0)")

@@ -5,7 +5,7 @@
   const MOST_FORMULAS = 1500;
   const LONGEST_FORMULA = 4000;
   const OPTIONS = { throwOnError: true, trust: false, strict: "ignore", maxExpand: 200, maxSize: 20, output: "htmlAndMathml" };
-  const PATTERN = /\$\$([\s\S]+?)\$\$|\\\[([\s\S]+?)\\\]|\\\(([\s\S]+?)\\\)|(?<![\\$\w])\$(?![\s$])((?:\\[\s\S]|[^$\\\n])+?)(?<![\s\\])\$(?![\d$])/g;
+  const PATTERN = /\$\$([\s\S]+?)\$\$|\\\[([\s\S]+?)\\\]|\\\(([\s\S]+?)\\\)|(?<![\\$\w])\$(?![\s$])((?:\\[\s\S]|[^$\\\n])+?)(?<![\s\\])\$(?![\d$])|(\\boxed\{(?:[^{}]|\{(?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*\})*\})/g;
 
   function pieces(text) {
     const found = [];
@@ -13,7 +13,7 @@
     let formulas = 0;
     for (const match of text.matchAll(PATTERN)) {
       if (formulas >= MOST_FORMULAS) break;
-      const tex = match[1] ?? match[2] ?? match[3] ?? match[4];
+      const tex = match[1] ?? match[2] ?? match[3] ?? match[4] ?? match[5];
       if (tex.length > LONGEST_FORMULA) continue;
       found.push({ text: text.slice(last, match.index) });
       found.push({ tex, source: match[0], display: match[1] !== undefined || match[2] !== undefined });
