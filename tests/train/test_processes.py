@@ -29,7 +29,7 @@ def write_recipe(path, recipe):
 
 
 def command(recipe, run, stage, *more):
-    return ["-m", "train.run", "--stage", stage, "--recipe", recipe, "--run", str(run.run), *more]
+    return ["train.run", "--stage", stage, "--recipe", recipe, "--run", str(run.run), *more]
 
 
 @pytest.mark.slow
@@ -72,8 +72,10 @@ def test_killed_stage_goes_on_from_its_checkpoint(run, tmp_path, tiny_recipe):
     path = write_recipe(tmp_path / "r.yaml", recipe)
     whole = RunLayout(tmp_path / "whole")
     shutil.copytree(run.run, whole.run)
-    subprocess.run([sys.executable, *command(path, whole, "sft")], check=True, timeout=300, env=ENVIRONMENT)
-    process = subprocess.Popen([sys.executable, *command(path, run, "sft")], env=ENVIRONMENT)
+    subprocess.run(
+        [sys.executable, "-m", *command(path, whole, "sft")], check=True, timeout=300, env=ENVIRONMENT
+    )
+    process = subprocess.Popen([sys.executable, "-m", *command(path, run, "sft")], env=ENVIRONMENT)
     deadline = time.monotonic() + 240
     while not list(run.stage("sft").glob("checkpoints/checkpoint-*/trainer_state.json")):
         assert process.poll() is None and time.monotonic() < deadline
@@ -82,7 +84,10 @@ def test_killed_stage_goes_on_from_its_checkpoint(run, tmp_path, tiny_recipe):
     process.wait()
     assert not (run.stage("sft") / "manifest.json").exists()
     done = subprocess.run(
-        [sys.executable, *command(path, run, "sft", "--resume")], check=True, timeout=300, env=ENVIRONMENT
+        [sys.executable, "-m", *command(path, run, "sft", "--resume")],
+        check=True,
+        timeout=300,
+        env=ENVIRONMENT,
     )
     assert done.returncode == 0
     digests = [
