@@ -16,12 +16,6 @@ import tempfile
 import time
 from pathlib import Path
 
-os.environ.setdefault("FACTORY_PROGRESS", "off")
-
-from train.quiet import silence
-
-silence()
-
 import polars as pl
 import torch
 from trl import SFTTrainer
@@ -31,6 +25,7 @@ from factory.recipe import Recipe
 from schemas import COMPLETION
 from train.configs import stage_config
 from train.manifest import Job
+from train.quiet import silence
 from train.run import run_stage
 from train.stages import load_model, prepare
 
@@ -88,6 +83,8 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--repeats", type=int, default=3)
     options = parser.parse_args()
+    os.environ.setdefault("FACTORY_PROGRESS", "off")
+    silence()
     with tempfile.TemporaryDirectory() as folder:
         run = RunLayout(Path(folder))
         make_rows(run, options.rows, options.tokens)
