@@ -1,0 +1,57 @@
+"""The judge against a real loopback server."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from factory.recipe.verify import VerifySection
+from factory.verification import verify_responses
+from factory.verification.judge import JudgeBooks, judge_verdicts
+
+SERVER = Path(__file__).parents[1] / "servers" / "fault_server.py"
+
+
+@pytest.fixture
+def judge_url(request):
+    settings = {"text": request.param, "style": "none"}
+    process = subprocess.Popen(
+        [sys.executable, str(SERVER), json.dumps(settings)], stdout=subprocess.PIPE, text=True
+    )
+    yield f"http://127.0.0.1:{int(process.stdout.readline())}/v1"
+    process.kill()
+    process.wait()
+
+
+def examine(tmp_path, url):
+    rows = pl.DataFrame(
+        {
+            "problem": ["Half?", "Half?", "Half?"],
+            "answer": ["1/2"] * 3,
+            "content": ["\\boxed{0.5}", "\\boxed{2}", "\\boxed{2}"],
+        }
+    )
+    section = VerifySection(workers=1, judge="openai", judge_model="judge", judge_base_url=url)
+    books = JudgeBooks()
+    checked = judge_verdicts(verify_responses(rows, section), section, tmp_path / "store", books)
+    return checked, books
+
+
+@pytest.mark.parametrize("judge_url", ["The same.\nVERDICT: SAME"], indirect=True)
+def test_a_flip_is_marked_and_paid_for_once(tmp_path, judge_url):
+    checked, books = examine(tmp_path, judge_url)
+    assert checked.get_column("verdict").to_list() == ["correct"] * 3
+    assert checked.get_column("judged").to_list() == [False, True, True]
+    assert checked.get_column("method").to_list()[1:] == ["judge", "judge"]
+    assert books.counts == {"same": 1, "incorrect to correct": 2}
+    assert books.prompt_tokens > 0
+
+
+@pytest.mark.parametrize("judge_url", ["I think that they are the same."], indirect=True)
+def test_a_reply_in_another_form_changes_nothing(tmp_path, judge_url):
+    checked, books = examine(tmp_path, judge_url)
+    assert checked.get_column("verdict").to_list() == ["correct", "incorrect", "incorrect"]
+    assert books.counts == {"malformed": 1}
