@@ -16,11 +16,19 @@ from factory.text.tokens import Places
 QUERIES = 500
 """Rows that are compared by brute force ..."""
 CORPUS = 5_000
-"""... with this many rows."""
+"""... with this many rows ..."""
+CORPUS_BYTES = 4 * 2**20
+"""... or so much text, whichever is less: the audit must not cost more than the work."""
 
 
 def measure_recall(
-    signatures: Signatures, labels: Places, texts: Texts, settings: DeduplicationSection, *, seed: int
+    signatures: Signatures,
+    labels: Places,
+    texts: Texts,
+    sizes: Places,
+    settings: DeduplicationSection,
+    *,
+    seed: int,
 ) -> dict[str, Any]:
     """Share of the true pairs of a random sample whose rows are in one cluster.
 
@@ -29,7 +37,8 @@ def measure_recall(
     """
     count = len(signatures)
     rng = np.random.default_rng(seed)
-    corpus = np.sort(rng.choice(count, size=min(CORPUS, count), replace=False))
+    affordable = int(CORPUS_BYTES / max(float(sizes.mean()), 1)) if count else 0
+    corpus = np.sort(rng.choice(count, size=min(CORPUS, max(affordable, 200), count), replace=False))
     queries = np.sort(rng.choice(corpus.size, size=min(QUERIES, corpus.size), replace=False))
     pairs, similarities = brute_force(
         texts(corpus).str.len_bytes().to_numpy() > 0, queries, texts, corpus, settings.ngram

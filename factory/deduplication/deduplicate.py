@@ -93,7 +93,7 @@ def deduplicate(
         exact=signatures.exact[lost] == signatures.exact[chosen[lost]],
         step=step,
     )
-    recall = measure_recall(signatures, linked.labels, texts.gather, settings, seed=seed)
+    recall = measure_recall(signatures, linked.labels, texts.gather, sizes, settings, seed=seed)
     audit = linked.audit | recall | {"rows": own, "kept": kept.height, "dropped": len(lost)}
     pairs = pl.DataFrame(
         {"left": linked.pairs[:, 0], "right": linked.pairs[:, 1], "similarity": linked.similarities}
