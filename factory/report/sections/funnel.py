@@ -6,7 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from factory.report.blocks import Block, Note, Section, grid
-from factory.report.plots import Stage, sankey
+from factory.report.sankey import Stage, sankey
 from factory.report.tables import DATASETS, RunTables, StepFolder
 
 

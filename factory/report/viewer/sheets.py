@@ -17,8 +17,9 @@ import pyarrow as pa
 
 from factory.errors import UsageError
 from factory.report.tables import RunTables, State, StepFolder
-from factory.report.viewer.query import ROWS, Filter, Operator, Query
+from factory.report.viewer.query import ROWS, Query
 from factory.report.viewer.search import Matches, SearchText
+from factory.report.viewer.sql import conditions, literal, quoted
 
 PREVIEW = 140
 """Characters of a cell that the table shows."""
@@ -109,7 +110,7 @@ class Sheets:
         import duckdb
 
         self._database = duckdb.connect(":memory:")
-        self._database.execute(f"SET allowed_directories = [{_text(str(tables.run.resolve()) + '/')}]")
+        self._database.execute(f"SET allowed_directories = [{literal(str(tables.run.resolve()) + '/')}]")
         for setting in (
             "enable_external_access = false",
             "autoinstall_known_extensions = false",
@@ -138,7 +139,7 @@ class Sheets:
         identity = sheet.id_column
         cells = [
             *(_preview(sheet, column) for column in columns),
-            _quoted(identity) if identity else "NULL",
+            quoted(identity) if identity else "NULL",
         ]
         matches = self.text.rows(query.sheet, query.search, deep=query.deep) if query.search else None
         places, total = self._places(sheet, query, matches)
@@ -156,11 +157,11 @@ class Sheets:
         first = query.page * ROWS
         if matches is not None and not query.filters and not query.sort:
             return slice_matches(matches, first, ROWS + 1), sum(rows.len() for _, rows in matches)
-        where, values = conditions(sheet, query, searched=matches is None)
+        where, values = conditions(sheet.columns, DEEP, query, searched=matches is None)
         source = self._source(sheet.parts)
         order = ""
         if query.sort:
-            order = f"ORDER BY {_quoted(query.sort)} {'DESC' if query.descending else 'ASC'} NULLS LAST, _part, _row"
+            order = f"ORDER BY {quoted(query.sort)} {'DESC' if query.descending else 'ASC'} NULLS LAST, _part, _row"
         extra: pa.Table | None = None
         if matches is not None:
             extra = _match_table(matches)
@@ -177,9 +178,9 @@ class Sheets:
     def values(self, name: str, column: str, limit: int = 30) -> list[tuple[str, int]]:
         """The commonest values of a column with their counts."""
         source = self._source(self.all[name].parts)
-        quoted = _quoted(column)
+        cell = quoted(column)
         found = self._run(
-            f"SELECT left(CAST({quoted} AS VARCHAR), 200), count(*) AS n FROM {source} WHERE {quoted} IS NOT NULL "
+            f"SELECT left(CAST({cell} AS VARCHAR), 200), count(*) AS n FROM {source} WHERE {cell} IS NOT NULL "
             f"GROUP BY 1 ORDER BY n DESC, 1 LIMIT {int(limit)}",
             [],
         )
@@ -212,7 +213,7 @@ class Sheets:
         return found
 
     def _source(self, parts: Sequence[Path]) -> str:
-        files = ", ".join(_text(str(path.resolve())) for path in parts)
+        files = ", ".join(literal(str(path.resolve())) for path in parts)
         return (
             f"(SELECT * EXCLUDE (filename, file_row_number), filename AS _part, file_row_number AS _row FROM read_parquet([{files}], "
             "filename = true, file_row_number = true, union_by_name = true))"
@@ -231,31 +232,6 @@ class Sheets:
             raise UsageError("a filter's value does not fit its column") from error
         finally:
             cursor.close()
-
-
-def conditions(sheet: Sheet, query: Query, *, searched: bool = True) -> tuple[str, list[Any]]:
-    """The WHERE clause of a query and its bound values; without the search when `searched` is False."""
-    tests: list[str] = []
-    values: list[Any] = []
-    for one in query.filters:
-        test, bound = _condition(one, dict(sheet.columns)[one.column])
-        tests.append(test)
-        values += bound
-    if query.search and searched:
-        looked_in = [
-            name
-            for name, kind in sheet.columns
-            if (kind == "VARCHAR" and name not in DEEP) or (query.deep and name in DEEP)
-        ]
-        pattern = "%" + _escaped(query.search) + "%"
-        kinds = dict(sheet.columns)
-        either = [
-            f"{_quoted(c) if kinds[c] == 'VARCHAR' else f'CAST({_quoted(c)} AS VARCHAR)'} ILIKE ? ESCAPE '\\'"
-            for c in looked_in
-        ]
-        tests.append(f"({' OR '.join(either)})" if either else "false")
-        values += [pattern] * len(either)
-    return (f"WHERE {' AND '.join(tests)}" if tests else ""), values
 
 
 def slice_matches(matches: Matches, first: int, count: int) -> list[tuple[Any, ...]]:
@@ -278,43 +254,11 @@ def _match_table(matches: Matches) -> pa.Table:
     return pl.concat(frames).to_arrow()
 
 
-def _condition(one: Filter, kind: str) -> tuple[str, list[Any]]:
-    column = _quoted(one.column)
-    text = column if kind == "VARCHAR" else f"CAST({column} AS VARCHAR)"
-    match one.operator:
-        case Operator.IS:
-            return f"{text} = ?", [one.value]
-        case Operator.IS_NOT:
-            return f"{text} IS DISTINCT FROM ?", [one.value]
-        case Operator.CONTAINS:
-            return f"{text} ILIKE ? ESCAPE '\\'", ["%" + _escaped(one.value) + "%"]
-        case Operator.BELOW | Operator.ABOVE:
-            if kind == "VARCHAR" or "[" in kind or "STRUCT" in kind:
-                return f"{text} {one.operator.value} ?", [one.value]
-            return f"{column} {one.operator.value} CAST(? AS DOUBLE)", [one.value]
-        case Operator.EMPTY:
-            return f"({column} IS NULL OR {text} = '')", []
-        case Operator.FILLED:
-            return f"({column} IS NOT NULL AND {text} <> '')", []
-
-
 def _preview(sheet: Sheet, column: str) -> str:
     kind = dict(sheet.columns)[column]
-    quoted = _quoted(column)
+    cell = quoted(column)
     if kind == "VARCHAR":
-        return f"left({quoted}, {PREVIEW + 1})"
+        return f"left({cell}, {PREVIEW + 1})"
     if "[" in kind or "STRUCT" in kind:
-        return f"left(CAST({quoted} AS VARCHAR), {PREVIEW + 1})"
-    return quoted
-
-
-def _escaped(text: str) -> str:
-    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
-def _text(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"
+        return f"left(CAST({cell} AS VARCHAR), {PREVIEW + 1})"
+    return cell
