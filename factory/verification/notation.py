@@ -97,6 +97,7 @@ _SYNONYMS = (
 
 
 _CODE_POINT = re.compile(r"\\u([0-9a-fA-F]{4})(?![0-9a-fA-F])")
+_PLAIN_NUMBER = re.compile(r"[-+]?\$?[0-9][0-9,]{0,40}(?:\.[0-9]{1,40})?%?")
 _SINGLE_BACKSLASH = re.compile(r"(?<!\\)\\(?=[A-Za-z{}])")
 
 
@@ -116,6 +117,8 @@ def tidy(text: str) -> str:
 
     Currency signs stay. Only the first `MAX_ANSWER` characters are looked at.
     """
+    if _PLAIN_NUMBER.fullmatch(text):
+        return text
     text = heal(text[:MAX_ANSWER]).replace("\x00", "").rstrip("\\")
     if "\\\\" in text and not _SINGLE_BACKSLASH.search(text):
         text = text.replace("\\\\", "\\")
