@@ -152,13 +152,12 @@ def flat_chunks(texts: pl.Series) -> Iterator[tuple[Bytes, Places]]:
 
 def tokenize_bytes(raw: Bytes, bounds: Places) -> Tokens:
     """Tokens of one buffer of folded texts; `bounds` are the offsets of the texts in it."""
-    raw, bounds = _without_thousands_commas(raw, bounds)
+    raw, bounds = _without_thousands_commas(raw, bounds, _firsts(raw, bounds))
     data = LOWER.take(raw)
     classes = CLASSES.take(raw)
-    later = _resolve(raw, classes)
-    first = np.zeros(raw.size + 1, dtype=bool)
-    first[bounds[:-1]] = True
-    first = first[:-1]
+    first = _firsts(raw, bounds)
+    later = _resolve(raw, classes, first)
+    first = first[: raw.size]
     begins = classes != 0
     joins = (classes[1:] == classes[:-1]) & RUNS.take(classes[1:]) & ~first[1:]
     begins[1:] &= ~joins
@@ -185,7 +184,14 @@ def tokenize_bytes(raw: Bytes, bounds: Places) -> Tokens:
     return tokens.select(keep)
 
 
-def _resolve(raw: Bytes, classes: npt.NDArray[np.uint8]) -> Places:
+def _firsts(raw: Bytes, bounds: Places) -> npt.NDArray[np.bool_]:
+    """Where a text begins; a few places longer than the buffer, so that what follows a byte may be asked."""
+    first = np.zeros(raw.size + 5, dtype=bool)
+    first[bounds] = True
+    return first
+
+
+def _resolve(raw: Bytes, classes: npt.NDArray[np.uint8], first: npt.NDArray[np.bool_]) -> Places:
     """Give continuation bytes the class of their character, join decimal points to numbers, drop escaped signs.
 
     Returns:
@@ -195,20 +201,26 @@ def _resolve(raw: Bytes, classes: npt.NDArray[np.uint8]) -> Places:
     for _ in range(3):
         classes[later] = classes[later - 1]
     points = np.flatnonzero(raw[1:-1] == ord(".")) + 1
+    points = points[~first[points] & ~first[points + 1]]
     points = points[(classes[points - 1] == Kind.NUMBER) & (classes[points + 1] == Kind.NUMBER)]
     classes[points] = Kind.NUMBER
     escaped = np.flatnonzero(raw[:-1] == BACKSLASH) + 1
+    escaped = escaped[~first[escaped]]
     classes[escaped[(classes[escaped] == Kind.OPERATOR) & (raw[escaped] != ord("|"))]] = 0
     return later
 
 
-def _without_thousands_commas(raw: Bytes, bounds: Places) -> tuple[Bytes, Places]:
+def _without_thousands_commas(
+    raw: Bytes, bounds: Places, first: npt.NDArray[np.bool_]
+) -> tuple[Bytes, Places]:
     """Turn 1,234,567 into 1234567: a comma goes when exactly three digits follow it and a digit stands before it."""
     commas = np.flatnonzero(raw[1:-3] == ord(",")) + 1
     digit = CLASSES == Kind.NUMBER
     for step in (-1, 1, 2, 3):
-        commas = commas[digit[raw[commas + step]]]
-    commas = commas[~digit[np.append(raw, np.uint8(0))[commas + 4]]] if commas.size else commas
+        commas = commas[digit[raw[commas + step]] & ~first[commas + max(step, 0)]]
+    if commas.size:
+        longer = digit[np.append(raw, np.uint8(0))[commas + 4]] & ~first[commas + 4]
+        commas = commas[~longer]
     if not commas.size:
         return raw, bounds
     return np.delete(raw, commas), bounds - np.searchsorted(commas, bounds)
