@@ -97,10 +97,16 @@ class Chrome:
 
     def wait(self, until, seconds: float = 20) -> None:
         end = time.monotonic() + seconds
-        while not until():
+        while not self._holds(until):
             assert time.monotonic() < end, "the page did not get there in time"
             self.run("0")
             time.sleep(0.02)
+
+    def _holds(self, until) -> bool:
+        try:
+            return bool(until())
+        except AssertionError:
+            return False  # asked in the middle of a navigation: the old page is gone, the new one not there
 
     def run(self, script: str):
         answer = self.send("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)

@@ -264,7 +264,7 @@ def test_filters_by_form_and_by_link(browser, address, full_run):
     wrong = read_parts(RunLayout(full_run).labelled).filter(pl.col("verdict") == "incorrect").height
     browser.open(address + "/table?sheet=verdicts/labelled")
     browser.run("document.querySelector('a.value.incorrect').click()")
-    browser.wait(lambda: browser.run(f"document.body.innerText.includes('{wrong} rows')"))
+    browser.wait(lambda: browser.run(f"document.querySelector('.meta').innerText.startsWith('{wrong} rows')"))
     assert browser.run("document.querySelector('.chip').innerText") == "verdict is incorrect ×"
     browser.run("document.querySelector('.chip').click()")
     browser.wait(
