@@ -47,5 +47,7 @@ class DatasetsSection(Section):
     draw by seed."""
     balance: list[str] = Field(default_factory=lambda: ["domain", "level"])
     """Columns over which the sft set is drawn evenly."""
+    need_reasoning: bool = True
+    """Leave out responses without a reasoning part; false for teachers whose chain of thought is their answer."""
     max_loop_score: float = Field(0.7, gt=0, le=1)
     """Responses of which more than this share of the worst 1,000 characters repeats itself are left out."""

@@ -88,7 +88,10 @@ def _fates(
     """LIGHT columns and `reason` (null = chosen), one row a response in input order."""
     if not part_paths(labelled):
         raise UsageError(f"{labelled} holds no part-*.parquet", do="run the label step first")
-    light = [batch.select(*LIGHT, reason=unfit()) for batch in iter_parts(labelled, rows=BATCH)]
+    light = [
+        batch.select(*LIGHT, reason=unfit(need_reasoning=section.need_reasoning))
+        for batch in iter_parts(labelled, rows=BATCH)
+    ]
     if not light:
         raise _nothing(pl.DataFrame(schema={"reason": pl.String}), dataset)
     rows = pl.concat(light).with_row_index("row")
@@ -156,5 +159,6 @@ def _nothing(fates: pl.DataFrame, dataset: str) -> FactoryError:
     return FactoryError(
         f"no response is fit for the {dataset} set: {why}",
         do="for incorrect answers look at them with `factory view`; for incomplete ones raise generate.max_tokens; "
+        "for no_reasoning set datasets.need_reasoning=false; "
         "for repetitive ones raise datasets.max_loop_score",
     )

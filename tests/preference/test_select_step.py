@@ -126,3 +126,12 @@ def test_limit_per_problem_draws_by_seed():
     picks = [limit_per_problem(rows, 3, seed)["response_id"].to_list() for seed in (0, 0, 1)]
     assert picks[0] == picks[1] != picks[2]
     assert [len(p) for p in picks] == [3, 3, 3]
+
+
+def test_a_teacher_without_reasoning_is_named_and_can_be_allowed(labelled, make, tmp_path):
+    rows = [make(0, 0, status="no_reasoning", reasoning=None, content=r"2 + 5 = 7, so \boxed{7}.")]
+    with pytest.raises(FactoryError, match=r"1 no_reasoning - .*need_reasoning=false"):
+        select.run(labelled(rows), tmp_path / "a", DatasetsSection(), dataset="midtrain", seed=0)
+    section = DatasetsSection(need_reasoning=False)
+    select.run(labelled(rows), tmp_path / "b", section, dataset="midtrain", seed=0)
+    assert read_parts(tmp_path / "b")["completion"][0][0]["content"] == r"2 + 5 = 7, so \boxed{7}."
