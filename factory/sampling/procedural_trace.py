@@ -115,7 +115,8 @@ def _slipped(
             return answer, pad.lines
     pad = Scratch(rng, terse=terse)
     family.solve(params, pad)
-    return misread(rng, right), pad.lines
+    wrong = misread(rng, right) if isinstance(right, Fraction) else misread(rng, right)
+    return wrong, pad.lines
 
 
 def _places(family: Family, params: Params, rng: random.Random) -> list[int]:

@@ -43,7 +43,10 @@ def test_help_is_quick():
 def test_no_verb_imports_anything_heavy():
     modules = [f"factory.cli.{MODULES.get(verb, verb)}" for verb in VERBS]
     code = f"import sys\nimport {', '.join(modules)}\nprint([m for m in {HEAVY!r} if m in sys.modules])"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+        == "[]\n"
+    )
 
 
 def test_the_rooms_do_not_import_the_gpu_stack():
@@ -54,7 +57,10 @@ def test_the_rooms_do_not_import_the_gpu_stack():
         "        importlib.import_module(m.name)\n"
         "print([m for m in ('torch', 'transformers', 'vllm', 'ray', 'datasets', 'train') if m in sys.modules])"
     )
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+        == "[]\n"
+    )
 
 
 def test_version():

@@ -23,15 +23,23 @@ def wheel(tmp_path_factory):
 
 
 def run(*command, **kwargs):
-    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=False, **kwargs)
+    done = subprocess.run(
+        [str(word) for word in command], capture_output=True, text=True, check=False, **kwargs
+    )
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     return done.stdout
 
 
 def test_recipes_templates_and_indexes_travel(wheel):
     names = zipfile.ZipFile(wheel).namelist()
-    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
-    wanted = [name for name in tracked if name.startswith(("factory/", "schemas/", "train/", "recipes/", "data_cards/"))]
+    tracked = subprocess.run(
+        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.split()
+    wanted = [
+        name
+        for name in tracked
+        if name.startswith(("factory/", "schemas/", "train/", "recipes/", "data_cards/"))
+    ]
     assert set(wanted) <= set(names)
     assert not [name for name in names if name.startswith(("tests/", "benchmarks/", "runs/"))]
 

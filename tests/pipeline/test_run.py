@@ -36,7 +36,9 @@ def command(recipe, out, *more):
 
 
 def factory(recipe, out, *more):
-    return subprocess.run(command(recipe, out, *more), capture_output=True, text=True, timeout=240, check=False)
+    return subprocess.run(
+        command(recipe, out, *more), capture_output=True, text=True, timeout=240, check=False
+    )
 
 
 def digests(run):
@@ -75,7 +77,9 @@ def test_only_verified_correct_responses_are_trained_on(finished):
     sft = pl.read_parquet(sorted(at.dataset("sft").rglob("*.parquet")))
     assert set(midtrain["response_id"]) <= correct
     assert set(sft["response_id"]) < set(midtrain["response_id"])
-    assert (verdicts["verdict"] == "incorrect").sum() > 20, "the teacher's slips gave later steps nothing to do"
+    assert (verdicts["verdict"] == "incorrect").sum() > 20, (
+        "the teacher's slips gave later steps nothing to do"
+    )
     completion = midtrain["completion"][0][0]["content"]
     assert completion.startswith("<think>\n") and "</think>" in completion
 
@@ -148,7 +152,9 @@ def test_a_second_process_is_turned_away(recipe, tmp_path):
 
 def test_ctrl_c_is_exit_3_and_resumable(recipe, tmp_path):
     out = tmp_path / "run"
-    process = subprocess.Popen(command(recipe, out), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command(recipe, out), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
     while not (out / "problems").exists() and process.poll() is None:
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
@@ -161,7 +167,9 @@ def test_ctrl_c_is_exit_3_and_resumable(recipe, tmp_path):
 
 def test_a_malformed_line_is_dropped_with_its_place(tmp_path):
     source = tmp_path / "problems.jsonl"
-    good = [json.dumps({"id": f"p{i}", "problem": f"What is {i} + {i}?", "answer": str(2 * i)}) for i in range(4)]
+    good = [
+        json.dumps({"id": f"p{i}", "problem": f"What is {i} + {i}?", "answer": str(2 * i)}) for i in range(4)
+    ]
     source.write_text("\n".join([*good[:2], '{"problem": "broken', *good[2:]]) + "\n")
     recipe = tmp_path / "r.yaml"
     recipe.write_text(f"name: r\nproblems: {{sources: ['{source}']}}\ntrain: null\n")
@@ -185,5 +193,5 @@ def test_bad_input_is_one_line(tmp_path):
 def test_paths_in_the_report_and_card_need_no_network(finished):
     _, run = finished
     html = (run / "report.html").read_text("utf-8")
-    assert "<script src=\"http" not in html and "<link href=\"http" not in html
+    assert '<script src="http' not in html and '<link href="http' not in html
     assert Path(run / "recipe.yaml").exists()

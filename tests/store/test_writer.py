@@ -123,4 +123,6 @@ def test_batches_keep_order_and_count(tmp_path_factory, sizes):
             start += size
         writer.finish(rows_in=frame.height)
     assert read_parts(folder)["id"].to_list() == frame["id"].to_list()
-    assert [row for batch in iter_parts(folder, rows=3) for row in batch["id"].to_list()] == frame["id"].to_list()
+    assert [row for batch in iter_parts(folder, rows=3) for row in batch["id"].to_list()] == frame[
+        "id"
+    ].to_list()

@@ -34,7 +34,9 @@ def command(recipe, run, stage, *more):
 
 @pytest.mark.slow
 def test_two_processes_agree(run, tmp_path, tiny_recipe):
-    recipe = tiny_recipe(dpo={"enabled": False}, rl={"micro_batch_size": 4, "batch_size": 16})
+    recipe = tiny_recipe(
+        sft={"micro_batch_size": 4}, dpo={"enabled": False}, rl={"micro_batch_size": 4, "batch_size": 16}
+    )
     path = write_recipe(tmp_path / "r.yaml", recipe)
     launch = [
         sys.executable,
@@ -44,6 +46,8 @@ def test_two_processes_agree(run, tmp_path, tiny_recipe):
         "2",
         "--master_port",
         "29611",
+        "-m",
+        "--",
     ]
     for stage in ("midtrain", "sft", "rl"):
         change = ["--set", f"train.{stage}.learning_rate=0.0005"]
