@@ -6,7 +6,7 @@ resuming, and changing one setting redoes only what depends on it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,6 +18,7 @@ from factory.layout import STAGES, RunLayout
 from factory.recipe import Recipe, save_recipe
 from factory.store.ledger import close_ledger
 from factory.store.parts import MANIFEST
+from factory.store.review import NOTHING, rejected_ids
 from factory.store.run_folder import is_finished, locked, mark_finished
 
 
@@ -52,12 +53,14 @@ def run_recipe(
         FactoryError: a step failed, or the ledger does not balance.
     """
     layout = RunLayout(run)
-    steps = plan(recipe, layout)
+    rejected = rejected_ids(run)
+    steps = plan(recipe, layout, rejected)
     names = [step.name for step in steps]
     if until is not None and until not in names:
         raise UsageError(f"no step {until} in this recipe", do=f"choose one of: {', '.join(names)}")
     if until is None and is_finished(recipe, run):
         return False
+    check_held_out(recipe)
     check_packages(recipe, names[: names.index(until) + 1] if until else names)
     with locked(run):
         save_recipe(recipe, layout.recipe)
@@ -68,19 +71,22 @@ def run_recipe(
                 break
         close_ledger(run)
         if until is None:
-            mark_finished(recipe, run)
+            mark_finished(recipe, run, rejected)
     return True
 
 
-def plan(recipe: Recipe, layout: RunLayout) -> list[Step]:
-    """The steps of a recipe, in order. Nothing heavy is imported until a step is called."""
-    steps = _data_steps(recipe, layout)
+def plan(recipe: Recipe, layout: RunLayout, rejected: Collection[str] = NOTHING) -> list[Step]:
+    """The steps of a recipe, in order. Nothing heavy is imported until a step is called.
+
+    `rejected` are the ids that a reviewer rejected: no training set takes them.
+    """
+    steps = _data_steps(recipe, layout, rejected)
     if recipe.train is not None:
-        steps += _training_steps(recipe, layout)
+        steps += _training_steps(recipe, layout, rejected)
     return [*steps, Step("report", lambda: _report(layout))]
 
 
-def _data_steps(recipe: Recipe, at: RunLayout) -> list[Step]:
+def _data_steps(recipe: Recipe, at: RunLayout, rejected: Collection[str]) -> list[Step]:
     def problems() -> None:
         from factory.steps import problems as step
 
@@ -145,12 +151,12 @@ def _data_steps(recipe: Recipe, at: RunLayout) -> list[Step]:
         Step("dedup-responses", dedup_responses),
         Step("decontaminate-responses", decontaminate_responses),
         Step("label", label),
-        Step("midtrain-set", lambda: _select(recipe, at, "midtrain")),
-        Step("sft-set", lambda: _select(recipe, at, "sft")),
+        Step("midtrain-set", lambda: _select(recipe, at, "midtrain", rejected)),
+        Step("sft-set", lambda: _select(recipe, at, "sft", rejected)),
     ]
 
 
-def _training_steps(recipe: Recipe, at: RunLayout) -> list[Step]:
+def _training_steps(recipe: Recipe, at: RunLayout, rejected: Collection[str]) -> list[Step]:
     assert recipe.train is not None
     enabled = [stage for stage in STAGES if getattr(recipe.train, stage).enabled]
     student = next((stage for stage in ("sft", "midtrain") if stage in enabled), "base")
@@ -166,20 +172,27 @@ def _training_steps(recipe: Recipe, at: RunLayout) -> list[Step]:
     for stage in enabled:
         if stage == "dpo":
             steps.append(Step("difficulty", lambda: _difficulty(recipe, at, student)))
-            steps.append(Step("pairs", lambda: _pairs(recipe, at)))
+            steps.append(Step("pairs", lambda: _pairs(recipe, at, rejected)))
         if stage == "rl":
             if "dpo" not in enabled:
                 steps.append(Step("difficulty", lambda: _difficulty(recipe, at, student)))
-            steps.append(Step("rl-prompts", lambda: _rl_prompts(recipe, at)))
+            steps.append(Step("rl-prompts", lambda: _rl_prompts(recipe, at, rejected)))
         steps += [train(stage), *evaluate(stage)]
     return steps
 
 
-def _select(recipe: Recipe, at: RunLayout, dataset: str) -> None:
+def _select(recipe: Recipe, at: RunLayout, dataset: str, rejected: Collection[str]) -> None:
     from factory.steps import export, select
     from schemas import COMPLETION
 
-    select.run(at.labelled, at.selected(dataset), recipe.datasets, dataset=dataset, seed=recipe.seed)
+    select.run(
+        at.labelled,
+        at.selected(dataset),
+        recipe.datasets,
+        dataset=dataset,
+        seed=recipe.seed,
+        rejected=rejected,
+    )
     export.run(at.selected(dataset), at.dataset(dataset), COMPLETION)
 
 
@@ -200,7 +213,7 @@ def _difficulty(recipe: Recipe, at: RunLayout, student: str) -> None:
     )
 
 
-def _pairs(recipe: Recipe, at: RunLayout) -> None:
+def _pairs(recipe: Recipe, at: RunLayout, rejected: Collection[str]) -> None:
     from factory.steps import export, preference
     from schemas import PREFERENCE
 
@@ -213,11 +226,12 @@ def _pairs(recipe: Recipe, at: RunLayout) -> None:
         prompt=recipe.datasets.prompt,
         system=recipe.datasets.system,
         exclude=[path for path in [at.held_out] if (path / MANIFEST).exists()],
+        rejected=rejected,
     )
     export.run(at.selected("preference"), at.dataset("preference"), PREFERENCE)
 
 
-def _rl_prompts(recipe: Recipe, at: RunLayout) -> None:
+def _rl_prompts(recipe: Recipe, at: RunLayout, rejected: Collection[str]) -> None:
     from factory.steps import export, rl_prompts
     from schemas import RL_PROMPT
 
@@ -230,6 +244,7 @@ def _rl_prompts(recipe: Recipe, at: RunLayout) -> None:
         exclude=[path for path in exclude if (path / MANIFEST).exists()],
         prompt=recipe.datasets.prompt,
         system=recipe.datasets.system,
+        rejected=rejected,
     )
     export.run(at.selected("rl"), at.dataset("rl"), RL_PROMPT)
 
@@ -263,6 +278,22 @@ def _report(at: RunLayout) -> None:
 
     close_ledger(at.run)
     build_report(at.run)
+
+
+def check_held_out(recipe: Recipe) -> None:
+    """Refuse a run whose first evaluation would have no questions.
+
+    Raises:
+        UsageError: `held_out` is to be evaluated, but no problems are set aside.
+    """
+    wanted = (
+        recipe.train is not None and "held_out" in recipe.evaluation.benchmarks and recipe.evaluation.stages
+    )
+    if wanted and not recipe.problems.held_out:
+        raise UsageError(
+            "evaluation.benchmarks names held_out, but problems.held_out is 0",
+            do="set problems.held_out, or name other benchmarks",
+        )
 
 
 def check_packages(recipe: Recipe, steps: list[str]) -> None:

@@ -195,3 +195,11 @@ def test_paths_in_the_report_and_card_need_no_network(finished):
     html = (run / "report.html").read_text("utf-8")
     assert '<script src="http' not in html and '<link href="http' not in html
     assert Path(run / "recipe.yaml").exists()
+
+
+def test_an_evaluation_without_questions_is_refused_before_money_is_spent(tmp_path):
+    recipe = tmp_path / "r.yaml"
+    recipe.write_text("name: r\nproblems: {sources: ['procedural:all?count=5&seed=1']}\n")
+    done = factory(recipe, tmp_path / "run")
+    assert done.returncode == 2
+    assert "problems.held_out is 0" in done.stderr
