@@ -8,38 +8,20 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
-from enum import StrEnum
 from pathlib import Path
 
 import polars as pl
 
 from factory.errors import UsageError
 from factory.store.atomic import disk_error
+from factory.store.review import FILE, Mark, Review, read_reviews, rejected_ids
 
-FILE = "review.jsonl"
+__all__ = ["FILE", "Mark", "Review", "add_review", "read_reviews", "rejected_ids", "review_table"]
+
 MOST_NOTE = 10_000
 """Characters of one note."""
-
-
-class Mark(StrEnum):
-    """What a reviewer said about a row. `clear` takes an earlier mark back."""
-
-    ACCEPT = "accept"
-    REJECT = "reject"
-    NOTE = "note"
-    CLEAR = "clear"
-
-
-@dataclass(frozen=True, slots=True)
-class Review:
-    """One mark on one row."""
-
-    id: str
-    mark: Mark
-    note: str = ""
-    at: str = ""
 
 
 def add_review(run: Path, row_id: str, mark: str, note: str = "") -> Review:
@@ -71,30 +53,7 @@ def add_review(run: Path, row_id: str, mark: str, note: str = "") -> Review:
     return review
 
 
-def read_reviews(run: Path) -> dict[str, Review]:
-    """The mark that counts for every id, in the order of marking; cleared ones are gone."""
-    path = run / FILE
-    found: dict[str, Review] = {}
-    if not path.is_file():
-        return found
-    for line in path.read_text("utf-8", errors="replace").splitlines():
-        try:
-            value = json.loads(line)
-            review = Review(str(value["id"]), Mark(value["mark"]), str(value["note"]), str(value["at"]))
-        except (ValueError, KeyError, TypeError):
-            continue
-        found.pop(review.id, None)
-        if review.mark != Mark.CLEAR:
-            found[review.id] = review
-    return found
-
-
 def review_table(run: Path) -> pl.DataFrame:
     """The marks as a table: id, mark, note, at."""
     rows = [asdict(review) for review in read_reviews(run).values()]
     return pl.DataFrame(rows, schema={"id": pl.String, "mark": pl.String, "note": pl.String, "at": pl.String})
-
-
-def rejected_ids(run: Path) -> set[str]:
-    """Problem and response ids that a reviewer rejected: what a later step must leave out."""
-    return {review.id for review in read_reviews(run).values() if review.mark == Mark.REJECT}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from factory.sources.files import read_rows
 from factory.sources.paths import expand
 from factory.store.atomic import write_json
 from factory.store.parts import MANIFEST, finished, input_digest, scan_parts
+from factory.store.review import NOTHING, REASON, is_rejected, review_input
 from factory.store.writer import StepWriter, dropped_rows, step_key
 from schemas import PREFERENCE
 
@@ -39,6 +40,7 @@ def run(
     prompt: str = "{problem}",
     system: str | None = None,
     exclude: Sequence[Path] = (),
+    rejected: Collection[str] = NOTHING,
 ) -> dict[str, Any]:
     """Pair up responses, lint the pairs and write them.
 
@@ -51,6 +53,7 @@ def run(
         prompt: prompt template with `{problem}`.
         system: system message.
         exclude: folders (RL prompts, evaluation sets) whose problems must not be paired: same id or canonical text.
+        rejected: problem and response ids that a reviewer rejected; neither side of a pair may be one.
 
     Returns:
         The manifest; `totals["lint"]` is the lint, `totals["match_length"]` what matching lengths cost.
@@ -62,6 +65,7 @@ def run(
     settings = {**section.model_dump(mode="json"), "seed": seed, "prompt": prompt, "system": system}
     inputs = {"verdicts": input_digest(verdicts)}
     inputs |= {f"exclude:{i}": input_digest(path) for i, path in enumerate(exclude)}
+    inputs |= review_input(rejected)
     if section.rejected_from != "teacher":
         if rollouts is None:
             raise UsageError(
@@ -72,17 +76,18 @@ def run(
     if done := finished(out, step_key(STEP, settings, inputs)):
         return done
     problems = _problems(verdicts, exclude)
-    chosen, rejected = both_sided(*_pools(verdicts, rollouts, section))
-    free = problems.filter(pl.col("used").is_null())
+    chosen, wrong = both_sided(*_pools(verdicts, rollouts, section, rejected))
+    free = problems.filter(pl.col("used").is_null() & ~is_rejected(rejected, "problem_id"))
     pairs = pair_problems(
         free["problem_id"].to_list(),
         chosen,
-        rejected,
+        wrong,
         rule=section.rule,
         per_problem=section.per_problem,
         max_similarity=section.max_similarity,
     )
-    unpaired = _unpaired(problems, {pair.chosen["problem_id"] for pair in pairs}, verdicts, rollouts, section)
+    paired = {pair.chosen["problem_id"] for pair in pairs}
+    unpaired = _unpaired(problems, paired, verdicts, rollouts, section, rejected)
     if not pairs:
         raise _nothing(unpaired, section)
     rule = f"delta:{section.rule}" if section.rejected_from == "delta" else section.rule
@@ -138,7 +143,7 @@ def take_in(patterns: Sequence[str], into: Path) -> Path:
 
 
 def _pools(
-    verdicts: Path, rollouts: Path | None, section: PreferenceSection
+    verdicts: Path, rollouts: Path | None, section: PreferenceSection, rejected: Collection[str] = NOTHING
 ) -> tuple[pl.LazyFrame, pl.LazyFrame]:
     """Responses that may be chosen, and those that may be rejected."""
     delta = section.rejected_from == "delta"
@@ -148,7 +153,8 @@ def _pools(
         rejected_pool(scan_parts(source), truncated=section.allow_truncated, delta=delta).select(COLUMNS)
         for source in sources
     ]
-    return chosen_pool(scan_parts(verdicts)), pl.concat(pools)
+    fit = ~is_rejected(rejected, "problem_id", "response_id")
+    return chosen_pool(scan_parts(verdicts)).filter(fit), pl.concat(pools).filter(fit)
 
 
 def _problems(verdicts: Path, exclude: Sequence[Path]) -> pl.DataFrame:
@@ -167,20 +173,30 @@ def _unpaired(
     verdicts: Path,
     rollouts: Path | None,
     section: PreferenceSection,
+    rejected: Collection[str],
 ) -> pl.DataFrame:
-    """Problems without a pair and `why`."""
-    chosen, rejected = _pools(verdicts, rollouts, section)
-    has = [
-        set(pool.select("problem_id").unique().collect(engine="streaming")["problem_id"])
-        for pool in (chosen, rejected)
-    ]
+    """Problems without a pair and `why`; `rejected_in_review` where both sides were there before the review."""
+    fit = _sides(*_pools(verdicts, rollouts, section, rejected))
+    before = _sides(*_pools(verdicts, rollouts, section)) if rejected else fit
     names = {(True, True): "too_similar", (True, False): "no_incorrect", (False, True): "no_correct"}
+
+    def reason(problem: str, used: str | None) -> str:
+        if problem in rejected:
+            return REASON
+        if used:
+            return "already_used"
+        both = all(problem in side for side in before) and not all(problem in side for side in fit)
+        return REASON if both else names.get((problem in fit[0], problem in fit[1]), "neither")
+
     left = problems.filter(~pl.col("problem_id").is_in(list(paired)))
-    why = [
-        "already_used" if used else names.get((problem in has[0], problem in has[1]), "neither")
-        for problem, used in left.select("problem_id", "used").iter_rows()
-    ]
+    why = [reason(problem, used) for problem, used in left.select("problem_id", "used").iter_rows()]
     return left.with_columns(why=pl.Series(why, dtype=pl.String))
+
+
+def _sides(*pools: pl.LazyFrame) -> list[set[str]]:
+    """The problems that each pool has a response to."""
+    ids = [pool.select("problem_id").unique().collect(engine="streaming") for pool in pools]
+    return [set(found["problem_id"]) for found in ids]
 
 
 def _limit(table: pl.DataFrame, section: PreferenceSection, seed: int) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -251,6 +267,7 @@ def _nothing(unpaired: pl.DataFrame, section: PreferenceSection) -> FactoryError
         "neither": "no response is complete and verified: raise generate.max_tokens, check that problems have answers",
         "too_similar": "right and wrong responses say nearly the same: raise preference.max_similarity or the temperature",
         "already_used": "all problems are used elsewhere: add problems",
+        REASON: "a reviewer rejected them: take marks back with `factory view`",
     }
     first = max(counts, key=lambda reason: counts[reason]) if counts else "neither"
     return FactoryError(

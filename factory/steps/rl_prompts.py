@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from factory.recipe.preference import RLPromptsSection
 from factory.selection.subset import seeded_order
 from factory.selection.used import problem_texts, used_by
 from factory.store.parts import finished, input_digest, read_parts
+from factory.store.review import NOTHING, REASON, is_rejected, review_input
 from factory.store.writer import StepWriter, dropped_rows, step_key
 from schemas import RL_PROMPT
 
@@ -30,6 +31,7 @@ def run(
     exclude: Sequence[Path] = (),
     prompt: str = "{problem}",
     system: str | None = None,
+    rejected: Collection[str] = NOTHING,
 ) -> dict[str, Any]:
     """Choose prompts for RL and write them in training order.
 
@@ -41,6 +43,7 @@ def run(
         exclude: folders whose problems must not come back here: same id or same canonical text.
         prompt: prompt template with `{problem}`.
         system: system message.
+        rejected: problem ids that a reviewer rejected; other ids are ignored.
 
     Returns:
         The manifest; `totals` has the forecast of dead groups before and after the band, and the length statistics.
@@ -51,10 +54,11 @@ def run(
     settings = {**section.model_dump(mode="json"), "seed": seed, "prompt": prompt, "system": system}
     inputs = {"difficulty": input_digest(difficulty)}
     inputs |= {f"exclude:{i}": input_digest(path) for i, path in enumerate(exclude)}
+    inputs |= review_input(rejected)
     if done := finished(out, step_key(STEP, settings, inputs)):
         return done
     rows = read_parts(difficulty).rename({"id": "problem_id"})
-    judged = _judge(rows, section, exclude, seed)
+    judged = _judge(rows, section, exclude, seed, rejected)
     chosen = judged.filter(pl.col("reason").is_null())
     if chosen.height == 0:
         raise _nothing(judged, section)
@@ -75,10 +79,17 @@ def run(
         return writer.finish(rows_in=rows.height, unit="problems", totals=_totals(rows, ordered, section))
 
 
-def _judge(rows: pl.DataFrame, section: RLPromptsSection, exclude: Sequence[Path], seed: int) -> pl.DataFrame:
+def _judge(
+    rows: pl.DataFrame,
+    section: RLPromptsSection,
+    exclude: Sequence[Path],
+    seed: int,
+    rejected: Collection[str],
+) -> pl.DataFrame:
     """Add `reason` (null = chosen) and `detail`."""
     used = used_by(problem_texts(rows), exclude)
-    rows = rows.with_columns(used=used, reason=band_reason(section.low, section.high))
+    marked = pl.when(is_rejected(rejected, "problem_id")).then(pl.lit(REASON))
+    rows = rows.with_columns(used=used, reason=marked.otherwise(band_reason(section.low, section.high)))
     rows = _set(rows, pl.col("used").is_not_null(), "already_used")
     if section.max_length_cv is not None:
         rows = _set(rows, pl.col("tokens_cv") > section.max_length_cv, "uneven_length")
@@ -126,6 +137,7 @@ def _nothing(judged: pl.DataFrame, section: RLPromptsSection) -> FactoryError:
         "too_easy": "raise rl_prompts.high, or take harder problems",
         "already_used": "add problems, or make datasets.sft_rows or preference.max_pairs smaller: they use the same ones",
         "uneven_length": "raise rl_prompts.max_length_cv",
+        REASON: "a reviewer rejected them: take marks back with `factory view`",
         "no_gold": "give the problems answers, or set verify.majority=true",
     }
     first = max(counts, key=lambda reason: counts[reason]) if counts else "never_solved"

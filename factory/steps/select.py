@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from factory.recipe.datasets import DatasetsSection
 from factory.selection.fate import LIGHT, unfit
 from factory.selection.subset import draw_evenly, hardest_first, limit_per_problem
 from factory.store.parts import finished, input_digest, iter_parts, part_paths, scan_parts
+from factory.store.review import NOTHING, REASON, is_rejected, review_input
 from factory.store.writer import StepWriter, dropped_rows, step_key
 from schemas import COMPLETION
 
@@ -33,6 +34,7 @@ def run(
     dataset: str,
     seed: int,
     exclude: Sequence[Path] = (),
+    rejected: Collection[str] = NOTHING,
 ) -> dict[str, Any]:
     """Choose responses and write them as training rows; everything else is dropped with its reason.
 
@@ -43,6 +45,7 @@ def run(
         dataset: `midtrain` (every fit response) or `sft` (a balanced subset of them).
         seed: decides every draw.
         exclude: folders whose `problem_id`s must not be used.
+        rejected: problem and response ids that a reviewer rejected.
 
     Returns:
         The manifest; `totals["balance"]` is the table of cells.
@@ -54,9 +57,10 @@ def run(
     settings = {**section.model_dump(mode="json"), "dataset": dataset, "seed": seed}
     inputs = {"labelled": input_digest(labelled)}
     inputs |= {f"exclude:{i}": input_digest(path) for i, path in enumerate(exclude)}
+    inputs |= review_input(rejected)
     if done := finished(out, step_key(step, settings, inputs)):
         return done
-    fates = _fates(labelled, section, dataset, seed, exclude)
+    fates = _fates(labelled, section, dataset, seed, exclude, rejected)
     chosen = fates.filter(pl.col("reason").is_null())
     if chosen.height == 0:
         raise _nothing(fates, dataset)
@@ -83,15 +87,19 @@ def run(
 
 
 def _fates(
-    labelled: Path, section: DatasetsSection, dataset: str, seed: int, exclude: Sequence[Path]
+    labelled: Path,
+    section: DatasetsSection,
+    dataset: str,
+    seed: int,
+    exclude: Sequence[Path],
+    rejected: Collection[str],
 ) -> pl.DataFrame:
     """LIGHT columns and `reason` (null = chosen), one row a response in input order."""
     if not part_paths(labelled):
         raise UsageError(f"{labelled} holds no part-*.parquet", do="run the label step first")
-    light = [
-        batch.select(*LIGHT, reason=unfit(need_reasoning=section.need_reasoning))
-        for batch in iter_parts(labelled, rows=BATCH)
-    ]
+    marked = pl.when(is_rejected(rejected, "problem_id", "response_id")).then(pl.lit(REASON))
+    reason = marked.otherwise(unfit(need_reasoning=section.need_reasoning))
+    light = [batch.select(*LIGHT, reason=reason) for batch in iter_parts(labelled, rows=BATCH)]
     if not light:
         raise _nothing(pl.DataFrame(schema={"reason": pl.String}), dataset)
     rows = pl.concat(light).with_row_index("row")
@@ -160,5 +168,6 @@ def _nothing(fates: pl.DataFrame, dataset: str) -> FactoryError:
         f"no response is fit for the {dataset} set: {why}",
         do="for incorrect answers look at them with `factory view`; for incomplete ones raise generate.max_tokens; "
         "for no_reasoning set datasets.need_reasoning=false; "
-        "for repetitive ones raise datasets.max_loop_score",
+        "for repetitive ones raise datasets.max_loop_score; "
+        "for rejected_in_review take marks back with `factory view`",
     )

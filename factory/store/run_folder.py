@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,23 +14,27 @@ from factory.errors import UsageError
 from factory.recipe import Recipe
 from factory.store.atomic import digest, disk_error, read_json, write_json
 from factory.store.parts import MANIFEST
+from factory.store.review import NOTHING, rejected_ids, review_input
 
 DONE = "_done.json"
 
 
 def is_finished(recipe: Recipe, run: Path) -> bool:
-    """True when a run of this very recipe over these very inputs ended well and its folders are still there."""
+    """True when a run of this very recipe, inputs and review marks ended well and its folders are still there."""
     done = run / DONE
-    return done.exists() and read_json(done) == _fingerprint(recipe, run)
+    return done.exists() and read_json(done) == _fingerprint(recipe, run, rejected_ids(run))
 
 
-def mark_finished(recipe: Recipe, run: Path) -> None:
-    """Note that the run ended well; `is_finished` compares with this note."""
-    write_json(run / DONE, _fingerprint(recipe, run))
+def mark_finished(recipe: Recipe, run: Path, rejected: Collection[str] = NOTHING) -> None:
+    """Note that the run ended well; `is_finished` compares with this note.
+
+    `rejected` are the ids that the run's steps left out, not those of now: a mark set while the run went on is new.
+    """
+    write_json(run / DONE, _fingerprint(recipe, run, rejected))
 
 
-def _fingerprint(recipe: Recipe, run: Path) -> dict[str, Any]:
-    """Recipe, state of the source files, and every step's output digest."""
+def _fingerprint(recipe: Recipe, run: Path, rejected: Collection[str]) -> dict[str, Any]:
+    """Recipe, state of the source files, review marks, and every step's output digest."""
     named = [*recipe.problems.sources, *recipe.decontamination.against, *recipe.evaluation.benchmarks]
     files = [Path(name) for name in named if Path(name).is_file()]
     manifests = sorted(run.rglob(MANIFEST))
@@ -42,6 +46,7 @@ def _fingerprint(recipe: Recipe, run: Path) -> dict[str, Any]:
             str(path.parent.relative_to(run)): read_json(path).get("output_digest") for path in manifests
         },
         "report": (run / "report.html").exists(),
+        **review_input(rejected),
     }
 
 
