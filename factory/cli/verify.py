@@ -16,7 +16,7 @@ def command(
     workers: int | None = typer.Option(
         None, "--workers", min=1, help="Worker processes; one a core by default."
     ),
-    seconds: float = typer.Option(5.0, "--seconds", min=0.1, help="Wall-clock limit of one check."),
+    seconds: float = typer.Option(5.0, "--seconds", min=0.1, help="Processor time that one check may take."),
     majority: bool = typer.Option(
         False, "--majority", help="Fill missing golds with the samples' majority answer."
     ),

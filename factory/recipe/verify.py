@@ -13,7 +13,7 @@ class VerifySection(Section):
     workers: int | None = Field(None, ge=1)
     """Worker processes; one a core by default."""
     seconds: float = Field(5.0, gt=0)
-    """Wall-clock limit of one check."""
+    """Limit of one check, in seconds of processor time; 12 times as much wall-clock time (at least 30 s) is the backstop."""
     majority: bool = False
     """Fill missing gold answers with the majority answer of the samples."""
     judge: str | None = None

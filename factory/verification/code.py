@@ -19,7 +19,7 @@ from schemas.verdict import Verdict
 
 MAX_TESTS = 50
 SECONDS = 3.0
-"""Limit of one test; the check as a whole is bounded by the verifier's."""
+"""Limit of one test in processor time; the check as a whole is bounded by the verifier's wall-clock backstop."""
 _BLOCK = re.compile(r"```(?:python|py|python3)?[ \t]*\n(.*?)(?:```|\Z)", re.S | re.I)
 
 

@@ -3,39 +3,31 @@
 Workers are plain subprocesses with pipes, so the parent may have torch loaded, run threads, or be a Ray actor; a
 worker starts in a fraction of a second and imports neither. What is obvious (literal and numeric matches, choices,
 texts) is settled in the calling process without a round trip. A verdict never depends on the number of workers or
-on the order of requests: every check starts from the same state and is decided alone.
+on the order of requests: every check starts from the same state and is decided alone. Nor does it depend on how busy
+the machine is: the limit is one of processor time, kept by the kernel, and the wall-clock backstop lies far behind it.
+A check at which a worker dies is tried once more on a fresh one.
 """
 
 from __future__ import annotations
 
-import contextlib
-import json
 import os
 import queue
-import select
-import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, replace
-from pathlib import Path
-from typing import Any, Self
+from dataclasses import replace
+from typing import Self
 
 from factory.recipe.verify import VerifySection
 from factory.verification.check import CANONICAL, Prepared, prepare
 from factory.verification.extraction import extract, split_reasoning
 from factory.verification.notation import MAX_ANSWER, literal
-from factory.verification.result import CheckRequest, CheckResult, Method
-from factory.verification.worker import frame
-from schemas.verdict import Verdict
+from factory.verification.process import Died, Worker, lost
+from factory.verification.result import CheckRequest, CheckResult
 
 BATCH = 32
 """Checks handed to a worker at once; results come back one by one."""
-START_SECONDS = 120.0
-"""A worker that has not loaded its checkers by then is given up; a loaded machine may take long to import sympy."""
 
 
 class Verifier:
@@ -47,11 +39,11 @@ class Verifier:
     """
 
     def __init__(self, settings: VerifySection | None = None) -> None:
-        """`settings.workers` processes (one a core by default), `settings.seconds` for each check."""
+        """`settings.workers` processes (one a core by default), `settings.seconds` of processor time for each check."""
         settings = settings or VerifySection()
         self.workers = settings.workers or _cores()
         self.seconds = settings.seconds
-        self._idle: queue.LifoQueue[_Worker] = queue.LifoQueue()
+        self._idle: queue.LifoQueue[Worker] = queue.LifoQueue()
         self._threads: ThreadPoolExecutor | None = None
         self._lock = threading.Lock()
         self._closed = False
@@ -86,13 +78,13 @@ class Verifier:
         results: list[CheckResult | None] = []
         hard: dict[Prepared, list[int]] = {}
         for index, request in enumerate(requests):
-            began = time.perf_counter()
+            began = time.thread_time()
             settled = prepare(request)
             if isinstance(settled, Prepared):
                 hard.setdefault(settled, []).append(index)
                 results.append(None)
             else:
-                results.append(replace(settled, seconds=time.perf_counter() - began))
+                results.append(replace(settled, seconds=time.thread_time() - began))
         if hard:
             for prepared, result in zip(hard, self._decide(list(hard)), strict=True):
                 for index in hard[prepared]:
@@ -122,115 +114,37 @@ class Verifier:
     def _run(self, batch: list[Prepared]) -> list[CheckResult]:
         """Decide a batch on one worker; after a kill the rest of the batch goes to a new one."""
         done: list[CheckResult] = []
+        died = -1
         while len(done) < len(batch):
             try:
                 worker = self._idle.get_nowait()
             except queue.Empty:
-                worker = _Worker()
-            rest = batch[len(done) :]
-            failure = worker.run(rest, done, self.seconds)
-            if failure is None:
+                worker = Worker(self.seconds)
+            try:
+                late = worker.run(batch[len(done) :], done)
+            except Died:
+                if died == len(done):
+                    done.append(lost(batch[died]))
+                died = len(done)
+                self._replace(worker)
+                continue
+            if late is None:
                 self._idle.put(worker)
             else:
-                worker.kill()
-                self.replaced += 1
-                done.append(failure)
+                done.append(late)
+                self._replace(worker)
         return done
+
+    def _replace(self, worker: Worker) -> None:
+        worker.kill()
+        with self._lock:
+            self.replaced += 1
 
 
 def _answer_of(response: str) -> str | None:
     part = split_reasoning(response)[1]
     found = extract(part) if part else None
     return found.text if found and len(found.text) <= MAX_ANSWER else None
-
-
-class _Worker:
-    """One worker process and the pipe to it."""
-
-    def __init__(self) -> None:
-        root = str(Path(__file__).resolve().parents[2])
-        paths = [root, *(p for p in sys.path if p and p != root)]
-        keep = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH", "SYSTEMROOT", "VIRTUAL_ENV")
-        environment = {name: os.environ[name] for name in keep if name in os.environ}
-        environment |= {"PYTHONPATH": os.pathsep.join(paths), "PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1"}
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "factory.verification.worker"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env=environment,
-            start_new_session=True,
-        )
-        self.pending = bytearray()
-
-    def run(self, batch: list[Prepared], done: list[CheckResult], seconds: float) -> CheckResult | None:
-        """Append results to `done`; return None, or what to record for the check at which the worker was lost."""
-        try:
-            assert self.process.stdin is not None
-            self.process.stdin.write(frame([asdict(item) for item in batch]))
-            self.process.stdin.flush()
-        except OSError:
-            return _lost(batch[0], 0.0)
-        # The first frame says that the worker has loaded what the batch needs; loading is not part of a check's time.
-        if self._read(time.perf_counter() + START_SECONDS) is None:
-            return _lost(batch[0], START_SECONDS)
-        for item in batch:
-            began = time.perf_counter()
-            reply = self._read(began + seconds)
-            took = time.perf_counter() - began
-            if reply is None:
-                return _late(item, seconds, took) if self.process.poll() is None else _lost(item, took)
-            done.append(_result(reply, took))
-        return None
-
-    def _read(self, deadline: float) -> dict[str, Any] | None:
-        """The next frame, or None when the deadline passes or the process ends."""
-        assert self.process.stdout is not None
-        handle = self.process.stdout.fileno()
-        while True:
-            if len(self.pending) >= 4:
-                size = int.from_bytes(self.pending[:4], "big")
-                if len(self.pending) >= 4 + size:
-                    body = bytes(self.pending[4 : 4 + size])
-                    del self.pending[: 4 + size]
-                    return json.loads(body)  # type: ignore[no-any-return]
-            left = deadline - time.perf_counter()
-            if left <= 0 or not select.select([handle], [], [], left)[0]:
-                return None
-            chunk = os.read(handle, 1 << 16)
-            if not chunk:
-                self.process.wait()
-                return None
-            self.pending += chunk
-
-    def kill(self) -> None:
-        """End the process and its children at once."""
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
-        for stream in (self.process.stdin, self.process.stdout):
-            if stream is not None:
-                with contextlib.suppress(OSError):
-                    stream.close()
-
-
-def _late(item: Prepared, seconds: float, took: float) -> CheckResult:
-    reason = f"no verdict within {seconds:g} s"
-    return CheckResult(
-        Verdict.TIMEOUT, Method.LIMIT, item.answer, reason=reason, answer_kind=item.kind, seconds=took
-    )
-
-
-def _lost(item: Prepared, took: float) -> CheckResult:
-    reason = "the checker process died (memory limit or crash)"
-    return CheckResult(
-        Verdict.UNVERIFIABLE, Method.LIMIT, item.answer, reason=reason, answer_kind=item.kind, seconds=took
-    )
-
-
-def _result(reply: dict[str, Any], took: float) -> CheckResult:
-    reply |= {"verdict": Verdict(reply["verdict"]), "method": Method(reply["method"]), "seconds": took}
-    return CheckResult(**reply)
 
 
 def _cores() -> int:

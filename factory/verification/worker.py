@@ -1,7 +1,8 @@
 """A worker process: reads batches of prepared checks from stdin, writes one result after another to stdout.
 
 Frames are a 4-byte big-endian length and JSON. The process is started by `pool`, imports only what a check needs,
-caps its own memory, and never prints: stray output of a library goes to stderr, which is thrown away.
+caps its own memory and the processor time of each check, and never prints: stray output of a library goes to stderr,
+which is thrown away.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ import resource
 import signal
 import struct
 import sys
+import time
+from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 MEMORY_BYTES = 2 * 2**30
@@ -37,28 +40,42 @@ def frame(value: Any) -> bytes:
     return struct.pack(">I", len(body)) + body
 
 
-def serve(source: BinaryIO, sink: BinaryIO) -> None:
-    """Answer batches until the stream ends."""
+def serve(source: BinaryIO, sink: BinaryIO, seconds: float) -> None:
+    """Answer batches until the stream ends; each check has `seconds` of processor time."""
+
+    def send(value: Any) -> None:
+        sink.write(frame(value))
+        sink.flush()
+
+    @contextlib.contextmanager
+    def off_the_clock() -> Iterator[None]:
+        """Time in which a library is loaded is no check's: the timer stops, and the parent is told."""
+        left = signal.setitimer(signal.ITIMER_PROF, 0)[0]
+        send({"event": "loading"})
+        try:
+            yield
+        finally:
+            send({"event": "loaded"})
+            signal.setitimer(signal.ITIMER_PROF, left)
+
+    send({"event": "loading"})
+    from factory.verification import peer
     from factory.verification.check import Prepared, decide
 
+    importlib.import_module("factory.verification.mathematics")
+    peer.off_the_clock = off_the_clock
+    send({"event": "loaded"})
     while (batch := read_frame(source)) is not None:
-        load({item["kind"] for item in batch})
-        sink.write(frame({"event": "ready"}))
-        sink.flush()
+        if any(item["kind"] == "reasoning_gym" for item in batch) and "reasoning_gym" not in sys.modules:
+            with off_the_clock(), contextlib.suppress(ImportError):
+                importlib.import_module("reasoning_gym")
         for item in batch:
+            began = time.process_time()
+            # The signal's default action ends the process, in the middle of a long multiplication if need be.
+            signal.setitimer(signal.ITIMER_PROF, seconds)
             result = decide(Prepared(**item))
-            sink.write(frame(dataclasses.asdict(result)))
-            sink.flush()
-
-
-def load(kinds: set[str]) -> None:
-    """Import what the checkers of these kinds need, so that it does not count against a check's time."""
-    if "math" in kinds:
-        importlib.import_module("factory.verification.mathematics")
-        importlib.import_module("math_verify")
-    if "reasoning_gym" in kinds:
-        with contextlib.suppress(ImportError):
-            importlib.import_module("reasoning_gym")
+            signal.setitimer(signal.ITIMER_PROF, 0)
+            send(dataclasses.asdict(dataclasses.replace(result, seconds=time.process_time() - began)))
 
 
 def _end_with_parent() -> None:
@@ -79,7 +96,8 @@ def main() -> None:
     null = os.open(os.devnull, os.O_RDWR)
     os.dup2(null, 0)
     os.dup2(2, 1)
-    serve(source, sink)
+    signal.signal(signal.SIGPROF, signal.SIG_DFL)
+    serve(source, sink, float(sys.argv[1]))
 
 
 if __name__ == "__main__":

@@ -1,3 +1,8 @@
+import json
+import os
+import resource
+import subprocess
+import sys
 import time
 
 import pytest
@@ -28,17 +33,88 @@ def hostile(canary):
     ]  # fmt: skip
 
 
+def spent_by(requests):
+    """Results, and the processor time of all workers that were needed, in seconds."""
+    began = resource.getrusage(resource.RUSAGE_CHILDREN)
+    with Verifier(VerifySection(workers=1, seconds=SECONDS)) as verifier:
+        results = verifier.check_many(requests)
+    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return results, ended.ru_utime + ended.ru_stime - began.ru_utime - began.ru_stime
+
+
 def test_hostile_answers_end_in_time_and_execute_nothing(tmp_path):
+    """Time is processor time: each verdict within the limit plus half a second, on however busy a machine."""
     canary = tmp_path / "canary"
     texts = hostile(canary)
     requests = [CheckRequest(t, GOLD) for t in texts] + [CheckRequest(f"\\boxed{{{t}}}", GOLD) for t in texts]
     requests += [CheckRequest("\\boxed{3+x}", t) for t in texts]
-    with Verifier(VerifySection(workers=1, seconds=SECONDS)) as verifier:
-        results = verifier.check_many(requests)
+    results, _ = spent_by(requests)
     assert len(results) == len(requests)
     assert not any(result.correct for result in results)
     assert max(result.seconds for result in results) < SECONDS + 0.5
     assert not canary.exists()
+
+
+def endless(seconds):
+    metadata = {"entry": {"metadata": {"source_dataset": f"endless {seconds}"}}}
+    return CheckRequest("\\boxed{1}", "1", "reasoning_gym", None, json.dumps(metadata))
+
+
+@pytest.fixture
+def endless_scorer(tmp_path, monkeypatch):
+    """A stand-in for reasoning-gym whose scorers compute for a given time, in C and out of Python's reach."""
+    (tmp_path / "reasoning_gym.py").write_text(
+        "import time\n"
+        "def get_score_answer_fn(task):\n"
+        "    def score(answer, entry):\n"
+        "        if 'asleep' in task:\n"
+        "            time.sleep(1e6)\n"
+        "        end = time.process_time() + float(task.split()[1])\n"
+        "        while time.process_time() < end:\n"
+        "            7 ** 200_000\n"
+        "        return 1.0\n"
+        "    return score\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+
+@pytest.mark.usefixtures("endless_scorer")
+def test_the_limit_is_processor_time_kept_by_the_kernel():
+    _, start = spent_by([endless(0)])
+    results, spent = spent_by([endless(60), endless(0)])
+    assert [r.verdict for r in results] == ["timeout", "correct"]
+    assert "processor time" in results[0].reason and results[0].seconds == SECONDS
+    assert SECONDS - 0.1 < spent - 2 * start < SECONDS + 0.5
+
+
+@pytest.mark.usefixtures("endless_scorer")
+def test_a_busy_machine_does_not_turn_a_verdict_into_a_timeout():
+    """Five checks at once, and as many idle loops, on whatever cores there are: each gets a fraction of one."""
+    burners = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(5)]
+    try:
+        with Verifier(VerifySection(workers=5, seconds=1.0)) as verifier:
+            began = time.perf_counter()
+            results = verifier.check_many([endless(0.5 + i / 1000) for i in range(5)])
+            took = time.perf_counter() - began
+    finally:
+        for burner in burners:
+            burner.kill()
+            burner.wait()
+    assert [r.verdict for r in results] == ["correct"] * 5
+    assert max(r.seconds for r in results) < 1.0
+    cores = len(os.sched_getaffinity(0))
+    assert cores > 4 or took > 1.0  # the wall-clock limit of old would have cut some of them off
+
+
+@pytest.mark.usefixtures("endless_scorer")
+def test_a_check_that_only_waits_meets_the_wall_clock_backstop(monkeypatch):
+    monkeypatch.setattr("factory.verification.process.BACKSTOP_SECONDS", 3.0)
+    with Verifier(VerifySection(workers=1, seconds=0.2)) as verifier:
+        began = time.perf_counter()
+        result = verifier.check(endless("asleep"))
+        took = time.perf_counter() - began
+    assert result.verdict == "timeout" and "wall-clock" in result.reason
+    assert took > 3.0
 
 
 def test_in_process_part_is_quick_whatever_the_text(tmp_path):

@@ -86,5 +86,8 @@ def test_a_program_reaches_no_file_network_or_process(tmp_path):
     ):
         assert not run_python(attack, seconds=3).ok, attack
     assert not canary.exists()
-    assert not run_python("while True: pass", seconds=0.5).ok
+    assert run_python("while True: pass", seconds=0.5).reason == "did not end within 0.5 s of processor time"
+    stubborn = "import signal\nsignal.signal(signal.SIGPROF, lambda *_: None)\nwhile True: pass"
+    assert not run_python(stubborn, seconds=0.5).ok
+    assert "wall-clock" in run_python("import time; time.sleep(60)", seconds=0.2).reason
     assert run_python("print(input()[::-1])", "abc").output == "cba\n"
