@@ -38,7 +38,7 @@ VERDICT_COLUMNS = (
     Column("verdict_reason", pa.string(), "One line why, for everything but an obvious match."),
     Column("checker_version", pa.string(), "Version of the checker that decided.", True),
     Column("judged", pa.bool_(), "True when an LLM judge overturned the rules' verdict."),
-    Column("verify_seconds", pa.float64(), "Wall time of the check.", clock=True),
+    Column("verify_seconds", pa.float64(), "Processor time of the check.", clock=True),
 )
 
 VERDICT = TableSchema("verdict", 1, RESPONSE.columns + VERDICT_COLUMNS)
