@@ -57,7 +57,7 @@ def command(
         None, "--serve", metavar="MODEL", help="Start a vLLM or SGLang server for MODEL, stop it at the end."
     ),
     truncation: str = typer.Option(
-        "keep", "--truncation", help="Cut answers: keep, or ask again with a larger budget."
+        "keep", "--truncation", help="Cut answers: keep, continue, or ask anew with a larger budget."
     ),
     slip_rate: float = typer.Option(0.25, "--slip-rate", min=0.0, max=1.0, help="Procedural teacher only."),
     store: Path | None = typer.Option(

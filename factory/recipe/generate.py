@@ -55,6 +55,7 @@ class GenerateSection(Section):
     serve: str | None = None
     """Start a vLLM (or, with teacher sglang, an SGLang) server for this model, and stop it at the end."""
     truncation: Literal["keep", "continue", "larger"] = "keep"
-    """What to do with a cut response: keep it marked, or ask with twice the budget (twice at most; `continue` is refused so far)."""
+    """What to do with a cut response: keep it marked, go on with it (three times at most; vLLM, SGLang, DeepSeek), or
+    ask anew with twice the budget (twice at most)."""
     slip_rate: float = Field(0.25, ge=0, le=1)
     """Procedural teacher only: share of responses that slip to a wrong final answer."""

@@ -34,7 +34,7 @@ class Worst:
 
 def worst_case(request: SampleRequest, prices: Prices | None) -> Worst:
     """Upper bound of one request's cost: every byte of the prompt a token, every allowed token written."""
-    prompt = sum(len(m["content"].encode()) + 16 for m in request.messages)
+    prompt = sum(16 + sum(len(text.encode()) for text in m.values()) for m in request.messages)
     tokens = request.params.max_tokens
     return Worst(prices.cost(prompt, tokens) if prices else 0.0, tokens)
 

@@ -16,6 +16,7 @@ import orjson
 
 from factory.errors import UsageError
 from factory.sampling.budget import Budget
+from factory.sampling.continuation import Continues, begun, beta, on_the_wire
 from factory.sampling.endpoints import Endpoint, Endpoints
 from factory.sampling.failures import RetryableError, Trouble
 from factory.sampling.presets import Preset
@@ -71,7 +72,7 @@ class HttpSampler:
         budget = min(params.max_tokens, preset.most_tokens or params.max_tokens)
         body: dict[str, Any] = {
             "model": self.model,
-            "messages": list(request.messages),
+            **on_the_wire(request.messages, preset.continues),
             preset.max_tokens_field: budget,
             **preset.extra,
         }
@@ -120,7 +121,7 @@ class HttpSampler:
         body |= {"stream": True, "stream_options": {"include_usage": True}}
         endpoint = self.endpoints.choose(asyncio.get_running_loop().time())
         try:
-            completion = await self._exchange(endpoint, body, started)
+            completion = await self._exchange(endpoint, body, request, started)
         except RetryableError as error:
             endpoint.report(error.trouble, asyncio.get_running_loop().time())
             if error.partial is not None:
@@ -136,11 +137,20 @@ class HttpSampler:
             self._session = None
 
     async def _exchange(
-        self, endpoint: Endpoint, body: dict[str, Any], started: Callable[[], None] | None
+        self,
+        endpoint: Endpoint,
+        body: dict[str, Any],
+        request: SampleRequest,
+        started: Callable[[], None] | None,
     ) -> Completion:
-        reply = Reply(prefilled=self.preset.prefilled, stop_loops=self.stop_loops)
+        turn = begun(request.messages)
+        reply = Reply(
+            prefilled=self.preset.prefilled, stop_loops=self.stop_loops, turn=turn, parsed=request.parsed
+        )
+        at_beta = turn is not None and self.preset.continues == Continues.PREFIX
+        url = Endpoint(beta(endpoint.base)).url if at_beta else endpoint.url
         try:
-            async with self._open().post(endpoint.url, data=orjson.dumps(body)) as response:
+            async with self._open().post(url, data=orjson.dumps(body)) as response:
                 if response.status != 200:
                     raise await self._refusal(endpoint, response)
                 if started is not None:

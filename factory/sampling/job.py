@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from factory.progress import Task, watch
+from factory.progress import watch
 from factory.recipe.generate import GenerateSection
 from factory.recipe.verify import VerifySection
 from factory.sampling.accept import Acceptance
@@ -58,7 +58,7 @@ class Job:
             spent_usd=spent[0],
             spent_tokens=spent[1],
         )
-        self.truncation = Truncation(section.truncation, preset)
+        self.truncation = Truncation(section.truncation, preset, batch=section.batch)
         self.watchman = Watchman(reasons=bool(preset and preset.reasons))
         self.schedule = self._new_schedule()
         self.plan: int | dict[str, range] = section.samples
@@ -75,11 +75,11 @@ class Job:
         """Have everything bought. See `factory.sampling.purchase.purchase` for what it raises."""
         expected = count * self.section.samples
         with watch("generate", expected, "responses") as task:
-            self.panel = Panel(task, self.schedule, self.budget, self.sampler.name, expected)
+            self.panel = Panel(task, self.schedule, self.budget, expected)
             if self.section.accept is None:
                 await self._buy_plan(self.requests(problems(), self.section.samples))
             else:
-                await self._buy_accepted(problems, task)
+                await self._buy_accepted(problems)
 
     async def _buy_plan(self, requests: Iterator[SampleRequest]) -> None:
         """Buy requests, and what the truncation policy makes of cut answers, until nothing is cut or the cap is met."""
@@ -109,15 +109,16 @@ class Job:
             self.tally.merge(tally)
             if not cut:
                 return
+            self.panel.more(len(cut))
             wave = iter(cut)
 
-    async def _buy_accepted(self, problems: Problems, task: Task) -> None:
+    async def _buy_accepted(self, problems: Problems) -> None:
         section = self.section
         assert section.accept is not None
         with Acceptance(self.verify, section.accept, section.samples, section.max_candidates) as acceptance:
             acceptance.open([str(problem["id"]) for problem in problems()])
             while wave := acceptance.next_wave():
-                task.total(acceptance.candidates + sum(map(len, wave.values())))
+                self.panel.expect(self.panel.done + sum(map(len, wave.values())))
                 await self._buy_plan(self.requests(problems(), wave))
                 for frame in collect(
                     self.requests(problems(), wave),

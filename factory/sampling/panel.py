@@ -16,14 +16,22 @@ EVERY_SECONDS = 0.2
 class Panel:
     """Feeds the progress line of one job."""
 
-    def __init__(self, task: Task, schedule: Schedule, budget: Budget, name: str, expected: int) -> None:
+    def __init__(self, task: Task, schedule: Schedule, budget: Budget, expected: int) -> None:
         self.task, self.schedule, self.budget, self.expected = task, schedule, budget, expected
         self.accepted: int | None = None
         self.began = time.monotonic()
         self.said = 0.0
         self.done = self.bought = self.tokens = self.pending = 0
         self.usd = 0.0
-        del name
+
+    def more(self, count: int) -> None:
+        """So many further requests follow upon cut answers."""
+        self.expect(self.expected + count)
+
+    def expect(self, count: int) -> None:
+        """So many answers are expected in all."""
+        self.expected = count
+        self.task.total(count)
 
     def see(self, completion: Completion, bought: bool) -> None:
         """Count one answer and refresh the line now and then."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from factory.sampling.budget import Prices
+from factory.sampling.continuation import Continues
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,8 @@ class Preset:
     """Further fields of the request body."""
     batch_discount: float | None = None
     """Share of the price that the provider's Batch API costs."""
+    continues: Continues = Continues.NO
+    """How the endpoint is asked to go on with an answer that was cut."""
     note: str = ""
 
 
@@ -51,6 +54,7 @@ _ALL = (
         samples_params=True,
         most_tokens=65_536,
         prices=Prices(0.55, 2.19, "2025-01-20"),
+        continues=Continues.PREFIX,
         note="DeepSeek-R1 over DeepSeek's API. Prices as at R1's release; the endpoint now serves later versions.",
     ),
     Preset(
@@ -61,6 +65,7 @@ _ALL = (
         reasons=True,
         most_tokens=65_536,
         prices=Prices(0.28, 0.42, "2025-09-29"),
+        continues=Continues.PREFIX,
         note="Whatever DeepSeek serves as its reasoning model. Prices as at V3.2-Exp, cache miss.",
     ),
     Preset(
@@ -80,6 +85,7 @@ _ALL = (
         reasons=True,
         prefilled=True,
         seeds=True,
+        continues=Continues.FINAL_MESSAGE,
         note="QwQ-32B on your own vLLM or SGLang server.",
     ),
     Preset(
@@ -110,6 +116,7 @@ _ALL = (
         reasons=True,
         prefilled=True,
         seeds=True,
+        continues=Continues.FINAL_MESSAGE,
         note="DeepSeek-R1 or one of its distillations on your own vLLM or SGLang server.",
     ),
     Preset(
@@ -119,6 +126,7 @@ _ALL = (
         None,
         reasons=False,
         seeds=True,
+        continues=Continues.FINAL_MESSAGE,
         note="Any model on your own vLLM server; give --model.",
     ),
     Preset(
@@ -128,6 +136,7 @@ _ALL = (
         None,
         reasons=False,
         seeds=True,
+        continues=Continues.FINAL_MESSAGE,
         note="Any model on your own SGLang server; give --model.",
     ),
     Preset(

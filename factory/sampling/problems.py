@@ -13,11 +13,13 @@ import polars as pl
 
 from factory.progress import watch
 from factory.sampling.budget import Budget
+from factory.sampling.continuation import begun
 from factory.sampling.prompt import build_messages, check_prompt
 from factory.sampling.purchase import Tally, addressed, purchase
 from factory.sampling.rows import response_frame, response_row
 from factory.sampling.sampler import Completion, RemoteSampler, Sampler, SampleRequest, SamplingParams
 from factory.sampling.schedule import Schedule
+from factory.sampling.truncation import joined
 from factory.store.journal import ResponseStore, Stored
 
 Plan = int | Mapping[str, range]
@@ -151,12 +153,14 @@ def collect(
             if (stored := found.get(item.key)) is None:
                 continue
             request = item.request
-            while (follow := again(request, stored)) is not None:
+            pieces = [stored]
+            while (follow := again(request, pieces[-1])) is not None:
                 later = store.get(next(addressed([follow], sampler)).key)
                 if later is None:
                     break
-                request, stored = follow, later
-            rows.append(response_row(stored, request.problem, request.sample_index))
+                pieces = [*pieces, later] if begun(follow.messages) else [later]
+                request = follow
+            rows.append(response_row(joined(pieces), request.problem, request.sample_index))
         if rows:
             yield response_frame(rows, schema)
 

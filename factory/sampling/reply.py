@@ -10,9 +10,10 @@ from typing import Any
 
 import orjson
 
+from factory.sampling.continuation import join
 from factory.sampling.loops import LoopDetector
-from factory.sampling.sampler import Completion
-from factory.sampling.split import split_response, status_of
+from factory.sampling.sampler import Completion, Message
+from factory.sampling.split import Parts, split_response, status_of
 from factory.sampling.sse import EventBytes
 from schemas import ResponseStatus
 
@@ -24,8 +25,19 @@ class Reply:
     from honest repetition, except for repeats of the finishing chunk, which are ignored.
     """
 
-    def __init__(self, *, prefilled: bool = False, stop_loops: bool = True) -> None:
-        self.prefilled = prefilled
+    def __init__(
+        self,
+        *,
+        prefilled: bool = False,
+        stop_loops: bool = True,
+        turn: Message | None = None,
+        parsed: bool = False,
+    ) -> None:
+        """`turn` is the beginning that the server was asked to go on with; the completion's text includes it.
+
+        `parsed`: that beginning came with its reasoning in a field of its own.
+        """
+        self.prefilled, self.turn, self.parsed = prefilled, turn, parsed
         self.ended = False
         self.looped = False
         self._events = EventBytes()
@@ -90,9 +102,7 @@ class Reply:
         """
         if self._finish is None and not self.looped and not self._content and not self._reasoning:
             raise ValueError("empty choices")
-        parts = split_response(
-            "".join(self._reasoning), "".join(self._content), prefilled=self.prefilled and not self._reasoning
-        )
+        parts = self._parts("".join(self._reasoning), "".join(self._content))
         status = status_of(parts, self._finish, refused=bool(self._refusal))
         if self.looped:
             status = ResponseStatus.LOOPED
@@ -106,6 +116,7 @@ class Reply:
             completion_tokens=_count(self._usage.get("completion_tokens")) or self._estimate(),
             reasoning_tokens=_count(details.get("reasoning_tokens")) if isinstance(details, dict) else None,
             served_model=self._model,
+            parsed=self.parsed or bool(self._reasoning),
         )
 
     def partial(self) -> Completion | None:
@@ -113,6 +124,11 @@ class Reply:
         if not self._reasoning and not self._content:
             return None
         return self.completion()
+
+    def _parts(self, reasoning: str, text: str) -> Parts:
+        if self.turn is not None:
+            return join(self.turn, reasoning, text, parsed=self.parsed)
+        return split_response(reasoning, text, prefilled=self.prefilled and not reasoning)
 
     def _estimate(self) -> int | None:
         """Tokens of a reply without usage: its chunks, or a quarter of its characters when chunks hold several."""

@@ -42,6 +42,7 @@ def to_stored(
             "top_p": params.top_p,
             "max_tokens": params.max_tokens,
             "error": completion.error,
+            "parsed": completion.parsed,
         },
     )
 
@@ -60,6 +61,7 @@ def to_completion(stored: Stored) -> Completion:
         usd=stored.usd,
         served_model=body["served_model"],
         error=body["error"],
+        parsed=body.get("parsed", False),
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 from schemas import ResponseStatus
 
 Message = dict[str, str]
-"""One chat message: `role` and `content`."""
+"""One chat message: `role` and `content`; a turn to go on with has `reasoning_content` too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +36,10 @@ class SampleRequest:
     params: SamplingParams
     problem: Mapping[str, Any] = field(default_factory=dict)
     """The problem's columns (schemas/problem.py), for samplers that work from them (procedural) and for the row."""
-    doublings: int = 0
-    """How often the token budget was doubled because an earlier answer was cut."""
+    follow_ups: int = 0
+    """How many requests came before this one for the same response, because their answers were cut."""
+    parsed: bool = False
+    """Goes on with a response whose reasoning came in a field of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,8 @@ class Completion:
     usd: float | None = None
     served_model: str | None = None
     error: str | None = None
+    parsed: bool = False
+    """The server gave the reasoning in a field of its own."""
 
 
 @runtime_checkable

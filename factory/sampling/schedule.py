@@ -163,7 +163,7 @@ class Schedule:
     async def _attempt(self, sampler: RemoteSampler, request: SampleRequest) -> Completion:
         need = None
         if self.rates.active:
-            prompt = sum(len(m["content"]) for m in request.messages) // 3
+            prompt = sum(len(text) for m in request.messages for text in m.values()) // 3
             need = self.rates.need(prompt, request.params.max_tokens)
             loop = asyncio.get_running_loop()
             while (wait := self.rates.wait(need, loop.time())) > 0:

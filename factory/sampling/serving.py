@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import socket
 import subprocess
@@ -11,7 +12,7 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from factory.errors import FactoryError, UsageError
@@ -21,29 +22,25 @@ from factory.sampling.presets import LOCAL
 
 READY_SECONDS = 1800.0
 """Large models take long to load."""
+STOP_SECONDS = 20.0
+"""What a server gets to end by itself before it is killed."""
 
 
 def server_command(engine: str, model: str, port: int, python: str | None = None) -> list[str]:
     """The command that starts an engine's OpenAI-compatible server on loopback.
 
     `python` is the interpreter of the environment that holds the engine: `FACTORY_SERVE_PYTHON`, else this one.
+    Words in `FACTORY_SERVE_ARGS` are handed to the server as they are (`--tensor-parallel-size 8`).
     `vllm serve` is not used because it fails on builds with another distribution name.
     """
+    more = shlex.split(os.environ.get("FACTORY_SERVE_ARGS", ""))
     python = python or os.environ.get("FACTORY_SERVE_PYTHON") or sys.executable
     if engine == "sglang":
-        return [
-            python,
-            "-m",
-            "sglang.launch_server",
-            "--model-path",
-            model,
-            "--host",
-            "127.0.0.1",
-            "--port",
-            str(port),
-        ]
-    module = "vllm.entrypoints.openai.api_server"
-    return [python, "-m", module, "--model", model, "--host", "127.0.0.1", "--port", str(port)]
+        start = ["-m", "sglang.launch_server", "--model-path", model]
+    else:
+        start = ["-m", "vllm.entrypoints.openai.api_server", "--model", model]
+    # The address comes last, so that no further word can open the server to the network.
+    return [python, *start, *more, "--host", "127.0.0.1", "--port", str(port)]
 
 
 @contextmanager
@@ -91,15 +88,29 @@ def _wait(process: subprocess.Popen[bytes], port: int, log: Path, seconds: float
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
-    """End the server and its workers: they share a process group of their own."""
-    for sign in (signal.SIGTERM, signal.SIGKILL):
-        if process.poll() is None:
+    """End the server and its workers: they share a process group of their own, and may outlive its leader."""
+    for sign, seconds in ((signal.SIGTERM, STOP_SECONDS), (signal.SIGKILL, 5.0)):
+        with suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, sign)
-            try:
-                process.wait(timeout=20)
-            except subprocess.TimeoutExpired:
-                continue
-    process.wait()
+        until = time.monotonic() + seconds
+        while _alive(process) and time.monotonic() < until:
+            time.sleep(0.05)
+        if not _alive(process):
+            return
+
+
+def _alive(process: subprocess.Popen[bytes]) -> bool:
+    """True while the leader or anyone else of the group runs."""
+    if process.poll() is None:
+        return True
+    try:
+        os.killpg(process.pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        # All that is left has ended and waits to be reaped by its parent (macOS).
+        return False
+    return True
 
 
 def _last_line(log: Path) -> str:

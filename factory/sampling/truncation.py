@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Literal
+from typing import Any, Literal
 
 from factory.errors import UsageError
-from factory.sampling.presets import Preset
+from factory.sampling.continuation import Continues, beginning, begun
+from factory.sampling.presets import PRESETS, Preset
 from factory.sampling.rows import to_completion
 from factory.sampling.sampler import Completion, SampleRequest
 from factory.store.journal import Stored
@@ -15,6 +17,8 @@ from schemas import ResponseStatus
 CUT = (ResponseStatus.CUT_IN_REASONING, ResponseStatus.CUT_IN_ANSWER)
 DOUBLINGS = 2
 """A cut answer is asked for with twice the budget, then with four times; a chain that still does not end is kept cut."""
+CONTINUATIONS = 3
+"""Or it is gone on with up to three times, which also comes to four times the budget."""
 
 Policy = Literal["keep", "continue", "larger"]
 
@@ -23,25 +27,71 @@ class Truncation:
     """The policy of one job.
 
     Raises:
-        UsageError: the policy is not built.
+        UsageError: the teacher cannot go on with a turn that was begun.
     """
 
-    def __init__(self, policy: Policy, preset: Preset | None) -> None:
-        if policy == "continue":
-            raise UsageError("truncation: continue is not built yet", do="use keep, or larger")
+    def __init__(self, policy: Policy, preset: Preset | None, *, batch: bool = False) -> None:
+        self.how = preset.continues if preset and not batch else Continues.NO
+        if policy == "continue" and self.how == Continues.NO:
+            able = ", ".join(name for name, each in PRESETS.items() if each.continues != Continues.NO)
+            raise UsageError(
+                "truncation continue: this teacher cannot go on with a cut answer",
+                do=f"use larger, or one of: {able}",
+            )
         self.policy = policy
         self.most = preset.most_tokens if preset else None
 
     def follow_up(self, request: SampleRequest, completion: Completion) -> SampleRequest | None:
         """The request that follows upon an answer, or None when the answer stays as it is."""
-        if self.policy != "larger" or completion.status not in CUT:
+        if completion.status not in CUT or self.policy == "keep":
             return None
-        doubled = request.doublings + 1
-        tokens = request.params.max_tokens * 2
-        if doubled > DOUBLINGS or (self.most is not None and tokens > self.most):
-            return None
-        return replace(request, params=replace(request.params, max_tokens=tokens), doublings=doubled)
+        return self._continued(request, completion) if self.policy == "continue" else self._larger(request)
 
     def again(self, request: SampleRequest, stored: Stored) -> SampleRequest | None:
         """The same for a stored answer."""
         return self.follow_up(request, to_completion(stored))
+
+    def _larger(self, request: SampleRequest) -> SampleRequest | None:
+        tokens = request.params.max_tokens * 2
+        if request.follow_ups >= DOUBLINGS or (self.most is not None and tokens > self.most):
+            return None
+        params = replace(request.params, max_tokens=tokens)
+        return replace(request, params=params, follow_ups=request.follow_ups + 1)
+
+    def _continued(self, request: SampleRequest, completion: Completion) -> SampleRequest | None:
+        turn = beginning(completion, self.how)
+        before = begun(request.messages)
+        if turn is None or turn == before or request.follow_ups >= CONTINUATIONS:
+            return None
+        prompt = request.messages[:-1] if before else request.messages
+        also: dict[str, Any] = {"follow_ups": request.follow_ups + 1, "parsed": completion.parsed}
+        return replace(request, messages=(*prompt, turn), **also)
+
+
+def joined(pieces: Sequence[Stored]) -> Stored:
+    """One response from the pieces that were bought for it: the last one's text, and what all of them cost.
+
+    The last one holds the whole text. Prompt tokens count every time that the prompt was sent; `max_tokens` is the sum
+    of the pieces' budgets.
+    """
+    last = pieces[-1]
+    if len(pieces) == 1:
+        return last
+    body = {
+        **last.body,
+        "max_tokens": sum(piece.body["max_tokens"] for piece in pieces),
+        "reasoning_tokens": _sum([piece.body["reasoning_tokens"] for piece in pieces]),
+    }
+    usd = [piece.usd for piece in pieces if piece.usd is not None]
+    return replace(
+        last,
+        body=body,
+        prompt_tokens=_sum([piece.prompt_tokens for piece in pieces]),
+        completion_tokens=_sum([piece.completion_tokens for piece in pieces]),
+        usd=sum(usd) if usd else None,
+    )
+
+
+def _sum(values: Sequence[int | None]) -> int | None:
+    known = [value for value in values if value is not None]
+    return sum(known) if known else None

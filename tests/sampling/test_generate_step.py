@@ -287,7 +287,7 @@ def test_the_verb_from_a_file_to_rows(serve, tmp_path):
         (["--teacher", "vllm", "--model", "m", "--base-url", "http://127.0.0.1:9"], 1, "cannot reach"),
         (["--teacher", "procedural", "--prompt", "no slot"], 2, "no {problem}"),
         (["--teacher", "procedural", "--truncation", "maybe"], 2, "--truncation"),
-        (["--teacher", "procedural", "--truncation", "continue"], 2, "not built"),
+        (["--teacher", "procedural", "--truncation", "continue"], 2, "cannot go on"),
         (["--teacher", "procedural", "--concurrency", "many"], 2, "--concurrency"),
         (["--teacher", "procedural", "--price", "1"], 2, "--price"),
     ],

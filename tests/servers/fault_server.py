@@ -19,6 +19,7 @@ Settings (all optional):
     model       served model name
     usage       false leaves the usage out
     loop        the reasoning repeats itself
+    chain       words of a chain that is cut at max_tokens, and gone on with when asked as vLLM or DeepSeek want it
     seed        of the faults
 
 GET /stats gives counts; GET /log the identities in the order of their completion; POST /settings changes settings.
@@ -50,6 +51,7 @@ DEFAULTS = {
     "model": "fake-r1",
     "usage": True,
     "loop": False,
+    "chain": None,
     "seed": 0,
     "retry_after": 0.05,
 }
@@ -198,13 +200,13 @@ class Connection(asyncio.Protocol):
         server.open += 1
         server.most_open = max(server.most_open, server.open)
         try:
-            await self.complete(request)
+            await self.complete(request, path)
         except asyncio.CancelledError:
             server.aborted += 1
         finally:
             server.open -= 1
 
-    async def complete(self, request: dict) -> None:
+    async def complete(self, request: dict, path: str) -> None:
         server, settings = self.server, self.server.settings
         identity = identity_of(request)
         server.asked[identity] = server.asked.get(identity, 0) + 1
@@ -216,7 +218,14 @@ class Connection(asyncio.Protocol):
         fault = server.fault(identity)
         if fault is not None and await self.before(fault):
             return None
-        pieces = answer(request, identity, settings, huge=fault == "huge")
+        if settings["chain"]:
+            try:
+                pieces, finish = stretch(request, settings, path)
+            except ValueError as error:
+                return self.reply(400, {"error": {"message": str(error)}})
+            settings = {**settings, "finish": finish}
+        else:
+            pieces = answer(request, identity, settings, huge=fault == "huge")
         if not request.get("stream"):
             server.completed.append(identity)
             return self.reply(200, whole(pieces, request, settings, fault))
@@ -435,6 +444,47 @@ def answer(request: dict, identity: str, settings: dict, *, huge: bool = False) 
     if style == "refusal":
         return [("refusal", "I cannot help with that.")]
     return [("content", t) for t in ([*thought] if cut else [content])]
+
+
+def stretch(request: dict, settings: dict, path: str) -> tuple[list[tuple[str, str]], str]:
+    """The part of one long chain that a request asks for, cut at its max_tokens: pieces and finish reason.
+
+    The chain depends on the user's words and the seed only, so its parts fit together in one way.
+    """
+    users = [m["content"] for m in request["messages"] if m["role"] == "user"]
+    mark = hashlib.md5(f"{users}|{request.get('seed')}".encode()).hexdigest()
+    # Every second word begins without a space, so that a cut may fall inside what reads as one word.
+    words = [f"{' ' if i % 2 else ''}{mark[i % 32]}{i}" for i in range(settings["chain"])]
+    tokens = ["<think>\n", *words, "\n</think>\n\n", "It", " is", f" \\boxed{{{int(mark, 16) % 100}}}", "."]
+    if settings["style"] == "none":
+        tokens = words
+    last = request["messages"][-1]
+    start = 0
+    if last["role"] == "assistant":
+        if last.get("prefix"):
+            if "/beta/" not in path:
+                raise ValueError("prefix needs the beta endpoint")
+            so_far = "<think>\n" + last["reasoning_content"]
+            so_far += "\n</think>\n\n" + last["content"] if last["content"] else ""
+        elif request.get("continue_final_message") and request.get("add_generation_prompt") is False:
+            so_far = last["content"]
+        else:
+            raise ValueError("the last message is the assistant's")
+        text = ""
+        while text != so_far:
+            if start == len(tokens) or not so_far.startswith(text):
+                raise ValueError(f"that is not what was said: {so_far!r}")
+            text += tokens[start]
+            start += 1
+    end = min(len(tokens), start + request["max_tokens"])
+    close = tokens.index("\n</think>\n\n") if settings["style"] != "none" else -1
+    pieces = []
+    for i in range(start, end):
+        if settings["style"] in ("inline", "none"):
+            pieces.append(("content", tokens[i]))
+        elif i not in (0, close):
+            pieces.append((settings["style"] if i < close else "content", tokens[i]))
+    return pieces, "stop" if end == len(tokens) else "length"
 
 
 def usage(pieces: list, request: dict) -> dict:
