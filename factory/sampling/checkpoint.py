@@ -55,6 +55,7 @@ class CheckpointSampler:
         """Answer requests in batches of similar prompt length."""
         wanted = list(requests)
         model = await asyncio.to_thread(self._load)
+        model.given_up.clear()
         prompts = {id(r): model.encode(r.messages) for r in wanted}
         # Longest first: a batch that does not fit into memory fails at once and not after hours.
         wanted.sort(
@@ -64,9 +65,13 @@ class CheckpointSampler:
             group = wanted[start : start + self.batch_size]
             for part in _same_params(group):
                 seeds = [sample_seed(r.params.seed or 0, r.problem_id, r.sample_index) for r in part]
-                done = await asyncio.to_thread(
-                    model.generate, [prompts[id(r)] for r in part], part[0].params, seeds
-                )
+                try:
+                    done = await asyncio.to_thread(
+                        model.generate, [prompts[id(r)] for r in part], part[0].params, seeds
+                    )
+                except asyncio.CancelledError:
+                    model.given_up.set()
+                    raise
                 for request, completion in zip(part, done, strict=True):
                     yield request, completion
 

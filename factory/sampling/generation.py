@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import random
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer, LogitsProcessor, LogitsProcessorList
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    LogitsProcessor,
+    LogitsProcessorList,
+    StoppingCriteria,
+    StoppingCriteriaList,
+)
 from transformers.utils.logging import disable_progress_bar
 
 from factory.errors import FactoryError
@@ -33,6 +41,7 @@ class LoadedModel:
 
     def __init__(self, folder: Path, device: str | None = None) -> None:
         """Load from a folder; no code of the checkpoint is run (`trust_remote_code` stays off)."""
+        self.given_up = threading.Event()
         self.device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         disable_progress_bar()
         try:
@@ -89,6 +98,7 @@ class LoadedModel:
             pad_token_id=self.pad,
             eos_token_id=self.ends,
             logits_processor=LogitsProcessorList(draws),
+            stopping_criteria=StoppingCriteriaList([GivenUp(self.given_up)]),
         )
         new = out[:, longest:].tolist()
         return [self._completion(p, tokens) for p, tokens in zip(prompts, new, strict=True)]
@@ -108,6 +118,19 @@ class LoadedModel:
             prompt_tokens=len(prompt.tokens),
             completion_tokens=len(tokens) if end is None else end + 1,
         )
+
+
+class GivenUp(StoppingCriteria):
+    """Ends a batch that nobody waits for any more: a thread cannot be interrupted in any other way."""
+
+    def __init__(self, flag: threading.Event) -> None:
+        self.flag = flag
+
+    def __call__(
+        self, input_ids: torch.LongTensor, scores: torch.FloatTensor, **rest: Any
+    ) -> torch.BoolTensor:
+        """True for every row once the flag is set."""
+        return torch.full((input_ids.shape[0],), self.flag.is_set(), device=input_ids.device)  # type: ignore[return-value]
 
 
 class RowDraw(LogitsProcessor):

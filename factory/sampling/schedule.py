@@ -42,6 +42,8 @@ class Schedule:
     paused_until: float = 0.0
     answered: int = 0
     failures_in_row: int = 0
+    given_up: int = 0
+    """Requests that were in flight when the job was stopped."""
     _freed: asyncio.Event = field(default_factory=asyncio.Event)
     _error: BaseException | None = None
 
@@ -73,6 +75,8 @@ class Schedule:
                 # Twice the limit may be under way, so that those that wait for a retry or a commit do not block.
                 while self.in_flight >= self.limit.limit or len(tasks) >= 2 * self.limit.limit + 64:
                     await self._wait()
+                if self._error is not None:
+                    raise self._error
                 if not await self._reserved(budget, request, tasks):
                     await self._drain(tasks)
                     raise Stopped(budget.why(request), do="raise the cap and run the same command again")
@@ -82,6 +86,7 @@ class Schedule:
             await self._drain(tasks)
         finally:
             left = list(tasks)
+            self.given_up = self.in_flight
             for task in left:
                 task.cancel()
             await asyncio.gather(*left, return_exceptions=True)
@@ -112,23 +117,24 @@ class Schedule:
         completion: Completion | None = None
         try:
             completion = await self._persist(sampler, request, budget)
+            self._watch_failures(completion)
             await done(request, completion)
         finally:
             budget.settle(request, completion)
             self._freed.set()
-        self._watch_failures(completion)
 
     def _watch_failures(self, completion: Completion) -> None:
-        """Stop a job whose endpoint is down, before every request of it has failed."""
+        """Stop a job whose endpoint is down, before every request of it has failed. What arrived is still kept."""
         if completion.status != ResponseStatus.FAILED:
             self.failures_in_row = 0
             return
         self.failures_in_row += 1
         if self.failures_in_row >= FAILURES_IN_ROW:
-            raise Stopped(
+            self._error = self._error or Stopped(
                 f"{self.failures_in_row} requests in a row failed, the last one with: {completion.error}",
                 do="run the same command again when the endpoint is well; nothing that was bought is lost",
             )
+            self._freed.set()
 
     async def _persist(self, sampler: RemoteSampler, request: SampleRequest, budget: Budget) -> Completion:
         tried = refused = 0

@@ -136,8 +136,10 @@ def generate(
         try:
             asyncio.run(job.buy(problems, count))
         except KeyboardInterrupt:
+            given_up = job.schedule.given_up
+            flying = f"{given_up:,} requests in flight were given up, " if given_up else ""
             raise Stopped(
-                "stopped; what was bought is safe", do="run the same command again to go on"
+                f"stopped; {flying}what was bought is safe", do="run the same command again to go on"
             ) from None
         finally:
             asyncio.run(sampler.aclose())

@@ -1,9 +1,12 @@
 """The transformers sampler on a tiny real checkpoint."""
 
+import asyncio
+import time
+
 import polars as pl
 import pytest
 
-from factory.sampling import SamplingParams, open_sampler, sample_problems
+from factory.sampling import SampleRequest, SamplingParams, open_sampler, sample_problems
 
 PROBLEMS = pl.DataFrame(
     {
@@ -84,3 +87,23 @@ def test_draws_follow_the_nucleus():
         for i in allowed:
             share = (tokens == i).float().mean()
             assert abs(share - p[0, i] / mass) < 0.03
+
+
+def test_a_batch_that_is_given_up_ends_at_its_next_token(checkpoint, problems, tmp_path, monkeypatch):
+    from factory.sampling import generation
+
+    def slow(self, input_ids, scores):
+        time.sleep(0.1)
+        return scores
+
+    async def stopped_after(seconds):
+        await asyncio.wait_for(anext(aiter(sampler.sample(requests))), seconds)
+
+    monkeypatch.setattr(generation.RowDraw, "__call__", slow)
+    sampler = open_sampler("transformers", model=str(checkpoint))
+    requests = [SampleRequest("p", 0, ({"role": "user", "content": "hi"},), SamplingParams(max_tokens=200))]
+    sampler._load()
+    began = time.monotonic()
+    with pytest.raises(TimeoutError):
+        asyncio.run(stopped_after(0.5))
+    assert time.monotonic() - began < 4, "200 tokens of 0.1 s each are not waited for"
