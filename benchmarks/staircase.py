@@ -99,10 +99,7 @@ def measure(out: Path, seeds: int, ablations: bool) -> dict:
     for seed in range(seeds):
         run = out / f"seed-{seed}"
         seconds = factory_run(run, (f"seed={seed}",), None)
-        steps = {
-            f"{b}->{a}": delta(graded(run, b), graded(run, a))
-            for b, a in itertools.pairwise(LADDER)
-        }
+        steps = {f"{b}->{a}": delta(graded(run, b), graded(run, a)) for b, a in itertools.pairwise(LADDER)}
         result["seeds"][str(seed)] = {
             "seconds_this_time": round(seconds, 1),
             "training_seconds": {s: json.loads((RunLayout(run).stage(s) / "manifest.json").read_text())["seconds"] for s in STAGES},
