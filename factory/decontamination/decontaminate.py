@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -23,7 +20,7 @@ from factory.deduplication.deduplicate import row_ids
 from factory.errors import UsageError
 from factory.recipe.decontamination import DecontaminationSection
 from factory.store.writer import dropped_rows
-from factory.text.tokens import Bytes, Places, Tokens, flat_chunks, tokenize_bytes
+from factory.text.tokens import Tokens, flat, in_threads, tokenize_bytes
 
 SPAN = 400
 """Characters of the matched text that are kept as evidence."""
@@ -111,23 +108,15 @@ def scan(
     Chunks are worked on in threads (one a core unless `threads` says otherwise); the outcome does not depend on how
     many.
     """
-    workers = threads or os.cpu_count() or 1
 
-    def work(chunk: tuple[Bytes, Places]) -> tuple[Tokens, list[Hit]]:
-        tokens = tokenize_bytes(*chunk)
+    def work(piece: pl.Series) -> tuple[Tokens, list[Hit]]:
+        tokens = tokenize_bytes(*flat(piece))
         return tokens, matcher.match(features(tokens), np.diff(tokens.offsets))
 
     first = 0
-    with ThreadPoolExecutor(workers) as pool:
-        waiting: deque[Future[tuple[Tokens, list[Hit]]]] = deque()
-        chunks = flat_chunks(texts)
-        while True:
-            waiting.extend(pool.submit(work, chunk) for chunk in islice(chunks, workers + 1 - len(waiting)))
-            if not waiting:
-                return
-            tokens, hits = waiting.popleft().result()
-            yield first, tokens, hits
-            first += tokens.offsets.size - 1
+    for tokens, hits in in_threads(work, texts, threads):
+        yield first, tokens, hits
+        first += tokens.offsets.size - 1
 
 
 def span(tokens: Tokens, hit: Hit) -> str:

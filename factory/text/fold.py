@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import numpy as np
 import polars as pl
 
 _SYMBOLS = {
@@ -41,7 +44,17 @@ def _table() -> dict[str, str]:
     return table
 
 
+_TABLE = _table()
 _ASCII = {key: value for key, value in _SYMBOLS.items() if key.isascii()}
+
+
+STABLE = (
+    (0x00, 0x7F), (0xC0, 0x131), (0x391, 0x3A1), (0x3B1, 0x3C9), (0x410, 0x44F), (0x2018, 0x201D), (0x2600, 0x27BF),
+    (0x3041, 0x3096), (0x30A1, 0x30FA), (0x4E00, 0x9FFF), (0x1F300, 0x1F64F),
+)  # fmt: skip
+"""Common characters that NFKC leaves as they are, whatever stands beside them: texts of these alone are not normalised,
+which costs more than all the rest of folding."""
+_UNSTABLE = "[^" + "".join(f"\\x{{{low:X}}}-\\x{{{high:X}}}" for low, high in STABLE) + "]"
 
 
 def fold(texts: pl.Series) -> pl.Series:
@@ -52,14 +65,27 @@ def fold(texts: pl.Series) -> pl.Series:
     texts = texts.cast(pl.String).fill_null("").rename("text")
     if texts.is_empty():
         return texts
-    frame = texts.to_frame()
-    plain = pl.col("text").str.len_bytes() == pl.col("text").str.len_chars()
-    if frame.select(plain.all()).item():
-        return _replace(texts, _ASCII)
-    other = frame.with_row_index("row").filter(~plain)
-    folded = _replace(_replace(other["text"], _table()).str.normalize("NFKC"), _table())
-    texts = _replace(texts, _ASCII)
-    return texts.scatter(other["row"], folded)
+    plain = texts.str.len_bytes() == texts.str.len_chars()
+    telling = pl.Series(np.zeros(len(texts), dtype=bool))
+    for symbol in _ASCII:
+        telling = telling | texts.str.contains(symbol, literal=True)
+    texts = _rows(texts, plain & telling, lambda t: _replace(t, _ASCII))
+    return _rows(texts, ~plain, _fold_unicode)
+
+
+def _fold_unicode(texts: pl.Series) -> pl.Series:
+    texts = _replace(texts, _TABLE)
+    return _rows(texts, texts.str.contains(_UNSTABLE), lambda t: _replace(t.str.normalize("NFKC"), _TABLE))
+
+
+def _rows(texts: pl.Series, chosen: pl.Series, change: Callable[[pl.Series], pl.Series]) -> pl.Series:
+    """Change some rows only; most rows of most corpora need nothing."""
+    rows = chosen.arg_true()
+    if rows.is_empty():
+        return texts
+    if len(rows) == len(texts):
+        return change(texts)
+    return texts.scatter(rows, change(texts.gather(rows)))
 
 
 def _replace(texts: pl.Series, table: dict[str, str]) -> pl.Series:

@@ -52,7 +52,7 @@ def _powers(size: int) -> tuple[U64, U64]:
 
 def powers(size: int) -> tuple[U64, U64]:
     """Tables of at least `size` powers, kept for the next call."""
-    return _powers(1 << max(size - 1, 2**21).bit_length())
+    return _powers(1 << max(size - 1, 2**17).bit_length())
 
 
 def byte_words(data: Bytes) -> U64:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from factory.text.hashing import BASE, U64, Bytes, Places, byte_words, mix, powers
 from factory.text.tokens import tokenize
 
 NO_SALT = np.uint64(0)
-_STEP = [np.uint64(pow(BASE, i + 1, 2**64)) for i in range(64)]
+_STEP = np.uint64(BASE)
 
 
 def ngram_hashes(
@@ -26,17 +27,45 @@ def ngram_hashes(
     Returns:
         The hashes, the offsets of the texts in them, and for each hash the token that it begins at.
     """
-    count = values.size
+    hashes, offsets, keep = _runs(values, offsets, n)
+    return mix(hashes ^ salt) if salt else mix(hashes), offsets, np.flatnonzero(keep)
+
+
+def shingle_hashes(values: U64, offsets: Places, n: int) -> tuple[U64, Places]:
+    """`ngram_hashes` without a salt, and without the tokens that they begin at."""
+    hashes, offsets, _ = _runs(values, offsets, n)
+    return mix(hashes), offsets
+
+
+def _runs(values: U64, offsets: Places, n: int) -> tuple[U64, Places, npt.NDArray[np.bool_]]:
+    """Unmixed hashes of all runs, the offsets of the texts in them, and where in `values` runs begin.
+
+    A run of v0, v1, ... hashes to v0 * B + v1 * B**2 + ...; run over all texts at once, by Horner's rule, and what
+    crosses the end of a text is thrown away.
+    """
     lengths = np.diff(offsets)
-    left = np.repeat(offsets[1:], lengths) - np.arange(count)
-    hashes = values * _STEP[0]
-    for i in range(1, min(n, count)):
-        hashes[: count - i] += np.where(left[: count - i] > i, values[i:] * _STEP[i % 64], np.uint64(0))
-    keep = left >= n
-    firsts = offsets[:-1][(lengths > 0) & (lengths < n)]
-    keep[firsts] = True
-    counts = np.concatenate([[0], np.cumsum(keep)])
-    return mix(hashes[keep] ^ salt), counts[offsets], np.flatnonzero(keep)
+    hashes = values * _STEP
+    for i in range(1, min(n, values.size)):
+        hashes = values[:-i] + hashes[1:]
+        hashes *= _STEP
+    keep = np.ones(values.size, dtype=bool)
+    for i in range(1, n):
+        keep[offsets[1:][lengths >= i] - i] = False
+    short = np.flatnonzero((lengths > 0) & (lengths < n))
+    keep[offsets[:-1][short]] = True
+    whole = hashes if hashes.size == values.size else np.append(hashes, values[hashes.size :])
+    if short.size:
+        whole[offsets[:-1][short]] = _short_runs(values, offsets[:-1][short], lengths[short])
+    counts = np.where(lengths >= n, lengths - n + 1, lengths > 0)
+    return whole[keep], np.concatenate([[0], np.cumsum(counts)]), keep
+
+
+def _short_runs(values: U64, starts: Places, lengths: Places) -> U64:
+    hashes = np.zeros(starts.size, dtype=np.uint64)
+    for i in range(int(lengths.max()) - 1, -1, -1):
+        inside = np.flatnonzero(lengths > i)
+        hashes[inside] = (hashes[inside] + values[starts[inside] + i]) * _STEP
+    return hashes
 
 
 def word_ngram_hashes(texts: pl.Series, n: int) -> tuple[U64, Places]:
@@ -47,7 +76,7 @@ def word_ngram_hashes(texts: pl.Series, n: int) -> tuple[U64, Places]:
     """
     parts, lengths = [], []
     for tokens in tokenize(texts):
-        hashes, offsets, _ = ngram_hashes(tokens.hashes, tokens.offsets, n)
+        hashes, offsets = shingle_hashes(tokens.hashes, tokens.offsets, n)
         parts.append(hashes)
         lengths.append(np.diff(offsets))
     offsets = np.concatenate([[0], np.cumsum(np.concatenate(lengths) if lengths else [])]).astype(np.int64)

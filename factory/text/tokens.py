@@ -8,9 +8,13 @@ the same tokens. Everything is lower-cased.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +24,9 @@ import pyarrow as pa
 from factory.text.fold import fold
 from factory.text.hashing import U64, Bytes, HashSet, Places, byte_words, hash_words, range_hashes
 
-CHUNK_BYTES = 2**19
+_T = TypeVar("_T")
+
+CHUNK_BYTES = 2**20
 """Bytes that are worked on at a time: the working arrays of one chunk stay near the processor's cache."""
 
 FORMATTING = (
@@ -79,8 +85,9 @@ CLASSES = _classes()
 LOWER = np.arange(256, dtype=np.uint8)
 LOWER[ord("A") : ord("Z") + 1] += 32
 BACKSLASH = ord("\\")
-RUNS = np.isin(np.arange(8), [Kind.WORD, Kind.NUMBER])
-"""Kinds whose neighbouring bytes make one token."""
+LAST_RUN = Kind.NUMBER
+"""Neighbouring bytes of the kinds up to this one make one token."""
+_LOWER_TABLE, _CLASS_TABLE = LOWER.tobytes(), CLASSES.tobytes()
 
 _FORMATTING = HashSet(FORMATTING.split())
 _ALIASED = HashSet(list(ALIASES))
@@ -131,35 +138,59 @@ class Tokens:
 
 def tokenize(texts: pl.Series) -> Iterator[Tokens]:
     """Tokens of `texts`, in chunks of whole texts of about `CHUNK_BYTES`; their offsets start at 0 in every chunk."""
-    for data, bounds in flat_chunks(texts):
-        yield tokenize_bytes(data, bounds)
+    for piece in pieces(texts):
+        yield tokenize_bytes(*flat(piece))
 
 
-def flat_chunks(texts: pl.Series) -> Iterator[tuple[Bytes, Places]]:
-    """The folded bytes of `texts` in chunks, each with the offsets of its texts. Covers every text exactly once."""
+def pieces(texts: pl.Series) -> Iterator[pl.Series]:
+    """`texts` in slices of about `CHUNK_BYTES`, each at least one text. Covers every text exactly once."""
+    ends = texts.cast(pl.String).str.len_bytes().fill_null(0).cast(pl.Int64).cum_sum().to_numpy()
+    first = 0
+    while first < ends.size:
+        done = int(ends[first - 1]) if first else 0
+        last = max(int(np.searchsorted(ends, done + CHUNK_BYTES, side="right")), first + 1)
+        yield texts.slice(first, last - first)
+        first = last
+
+
+def flat(texts: pl.Series) -> tuple[Bytes, Places]:
+    """The folded bytes of some texts, one after another, and the offsets of the texts in them."""
     array = fold(texts).to_arrow().cast(pa.large_string())
-    for chunk in array.chunks if isinstance(array, pa.ChunkedArray) else [array]:
-        _, offset_buffer, data_buffer = chunk.buffers()
-        offsets = np.frombuffer(offset_buffer, dtype=np.int64)[chunk.offset : chunk.offset + len(chunk) + 1]
-        data = np.frombuffer(data_buffer, dtype=np.uint8) if data_buffer else np.zeros(0, np.uint8)
-        first = 0
-        while first < len(chunk):
-            limit = offsets[first] + CHUNK_BYTES
-            last = max(int(np.searchsorted(offsets, limit, side="right")) - 1, first + 1)
-            yield data[offsets[first] : offsets[last]], offsets[first : last + 1] - offsets[first]
-            first = last
+    if isinstance(array, pa.ChunkedArray):
+        array = array.combine_chunks()
+    _, offset_buffer, data_buffer = array.buffers()
+    offsets = np.frombuffer(offset_buffer, dtype=np.int64)[array.offset : array.offset + len(array) + 1]
+    data = np.frombuffer(data_buffer, dtype=np.uint8) if data_buffer else np.zeros(0, np.uint8)
+    return data[offsets[0] : offsets[-1]], offsets - offsets[0]
+
+
+def in_threads(work: Callable[[pl.Series], _T], texts: pl.Series, threads: int | None = None) -> Iterator[_T]:
+    """`work` on every piece of `texts`, in order, in threads: one a core unless `threads` says otherwise.
+
+    A few pieces are worked on ahead of the one that is asked for, never all of them.
+    """
+    workers = threads or os.cpu_count() or 1
+    with ThreadPoolExecutor(workers) as pool:
+        waiting: deque[Future[_T]] = deque()
+        for piece in pieces(texts):
+            waiting.append(pool.submit(work, piece))
+            if len(waiting) > workers + 1:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
 
 
 def tokenize_bytes(raw: Bytes, bounds: Places) -> Tokens:
     """Tokens of one buffer of folded texts; `bounds` are the offsets of the texts in it."""
     raw, bounds = _without_thousands_commas(raw, bounds, _firsts(raw, bounds))
-    data = LOWER.take(raw)
-    classes = CLASSES.take(raw)
+    # `bytes.translate` is a table look-up of one byte a step; `take` would widen every byte to an index first.
+    data = np.frombuffer(raw.tobytes().translate(_LOWER_TABLE), dtype=np.uint8)
+    classes = np.frombuffer(bytearray(raw).translate(_CLASS_TABLE), dtype=np.uint8)
     first = _firsts(raw, bounds)
-    later = _resolve(raw, classes, first)
+    later, after_backslash = _resolve(raw, classes, first)
     first = first[: raw.size]
     begins = classes != 0
-    joins = (classes[1:] == classes[:-1]) & RUNS.take(classes[1:]) & ~first[1:]
+    joins = (classes[1:] == classes[:-1]) & (classes[1:] <= LAST_RUN) & ~first[1:]
     begins[1:] &= ~joins
     begins[later] = False
     last = classes != 0
@@ -169,8 +200,10 @@ def tokenize_bytes(raw: Bytes, bounds: Places) -> Tokens:
     hashes = range_hashes(byte_words(data), starts, lengths)
     kinds = classes[starts]
     offsets = np.searchsorted(starts, bounds)
-    commands = np.flatnonzero(raw[starts - 1] == BACKSLASH) if starts.size else starts
-    commands = commands[(kinds[commands] == Kind.WORD) & ~first[starts[commands]]]
+    named = np.zeros(raw.size, dtype=bool)
+    named[after_backslash] = True
+    commands = np.flatnonzero(named[starts])
+    commands = commands[kinds[commands] == Kind.WORD]
     kinds[commands] = Kind.COMMAND
     names = hashes[commands]
     aliased = _ALIASED.positions(names)
@@ -191,14 +224,16 @@ def _firsts(raw: Bytes, bounds: Places) -> npt.NDArray[np.bool_]:
     return first
 
 
-def _resolve(raw: Bytes, classes: npt.NDArray[np.uint8], first: npt.NDArray[np.bool_]) -> Places:
+def _resolve(
+    raw: Bytes, classes: npt.NDArray[np.uint8], first: npt.NDArray[np.bool_]
+) -> tuple[Places, Places]:
     """Give continuation bytes the class of their character, join decimal points to numbers, drop escaped signs.
 
     Returns:
-        Positions of the continuation bytes.
+        Positions of the continuation bytes, and of the bytes after a backslash.
     """
     later = np.flatnonzero(classes == _CONTINUATION)
-    for _ in range(3):
+    for _ in range(3 if later.size else 0):
         classes[later] = classes[later - 1]
     points = np.flatnonzero(raw[1:-1] == ord(".")) + 1
     points = points[~first[points] & ~first[points + 1]]
@@ -207,7 +242,7 @@ def _resolve(raw: Bytes, classes: npt.NDArray[np.uint8], first: npt.NDArray[np.b
     escaped = np.flatnonzero(raw[:-1] == BACKSLASH) + 1
     escaped = escaped[~first[escaped]]
     classes[escaped[(classes[escaped] == Kind.OPERATOR) & (raw[escaped] != ord("|"))]] = 0
-    return later
+    return later, escaped
 
 
 def _without_thousands_commas(

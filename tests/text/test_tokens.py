@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from factory.text import canonical_text, tokenize, word_ngram_hashes
 from factory.text import tokens as tokens_module
+from factory.text.fold import STABLE, fold
 
 
 def canonical(text):
@@ -122,3 +123,17 @@ def test_reference_tokens_of_plain_english():
     text = "In 2024, Ann's 3.5 kg of rice cost $1,250.75; was it cheap?"
     plain = unicodedata.normalize("NFKC", text).lower().replace("1,250", "1250")
     assert canonical(text).split() == re.findall(r"\d+(?:\.\d+)*|[a-z]+", plain)
+
+
+def test_stable_characters_are_stable():
+    """Texts of these characters alone skip NFKC: none of them may change, nor join with a neighbour."""
+    for low, high in STABLE:
+        for code in range(low, high + 1):
+            assert unicodedata.normalize("NFKC", chr(code)) == chr(code)
+            assert unicodedata.combining(chr(code)) == 0
+
+
+def test_folding_leaves_the_caller_its_texts():
+    texts = pl.Series("text", ["a", "b × c", "1{,}000"])
+    assert fold(texts).to_list() == ["a", "b * c", "1,000"]
+    assert texts.to_list() == ["a", "b × c", "1{,}000"]
