@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from factory.layout import STAGES, RunLayout
 from factory.store.ledger import LedgerRow, read_ledger
+
+if TYPE_CHECKING:
+    from factory.evaluation.ladder import StageDelta
 
 
 def print_summary(run: Path) -> None:
@@ -20,6 +23,11 @@ def print_summary(run: Path) -> None:
     ladder = read_ladder(run)
     if ladder:
         console.print(ladder_table(ladder))
+    if len(ladder) > 1:
+        from factory.report.sections.deltas import read_deltas
+        from factory.report.tables import open_run
+
+        console.print(delta_table(read_deltas(open_run(run, check=False))))
     usd = sum(row.totals.get("usd") or 0 for row in ledger)
     tokens = sum(row.totals.get("completion_tokens") or 0 for row in ledger)
     console.print(f"spent ${usd:,.2f}, {tokens:,} completion tokens")
@@ -71,4 +79,26 @@ def ladder_table(ladder: dict[str, dict[str, Any]]) -> Any:
             row = figures.get(name)
             cells.append(f"{row['pass_at_1']:.1%} ({row['low']:.1%} to {row['high']:.1%})" if row else "-")
         table.add_row(stage, *cells)
+    return table
+
+
+def delta_table(deltas: list[StageDelta]) -> Any:
+    """One line a benchmark and step: the paired change with its interval beside the paper's change, in points."""
+    from rich.table import Table
+
+    from factory.report.sections.deltas import meaning, paper_change
+
+    table = Table(
+        title="what each stage changed, points of pass@1 (95% interval, paired)", title_justify="left"
+    )
+    table.add_column("benchmark")
+    table.add_column("step")
+    table.add_column("change", justify="right")
+    table.add_column("")
+    table.add_column("paper", justify="right")
+    for delta in deltas:
+        change = delta.change
+        cell = f"{100 * change.delta:+.1f} ({100 * change.low:+.1f} to {100 * change.high:+.1f})"
+        paper = " ".join(paper_change(delta.before, delta.after) or ("-",))
+        table.add_row(delta.benchmark, f"{delta.before} to {delta.after}", cell, meaning(delta), paper)
     return table

@@ -52,8 +52,8 @@ class Text:
 
 Block = Figure | Grid | Note | Text
 
-_NUMBER = re.compile(r"[-–$]?[\d,]*(\.\d+)?(e[-+]\d+)?%?( – [\d.]+)?")
-"""What counts as a number in a cell, nothing included: `1,234`, `$0.5`, `12.5%`, `4.0 – 15.0`."""
+_NUMBER = re.compile(r"[-+–$]?[\d,]*(\.\d+)?(e[-+]\d+)?%?( (–|to) [-+]?[\d.]+)?")
+"""What counts as a number in a cell, nothing included: `1,234`, `$0.5`, `12.5%`, `4.0 – 15.0`, `-1.2 to +3.4`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from factory.report.blocks import Figure
-from factory.report.svg import FAINT, FIRST, INK, SERIES, axes, draw
+from factory.report.svg import FAINT, FIRST, HALF, INK, SERIES, axes, draw
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
+
+    from factory.difficulty.calibration import Reliability
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,25 +156,51 @@ def lines(
     return Figure(draw(name, caption, paint, height=2.3 * rows), caption)
 
 
-def calibration(name: str, points: Sequence[tuple[float, float, int]], *, caption: str) -> Figure:
-    """Reliability: predicted against observed rate, the dot's area by the number of rows, beside the diagonal."""
+def reliability(
+    name: str,
+    series: Mapping[str, Sequence[Reliability]],
+    *,
+    xlabel: str,
+    ylabel: str,
+    caption: str,
+    colours: Sequence[str] = SERIES,
+) -> Figure:
+    """Claimed against observed rate with 95% intervals beside the diagonal; the number above a bar is how many stand behind it."""
 
     def paint(canvas: Canvas) -> None:
         plot = axes(canvas)
-        plot.plot([0, 1], [0, 1], color=FAINT, linestyle="--", linewidth=1)
-        largest = max((n for _, _, n in points), default=1)
-        for predicted, observed, n in points:
-            plot.scatter([predicted], [observed], s=20 + 180 * n / largest, color=FIRST, alpha=0.6)
-            plot.annotate(
-                f"{n:,}", (predicted, observed), xytext=(8, -9), textcoords="offset points", fontsize=8
-            )
-        plot.set_xlim(0, 1)
-        plot.set_ylim(-0.03, 1.05)
+        every = [bin for bins in series.values() for bin in bins]
+        largest = max((bin.count for bin in every), default=1)
+        # A student that solves little leaves most of the square empty: it is cut at the next fifth.
+        top = float(np.ceil(5 * max((max(bin.claimed, bin.high) for bin in every), default=1)) / 5)
+        plot.plot([0, top], [0, top], color=FAINT, linestyle="--", linewidth=1)
+        for (label, bins), colour in zip(series.items(), colours, strict=False):
+            x, y = [bin.claimed for bin in bins], [bin.observed for bin in bins]
+            errors = [
+                [max(bin.observed - bin.low, 0) for bin in bins],
+                [max(bin.high - bin.observed, 0) for bin in bins],
+            ]
+            plot.errorbar(x, y, yerr=errors, color=colour, linestyle="none", capsize=3, linewidth=1.2)
+            sizes = [15 + 110 * bin.count / largest for bin in bins]
+            plot.scatter(x, y, s=sizes, color=colour, alpha=0.7, label=label)
+            for bin in bins:
+                plot.annotate(
+                    f"{bin.count:,}",
+                    (bin.claimed, bin.high),
+                    xytext=(0, 3),
+                    textcoords="offset points",
+                    ha="center",
+                    fontsize=8,
+                )
+        plot.set_xlim(-0.04 * top, 1.04 * top)
+        plot.set_ylim(-0.04 * top, 1.09 * top)
         plot.set_aspect("equal")
-        plot.set_xlabel("predicted pass rate")
-        plot.set_ylabel("observed pass rate")
+        plot.set_xlabel(xlabel)
+        plot.set_ylabel(ylabel)
+        if len(series) > 1:
+            canvas.legend(loc="outside upper right", ncols=3)
 
-    return Figure(draw(name, caption, paint, height=4.0, width=4.6), caption, kind="narrow")
+    return Figure(draw(name, caption, paint, height=4.0, width=HALF), caption, kind="narrow")
 
 
 def heat(name: str, rows: Sequence[str], columns: Sequence[str], counts: Any, *, caption: str) -> Figure:

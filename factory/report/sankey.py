@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from factory.report.blocks import Figure
 from factory.report.plots import short
-from factory.report.svg import BAD, FIRST, INK, PAPER, axes, draw
+from factory.report.svg import BAD, FIRST, HALF, INK, PAPER, WIDTH, axes, draw
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
@@ -31,8 +31,9 @@ def sankey(name: str, stages: Sequence[Stage], *, unit: str, caption: str) -> Fi
         (sum(s.dropped.values()) / top + 0.16 * len(_reasons(s)) for s in stages if s.dropped), default=0
     )
     below = 0.55 + deepest if deepest else 0.1
-    columns = max(len(stages), 3)
-    bar = 0.012 * columns
+    narrow = len(stages) == 1
+    columns = 1 if narrow else max(len(stages), 3)
+    bar = 0.025 if narrow else 0.012 * columns
 
     def paint(canvas: Canvas) -> None:
         plot = axes(canvas)
@@ -60,10 +61,12 @@ def sankey(name: str, stages: Sequence[Stage], *, unit: str, caption: str) -> Fi
         _bar(plot, end, bar, stages[-1].rows_out / top)
         plot.text(end, 1.27, "out", fontsize=9, weight="bold", va="bottom")
         plot.text(end, 1.06, f"{stages[-1].rows_out:,} {unit}", fontsize=8.5, va="bottom")
-        plot.set_xlim(-0.03, columns + 0.22 * columns)
+        plot.set_xlim(-0.03, columns * (1.75 if narrow else 1.22))
         plot.set_ylim(-below, 1.5)
 
-    return Figure(draw(name, caption, paint, height=1.05 * (1.5 + below) * 0.72), caption)
+    width = HALF if narrow else WIDTH
+    svg = draw(name, caption, paint, height=1.05 * (1.5 + below) * 0.72, width=width)
+    return Figure(svg, caption, kind="narrow" if narrow else "figure")
 
 
 def _reasons(stage: Stage) -> list[str]:

@@ -41,6 +41,8 @@ VARIABLES = {
 SERIES = (FIRST, SECOND, THIRD, FOURTH, GOOD, BAD, UNSURE)
 WIDTH = 8.6
 """Inches; the page shows a figure over its whole text width."""
+HALF = 4.2
+"""Inches of a narrow figure; two stand side by side."""
 
 _STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",

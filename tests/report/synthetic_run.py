@@ -106,8 +106,8 @@ def message(role: str, text: pl.Expr) -> pl.Expr:
     return pl.concat_list(pl.struct(pl.lit(role).alias("role"), text.alias("content")))
 
 
-def write(out, step, schema, kept, dropped=(), totals=None, extra_in=0):
-    with StepWriter(out, step, schema) as writer:
+def write(out, step, schema, kept, dropped=(), totals=None, extra_in=0, settings=None):
+    with StepWriter(out, step, schema, settings=settings) as writer:
         writer.keep(kept)
         lost = 0
         for frame in dropped:
@@ -225,7 +225,7 @@ def _student(at: RunLayout, clean: pl.DataFrame, rng: random.Random) -> None:
         band=pl.when(rate < 0.11).then(pl.lit("too_hard")).when(rate > 0.89).then(pl.lit("too_easy")).otherwise(pl.lit("useful")),
         band_probability=pl.lit(0.9), student=pl.lit("student"), truncated=pl.lit(0),
     )  # fmt: skip
-    write(at.difficulty, "difficulty", DIFFICULTY, rows)
+    write(at.difficulty, "difficulty", DIFFICULTY, rows, settings={"low": 0.1, "high": 0.9, "min_samples": 4})
     prompts = rows.filter(pl.col("band") == "useful").select(
         message("user", pl.col("problem")).alias("prompt"), "answer", "answer_kind", pl.col("id").alias("problem_id"), "source", "licence",
         "domain", "level", "pass_rate", bucket=pl.lit(0),
@@ -250,11 +250,15 @@ def _preference(at: RunLayout, labelled: pl.DataFrame) -> None:
         pl.col("sampler_bad").alias("rejected_sampler"), pl.col("completion_tokens").alias("chosen_tokens"),
         pl.col("completion_tokens_bad").alias("rejected_tokens"), pl.lit("nearest_length").alias("pair_rule"), "answer",
     )  # fmt: skip
-    lint = {
+    facts = {
+        "name": "length bias",
+        "value": 0.12,
+        "limit": 0.5,
         "passed": True,
-        "length_bias_d": 0.12,
-        "checks": [{"check": "disjoint", "passed": True, "rows": 0}],
+        "meaning": "Cohen's d in characters",
     }
+    example = {"problem_id": HOSTILE, "chosen": HOSTILE, "rejected": LATEX, "characters": [2, 1]}
+    lint = {"passed": True, "checks": [facts], "worst": [{"check": "length bias", **example}]}
     write(at.selected("preference"), "preference", PREFERENCE, pairs, totals={"lint": lint})
     write(at.dataset("preference"), "export", PREFERENCE, pairs)
 

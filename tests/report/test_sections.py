@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-import random
+import json
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from factory.layout import RunLayout
-from factory.report.blocks import Grid, Note, dollars, grid, percent, shorten, show
+from factory.report.blocks import Figure, Grid, Note, dollars, grid, percent, shorten, show
 from factory.report.paper import LADDER, LATER
+from factory.report.sections.deltas import read_deltas
 from factory.report.sections.funnel import funnel
 from factory.report.sections.gates import contamination, duplicates, facts_grids
 from factory.report.sections.headline import headline
 from factory.report.sections.responses import cost, lengths, verdicts
-from factory.report.sections.sets import cohens_d, pairs
-from factory.report.sections.student import difficulty, split_half
+from factory.report.sections.sets import pairs
+from factory.report.sections.student import difficulty
 from factory.report.sections.training import read_ladder, training
 from factory.report.tables import RunTables, open_run, read_metrics
 from factory.store.atomic import write_json
 from factory.store.parts import read_parts
+from factory.store.writer import StepWriter
 
 
 @pytest.fixture(scope="module")
@@ -108,46 +108,17 @@ def test_a_gate_without_benchmarks_is_said(make_run, tmp_path):
     )
 
 
-def test_length_bias_of_the_pairs(tables):
-    frame = read_parts(tables.layout.selected("preference"))
-    d = cohens_d(frame["chosen_tokens"].to_list(), frame["rejected_tokens"].to_list())
-    assert f"Cohen's d of the lengths is {d:.2f}" in notes(pairs(tables))[0]
-
-
-@settings(deadline=None)
-@given(
-    st.lists(st.integers(0, 99), min_size=2, max_size=9), st.lists(st.integers(0, 99), min_size=2, max_size=9)
-)
-def test_cohens_d_against_numpy(a, b):
-    import numpy as np
-
-    pooled = (
-        ((len(a) - 1) * np.var(a, ddof=1) + (len(b) - 1) * np.var(b, ddof=1)) / (len(a) + len(b) - 2)
-    ) ** 0.5
-    if pooled == 0:
-        assert cohens_d(a, b) is None
-    else:
-        assert cohens_d(a, b) == pytest.approx((np.mean(a) - np.mean(b)) / pooled)
-
-
-def test_calibration_of_coins_lies_on_the_diagonal(make_run, tmp_path):
-    from factory.store.writer import StepWriter
-
-    rng = random.Random(0)
-    run = make_run(tmp_path / "run", until="problems")
-    rows = []
-    for problem in range(3000):
-        rate = rng.random()
-        for sample in range(40):
-            verdict = "correct" if rng.random() < rate else "incorrect"
-            rows.append({"problem_id": f"p{problem}", "sample_index": sample, "verdict": verdict})
-        rows.append({"problem_id": f"p{problem}", "sample_index": 40, "verdict": "timeout"})
-    with StepWriter(RunLayout(run).rollouts, "rollouts") as writer:
-        writer.keep(pl.DataFrame(rows))
-        writer.finish(rows_in=len(rows))
-    points = split_half(open_run(run))
-    assert sum(n for _, _, n in points) == 3000
-    assert all(abs(predicted - observed) < 0.05 for predicted, observed, _ in points)
+def test_length_bias_stands_once_with_its_unit(tables, make_run, tmp_path):
+    section = pairs(tables)
+    lint = grids(section)["Lint of the pairs: every check against its limit"]
+    assert lint.rows == (("length bias", "0.12", "0.5", "yes", "", "Cohen's d in characters"),)
+    assert str(section).count("Cohen") == 1
+    run = make_run(tmp_path / "run")
+    path = RunLayout(run).selected("preference") / "_manifest.json"
+    manifest = json.loads(path.read_text("utf-8"))
+    manifest["totals"] = {}
+    path.write_text(json.dumps(manifest), "utf-8")
+    assert notes(pairs(open_run(run)))[-1] == "The step that made the pairs left no lint."
 
 
 def test_difficulty_counts_bands_by_level(tables):
@@ -212,3 +183,47 @@ def test_facts_of_a_manifest_become_tables():
     assert blocks[0].rows == (("a · b", "1"), ("none", "[]"))
     assert blocks[1].columns == ("k", "l")
     assert blocks[1].rows == (("1", ""), ("2", "[1]"))
+
+
+def test_calibration_is_drawn_from_the_runs_rollouts_or_says_why_not(tables, make_run, tmp_path):
+    captions = [block.caption for block in difficulty(tables).blocks if isinstance(block, Figure)]
+    assert any(caption.startswith("Calibration of the bands over 37 problems") for caption in captions)
+    assert any("the problem before one, against that one" in caption for caption in captions)
+    run = make_run(tmp_path / "few", count=12)
+    section = difficulty(open_run(run))
+    said = [note for note in notes(section) if "No calibration is drawn" in note]
+    assert len(said) == 1 and "30 are needed" in said[0]
+    assert not any("Calibration" in block.caption for block in section.blocks if isinstance(block, Figure))
+
+
+def test_what_each_stage_changed(make_run, tmp_path):
+    run = make_run(tmp_path / "run")
+    right = {"base": 10, "midtrain": 30, "sft": 28}
+    for stage, solved in right.items():
+        folder = RunLayout(run).evaluation(stage) / "held_out"
+        rows = [
+            {"problem_id": f"q{i}", "verdict": "correct" if i < solved else "incorrect", "status": "complete"}
+            for i in range(40)
+        ]
+        with StepWriter(folder, "evaluate") as writer:
+            writer.keep(pl.DataFrame(rows))
+            writer.finish(rows_in=40)
+    deltas = {(d.before, d.after): d.change for d in read_deltas(open_run(run))}
+    assert {pair: (round(c.delta, 6), c.better, c.worse) for pair, c in deltas.items()} == {
+        ("base", "midtrain"): (0.5, 20, 0),
+        ("midtrain", "sft"): (-0.05, 0, 2),
+        ("base", "sft"): (0.45, 18, 0),
+    }
+    table = next(
+        g for caption, g in grids(training(open_run(run))).items() if caption.startswith("What each")
+    )
+    rows = {row[1]: row for row in table.rows}
+    assert rows["base to midtrain"][2:3] + rows["base to midtrain"][4:] == (
+        "+50.0", "rise", "20 / 0", "+20.0", "+11.1", "+5.7",
+    )  # fmt: skip
+    assert rows["midtrain to sft"][4] == "no clear change"
+    assert {2, 3, 6, 7, 8} <= table.numeric
+    part = next((RunLayout(run).evaluation("midtrain") / "held_out").glob("part-*.parquet"))
+    part.write_bytes(part.read_bytes()[:-1])
+    left = {(d.before, d.after) for d in read_deltas(open_run(run))}
+    assert left == {("base", "sft")}, "a damaged evaluation was compared"

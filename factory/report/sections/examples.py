@@ -55,7 +55,11 @@ def examples(run: RunTables) -> Section | None:
             blocks.append(
                 Text(
                     f"Dropped by {folder.name}: {row['reason']}",
-                    (("row", row["row_id"]), ("detail", row["detail"] or "")),
+                    tuple(
+                        (name, row[key])
+                        for name, key in (("row", "row_id"), ("detail", "detail"))
+                        if row[key]
+                    ),
                     tuple((k, shorten(row[k], 1_500)) for k in ("evidence", "row") if row[k]),
                 )
             )

@@ -38,7 +38,8 @@ def funnel(run: RunTables) -> Section | None:
     for unit, steps in lanes:
         stages = [_stage(name, run.at(path)) for name, path in steps if _counted(run.at(path))]
         if stages and any(stage.rows_in for stage in stages):
-            caption = f"{unit.capitalize()}: rows in, rows out and rows dropped at every step, by reason"
+            where = "at every step" if len(steps) > 1 else "by the selection"
+            caption = f"{unit[:1].upper()}{unit[1:]}: rows in, rows out and rows dropped {where}, by reason"
             if len(steps) > 1 or any(stage.dropped for stage in stages):
                 blocks.append(sankey(f"funnel-{unit}", stages, unit=unit, caption=caption))
         blocks += _breaks(unit, stages)

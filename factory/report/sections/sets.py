@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
+from typing import Any
 
 import polars as pl
 
-from factory.report.blocks import Block, Note, Section
+from factory.report.blocks import Block, Note, Section, grid, shorten
 from factory.report.plots import heat, histogram
 from factory.report.sections.gates import facts_grids
 from factory.report.svg import BAD, GOOD
@@ -14,6 +14,8 @@ from factory.report.tables import DATASETS, RunTables
 from schemas import Level
 
 _MOST_DOMAINS = 25
+_CHECK = ("name", "value", "limit", "passed", "setting", "meaning")
+_WORST = ("check", "characters", "problem_id", "chosen", "rejected")
 
 
 def balance(run: RunTables) -> Section | None:
@@ -62,31 +64,34 @@ def pairs(run: RunTables) -> Section | None:
                 colours=(GOOD, BAD),
             )
         )
-        d = cohens_d(chosen, rejected)
         longer = frame.filter(pl.col("chosen_tokens") > pl.col("rejected_tokens")).height
-        words = "chosen is longer" if (d or 0) > 0 else "chosen is shorter"
-        size = (
-            f"Cohen's d of the lengths is {d:.2f} ({words} on average)"
-            if d is not None
-            else "too few pairs for a length bias"
-        )
-        blocks.append(Note(f"{frame.height:,} pairs; chosen is the longer one in {longer:,}; {size}."))
+        blocks.append(Note(f"{frame.height:,} pairs; chosen has more tokens in {longer:,} of them."))
     else:
         blocks.append(Note(f"{frame.height:,} pairs."))
-    lint = table.totals.get("lint")
-    if lint:
-        blocks += facts_grids("Lint of the pairs", lint, folded=False)
+    blocks += _lint(table.totals.get("lint"))
+    blocks += facts_grids("What matching the lengths cost", table.totals.get("match_length") or {})
     return Section("pairs", "Preference pairs", table.name, tuple(blocks))
 
 
-def cohens_d(a: list[float], b: list[float]) -> float | None:
-    """Standardised mean difference of `a` over `b` with the pooled standard deviation; None when undefined."""
-    if len(a) < 2 or len(b) < 2:
-        return None
-    mean_a, mean_b = sum(a) / len(a), sum(b) / len(b)
-    spread = sum((x - mean_a) ** 2 for x in a) + sum((x - mean_b) ** 2 for x in b)
-    pooled = math.sqrt(spread / (len(a) + len(b) - 2))
-    return (mean_a - mean_b) / pooled if pooled else None
+def _lint(lint: Any) -> list[Block]:
+    """Every check against its limit, and the pairs that weigh most, folded. The length bias stands here and nowhere else."""
+    checks = lint.get("checks") if isinstance(lint, dict) else None
+    if not isinstance(checks, list):
+        return [Note("The step that made the pairs left no lint.", warning=True)]
+    rows = [[check.get(name) for name in _CHECK] for check in checks if isinstance(check, dict)]
+    blocks: list[Block] = [grid(_CHECK, rows, "Lint of the pairs: every check against its limit")]
+    worst = lint.get("worst")
+    if isinstance(worst, list) and worst:
+        names = list(dict.fromkeys(key for row in worst if isinstance(row, dict) for key in row))
+        order = [name for name in _WORST if name in names] + [name for name in names if name not in _WORST]
+        found = [[_text(row.get(name)) for name in order] for row in worst if isinstance(row, dict)]
+        caption = "The pairs that weigh most in each check (ends of the texts)"
+        blocks.append(grid([name.replace("_", " ") for name in order], found, caption, folded=True))
+    return blocks
+
+
+def _text(value: Any) -> str:
+    return shorten(" / ".join(map(str, value)) if isinstance(value, list) else str(value or ""), 240)
 
 
 def _ordered(levels: set[str]) -> list[str]:

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import polars as pl
 
+from factory.difficulty.calibration import LEAST, next_rollout, other_half, reliability
+from factory.difficulty.posterior import Prior
+from factory.report import plots
 from factory.report.blocks import Block, Note, Section, grid
-from factory.report.plots import calibration, histogram
 from factory.report.sections.gates import facts_grids
 from factory.report.svg import BAD, FIRST, GOOD
-from factory.report.tables import RunTables
-from schemas import Band, Verdict
+from factory.report.tables import RunTables, StepFolder
+from schemas import Band
 
 _BANDS = {Band.TOO_HARD.value: BAD, Band.USEFUL.value: FIRST, Band.TOO_EASY.value: GOOD}
-_SIGNAL = [Verdict.CORRECT.value, Verdict.INCORRECT.value, Verdict.NO_ANSWER.value]
 
 
 def difficulty(run: RunTables) -> Section | None:
-    """Pass rate by band, by level, and a split-half reliability diagram."""
+    """Pass rate by band, by level, and how far the posteriors can be believed."""
     table = run.at(run.layout.difficulty)
     frame = table.rows(
         ["pass_rate", "pass_rate_low", "pass_rate_high", "band", "level", "attempts", "truncated"]
@@ -24,7 +27,7 @@ def difficulty(run: RunTables) -> Section | None:
     if not table.readable or not frame.height:
         return None
     blocks: list[Block] = [
-        histogram(
+        plots.histogram(
             "pass-rate",
             {band: frame.filter(pl.col("band") == band)["pass_rate"].to_list() for band in _BANDS},
             xlabel="posterior mean pass rate",
@@ -57,13 +60,7 @@ def difficulty(run: RunTables) -> Section | None:
             ("level", "problems", "mean pass rate", *_BANDS), list(by_level.iter_rows()), "Pass rate by level"
         )
     )
-    points = split_half(run)
-    if points:
-        caption = (
-            "Calibration: posterior mean from one half of a problem's rollouts (Jeffreys prior) against the share "
-            "correct in the other half; the number is how many problems"
-        )
-        blocks.append(calibration("calibration", points, caption=caption))
+    blocks += calibration(run, table)
     blocks += facts_grids("How the rollouts were spent", table.totals)
     blocks += facts_grids("RL prompts drawn from them", run.at(run.layout.selected("rl")).totals)
     return Section(
@@ -71,29 +68,64 @@ def difficulty(run: RunTables) -> Section | None:
     )
 
 
-def split_half(run: RunTables, bins: int = 10) -> list[tuple[float, float, int]]:
-    """(mean prediction, mean observation, problems) per bin of the prediction.
+def calibration(run: RunTables, table: StepFolder) -> list[Block]:
+    """Reliability of the posteriors, counted from the run's own rollouts; a note where there are too few."""
+    rows = table.rows(["alpha", "beta", "correct", "attempts", "band_probability"]).drop_nulls()
+    rollouts = run.at(run.layout.rollouts).rows(["problem_id", "sample_index", "verdict", "status"])
+    settings = table.manifest.get("settings")
+    bounds = {name: _number(settings, name) for name in ("low", "high", "min_samples")}
+    if not rows.height or not rollouts.height or None in bounds.values():
+        return [
+            Note("No calibration: the rollouts or the settings that the table was made with are not there.")
+        ]
+    low, high, first = (float(value or 0) for value in bounds.values())
+    prior = Prior(
+        float((rows["alpha"] - rows["correct"]).median() or 0),  # type: ignore[arg-type]
+        float((rows["beta"] - rows["attempts"] + rows["correct"]).median() or 0),  # type: ignore[arg-type]
+    )
+    halves = other_half(rollouts, prior, low=low, high=high, first_round=int(first))
+    problems = len(halves[Band.USEFUL][0])
+    sure = _number(table.totals, "sure")
+    own = float(rows["band_probability"].mean() or 0)  # type: ignore[arg-type]
+    claim = (
+        f"The table names a band for {rows.height:,} problems and is right about {own:.1%} of them by its own account "
+        "(mean of band_probability)"
+        + (f"; {sure:,.0f} reach the asked confidence." if sure is not None else ".")
+    )
+    if problems < LEAST:
+        few = f"{problems:,} problems have rollouts with a signal in both halves of the first round"
+        return [Note(f"{claim} No calibration is drawn: {few}, {LEAST} are needed.")]
+    caption = (
+        f"Calibration of the bands over {problems:,} problems: the posterior from the first {int(first) // 2} rollouts says "
+        "how probable each band is for the pass rate that the rest of the first round shows; against how often it was that "
+        "band. Bars are 95% intervals, numbers are problems"
+    )
+    bands = {band.value: reliability(*pairs) for band, pairs in halves.items()}
+    claimed, right = next_rollout(rollouts, prior)
+    following = (
+        f"Calibration of the pass rate over {len(right):,} rollouts: the posterior mean from all rollouts of the problem "
+        "before one, against that one. Bars are 95% intervals, numbers are rollouts"
+    )
+    return [
+        Note(claim),
+        plots.reliability(
+            "calibration-bands",
+            bands,
+            xlabel="claimed probability of the band",
+            ylabel="share of problems that showed it",
+            caption=caption,
+            colours=list(_BANDS.values()),
+        ),
+        plots.reliability(
+            "calibration-rate",
+            {"next rollout": reliability(claimed, right)},
+            xlabel="claimed pass rate",
+            ylabel="share of rollouts that were right",
+            caption=following,
+        ),
+    ]
 
-    Predicts a problem's even-numbered rollouts from its odd-numbered ones. The Jeffreys prior Beta(1/2, 1/2) is used
-    for the prediction, so the diagram does not depend on the prior that the difficulty step fitted.
-    """
-    frame = run.at(run.layout.rollouts).rows(["problem_id", "sample_index", "verdict"])
-    frame = frame.filter(pl.col("verdict").is_in(_SIGNAL)) if frame.height else frame
-    if not frame.height:
-        return []
-    right = (pl.col("verdict") == Verdict.CORRECT.value).cast(pl.Int64)
-    odd = pl.col("sample_index") % 2 == 1
-    halves = frame.group_by("problem_id").agg(
-        right.filter(odd).sum().alias("k"),
-        odd.sum().alias("n"),
-        right.filter(~odd).mean().alias("observed"),
-    )
-    halves = halves.filter((pl.col("n") > 0) & pl.col("observed").is_not_null()).with_columns(
-        ((pl.col("k") + 0.5) / (pl.col("n") + 1)).alias("predicted")
-    )
-    binned = (
-        halves.group_by((pl.col("predicted") * bins).floor().clip(0, bins - 1).alias("bin"))
-        .agg(pl.col("predicted").mean(), pl.col("observed").mean(), pl.len().alias("n"))
-        .sort("bin")
-    )
-    return [(float(p), float(o), int(n)) for _, p, o, n in binned.iter_rows()]
+
+def _number(facts: Any, name: str) -> float | None:
+    value = facts.get(name) if isinstance(facts, dict) else None
+    return float(value) if isinstance(value, int | float) else None

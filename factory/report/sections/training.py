@@ -9,6 +9,7 @@ from typing import Any
 from factory.report.blocks import Block, Note, Section, grid, percent
 from factory.report.paper import BENCHMARKS, CITATION, LADDER, LATER
 from factory.report.plots import Interval, intervals, lines
+from factory.report.sections.deltas import deltas_grid, read_deltas
 from factory.report.tables import STAGES, RunTables, read_metrics
 
 CURVES = {
@@ -64,7 +65,7 @@ def read_ladder(run: RunTables) -> list[LadderPoint]:
 
 
 def training(run: RunTables) -> Section | None:
-    """Pass@1 with intervals over the stages, the paper's ladder beside it, the training curves."""
+    """Pass@1 with intervals over the stages, what each stage changed, the paper's ladder beside it, the training curves."""
     points = read_ladder(run)
     curves = {stage: read_metrics(run.layout.stage(stage) / "metrics.jsonl") for stage in STAGES}
     blocks: list[Block] = []
@@ -84,6 +85,9 @@ def training(run: RunTables) -> Section | None:
             "cut by the budget",
         )
         blocks.append(grid(columns, [_row(p) for p in points], "This run"))
+    deltas = read_deltas(run)
+    if deltas:
+        blocks.append(deltas_grid(deltas))
     ours = {stage: [p for p in points if p.stage == stage] for stage in ("base", *STAGES)}
     if points:
         rows = [
