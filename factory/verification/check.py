@@ -12,13 +12,17 @@ from dataclasses import dataclass, replace
 from factory.verification.choice import check_choice
 from factory.verification.extraction import extract, last_sentence, split_reasoning
 from factory.verification.kinds import infer_kind, read_metadata
-from factory.verification.notation import MAX_ANSWER, literal, tidy
+from factory.verification.notation import MAX_ANSWER, literal, tidy, words
 from factory.verification.number import read_number, same_number, show
 from factory.verification.result import CheckRequest, CheckResult, Method
 from factory.verification.text import check_sentence, check_text
 from schemas.problem import AnswerKind
 from schemas.verdict import Verdict
 
+SETS_IN_WORDS = frozenset(
+    ["no solution", "no solutions", "all real numbers", "no real solution", "no real solutions"]
+)
+"""Golds in words that may be met by a formula."""
 CANONICAL = "canonical"
 """A request for a canonical form instead of a check."""
 
@@ -76,6 +80,8 @@ def _settle(request: CheckRequest, kind: str) -> CheckResult | Prepared:
         return check_choice(gold, answer, request.choices)
     if kind == AnswerKind.TEXT:
         result = check_text(gold, answer)
+        if not result.correct and words(gold) in SETS_IN_WORDS and "\\" in answer:
+            return Prepared(AnswerKind.MATH, gold, answer)
         sentence = last_sentence(part) if found.rule in ("last_line", "phrase") else None
         return result if result.correct or sentence is None else check_sentence(gold, sentence)
     return quick_math(gold, answer) or Prepared(

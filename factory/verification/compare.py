@@ -27,6 +27,7 @@ def same(gold: Node, answer: Node, question: str | None = None) -> bool:
     Raises:
         NotMath: they cannot be compared.
     """
+    gold, answer = _everything(gold), _everything(answer)
     if gold == answer:
         return True
     if _nothing(gold) or _nothing(answer):
@@ -56,6 +57,16 @@ def _sign_off(node: Node) -> Node:
 
 def _nothing(node: Node) -> bool:
     return node.kind == "empty" or (node.kind == "words" and words(node.name) in _NOTHING)
+
+
+_ALL = frozenset(
+    ["all real numbers", "all reals", "all real", "the real numbers", "any real number", "all real values"]
+)
+
+
+def _everything(node: Node) -> Node:
+    """Words for the set of real numbers as that set."""
+    return Node("reals") if node.kind == "words" and words(node.name) in _ALL else node
 
 
 def _same_words(gold: Node, answer: Node) -> bool:

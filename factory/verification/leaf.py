@@ -13,8 +13,8 @@ from factory.verification.number import CLOSE_DIGITS, Number, close
 from factory.verification.syntax import UNITS, Node, NotMath
 from factory.verification.values import Reading, Undefined, Value, exact, mp, value
 
-RELATIVE = mp.mpf(10) ** -30
-"""Relative difference below which two values at 60 digits are one."""
+RELATIVE = mp.mpf(10) ** -60
+"""Relative difference below which two values at 80 digits are one."""
 _INTEGERS = frozenset("knmjNKM")
 _PARAMETERS = frozenset(["k", "n", "m", "t", "s", "l", "ell", "j", "u", "r", "p", "q", "N", "K", "M"])
 _CONSTANTS = frozenset(["c", "C", "lambda", "mu", "c_1", "c_2", "C_1", "C_2"])

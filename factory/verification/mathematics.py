@@ -1,6 +1,6 @@
 """Mathematical answers that need a parser: the second opinion first, math-verify where it has none.
 
-The second opinion (`compare`) understands structure and computes with 60 digits. What it calls equal is correct; what
+The second opinion (`compare`) understands structure and computes with 80 digits. What it calls equal is correct; what
 it calls different is not, even where math-verify says otherwise: math-verify compares at 15 digits and drops half of
 an equation now and then, and a false `correct` poisons every later stage. Where one side is outside its grammar,
 math-verify alone is not trusted with a `correct` either, unless both sides are made of the same symbols.
@@ -13,6 +13,7 @@ from collections import Counter
 
 from factory.verification.canonical import canonical
 from factory.verification.compare import same
+from factory.verification.moments import mixed_amount, same_moment
 from factory.verification.notation import literal, tidy, untext
 from factory.verification.number import read_number, show
 from factory.verification.peer import math_verify_says
@@ -27,6 +28,11 @@ _COMMA = re.compile(r"\d+,\d+")
 
 def check_math(gold: str, answer: str, question: str | None = None) -> CheckResult:
     """Compare two mathematical answers."""
+    moment = same_moment(gold, answer)
+    if moment is not None:
+        verdict = Verdict.CORRECT if moment else Verdict.INCORRECT
+        reason = "the same moment" if moment else "another moment"
+        return CheckResult(verdict, Method.TEXT, answer, literal(gold), literal(answer), reason)
     wants, gots = readings(gold), readings(answer)
     shown = (canonical(wants[0]) if wants else None, canonical(gots[0]) if gots else None)
     why = "outside the grammar"
@@ -65,7 +71,8 @@ def canonical_form(answer: str) -> str | None:
 
 def readings(text: str) -> list[Node]:
     """Ways to read an answer: `1,234` as a number or as a list, `2,74` also as a decimal."""
-    found: list[Node] = []
+    amount = mixed_amount(text)
+    found: list[Node] = [] if amount is None else [amount]
     for thousands in (True, False) if "," in text else (True,):
         try:
             node = parse(text, thousands=thousands)

@@ -28,6 +28,7 @@ class Number:
     decimals: int | None = None
     digits: int = 0
     percent: bool = False
+    money: bool = False
 
 
 _BODY = r"(?P<int>[1-9]\d{0,2}(?:,\d{3})+|[1-9]\d{0,2}(?: \d{3})+|\d+)?(?:\.(?P<dec>\d+))?"
@@ -79,7 +80,7 @@ def _decimal(match: re.Match[str]) -> Number | None:
     if power is not None and places is not None:
         places = max(places - int(power), 0) if places - int(power) > 0 else None
     digits = len((whole + decimals).lstrip("0"))
-    return Number(value, places, digits, bool(match["pct"]))
+    return Number(value, places, digits, bool(match["pct"]), bool(match["cur"] or match["cur2"]))
 
 
 def same_number(gold: Number, answer: Number) -> bool:
@@ -90,6 +91,8 @@ def same_number(gold: Number, answer: Number) -> bool:
     explanation. Percent and plain forms of one value are both accepted, since a question's wording decides which is
     asked for ("what percent" is answered with 28 as with 28%).
     """
+    if (gold.money and answer.percent) or (gold.percent and answer.money):
+        return False
     if close(gold.value, gold, answer.value, answer):
         return True
     if gold.percent != answer.percent:

@@ -1,6 +1,6 @@
-"""Values of expressions: exactly where they are rational, else at 60 digits with a running error bound.
+"""Values of expressions: exactly where they are rational, else at 80 digits with a running error bound.
 
-Equality of two expressions is decided by their values at fixed, irrational-looking points. 60 digits and unbounded
+Equality of two expressions is decided by their values at fixed, irrational-looking points. 80 digits and unbounded
 exponents tell 1/2004! from 1/2006!; the error bound tells a cancellation that is zero from a number that is tiny.
 Nothing here can explode: exponents, factorials and trigonometric arguments are bounded before they are computed.
 """
@@ -16,7 +16,7 @@ from mpmath.ctx_mp import MPContext
 
 from factory.verification.syntax import Node, NotMath
 
-DIGITS = 60
+DIGITS = 80
 MAX_BITS = 4_096
 """Exact rationals whose terms are longer are left to floating point."""
 MAX_EXPONENT = 10**12
