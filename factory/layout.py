@@ -17,6 +17,8 @@ class RunLayout:
     """Paths below one run folder. Folders with parts hold `part-*.parquet`, `dropped/` and `_manifest.json`."""
 
     run: Path
+    shared_store: Path | None = None
+    """A response store that several runs share; the run has its own when None."""
 
     @property
     def recipe(self) -> Path:
@@ -106,7 +108,7 @@ class RunLayout:
     @property
     def store(self) -> Path:
         """The response store: every response that was paid for."""
-        return self.run / "store"
+        return self.shared_store or self.run / "store"
 
     @property
     def report(self) -> Path:

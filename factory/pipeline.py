@@ -35,6 +35,7 @@ def run_recipe(
     run: Path,
     *,
     until: str | None = None,
+    store: Path | None = None,
     on_step: Callable[[str, int, int], None] = lambda name, index, total: None,
 ) -> bool:
     """Carry out a recipe in folder `run`, going on where an earlier attempt stopped.
@@ -43,6 +44,7 @@ def run_recipe(
         recipe: what to make.
         run: the run's folder; created when absent.
         until: name of the last step to do; all when None.
+        store: response store shared with other runs; `run/store` when None. It does not decide what comes out.
         on_step: called before each step with its name, its number from 1, and how many there are.
 
     Returns:
@@ -52,7 +54,7 @@ def run_recipe(
         UsageError: `until` is no step, a package is missing, or another process works on this run.
         FactoryError: a step failed, or the ledger does not balance.
     """
-    layout = RunLayout(run)
+    layout = RunLayout(run, store)
     rejected = rejected_ids(run)
     steps = plan(recipe, layout, rejected)
     names = [step.name for step in steps]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from enum import StrEnum
 from pathlib import Path
 
@@ -20,6 +21,9 @@ def command(
     until: str = typer.Option(None, help="Stop after this step."),
     overrides: list[str] = typer.Option([], "--set", help="Change the recipe: section.key=value."),
     out: Path = typer.Option(None, help="Folder of the run; default runs/NAME."),
+    store: Path = typer.Option(
+        None, "--store", help="Response store shared by runs; default $FACTORY_STORE, else RUN/store."
+    ),
     engine: Engine = typer.Option(Engine.LOCAL, help="Where the work runs."),
     dry_run: bool = typer.Option(False, "--dry-run", help="Check the recipe and list the steps; do nothing."),
 ) -> None:
@@ -38,7 +42,8 @@ def command(
         return
     if engine is Engine.RAY:
         raise UsageError("--engine ray is not built yet", do="leave it out: the local engine uses all cores")
-    changed = run_recipe(loaded, folder, until=until, on_step=_say_step)
+    store = store or (Path(shared) if (shared := os.environ.get("FACTORY_STORE")) else None)
+    changed = run_recipe(loaded, folder, until=until, store=store, on_step=_say_step)
     if not changed:
         typer.echo(f"{folder} is finished and nothing has changed; report: {folder / 'report.html'}")
         return
