@@ -20,9 +20,17 @@ from schemas.problem import AnswerKind
 from schemas.verdict import Verdict
 
 SETS_IN_WORDS = frozenset(
-    ["no solution", "no solutions", "all real numbers", "no real solution", "no real solutions"]
+    [
+        "no solution",
+        "no solutions",
+        "all real numbers",
+        "no real solution",
+        "no real solutions",
+        "does not exist",
+        "dne",
+    ]
 )
-"""Golds in words that may be met by a formula."""
+"""Golds in words that may be met by other words or by a formula."""
 CANONICAL = "canonical"
 """A request for a canonical form instead of a check."""
 
@@ -80,7 +88,7 @@ def _settle(request: CheckRequest, kind: str) -> CheckResult | Prepared:
         return check_choice(gold, answer, request.choices)
     if kind == AnswerKind.TEXT:
         result = check_text(gold, answer)
-        if not result.correct and words(gold) in SETS_IN_WORDS and "\\" in answer:
+        if not result.correct and words(gold) in SETS_IN_WORDS:
             return Prepared(AnswerKind.MATH, gold, answer)
         sentence = last_sentence(part) if found.rule in ("last_line", "phrase") else None
         return result if result.correct or sentence is None else check_sentence(gold, sentence)

@@ -65,8 +65,9 @@ _FINAL = re.compile(r"\bfinal\s+answer\s*(?:\*\*)?\s*(?:is|:)|\banswer\s+is\b|�
 
 def _later(part: str, marked: Extracted) -> Extracted | None:
     """A "final answer is" after the last box: whoever adds one has changed or restated the answer."""
-    marks = [part.rfind(mark) for mark in ("\\boxed", "</answer>", "####")]
-    tail = part[max(marks) :] if marked.rule in ("boxed", "boxes") else ""
+    box = _last_match(_BOX, part) if marked.rule in ("boxed", "boxes") else None
+    whole = _box_at(part, box) if box else None
+    tail = part[max(whole[1] if whole else 0, part.rfind("</answer>"), part.rfind("####")) :] if box else ""
     found = _last_match(_FINAL, tail)
     return None if found is None else _phrase(tail[found.start() :])
 
@@ -119,8 +120,29 @@ def _boxed(part: str) -> Extracted | None:
     texts = [box[2].strip() for box in group]
     if len(texts) > 1 and len(set(texts)) > 1:
         return Extracted(", ".join(texts), "boxes")
-    after = part[group[-1][1] : group[-1][1] + 24]
-    return Extracted(texts[-1] + _unit_after(after), "boxed")
+    last = group[-1]
+    text = _in_formula(part[max(0, last[0] - 12) : last[0]], texts[-1], part[last[1] : last[1] + 60])
+    return Extracted(_PREAMBLE.sub("", text) or text, "boxed")
+
+
+_PREAMBLE = re.compile(r"^\\text\s*\{[^{}]{0,60}\b(?:answer|result)\s+is:?\s*\}\s*", re.I)
+_MINUS_BEFORE = re.compile(r"(?:[$=(\[]\s*|(?:^|\s))-$|[$=]\s*-\s$")
+_MORE_AFTER = re.compile(
+    r"\s*((?:\\times|\\cdot|\\sqrt|\\pi|\\frac|\\dfrac|\^|/|!)(?:[^$=\n\\]|\\(?![)\]])){0,40}?)\s*[.,]?\s*(?:\$|\\\)|\\\])"
+)
+
+
+def _in_formula(before: str, text: str, after: str) -> str:
+    r"""A box is now and then put around a part of the answer: `-\boxed{5}`, `\boxed{3}\sqrt{2}`, `\boxed{5}\%`."""
+    minus = _MINUS_BEFORE.search(before)
+    more = _MORE_AFTER.match(after)
+    if more:
+        text = f"({text}){more[1]}" if re.search(r"[-+]", text) else f"{text}{more[1]}"
+    return (
+        f"-({text})"
+        if minus and re.search(r"[-+]", text)
+        else ("-" if minus else "") + text + _unit_after(after)
+    )
 
 
 def _box_at(part: str, match: re.Match[str]) -> tuple[int, int, str] | None:
@@ -233,15 +255,24 @@ def _phrase(part: str) -> Extracted | None:
     )
     bold = "**" if part[: last.end()].rstrip(" ").endswith("**") and "**" in rest.split("\n", 1)[0] else ""
     text = _first_statement(bold + rest)
-    if not text:
+    if not text or _UNKNOWN.search(text):
         return None
-    found = _pick(text)
+    found = _pick(_CONTRAST.sub(r"\1", text))
     return Extracted(found, "phrase") if found else None
 
 
 _SENTENCE_END = re.compile(
     r"(?<!\bMr)(?<!\bMrs)(?<!\bMs)(?<!\bDr)(?<!\bSt)(?<!\bvs)(?<!\be\.g)(?<!\bi\.e)[.!?。！？](?=\s|$|\*)"
 )
+
+
+_CONTRAST = re.compile(r"^(.*[\d}$)\]%])\s*,?\s+(?:and not|not|rather than|instead of)\s.*$")
+_UNKNOWN = re.compile(
+    r"\b(?:not sure|unsure|(?:do not|don't|cannot|can't|could not|couldn't) (?:know|say|tell|determine|decide|find)"
+    r"|unknown|no idea|either)\b",
+    re.I,
+)
+"""What says that the numbers around it are no answer."""
 
 
 def _first_statement(rest: str) -> str:
@@ -375,6 +406,8 @@ def _split_sentences(line: str) -> list[str]:
 
 def _number_or_formula(sentence: str) -> str | None:
     text = _clean(sentence)
+    if _UNKNOWN.search(text):
+        return None
     spans = formulas(text)
     if spans or _BOLD.search(sentence):
         found = _pick(sentence)

@@ -44,15 +44,15 @@ def same_moment(gold: str, answer: str) -> bool | None:
     if dates[0] and dates[1]:
         years = {dates[0][0], dates[1][0]}
         return dates[0][1:] == dates[1][1:] and (None in years or len(years) == 1)
-    times = _time(g), _time(a)
-    if times[0] is None or times[1] is None or (_bare_hour(g) and _bare_hour(a)):
+    wanted, given = _time(g), _time(a)
+    if wanted is None or given is None or (g.isdigit() and a.isdigit()):
         return None
-    (g_minutes, g_half), (a_minutes, a_half) = times
+    (g_minutes, g_half), (a_minutes, a_half) = wanted, given
     if g_half is not None and a_half is not None:
         return _clock(g_minutes, g_half) == _clock(a_minutes, a_half)
     known = g_half or a_half
     if known is None:
-        return None if g != a else True  # two plain `a:b` may be ratios
+        return True if g == a else None  # two plain `a:b` may be ratios
     # One side says which half of the day it means. The other may count to 24, or leave it to the question.
     plain, told = (a_minutes, g_minutes) if g_half else (g_minutes, a_minutes)
     return plain in (_clock(told, known), told)
@@ -85,13 +85,9 @@ def _time(plain: str) -> tuple[int, str | None] | None:
     half = match["half"][0].lower() if match["half"] else None
     if match["part"]:
         half = "a" if match["part"].lower() == "morning" else "p"
-    if half and not 1 <= int(match["hour"]) <= 12:
-        half = None if int(match["hour"]) <= 24 and half == "p" else half
+    if int(match["hour"]) > 12:
+        half = None  # `14:30 p.m.`: the hour tells
     return int(match["hour"]) * 60 + int(match["minute"] or 0), half
-
-
-def _bare_hour(plain: str) -> bool:
-    return plain.isdigit()
 
 
 def _clock(minutes: int, half: str) -> int:

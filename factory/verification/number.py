@@ -43,6 +43,36 @@ _FRACTION = re.compile(
 )
 
 
+_IN_WORDS = {
+    word: number
+    for number, word in enumerate(
+        [
+            "zero",
+            "one",
+            "two",
+            "three",
+            "four",
+            "five",
+            "six",
+            "seven",
+            "eight",
+            "nine",
+            "ten",
+            "eleven",
+            "twelve",
+            "thirteen",
+            "fourteen",
+            "fifteen",
+            "sixteen",
+            "seventeen",
+            "eighteen",
+            "nineteen",
+            "twenty",
+        ]
+    )
+}
+
+
 def read_number(text: str) -> Number | None:
     """Read a tidied text that is one plain number: integer, decimal, fraction, mixed number, with currency or percent.
 
@@ -51,6 +81,8 @@ def read_number(text: str) -> Number | None:
     """
     if not text or len(text) > MAX_DIGITS + 20:
         return None
+    if text[0].isalpha() and text.lower() in _IN_WORDS:
+        return Number(Fraction(_IN_WORDS[text.lower()]))
     match = _NUMBER.match(text)
     if match and (match["int"] or match["dec"]):
         return _decimal(match)

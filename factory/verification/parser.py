@@ -39,6 +39,9 @@ _ACCENTS = frozenset(
 _SYSTEMS = frozenset(["cases", "aligned", "align", "gathered", "rcases"])
 _MATRIX = frozenset(["matrix", "pmatrix", "bmatrix", "vmatrix", "Bmatrix", "smallmatrix", "array"])
 _NUMBER_SETS = {"R": "reals", "Z": "ZZ", "N": "NN", "Q": "QQ", "C": "CC"}
+_REJECTED = frozenset(
+    ["extraneous", "rejected", "invalid", "not", "no", "never", "wrong", "false", "discarded", "except"]
+)
 _ENDS = frozenset(
     [",", ";", "and", "or", "&", "\\\\", *RELATIONS, r"\cup", r"\cap", r"\setminus", ":", r"\to"]
 )
@@ -433,6 +436,8 @@ class Parser:
             if word[:1].isdigit() and words[-1:] != ["^"] and words:
                 raise NotMath("a number among the words")
             words.append(word)
+        if _REJECTED & {word.lower() for word in words}:
+            raise NotMath("words that take the answer back")
         return " ".join(word for word in words if word)
 
 

@@ -61,6 +61,7 @@ _FILLER = frozenset(
     ]
 )
 _REPEATING = re.compile(r"(\d{1,12})?\.(\d{0,12})(?:\\overline\s?\{(\d{1,12})\}|\\dot\s?\{?(\d)\}?)")
+_WRITTEN_OUT = re.compile(r"(\d{1,12})?\.(\d{0,6}?)(\d{1,6}?)\3{2,8}()\s*\\dots")
 _BRACED_ARRAY = re.compile(r"\\\{\s*\\begin\{array\}\s*(?:\{[^{}]{0,20}\})?(.{0,1500}?)\\end\{array\}", re.S)
 _ELLIPSIS = re.compile(r"\.{3,}")
 _TRAILING_CONDITION = re.compile(
@@ -83,6 +84,7 @@ def parse(text: str, *, thousands: bool = True) -> Node:
     text = _BRACED_ARRAY.sub(r"\\begin{cases}\1\\end{cases}", text)
     text = _ELLIPSIS.sub(r" \\dots ", text)
     text = _REPEATING.sub(_repeating, text)
+    text = _WRITTEN_OUT.sub(_repeating, text)
     text = _TRAILING_CONDITION.sub("", text).rstrip(" .,;:")
     tokens = _words(tokenize(text, thousands=thousands))
     tokens = [t for t in tokens if t not in _IGNORED]
@@ -151,7 +153,7 @@ def _is_membership(node: Node) -> bool:
 
 def statement(tokens: list[str], depth: int) -> Node:
     """A relation, a labelled value, a ratio, a combination of sets, or an expression."""
-    while tokens and tokens[0] in _FILLER:
+    while tokens and (tokens[0] in _FILLER or tokens[0] in ("=", r"\approx", r"\sim")):
         tokens = tokens[1:]
     tokens = _cut_condition(tokens)
     if not tokens:

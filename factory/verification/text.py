@@ -54,7 +54,7 @@ def check_sentence(gold: str, sentence: str) -> CheckResult:
         or said[-len(want) :] == want
         or (bold and _content(bold[-1]).split() == want)
     )
-    if want and stated and not _DENIALS & set(said):
+    if want and stated and not (_DENIALS & set(said)) - set(want):
         return CheckResult(
             Verdict.CORRECT,
             Method.TEXT,
@@ -79,7 +79,9 @@ _OPPOSITES = (
     ("possible", "impossible"), ("finite", "infinite"), ("larger", "smaller"), ("greater", "less"),
     ("parallel", "perpendicular"), ("even", "neither"), ("odd", "neither"),
 )  # fmt: skip
-_DENIALS = frozenset({"not", "no", "never", "neither", "cannot", "isn", "t", "non"})
+_DENIALS = frozenset(
+    {"not", "no", "never", "neither", "cannot", "isn", "t", "non", "false", "wrong", "incorrect", "untrue"}
+)
 
 
 def same_fact(gold: str, answer: str) -> bool:

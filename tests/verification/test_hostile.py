@@ -84,7 +84,7 @@ def test_the_limit_is_processor_time_kept_by_the_kernel():
     results, spent = spent_by([endless(60), endless(0)])
     assert [r.verdict for r in results] == ["timeout", "correct"]
     assert "processor time" in results[0].reason and results[0].seconds == SECONDS
-    assert SECONDS - 0.1 < spent - 2 * start < SECONDS + 0.5
+    assert SECONDS <= spent and spent - 2 * start < SECONDS + 0.5
 
 
 @pytest.mark.usefixtures("endless_scorer")
