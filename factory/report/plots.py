@@ -165,7 +165,7 @@ def reliability(
     caption: str,
     colours: Sequence[str] = SERIES,
 ) -> Figure:
-    """Claimed against observed rate with 95% intervals beside the diagonal; the number above a bar is how many stand behind it."""
+    """Claimed against observed rate with 95% intervals beside the diagonal; the number at a bar is how many stand behind it."""
 
     def paint(canvas: Canvas) -> None:
         plot = axes(canvas)
@@ -183,13 +183,16 @@ def reliability(
             plot.errorbar(x, y, yerr=errors, color=colour, linestyle="none", capsize=3, linewidth=1.2)
             sizes = [15 + 110 * bin.count / largest for bin in bins]
             plot.scatter(x, y, s=sizes, color=colour, alpha=0.7, label=label)
-            for bin in bins:
+            for index, bin in enumerate(bins):
+                # Above and below by turns, so that the numbers of neighbouring bins do not touch.
+                above = index % 2 == 0 or bin.low <= 0.05 * top
                 plot.annotate(
                     f"{bin.count:,}",
-                    (bin.claimed, bin.high),
-                    xytext=(0, 3),
+                    (bin.claimed, bin.high if above else bin.low),
+                    xytext=(0, 3 if above else -3),
                     textcoords="offset points",
                     ha="center",
+                    va="bottom" if above else "top",
                     fontsize=8,
                 )
         plot.set_xlim(-0.04 * top, 1.04 * top)

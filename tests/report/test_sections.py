@@ -217,11 +217,11 @@ def test_what_each_stage_changed(make_run, tmp_path):
     table = next(
         g for caption, g in grids(training(open_run(run))).items() if caption.startswith("What each")
     )
-    rows = {row[1]: row for row in table.rows}
+    rows = {row[1].replace("\u00a0", " "): row for row in table.rows}
     assert rows["base to midtrain"][2:3] + rows["base to midtrain"][4:] == (
         "+50.0", "rise", "20 / 0", "+20.0", "+11.1", "+5.7",
     )  # fmt: skip
-    assert rows["midtrain to sft"][4] == "no clear change"
+    assert rows["midtrain to sft"][4] == "unclear"
     assert {2, 3, 6, 7, 8} <= table.numeric
     part = next((RunLayout(run).evaluation("midtrain") / "held_out").glob("part-*.parquet"))
     part.write_bytes(part.read_bytes()[:-1])

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import tempfile
+import threading
+import time
+
 import duckdb
 import polars as pl
 import pytest
@@ -221,3 +225,38 @@ def test_no_room_for_a_copy_leaves_the_database_searching(full_run, monkeypatch)
     assert sheets.text.rows("verdicts/labelled", "boxed", deep=False) is None
     assert sheets.page(Query("verdicts/labelled", "boxed")).rows
     sheets.close()
+
+
+def test_copying_waits_for_the_first_search(full_run, monkeypatch):
+    monkeypatch.setattr("factory.report.viewer.search.SMALL", 0)
+    begun = threading.Event()
+    folder = tempfile.TemporaryDirectory
+    monkeypatch.setattr("tempfile.TemporaryDirectory", lambda **k: begun.set() or folder(**k))
+    sheets = Sheets(open_run(full_run))
+    sheets.page(Query("verdicts/labelled"))
+    assert not begun.wait(0.6), "copying slows the first page down"
+    assert sheets.page(Query("verdicts/labelled", "boxed")).rows
+    assert begun.wait(10)
+    sheets.close()
+
+
+def test_copying_begins_when_the_reader_is_quiet(full_run, monkeypatch):
+    monkeypatch.setattr("factory.report.viewer.search.SMALL", 0)
+    monkeypatch.setattr("factory.report.viewer.search.QUIET", 0.3)
+    sheets = Sheets(open_run(full_run))
+    time.sleep(0.6)
+    assert sheets.text._thread is None, "nobody has looked at a page yet"
+    sheets.page(Query("verdicts/labelled"))
+    end = time.monotonic() + 60
+    while sheets.text.rows("verdicts/labelled", "boxed", deep=False) is None:
+        assert time.monotonic() < end, "the copy was never made"
+        time.sleep(0.05)
+    sheets.close()
+
+
+def test_closing_before_anything_was_copied_is_quick(full_run):
+    sheets = Sheets(open_run(full_run))
+    sheets.page(Query("verdicts/labelled"))
+    began = time.monotonic()
+    sheets.close()
+    assert time.monotonic() - began < 2

@@ -38,7 +38,7 @@ def deltas_grid(deltas: Sequence[StageDelta]) -> Grid:
         rows.append(
             (
                 delta.benchmark,
-                f"{delta.before} to {delta.after}",
+                f"{delta.before}\u00a0to\u00a0{delta.after}",
                 f"{100 * change.delta:+.1f}",
                 f"{100 * change.low:+.1f} to {100 * change.high:+.1f}",
                 meaning(delta),
@@ -66,7 +66,7 @@ def meaning(delta: StageDelta) -> str:
     """What the interval lets one say."""
     if delta.change.low > 0:
         return "rise"
-    return "fall" if delta.change.high < 0 else "no clear change"
+    return "fall" if delta.change.high < 0 else "unclear"
 
 
 def paper_change(before: str, after: str) -> tuple[str, ...] | None:

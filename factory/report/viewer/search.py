@@ -1,9 +1,9 @@
 """Full-text search over big sheets: the folded text of every row, laid out flat on disk and mapped into memory.
 
 DuckDB would decompress and fold every text again for every search; a million rows take seconds. Here that is done once,
-in the background after the viewer has started; a search is then one pass of a substring search over mapped memory.
-Until a sheet's copy is ready, and where it would
-be too big, DuckDB searches as before.
+in the background; a search is then one pass of a substring search over mapped memory. The copying begins with the first
+search, or when the reader has been quiet for some seconds after the first page, so that it does not slow the first pages
+down. Until a sheet's copy is ready, and where it would be too big, DuckDB searches as before.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,9 @@ SMALL = 32 * 2**20
 
 MOST = 16 * 2**30
 """Bytes of text above which no copy is made."""
+
+QUIET = 3.0
+"""Seconds without a page after which copying begins though nobody has searched yet."""
 
 
 class Searchable(Protocol):
@@ -57,30 +61,38 @@ class _Copy:
 class SearchText:
     """Folded copies of sheets. `rows` answers only for sheets whose copy is complete."""
 
-    def __init__(self, deep: Sequence[str]) -> None:
-        """`deep` are the columns that are searched only on request."""
+    def __init__(self, deep: Sequence[str], sheets: Iterable[Searchable] = ()) -> None:
+        """`deep` are the columns that are searched only on request; `sheets` are copied once somebody looks at pages."""
         self._deep = frozenset(deep)
+        self._sheets = tuple(sheets)
         self._copies: dict[str, list[_Copy]] = {}
-        self._stop = threading.Event()
+        self._stop, self._now = threading.Event(), threading.Event()
         self._thread: threading.Thread | None = None
+        self._lock = threading.Lock()
+        self._last_page = 0.0
 
-    def start(self, sheets: Iterable[Searchable]) -> None:
-        """Begin to copy the sheets that are worth it, smallest first, without waiting."""
-        sizes = [(text_bytes(sheet.parts), sheet) for sheet in sheets]
-        wanted = [sheet for size, sheet in sorted(sizes, key=lambda pair: pair[0]) if SMALL <= size <= MOST]
-        if wanted:
-            self._thread = threading.Thread(target=self._copy_all, args=(wanted,), daemon=True)
-            self._thread.start()
+    def page_served(self, *, search: bool) -> None:
+        """A page was served: copying begins now if it was a search, else after `QUIET` seconds without a page."""
+        self._last_page = time.monotonic()
+        if search:
+            self._now.set()
+        with self._lock:
+            if self._thread is None and not self._stop.is_set():
+                self._thread = threading.Thread(target=self._copy_all, daemon=True)
+                self._thread.start()
 
     def wait(self, seconds: float | None = None) -> None:
-        """Wait until everything is copied."""
+        """Copy everything now and wait until that is done."""
+        self.page_served(search=True)
         if self._thread:
             self._thread.join(seconds)
 
     def close(self) -> None:
         """Stop copying and let the copies go."""
         self._stop.set()
-        self.wait(60)
+        self._now.set()
+        if self._thread:
+            self._thread.join(60)
         self._copies.clear()
 
     def rows(self, sheet: str, needle: str, *, deep: bool) -> Matches | None:
@@ -93,8 +105,13 @@ class SearchText:
         found = pl.collect_all([copy.text.select(hit.arg_true().alias("row")) for copy in copies])
         return [(copy.part, rows["row"]) for copy, rows in zip(copies, found, strict=True)]
 
-    def _copy_all(self, sheets: Sequence[Searchable]) -> None:
-        for sheet in sheets:
+    def _copy_all(self) -> None:
+        """Copy the sheets that are worth it, smallest first, once it is time."""
+        while (left := self._last_page + QUIET - time.monotonic()) > 0 and not self._now.wait(left):
+            pass
+        for sheet in self._worth_it():
+            if self._stop.is_set():
+                return
             try:
                 copies = self._copy(sheet.parts)
             except (OSError, pa.ArrowException):
@@ -102,6 +119,15 @@ class SearchText:
                 continue
             if copies:
                 self._copies[sheet.name] = copies
+
+    def _worth_it(self) -> list[Searchable]:
+        sizes = []
+        for sheet in self._sheets:
+            try:
+                sizes.append((text_bytes(sheet.parts), sheet))
+            except (OSError, pa.ArrowException):
+                continue  # the part went away: the page says so when it is asked for
+        return [sheet for size, sheet in sorted(sizes, key=lambda pair: pair[0]) if SMALL <= size <= MOST]
 
     def _copy(self, parts: Sequence[Path]) -> list[_Copy]:
         """Copies of all parts, or none when folding failed or the viewer stops."""

@@ -120,12 +120,11 @@ class Sheets:
         ):
             self._database.execute(f"SET {setting}")
         self._lock = threading.Lock()
-        self.text = SearchText(DEEP)
         self.all: dict[str, Sheet] = {}
         for folder in tables.folders.values():
             for sheet in self._sheets(folder):
                 self.all[sheet.name] = sheet
-        self.text.start(sheet for sheet in self.all.values() if sheet.parts)
+        self.text = SearchText(DEEP, [sheet for sheet in self.all.values() if sheet.parts])
 
     def close(self) -> None:
         """Remove the search copies and close the database."""
@@ -134,6 +133,12 @@ class Sheets:
 
     def page(self, query: Query) -> Page:
         """The rows of one page. Raises UsageError when a filter does not fit its column."""
+        try:
+            return self._page(query)
+        finally:
+            self.text.page_served(search=bool(query.search))
+
+    def _page(self, query: Query) -> Page:
         sheet = self.all[query.sheet]
         columns = query.columns or sheet.shown
         identity = sheet.id_column
