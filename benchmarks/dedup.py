@@ -23,8 +23,9 @@ import polars as pl
 
 from factory.deduplication import deduplicate
 from factory.deduplication.audit import brute_force
+from factory.deduplication.shingles import Shingles
 from factory.recipe.deduplication import DeduplicationSection
-from factory.text import canonical_text
+from factory.text import canonical_text, word_ngram_hashes
 
 NGRAM, PERMUTATIONS, THRESHOLD = 5, 128, 0.8
 
@@ -211,8 +212,7 @@ def quality(texts: list[str], threshold: float) -> dict[str, Any]:
     rows = pl.DataFrame({"id": [str(i) for i in range(len(texts))], "text": texts})
     result = deduplicate(rows, DeduplicationSection(threshold=threshold, numbers_differ=False), field="text")
     everything = np.arange(len(texts))
-    filled = np.ones(len(texts), dtype=bool)
-    pairs, similarity = brute_force(filled, everything, rows["text"].gather, everything, NGRAM)
+    pairs, similarity = brute_force(Shingles(*word_ngram_hashes(rows["text"], NGRAM)), everything)
     true = pairs[similarity >= threshold]
     true = true[true[:, 0] < true[:, 1]]
     merged = result.pairs.select("left", "right").to_numpy()

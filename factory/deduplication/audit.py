@@ -8,68 +8,85 @@ import numpy as np
 import numpy.typing as npt
 
 from factory.deduplication.bands import Pairs
-from factory.deduplication.signatures import Signatures
-from factory.deduplication.similarity import Texts, shingle_sets
+from factory.deduplication.shingles import Shingles
+from factory.deduplication.signatures import Reading
 from factory.recipe.deduplication import DeduplicationSection
+from factory.text.hashing import U64
 from factory.text.tokens import Places
 
 QUERIES = 500
 """Rows that are compared by brute force ..."""
-CORPUS = 5_000
-"""... with this many rows ..."""
-CORPUS_BYTES = 4 * 2**20
-"""... or so much text, whichever is less: the audit must not cost more than the work."""
+QUERY_GRAMS = 2**16
+"""... or rows of so many n-grams ..."""
+CORPUS_GRAMS = 2**22
+"""... with rows of so many n-grams: the audit must not cost more than the work."""
+_FILTER_BITS = 22
 
 
 def measure_recall(
-    signatures: Signatures,
-    labels: Places,
-    texts: Texts,
-    sizes: Places,
-    settings: DeduplicationSection,
-    *,
-    seed: int,
+    reading: Reading, labels: Places, settings: DeduplicationSection, *, seed: int
 ) -> dict[str, Any]:
     """Share of the true pairs of a random sample whose rows are in one cluster.
 
     Returns:
         `audit_pairs`: true pairs in the sample; `audit_found`: of them in one cluster; `recall`: None without pairs.
     """
-    count = len(signatures)
+    count = len(reading)
     rng = np.random.default_rng(seed)
-    affordable = int(CORPUS_BYTES / max(float(sizes.mean()), 1)) if count else 0
-    corpus = np.sort(rng.choice(count, size=min(CORPUS, max(affordable, 200), count), replace=False))
-    queries = np.sort(rng.choice(corpus.size, size=min(QUERIES, corpus.size), replace=False))
-    pairs, similarities = brute_force(
-        texts(corpus).str.len_bytes().to_numpy() > 0, queries, texts, corpus, settings.ngram
-    )
+    order = rng.permutation(count)
+    load = np.cumsum(reading.counts[order])
+    most = min(count, max(int(np.searchsorted(load, CORPUS_GRAMS)), min(count, 2)))
+    corpus = np.sort(order[:most])
+    asking = order[: min(max(int(np.searchsorted(load, QUERY_GRAMS)), 20), QUERIES, most)]
+    pairs, similarities = brute_force(reading.grams(corpus), np.sort(np.searchsorted(corpus, asking)))
     true = pairs[similarities >= settings.threshold]
     left, right = corpus[true[:, 0]], corpus[true[:, 1]]
-    same = signatures.guard[left] == signatures.guard[right]
+    same = reading.guard[left] == reading.guard[right]
     found = int((labels[left[same]] == labels[right[same]]).sum())
     total = int(same.sum())
     return {"audit_pairs": total, "audit_found": found, "recall": found / total if total else None}
 
 
-def brute_force(
-    filled: npt.NDArray[np.bool_], queries: Places, texts: Texts, corpus: Places, ngram: int
-) -> tuple[Pairs, npt.NDArray[np.float64]]:
-    """All pairs of a query and another row of the corpus that share an n-gram, with their exact similarity."""
-    keys, bounds = shingle_sets(texts(corpus), ngram)
-    hashes, owner = keys & np.uint64(2**40 - 1), (keys >> np.uint64(40)).astype(np.int64)
-    sizes = np.diff(bounds)
-    asking = np.isin(owner, queries)
-    order = np.argsort(hashes[asking], kind="stable")
-    table, asker = hashes[asking][order], owner[asking][order]
-    low, high = np.searchsorted(table, hashes, "left"), np.searchsorted(table, hashes, "right")
-    counts = high - low
+def brute_force(shingles: Shingles, queries: Places) -> tuple[Pairs, npt.NDArray[np.float64]]:
+    """All pairs of a query and another text that share an n-gram, with their exact similarity.
+
+    Only n-grams of queries matter: all others are turned away by a table of bits before anything is sorted.
+    """
+    asked, owners = _sets(shingles.take(queries))
+    order = np.argsort(asked)
+    table, asker = asked[order], queries[owners[order]]
+    known = np.zeros(1 << _FILTER_BITS, dtype=bool)
+    shift = np.uint64(64 - _FILTER_BITS)
+    known[table >> shift] = True
+    near = np.flatnonzero(known[shingles.values >> shift])
+    owner = np.searchsorted(shingles.offsets, near, side="right") - 1
+    low = np.searchsorted(table, shingles.values[near], "left")
+    counts = np.searchsorted(table, shingles.values[near], "right") - low
     place = (
         np.arange(int(counts.sum())) - np.repeat(np.cumsum(counts) - counts, counts) + np.repeat(low, counts)
     )
-    met = asker[place] * corpus.size + np.repeat(owner, counts)
-    codes, shared = np.unique(met, return_counts=True)
-    left, right = codes // max(corpus.size, 1), codes % max(corpus.size, 1)
-    other = (left != right) & filled[left]
+    size = max(shingles.offsets.size - 1, 1)
+    # An n-gram may stand in the other text several times: each counts once.
+    pair = asker[place] * size + np.repeat(owner, counts)
+    order = np.lexsort((place, pair))
+    pair, place = pair[order], place[order]
+    fresh = np.ones(pair.size, dtype=bool)
+    fresh[1:] = (pair[1:] != pair[:-1]) | (place[1:] != place[:-1])
+    codes, shared = np.unique(pair[fresh], return_counts=True)
+    left, right = codes // size, codes % size
+    other = left != right
     left, right, shared = left[other], right[other], shared[other]
-    similarity = shared / (sizes[left] + sizes[right] - shared)
-    return np.stack([left, right], axis=1), similarity
+    rows = np.unique(np.concatenate([left, right]))
+    different = np.bincount(_sets(shingles.take(rows))[1], minlength=rows.size)
+    sizes = different[np.searchsorted(rows, left)] + different[np.searchsorted(rows, right)]
+    return np.stack([left, right], axis=1), shared / (sizes - shared)
+
+
+def _sets(shingles: Shingles) -> tuple[U64, Places]:
+    """Every different n-gram of every text, and its text."""
+    rows = np.repeat(np.arange(shingles.offsets.size - 1), np.diff(shingles.offsets))
+    order = np.lexsort((shingles.values, rows))
+    values, rows = shingles.values[order], rows[order]
+    fresh = np.ones(rows.size, dtype=bool)
+    fresh[1:] = (values[1:] != values[:-1]) | (rows[1:] != rows[:-1])
+    return values[fresh], rows[fresh]

@@ -9,17 +9,21 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import orjson
 import polars as pl
+import pyarrow as pa
 
 from factory.deduplication.audit import measure_recall
 from factory.deduplication.bands import Pairs, candidate_pairs, optimal_bands
 from factory.deduplication.clusters import components, preference, survivors
 from factory.deduplication.result import DedupResult
-from factory.deduplication.signatures import Signatures, sign
-from factory.deduplication.similarity import Texts, jaccard
+from factory.deduplication.shingles import may_have_a_twin
+from factory.deduplication.signatures import Reading, read, sign
+from factory.deduplication.similarity import jaccard
 from factory.errors import UsageError
 from factory.recipe.deduplication import DeduplicationSection, Keep
 from factory.store.writer import dropped_rows
+from factory.text.hashing import U64
 from factory.text.tokens import Places
 
 RESPONSE_FIELDS = ("reasoning", "content")
@@ -70,19 +74,18 @@ def deduplicate(
         guard = None if guard is None or other is None else pl.concat([guard, other])
         ranks = np.concatenate([ranks + against.height, np.arange(against.height)])
         ids = pl.concat([ids, "against:" + row_ids(against)])
-    signatures = sign(
+    reading = read(
         texts,
         ngram=settings.ngram,
         permutations=settings.permutations,
         numbers_differ=settings.numbers_differ,
         within=guard,
     )
-    sizes = texts.str.len_bytes().to_numpy().astype(np.int64)
-    linked = link(signatures, texts.gather, sizes, settings)
+    linked = link(reading, settings)
     chosen = survivors(linked.labels, ranks)
     lost = np.flatnonzero(chosen[:own] != np.arange(own))
-    nearness = similarity_to(chosen, lost, signatures, texts.gather, sizes, settings.ngram)
-    clusters = cluster_ids(signatures, chosen)
+    nearness = similarity_to(chosen, lost, reading, linked)
+    clusters = cluster_ids(reading, chosen)
     kept = rows.with_columns(cluster_id=clusters[:own]).filter(pl.Series(chosen[:own] == np.arange(own)))
     dropped = drop_duplicates(
         rows[lost],
@@ -90,10 +93,10 @@ def deduplicate(
         survivors=ids.gather(chosen[lost]),
         clusters=clusters.gather(lost),
         similarities=nearness,
-        exact=signatures.exact[lost] == signatures.exact[chosen[lost]],
+        exact=reading.exact[lost] == reading.exact[chosen[lost]],
         step=step,
     )
-    recall = measure_recall(signatures, linked.labels, texts.gather, sizes, settings, seed=seed)
+    recall = measure_recall(reading, linked.labels, settings, seed=seed)
     audit = linked.audit | recall | {"rows": own, "kept": kept.height, "dropped": len(lost)}
     pairs = pl.DataFrame(
         {"left": linked.pairs[:, 0], "right": linked.pairs[:, 1], "similarity": linked.similarities}
@@ -103,28 +106,34 @@ def deduplicate(
 
 @dataclass(frozen=True, slots=True)
 class Linked:
-    """Clusters of rows and the verified pairs that made them."""
+    """Clusters of rows and the verified pairs that made them; `twin` is the first row with the same canonical text."""
 
     labels: Places
     pairs: Pairs
     similarities: npt.NDArray[np.float64]
+    twin: Places
     audit: dict[str, Any]
 
 
-def link(signatures: Signatures, texts: Texts, sizes: Places, settings: DeduplicationSection) -> Linked:
+def link(reading: Reading, settings: DeduplicationSection) -> Linked:
     """Find all pairs of duplicates and join them: exact ones by hash, near ones by LSH and exact Jaccard."""
-    key = signatures.exact ^ signatures.guard
-    _, first, inverse = np.unique(key, return_index=True, return_inverse=True)
-    twins = np.flatnonzero(first[inverse] != np.arange(key.size))
+    first, inverse = _firsts(reading.exact ^ reading.guard)
+    twins = np.flatnonzero(first[inverse] != np.arange(inverse.size))
     exact = np.stack([first[inverse[twins]], twins], axis=1).astype(np.int64)
     bands, width = optimal_bands(settings.threshold, settings.permutations, settings.false_negative_weight)
     alone = np.sort(first)
-    found = candidate_pairs(signatures.minhash[alone], signatures.guard[alone], bands, width)
-    pairs = alone[found].reshape(-1, 2)
-    promising = pairs[_agreement(signatures, pairs) >= settings.threshold - _HOPELESS]
-    similarities = jaccard(promising, texts, sizes, settings.ngram)
+    if reading.minhash is not None:
+        minhash = reading.minhash[alone]
+    else:
+        single = reading.grams(alone)
+        near = np.flatnonzero(may_have_a_twin(single, reading.guard[alone], settings.threshold))
+        alone, minhash = alone[near], sign(single.take(near), settings.permutations)
+    found = candidate_pairs(minhash, reading.guard[alone], bands, width)
+    promising = found[_agreement(minhash, found) >= settings.threshold - _HOPELESS]
+    pairs = alone[promising].reshape(-1, 2)
+    similarities = jaccard(pairs, reading.grams, reading.counts)
     good = similarities >= settings.threshold
-    all_pairs = np.concatenate([exact, promising[good]])
+    all_pairs = np.concatenate([exact, pairs[good]])
     all_similarities = np.concatenate([np.ones(len(exact)), similarities[good]])
     audit = {
         "threshold": settings.threshold,
@@ -132,38 +141,52 @@ def link(signatures: Signatures, texts: Texts, sizes: Places, settings: Deduplic
         "bands": bands,
         "rows_a_band": width,
         "exact_pairs": len(exact),
-        "candidate_pairs": len(pairs),
+        "signed_rows": int(alone.size),
+        "candidate_pairs": len(found),
         "verified_pairs": int(good.sum()),
     }
-    return Linked(components(len(signatures), all_pairs), all_pairs, all_similarities, audit)
+    return Linked(components(len(reading), all_pairs), all_pairs, all_similarities, first[inverse], audit)
 
 
-def _agreement(signatures: Signatures, pairs: Pairs) -> npt.NDArray[np.float64]:
+def _firsts(keys: U64) -> tuple[Places, Places]:
+    """The first row of every different key, and for every row which of them is its own."""
+    _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
+    return first.astype(np.int64), inverse.astype(np.int64)
+
+
+def _agreement(minhash: npt.NDArray[np.uint32], pairs: Pairs) -> npt.NDArray[np.float64]:
     """Share of equal MinHash values: an unbiased estimate of the Jaccard similarity."""
     result = np.empty(len(pairs))
     for start in range(0, len(pairs), 65_536):
         left, right = pairs[start : start + 65_536].T
-        result[start : start + left.size] = (signatures.minhash[left] == signatures.minhash[right]).mean(
-            axis=1
-        )
+        result[start : start + left.size] = (minhash[left] == minhash[right]).mean(axis=1)
     return result
 
 
-def similarity_to(
-    chosen: Places, lost: Places, signatures: Signatures, texts: Texts, sizes: Places, ngram: int
-) -> npt.NDArray[np.float64]:
+def similarity_to(chosen: Places, lost: Places, reading: Reading, linked: Linked) -> npt.NDArray[np.float64]:
     """Jaccard similarity of every dropped row to its survivor."""
+    left, right = linked.twin[chosen[lost]], linked.twin[lost]
     nearness = np.ones(lost.size)
-    near = np.flatnonzero(signatures.exact[lost] != signatures.exact[chosen[lost]])
-    pairs = np.stack([chosen[lost[near]], lost[near]], axis=1)
-    nearness[near] = jaccard(pairs, texts, sizes, ngram)
+    pairs = np.sort(np.stack([left, right], axis=1), axis=1)
+    code, known = (p[:, 0] << 32 | p[:, 1] for p in (pairs, np.sort(linked.pairs, axis=1)))
+    order = np.argsort(known)
+    place = np.minimum(np.searchsorted(known[order], code), max(known.size - 1, 0))
+    found = known[order][place] == code if known.size else np.zeros(code.size, dtype=bool)
+    nearness[found] = linked.similarities[order][place[found]]
+    rest = np.flatnonzero(~found & (left != right))
+    nearness[rest] = jaccard(pairs[rest], reading.grams, reading.counts)
     return nearness
 
 
-def cluster_ids(signatures: Signatures, chosen: Places) -> pl.Series:
+def cluster_ids(reading: Reading, chosen: Places) -> pl.Series:
     """`c-` and 16 hex of the survivor's canonical text and guard: the same in every run."""
-    keys = (signatures.exact ^ signatures.guard)[chosen]
-    return pl.Series("cluster_id", [f"c-{key:016x}" for key in keys.tolist()], dtype=pl.String)
+    keys = (reading.exact ^ reading.guard)[chosen].astype(">u8")
+    letters = np.empty((keys.size, 18), dtype=np.uint8)
+    letters[:, :2] = np.frombuffer(b"c-", dtype=np.uint8)
+    letters[:, 2:] = np.frombuffer(keys.tobytes().hex().encode(), dtype=np.uint8).reshape(-1, 16)
+    bounds = np.arange(0, 18 * keys.size + 1, 18, dtype=np.int64)
+    array = pa.LargeStringArray.from_buffers(keys.size, pa.py_buffer(bounds), pa.py_buffer(letters))
+    return pl.Series("cluster_id", array)
 
 
 def drop_duplicates(
@@ -196,7 +219,7 @@ def drop_duplicates(
         detail=pl.format("duplicate of {}", "__survivor"),
         evidence=pl.col("__evidence"),
     )
-    whole = [json.dumps(row, ensure_ascii=False, default=str) for row in rows.iter_rows(named=True)]
+    whole = [orjson.dumps(row, default=str).decode() for row in rows.iter_rows(named=True)]
     return dropped.with_columns(row=pl.Series("row", whole, dtype=pl.String))
 
 

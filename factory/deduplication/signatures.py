@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 from rensa import RMinHash
 
+from factory.deduplication.shingles import Shingles
 from factory.text.hashing import U64, HashSet, hash_words, mix
-from factory.text.ngrams import ngram_hashes, sequence_hashes, text_hashes
-from factory.text.tokens import Kind, Tokens, tokenize
+from factory.text.ngrams import sequence_hashes, shingle_hashes, text_hashes, word_ngram_hashes
+from factory.text.tokens import Kind, Places, Tokens, flat, in_threads, tokenize_bytes
 
 SEED = 1
+KEEP_BYTES = 2**27
+"""Text whose n-grams are kept in memory; they take up to twice its bytes."""
 MINUS = hash_words(["-"])[0]
 NUMBER_WORDS = (
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
@@ -24,26 +29,42 @@ NUMBER_WORDS = (
 _NUMBER_WORDS = HashSet(NUMBER_WORDS.split())
 
 
+Grams = Callable[[Places], Shingles]
+"""Gives the n-gram hashes of the rows with these indices, in this order."""
+
+
 @dataclass(frozen=True, slots=True)
-class Signatures:
-    """Signatures of texts, one row each.
+class Reading:
+    """What texts were read as, one row each.
 
     `exact`: hash of the canonical tokens. `guard`: rows with different guards are never duplicates (numbers, problem).
-    `minhash`: shape (texts, permutations), uint32.
+    `counts`: n-grams. `grams`: gives the n-grams of rows. `minhash`: signatures of all rows, shape (texts,
+    permutations), uint32, when the n-grams are not kept in memory.
     """
 
     exact: U64
     guard: U64
-    minhash: npt.NDArray[np.uint32]
+    counts: Places
+    grams: Grams
+    minhash: npt.NDArray[np.uint32] | None
 
     def __len__(self) -> int:
         return self.exact.size
 
 
-def sign(
-    texts: pl.Series, *, ngram: int, permutations: int, numbers_differ: bool, within: pl.Series | None = None
-) -> Signatures:
-    """Sign texts.
+def read(
+    texts: pl.Series,
+    *,
+    ngram: int,
+    permutations: int,
+    numbers_differ: bool,
+    within: pl.Series | None = None,
+    keep_bytes: int = KEEP_BYTES,
+) -> Reading:
+    """Read texts once: exact hashes, guards and n-grams.
+
+    The n-grams of a corpus of up to `keep_bytes` of text stay in memory. Of a larger one every text is signed at once
+    and its n-grams are thrown away; those of candidates are read from the text again.
 
     Args:
         texts: the texts; nulls count as empty.
@@ -51,33 +72,47 @@ def sign(
         permutations: MinHash permutations.
         numbers_differ: texts whose numbers differ get different guards.
         within: a column; rows with different values get different guards.
+        keep_bytes: largest text whose n-grams are kept.
     """
-    exact, guard, minhash = [], [], []
-    for tokens in tokenize(texts):
+    keep = int(texts.str.len_bytes().sum() or 0) <= keep_bytes
+
+    def work(piece: pl.Series) -> tuple[U64, U64, Places, npt.NDArray[Any]]:
+        tokens = tokenize_bytes(*flat(piece))
         whole = sequence_hashes(tokens.hashes, tokens.offsets)
         empty = np.diff(tokens.offsets) == 0
         if empty.any():
             whole = np.where(empty, text_hashes(tokens.raw, tokens.bounds), whole)
-        exact.append(whole)
-        guard.append(_numbers(tokens) if numbers_differ else np.zeros(whole.size, dtype=np.uint64))
-        minhash.append(_minhash(tokens, ngram, permutations))
-    signatures = Signatures(
-        np.concatenate(exact) if exact else np.zeros(0, np.uint64),
-        np.concatenate(guard) if guard else np.zeros(0, np.uint64),
-        np.concatenate(minhash) if minhash else np.zeros((0, permutations), np.uint32),
-    )
-    if within is None:
-        return signatures
-    groups = within.cast(pl.String).fill_null("").hash(SEED).to_numpy()
-    return Signatures(signatures.exact, signatures.guard ^ mix(groups), signatures.minhash)
+        guard = _numbers(tokens) if numbers_differ else np.zeros(whole.size, dtype=np.uint64)
+        found = Shingles(*shingle_hashes(tokens.hashes, tokens.offsets, ngram))
+        return whole, guard, np.diff(found.offsets), found.values if keep else sign(found, permutations)
+
+    parts = list(in_threads(work, texts))
+    nothing = np.zeros(0, np.uint64), np.zeros(0, np.uint64), np.zeros(0, np.int64), np.zeros(0, np.uint64)
+    exact, guard, counts, rest = (np.concatenate(part) for part in zip(*(parts or [nothing]), strict=True))
+    if within is not None:
+        guard = guard ^ mix(within.cast(pl.String).fill_null("").hash(SEED).to_numpy())
+    if not keep:
+        return Reading(exact, guard, counts, lambda rows: _again(texts.gather(rows), ngram), rest)
+    shingles = Shingles(rest, np.concatenate([[0], np.cumsum(counts)]))
+    return Reading(exact, guard, counts, shingles.take, None)
 
 
-def _minhash(tokens: Tokens, ngram: int, permutations: int) -> npt.NDArray[np.uint32]:
-    hashes, offsets, _ = ngram_hashes(tokens.hashes, tokens.offsets, ngram)
-    matrix = RMinHash.digest_matrix_from_flat_token_hashes(
-        hashes, offsets.astype(np.uint64), permutations, SEED
-    )
-    return np.array(matrix.to_rows(), dtype=np.uint32).reshape(-1, permutations)
+def _again(texts: pl.Series, ngram: int) -> Shingles:
+    return Shingles(*word_ngram_hashes(texts, ngram))
+
+
+def sign(shingles: Shingles, permutations: int) -> npt.NDArray[np.uint32]:
+    """MinHash signatures, shape (texts, permutations)."""
+    signed = np.zeros((shingles.offsets.size - 1, permutations), dtype=np.uint32)
+
+    for first, last in shingles.blocks():
+        low, high = int(shingles.offsets[first]), int(shingles.offsets[last])
+        offsets = (shingles.offsets[first : last + 1] - low).astype(np.uint64)
+        matrix = RMinHash.digest_matrix_from_flat_token_hashes(
+            shingles.values[low:high], offsets, permutations, SEED
+        )
+        signed[first:last] = np.array(matrix.to_rows(), dtype=np.uint32).reshape(-1, permutations)
+    return signed
 
 
 def _numbers(tokens: Tokens) -> U64:

@@ -2,60 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 
 from factory.deduplication.bands import Pairs
+from factory.deduplication.shingles import Shingles, in_parallel
+from factory.deduplication.signatures import Grams
 from factory.text.hashing import U64, distinct
-from factory.text.ngrams import word_ngram_hashes
 from factory.text.tokens import Places
 
-CHUNK_BYTES = 32 * 2**20
-"""Text that is looked at together when pairs are verified."""
+CHUNK = 2**19
+"""N-grams that are looked at together when pairs are verified."""
 _DOCUMENT_BITS = np.uint64(24)
 _HASH_BITS = np.uint64(40)
 
-Texts = Callable[[Places], pl.Series]
-"""Gives the texts of the rows with these indices, in this order."""
 
-
-def shingle_sets(texts: pl.Series, ngram: int) -> tuple[U64, Places]:
+def shingle_sets(shingles: Shingles) -> tuple[U64, Places]:
     """The n-gram set of every text as sorted keys (24 bits text, 40 bits hash), and the offsets of the texts.
 
     40 bits make a chance meeting of two texts of 1,500 n-grams a matter of two in a million.
     """
-    hashes, offsets = word_ngram_hashes(texts, ngram)
+    offsets = shingles.offsets
     rows = np.repeat(np.arange(offsets.size - 1, dtype=np.uint64), np.diff(offsets))
-    keys = distinct(rows << _HASH_BITS | hashes >> _DOCUMENT_BITS)
+    keys = distinct(rows << _HASH_BITS | shingles.values >> _DOCUMENT_BITS)
     bounds = np.searchsorted(keys, np.arange(offsets.size, dtype=np.uint64) << _HASH_BITS)
     return keys, bounds
 
 
-def jaccard(pairs: Pairs, texts: Texts, sizes: Places, ngram: int) -> npt.NDArray[np.float64]:
+def jaccard(pairs: Pairs, grams: Grams, counts: Places) -> npt.NDArray[np.float64]:
     """Jaccard similarity of every pair.
 
     Args:
         pairs: shape (pairs, 2), row indices.
-        texts: gives the texts of rows.
-        sizes: bytes of every row's text; bounds what is held in memory at a time.
-        ngram: words a shingle.
+        grams: gives the n-grams of rows.
+        counts: n-grams of every row; bounds what is held in memory at a time.
     """
     result = np.zeros(len(pairs))
+    if not len(pairs):
+        return result
     order = np.lexsort((pairs[:, 1], pairs[:, 0]))
-    load = np.cumsum(sizes[pairs[order]].sum(axis=1))
-    cuts = np.searchsorted(load, np.arange(CHUNK_BYTES, int(load[-1]) if load.size else 0, CHUNK_BYTES))
-    for part in np.split(order, distinct(cuts)):
-        if part.size:
-            result[part] = _jaccard(pairs[part], texts, ngram)
+    load = np.cumsum(counts[pairs[order]].sum(axis=1))
+    cuts = np.searchsorted(load, np.arange(CHUNK, int(load[-1]), CHUNK))
+    edges = distinct(np.concatenate([[0], cuts, [len(pairs)]]))
+
+    def work(first: int, last: int) -> None:
+        part = order[first:last]
+        result[part] = _jaccard(pairs[part], grams)
+
+    in_parallel(work, list(zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True)))
     return result
 
 
-def _jaccard(pairs: Pairs, texts: Texts, ngram: int) -> npt.NDArray[np.float64]:
+def _jaccard(pairs: Pairs, grams: Grams) -> npt.NDArray[np.float64]:
     rows, local = np.unique(pairs, return_inverse=True)
-    keys, bounds = shingle_sets(texts(rows), ngram)
+    keys, bounds = shingle_sets(grams(rows))
     counts = np.diff(bounds)
     local = local.reshape(pairs.shape)
     swap = counts[local[:, 0]] > counts[local[:, 1]]
