@@ -22,10 +22,10 @@ staircase: $(STAMP)
 	$(BIN)/python -m benchmarks.staircase --out runs/staircase --render docs
 
 test: $(STAMP)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-slow: $(STAMP)
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m slow -n 0
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -1,9 +1,9 @@
 """The command line as a user meets it: quick help, one clear line for a mistake, the right exit code."""
 
 import os
+import resource
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -32,12 +32,11 @@ def test_every_verb_has_help(verb):
 
 
 def test_help_is_quick():
-    seconds = []
-    for _ in range(5):
-        began = time.perf_counter()
-        factory("--help")
-        seconds.append(time.perf_counter() - began)
-    assert min(seconds) < 0.3
+    """CPU seconds: on a quiet machine the wall clock shows the same, on a loaded one it measures the load."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    factory("--help")
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert (after.ru_utime + after.ru_stime) - (before.ru_utime + before.ru_stime) < 0.3
 
 
 def test_no_verb_imports_anything_heavy():

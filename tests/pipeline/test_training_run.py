@@ -53,7 +53,9 @@ def test_a_killed_run_goes_on_to_the_full_ladder(tmp_path):
     done = subprocess.run(command, capture_output=True, text=True, timeout=500, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
 
-    steps = [json.loads(line)["step"] for line in (at.stage("midtrain") / "metrics.jsonl").read_text().splitlines()]
+    steps = [
+        json.loads(line)["step"] for line in (at.stage("midtrain") / "metrics.jsonl").read_text().splitlines()
+    ]
     assert max(steps) == 120 and len(seen) <= len(steps)
     parent = "base"
     for stage in STAGES:
