@@ -212,8 +212,7 @@ def quality(texts: list[str], threshold: float) -> dict[str, Any]:
     rows = pl.DataFrame({"id": [str(i) for i in range(len(texts))], "text": texts})
     result = deduplicate(rows, DeduplicationSection(threshold=threshold, numbers_differ=False), field="text")
     everything = np.arange(len(texts))
-    pairs, similarity = brute_force(Shingles(*word_ngram_hashes(rows["text"], NGRAM)), everything)
-    true = pairs[similarity >= threshold]
+    true, _ = brute_force(Shingles(*word_ngram_hashes(rows["text"], NGRAM)), everything, threshold)
     true = true[true[:, 0] < true[:, 1]]
     merged = result.pairs.select("left", "right").to_numpy()
     labels = components(len(texts), merged)

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from factory.deduplication.bands import Pairs
-from factory.deduplication.shingles import Shingles
+from factory.deduplication.shingles import Shingles, in_parallel
 from factory.deduplication.signatures import Reading
 from factory.recipe.deduplication import DeduplicationSection
 from factory.text.hashing import U64
@@ -16,9 +16,9 @@ from factory.text.tokens import Places
 
 QUERIES = 500
 """Rows that are compared by brute force ..."""
-QUERY_GRAMS = 2**16
+QUERY_GRAMS = 2**15
 """... or rows of so many n-grams ..."""
-CORPUS_GRAMS = 2**22
+CORPUS_GRAMS = 2**23
 """... with rows of so many n-grams: the audit must not cost more than the work."""
 _FILTER_BITS = 22
 
@@ -38,8 +38,7 @@ def measure_recall(
     most = min(count, max(int(np.searchsorted(load, CORPUS_GRAMS)), min(count, 2)))
     corpus = np.sort(order[:most])
     asking = order[: min(max(int(np.searchsorted(load, QUERY_GRAMS)), 20), QUERIES, most)]
-    pairs, similarities = brute_force(reading.grams(corpus), np.sort(np.searchsorted(corpus, asking)))
-    true = pairs[similarities >= settings.threshold]
+    true, _ = brute_force(reading.grams(corpus), np.sort(np.searchsorted(corpus, asking)), settings.threshold)
     left, right = corpus[true[:, 0]], corpus[true[:, 1]]
     same = reading.guard[left] == reading.guard[right]
     found = int((labels[left[same]] == labels[right[same]]).sum())
@@ -47,8 +46,8 @@ def measure_recall(
     return {"audit_pairs": total, "audit_found": found, "recall": found / total if total else None}
 
 
-def brute_force(shingles: Shingles, queries: Places) -> tuple[Pairs, npt.NDArray[np.float64]]:
-    """All pairs of a query and another text that share an n-gram, with their exact similarity.
+def brute_force(shingles: Shingles, queries: Places, least: float) -> tuple[Pairs, npt.NDArray[np.float64]]:
+    """All pairs of a query and another text of a Jaccard similarity of `least` and more, with their exact similarity.
 
     Only n-grams of queries matter: all others are turned away by a table of bits before anything is sorted.
     """
@@ -58,7 +57,14 @@ def brute_force(shingles: Shingles, queries: Places) -> tuple[Pairs, npt.NDArray
     known = np.zeros(1 << _FILTER_BITS, dtype=bool)
     shift = np.uint64(64 - _FILTER_BITS)
     known[table >> shift] = True
-    near = np.flatnonzero(known[shingles.values >> shift])
+    hits: dict[int, Places] = {}
+
+    def work(first: int, last: int) -> None:
+        low, high = int(shingles.offsets[first]), int(shingles.offsets[last])
+        hits[low] = np.flatnonzero(known[shingles.values[low:high] >> shift]) + low
+
+    in_parallel(work, list(shingles.blocks()))
+    near = np.concatenate([np.zeros(0, np.int64), *(hits[low] for low in sorted(hits))])
     owner = np.searchsorted(shingles.offsets, near, side="right") - 1
     low = np.searchsorted(table, shingles.values[near], "left")
     counts = np.searchsorted(table, shingles.values[near], "right") - low
@@ -76,10 +82,15 @@ def brute_force(shingles: Shingles, queries: Places) -> tuple[Pairs, npt.NDArray
     left, right = codes // size, codes % size
     other = left != right
     left, right, shared = left[other], right[other], shared[other]
-    rows = np.unique(np.concatenate([left, right]))
-    different = np.bincount(_sets(shingles.take(rows))[1], minlength=rows.size)
-    sizes = different[np.searchsorted(rows, left)] + different[np.searchsorted(rows, right)]
-    return np.stack([left, right], axis=1), shared / (sizes - shared)
+    asked_sizes = np.zeros(size, dtype=np.int64)
+    asked_sizes[queries] = np.bincount(owners, minlength=queries.size)
+    enough = shared >= least * asked_sizes[left] - 1e-9  # no union is smaller than the query's own set
+    left, right, shared = left[enough], right[enough], shared[enough]
+    rows, place = np.unique(right, return_inverse=True)
+    other_sizes = np.bincount(_sets(shingles.take(rows))[1], minlength=rows.size)[place]
+    similarity = shared / (asked_sizes[left] + other_sizes - shared)
+    good = similarity >= least
+    return np.stack([left[good], right[good]], axis=1), similarity[good]
 
 
 def _sets(shingles: Shingles) -> tuple[U64, Places]:

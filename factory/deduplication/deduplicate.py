@@ -29,6 +29,8 @@ from factory.text.tokens import Places
 RESPONSE_FIELDS = ("reasoning", "content")
 """A response is deduplicated as a whole: asking for either of these compares both together."""
 
+SHORT = 128
+"""N-grams up to which a text is looked at before it is signed."""
 _HOPELESS = 0.25
 """Pairs whose signatures agree by this much less than the threshold are not verified: with 128 permutations that is
 seven standard errors at similarity 0.8."""
@@ -125,9 +127,8 @@ def link(reading: Reading, settings: DeduplicationSection) -> Linked:
     if reading.minhash is not None:
         minhash = reading.minhash[alone]
     else:
-        single = reading.grams(alone)
-        near = np.flatnonzero(may_have_a_twin(single, reading.guard[alone], settings.threshold))
-        alone, minhash = alone[near], sign(single.take(near), settings.permutations)
+        alone = alone[worth_signing(reading, alone, settings.threshold)]
+        minhash = sign(reading.grams(alone), settings.permutations)
     found = candidate_pairs(minhash, reading.guard[alone], bands, width)
     promising = found[_agreement(minhash, found) >= settings.threshold - _HOPELESS]
     pairs = alone[promising].reshape(-1, 2)
@@ -146,6 +147,20 @@ def link(reading: Reading, settings: DeduplicationSection) -> Linked:
         "verified_pairs": int(good.sum()),
     }
     return Linked(components(len(reading), all_pairs), all_pairs, all_similarities, first[inverse], audit)
+
+
+def worth_signing(reading: Reading, rows: Places, threshold: float) -> Places:
+    """Which of `rows` (positions) may have a near-duplicate: all long texts, and short ones that `may_have_a_twin`.
+
+    A signature costs by text, the look at its n-grams by n-gram: it pays for short texts only. Two texts of similarity
+    t differ in length by a factor of 1 / t at most, repeated n-grams aside: twice as much is allowed for.
+    """
+    counts = reading.counts[rows]
+    looked_at = np.flatnonzero(counts <= 2 * SHORT / threshold)
+    near = may_have_a_twin(reading.grams(rows[looked_at]), reading.guard[rows[looked_at]], threshold)
+    wanted = counts > SHORT
+    wanted[looked_at[near]] = True
+    return np.flatnonzero(wanted)
 
 
 def _firsts(keys: U64) -> tuple[Places, Places]:

@@ -28,7 +28,7 @@ class Shingles:
 
     def take(self, rows: Places) -> Shingles:
         """Those of some texts, in this order."""
-        if rows.size == self.offsets.size - 1 and (rows == np.arange(rows.size)).all():
+        if rows.size == self.offsets.size - 1 and (np.diff(rows) == 1).all():
             return self
         counts = self.offsets[rows + 1] - self.offsets[rows]
         offsets = np.concatenate([[0], np.cumsum(counts)])
