@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from factory.verification.exact import Reading, exact
 from factory.verification.leaf import symbols
 from factory.verification.syntax import Node, NotMath
-from factory.verification.values import Reading, exact, mp, value
+from factory.verification.values import mp, value
 
 MAX_SHOWN = 400
 _INFIX = {

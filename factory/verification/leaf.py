@@ -9,9 +9,10 @@ from fractions import Fraction
 from itertools import permutations
 from typing import Any
 
+from factory.verification.exact import Reading, Undefined, exact
 from factory.verification.number import CLOSE_DIGITS, Number, close
 from factory.verification.syntax import UNITS, Node, NotMath
-from factory.verification.values import Reading, Undefined, Value, exact, mp, value
+from factory.verification.values import Value, mp, value
 
 RELATIVE = mp.mpf(10) ** -60
 """Relative difference below which two values at 80 digits are one."""

@@ -4,81 +4,16 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from factory.verification.syntax import FUNCTIONS, GREEK, MAX_DEPTH, SCALES, Node, NotMath
+from factory.verification.brackets import CLOSE, OPEN, RELATIONS, close_of, split
+from factory.verification.commands import command, numeral
+from factory.verification.syntax import MAX_DEPTH, SCALES, Node, NotMath
 
-OPEN = {
-    "(": ")", "[": "]", "\\{": "\\}", "{": "}", r"\langle": r"\rangle", r"\lfloor": r"\rfloor", r"\lceil": r"\rceil",
-    r"\begin": r"\end",
-}  # fmt: skip
-CLOSE = frozenset(OPEN.values())
-RELATIONS = {
-    "=": "=", "<": "<", ">": ">", r"\le": "<=", r"\ge": ">=", r"\ne": "!=", r"\in": "in", r"\approx": "~",
-    r"\subset": "subset", r"\subseteq": "subseteq", r"\perp": "perp", r"\parallel": "parallel", r"\equiv": "=", r"\Leftrightarrow": "iff", r"\iff": "iff", r"\sim": "~",
-}  # fmt: skip
-_CONSTANTS = {
-    "pi": Node("sym", name="pi"),
-    "infty": Node("inf"),
-    "emptyset": Node("empty"),
-    "dots": Node("sym", name="dots"),
-}
-_ACCENTS = frozenset(
-    [
-        r"\vec",
-        r"\hat",
-        r"\bar",
-        r"\overline",
-        r"\tilde",
-        r"\dot",
-        r"\widehat",
-        r"\overrightarrow",
-        r"\angle",
-        r"\triangle",
-        r"\underline",
-    ]
-)
-_SYSTEMS = frozenset(["cases", "aligned", "align", "gathered", "rcases"])
-_MATRIX = frozenset(["matrix", "pmatrix", "bmatrix", "vmatrix", "Bmatrix", "smallmatrix", "array"])
-_NUMBER_SETS = {"R": "reals", "Z": "ZZ", "N": "NN", "Q": "QQ", "C": "CC"}
 _REJECTED = frozenset(
     ["extraneous", "rejected", "invalid", "not", "no", "never", "wrong", "false", "discarded", "except"]
 )
 _ENDS = frozenset(
     [",", ";", "and", "or", "&", "\\\\", *RELATIONS, r"\cup", r"\cap", r"\setminus", ":", r"\to"]
 )
-
-
-def close_of(tokens: list[str], begin: int) -> int:
-    """Index of the bracket that closes the one at `begin`; `(a, b]` closes too.
-
-    Raises:
-        NotMath: it is never closed.
-    """
-    depth = 0
-    curly = tokens[begin] == "{"
-    for at in range(begin, len(tokens)):
-        token = tokens[at]
-        if curly and token not in ("{", "}"):
-            continue
-        if token in OPEN:
-            depth += 1
-        elif token in CLOSE:
-            depth -= 1
-            if depth == 0:
-                return at
-    raise NotMath("unclosed bracket")
-
-
-def split(tokens: list[str], separators: frozenset[str] | set[str]) -> list[list[str]]:
-    """Split at separators outside brackets."""
-    parts: list[list[str]] = [[]]
-    depth = 0
-    for token in tokens:
-        depth += (token in OPEN) - (token in CLOSE)
-        if depth == 0 and token in separators:
-            parts.append([])
-        else:
-            parts[-1].append(token)
-    return parts
 
 
 class Parser:
@@ -145,11 +80,11 @@ class Parser:
             token = self.next
             if token in ("*", r"\cdot", r"\times"):
                 self.take()
-                node = Node("mul", (node, self._signed()))
+                node = Node("mul", (node, self.signed()))
             elif token in ("/", r"\div"):
                 self.take()
-                node = Node("div", (node, self._signed()))
-            elif self._starts_atom(token):
+                node = Node("div", (node, self.signed()))
+            elif self.starts_atom(token):
                 right = self.factor()
                 if right.kind == "num" and node.kind == "num":
                     raise NotMath("two numbers side by side")
@@ -157,10 +92,11 @@ class Parser:
             else:
                 return node
 
-    def _signed(self) -> Node:
+    def signed(self) -> Node:
+        """A factor with its signs."""
         if self.next in ("-", "+", r"\pm"):
             sign = self.take()
-            node = self._signed()
+            node = self.signed()
             return {"-": Node("neg", (node,)), "+": node}.get(sign, Node("pm", (node,), sign))
         return self.factor()
 
@@ -185,7 +121,8 @@ class Parser:
         self.at = mark
         return node
 
-    def _starts_atom(self, token: str) -> bool:
+    def starts_atom(self, token: str) -> bool:
+        """Whether a token can begin a factor."""
         if not token or token in _ENDS or token in CLOSE or token[0] == '"':
             return False
         if token in ("(", "[", "{", "\\{", "|") or token[0].isdigit() or token[0] == ".":
@@ -254,13 +191,13 @@ class Parser:
             return numeral(token)
         if token in OPEN and token != r"\begin":
             self.at -= 1
-            return self._bracket()
+            return self.bracket()
         if token == "|":
             return self._bars()
         if token == "-":
             return Node("neg", (self.factor(),))
         if token[0] == "\\":
-            return self._command(token)
+            return command(self, token)
         if token.isalpha():
             return self._symbol(token)
         raise NotMath(f"unexpected {token!r}")
@@ -286,15 +223,18 @@ class Parser:
             depth += (token in OPEN) - (token in CLOSE)
         raise NotMath("unclosed absolute value")
 
-    def _bracket(self) -> Node:
-        from factory.verification.structure import bracket
+    def bracket(self) -> Node:
+        """What a bracket that starts here holds."""
+        from factory.verification.structure import bracket as read_bracket
 
         begin = self.at
         end = close_of(self.tokens, begin)
         self.at = end + 1
-        return bracket(self.tokens[begin], self.tokens[begin + 1 : end], self.tokens[end], self.depth + 1)
+        return read_bracket(
+            self.tokens[begin], self.tokens[begin + 1 : end], self.tokens[end], self.depth + 1
+        )
 
-    def _group(self) -> Node:
+    def group(self) -> Node:
         """A LaTeX argument: `{...}` or a single token (of a numeral, its first digit only)."""
         if self.next == "{":
             end = close_of(self.tokens, self.at)
@@ -308,122 +248,6 @@ class Parser:
             return numeral(token[0])
         self.at -= 1
         return self.atom()
-
-    def _command(self, token: str) -> Node:
-        name = token[1:]
-        if name == "frac":
-            return Node("div", (self._group(), self._group()))
-        if name in ("sqrt", "cbrt"):
-            return self._root(name)
-        if name == "binom":
-            return Node("binom", (self._group(), self._group()))
-        if name in _CONSTANTS:
-            return _CONSTANTS[name]
-        if name == "mathbb":
-            return self._number_set()
-        if name in FUNCTIONS:
-            return self._function(name)
-        if name in GREEK:
-            return Node("sym", name=name)
-        if token in _ACCENTS:
-            return self._accent(name)
-        return self._rare(name)
-
-    def _rare(self, name: str) -> Node:
-        if name in ("pmod", "bmod", "mod"):
-            return Node("sym", name=f"mod:{self._group().value}")
-        if name in ("floor", "ceil", "abs") and self.next == "(":
-            return Node(name, (self._bracket(),))
-        if name == "begin":
-            return self._environment()
-        raise NotMath(f"unknown command {name}")
-
-    def _number_set(self) -> Node:
-        end = close_of(self.tokens, self.at) if self.next == "{" else self.at
-        letter = "".join(self.tokens[self.at : end + 1]).strip("{}")
-        self.at = end + 1
-        return Node("reals") if letter == "R" else Node("sym", name=_NUMBER_SETS.get(letter, letter))
-
-    def _root(self, name: str) -> Node:
-        index = numeral("3" if name == "cbrt" else "2")
-        if self.next == "[":
-            end = close_of(self.tokens, self.at)
-            index = self.inner(self.tokens[self.at + 1 : end])
-            self.at = end + 1
-        radicand = self._bracket() if self.next == "(" else self._group()
-        return Node("root", (radicand, index))
-
-    def _accent(self, name: str) -> Node:
-        if self.next == "{":
-            end = close_of(self.tokens, self.at)
-            inner = "".join(self.tokens[self.at + 1 : end])
-            self.at = end + 1
-        else:
-            inner = self.take()
-            while name in ("angle", "triangle") and self.next.isalpha() and len(self.next) == 1:
-                inner += self.take()
-        if name == "overline" and inner.isdigit():
-            return numeral(inner)
-        return Node("sym", name=f"{name}:{inner}")
-
-    def _function(self, name: str) -> Node:
-        power: Node | None = None
-        base: Node | None = None
-        while self.next in ("^", "_"):
-            if self.take() == "^":
-                power = self._group()
-            else:
-                base = self._group()
-        if self.next == "(":
-            begin = self.at
-            end = close_of(self.tokens, begin)
-            self.at = end + 1
-            args = tuple(self.inner(part) for part in split(self.tokens[begin + 1 : end], {","}))
-        elif name in ("max", "min", "gcd", "lcm") and self.next == "\\{":
-            args = self._bracket().args
-        else:
-            args = (self._argument(),)
-        if power is not None and power.kind == "neg" and name in ("sin", "cos", "tan"):
-            return Node("call", args, "arc" + name)
-        if base is not None:
-            args = (*args, base)
-        node = Node("call", args, name)
-        return node if power is None else Node("pow", (node, power))
-
-    def _argument(self) -> Node:
-        r"""The argument of a function without brackets: `\sin 2x`, `\ln \frac{1}{2}`; it ends at the next function."""
-        node = self._signed()
-        while self._starts_atom(self.next) and self.next[1:] not in FUNCTIONS and self.next != "(":
-            node = Node("mul", (node, self.factor()))
-        return node
-
-    def _environment(self) -> Node:
-        end = close_of(self.tokens, self.at)
-        name = "".join(token.strip('"') for token in self.tokens[self.at + 1 : end])
-        if name not in _MATRIX and name not in _SYSTEMS:
-            raise NotMath(f"environment {name}")
-        self.at = end + 1
-        if name == "array" and self.next == "{":
-            self.at = close_of(self.tokens, self.at) + 1
-        depth, stop = 0, self.at
-        while stop < len(self.tokens):
-            depth += (self.tokens[stop] == r"\begin") - (self.tokens[stop] == r"\end")
-            if depth < 0:
-                break
-            stop += 1
-        else:
-            raise NotMath("environment never ends")
-        body = self.tokens[self.at : stop]
-        self.at = close_of(self.tokens, stop + 1) + 1
-        rows = [row for row in split(body, {"\\\\"}) if row]
-        if name in _SYSTEMS:
-            from factory.verification.structure import cases
-
-            return cases(rows, self.depth + 1)
-        cells = [tuple(self.inner(cell) for cell in split(row, {"&"})) for row in rows]
-        if not cells or len({len(row) for row in cells}) != 1:
-            raise NotMath("ragged matrix")
-        return Node("matrix", tuple(Node("tuple", row) for row in cells), name)
 
     def _unit(self) -> str:
         """Words at the end: scale words multiply elsewhere, units are kept as one string."""
@@ -439,13 +263,6 @@ class Parser:
         if _REJECTED & {word.lower() for word in words}:
             raise NotMath("words that take the answer back")
         return " ".join(word for word in words if word)
-
-
-def numeral(token: str) -> Node:
-    """A numeral token as an exact number."""
-    whole, _, decimals = token.partition(".")
-    value = Fraction(int((whole or "0") + decimals), 10 ** len(decimals))
-    return Node("num", value=value, decimals=len(decimals) if decimals else None)
 
 
 def _name(node: Node) -> str:

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
+from factory.verification.exact import Reading
 from factory.verification.leaf import same_leaf, symbols
 from factory.verification.structure import is_inequality
 from factory.verification.syntax import Node, NotMath
-from factory.verification.values import Reading, value
+from factory.verification.values import value
 
 _INF = Node("inf")
 _MINUS_INF = Node("neg", (_INF,))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 
+from factory.verification.brackets import CLOSE, OPEN, RELATIONS, split
 from factory.verification.notation import quote_text, tidy
-from factory.verification.parser import CLOSE, OPEN, RELATIONS, Parser, scaled, split
+from factory.verification.parser import Parser, scaled
 from factory.verification.syntax import Node, NotMath, tokenize
 
 _SEPARATORS = {",", ";", "and", "or", "\\\\", "&"}

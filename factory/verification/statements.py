@@ -1,0 +1,249 @@
+"""The answer that a text states in words: after "the answer is", in its last line, or by being nothing else."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from factory.verification.formulas import Formula, formulas, outside
+from factory.verification.notation import MAX_ANSWER
+from factory.verification.prose import number_in, starts_as_prose
+
+TAIL = 20_000
+"""How many characters at the end of an answer part are searched."""
+SHORT = 400
+"""An answer part of one line and at most this length may be the answer itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Extracted:
+    """An answer as it stands in the response, and the rule that found it.
+
+    `whole` is the text around it when the answer was cut out of prose, for a second look.
+    """
+
+    text: str
+    rule: str
+
+
+def last_match(pattern: re.Pattern[str], text: str) -> re.Match[str] | None:
+    """The last match of a pattern in a text."""
+    found = None
+    for match in pattern.finditer(text):
+        found = match
+    return found
+
+
+_PERCENT_AFTER = re.compile(r"\s*(?:\\\)|\\\]|\$)?\s*(?:\\?%|pct\b|percent(?:age)?\b)", re.I)
+
+
+def unit_after(after: str) -> str:
+    """A percent sign that follows an answer, else nothing."""
+    return "%" if _PERCENT_AFTER.match(after) else ""
+
+
+def last_sentence(part: str) -> str | None:
+    """The last sentence of an answer part that is no courtesy, for answers in words."""
+    for line in reversed([line for line in part[-TAIL:].split("\n") if line.strip(" *_-#>|\t`")][-4:]):
+        for sentence in reversed(_split_sentences(line)):
+            if sentence.strip(" *_.") and not _COURTESY.match(sentence):
+                return sentence.strip()
+    return None
+
+
+_IS = r"\s*(?:\*\*|__)?\s*(?:is|are|=|would\s+be|should\s+be|must\s+be|:|：)+"
+_ANNOUNCED = r"(?:^[ \t#>*_-]*|[.!?,;:)]\s+|\b(?:the|my|our|so|correct|numerical|required|desired)\s+)"
+_STRONG = re.compile(
+    rf"\bfinal\s+(?:answer|result){_IS}|{_ANNOUNCED}answer(?:\s+to\s+(?:the|this)\s+(?:question|problem))?{_IS}"
+    r"|\b(?:answer|ans)\s*(?=\$|\\[(\[])|^[ \t#*]*(?:final\s+)?(?:answer|result)[ \t*:：]*$|^[ \t*]*a\s*:"
+    r"|(?:最终答案|所以答案|答案)\s*(?:应?该?[是为选]|等于|=|:|：)*",
+    re.I | re.M,
+)
+_WEAK = re.compile(
+    rf"\b(?:result|value|choice|option|solution(?:\s+set)?){_IS}|(?:结果|故选|应选|选择|正确选项)\s*(?:应?该?[是为选]|等于|=|:|：)*",
+    re.I,
+)
+STRONG_LINES, WEAK_LINES = 12, 2
+"""How near to the end of a response a phrase has to stand to announce its answer."""
+
+
+def phrase(part: str) -> Extracted | None:
+    """What follows the last "the answer is" near the end, or a weaker announcement in the last lines."""
+    last = last_match(_STRONG, part)
+    if last is None or part.count("\n", last.end()) > 2 * STRONG_LINES:
+        last = last_match(_WEAK, part)
+        if last is None or len(part[last.end() :].strip().split("\n")) > WEAK_LINES:
+            return None
+    rest = part[last.end() :].lstrip(" \t*_:：=")
+    rest = (
+        rest.lstrip("\n ")
+        if not rest.split("\n", 1)[0].strip(" *_$") or rest.startswith(("\\[", "$$"))
+        else rest
+    )
+    bold = "**" if part[: last.end()].rstrip(" ").endswith("**") and "**" in rest.split("\n", 1)[0] else ""
+    text = _first_statement(bold + rest)
+    if not text or _UNKNOWN.search(text):
+        return None
+    found = _pick(_CONTRAST.sub(r"\1", text))
+    return Extracted(found, "phrase") if found else None
+
+
+_SENTENCE_END = re.compile(
+    r"(?<!\bMr)(?<!\bMrs)(?<!\bMs)(?<!\bDr)(?<!\bSt)(?<!\bvs)(?<!\be\.g)(?<!\bi\.e)[.!?。！？](?=\s|$|\*)"
+)
+
+
+_CONTRAST = re.compile(r"^(.*[\d}$)\]%])\s*,?\s+(?:and not|not|rather than|instead of)\s.*$")
+_UNKNOWN = re.compile(
+    r"\b(?:not sure|unsure|(?:do not|don't|cannot|can't|could not|couldn't) (?:know|say|tell|determine|decide|find)"
+    r"|unknown|no idea|either)\b",
+    re.I,
+)
+"""What says that the numbers around it are no answer."""
+
+
+def _first_statement(rest: str) -> str:
+    """What follows "the answer is", up to the end of its sentence or of its display formula."""
+    rest = rest[:MAX_ANSWER]
+    spans = formulas(rest)
+    if spans and spans[0].start == 0 and spans[0].display:
+        end = spans[0].end
+        tail = rest[end:].split("\n", 1)[0]
+        stop = _SENTENCE_END.search(tail)
+        return rest[:end] + (tail[: stop.start()] if stop else tail)
+    line = rest.split("\n", 1)[0]
+    return _split_sentences(line)[0]
+
+
+_JOINERS = re.compile(r"[\s,;.]*(?:and|or|,|;|和|或|\\text\{\s*(?:and|or)\s*\})?[\s,;.]*", re.I)
+
+
+def _pick(statement: str) -> str | None:
+    """The answer within one statement: all of it when it is no prose, else what follows its verb, its formula or number."""
+    text = clean(statement)
+    if not text:
+        return None
+    spans = formulas(text)
+    if spans and spans[-1].display and _is_prose(text[spans[-1].end :]) and number_in(text[spans[-1].end :]):
+        return number_in(text[spans[-1].end :])
+    bare = outside(text, spans)
+    if not _is_prose(bare) and not (not spans and starts_as_prose(bare)):
+        return text
+    bold = _BOLD.findall(statement)
+    if bold and any(char.isdigit() for char in bold[-1]) and len(bold[-1]) < 60:
+        return clean(bold[-1])
+    number = number_in(bare)
+    if not spans:
+        return number if number else (text if len(text) <= SHORT else None)
+    last = last_match(_VERB, bare)
+    if number and last and spans[-1].end <= last.end() and bare.find(number, last.start()) >= 0:
+        return number
+    later = [span for span in spans if last and span.start >= last.end()]
+    if last and later and _follows(bare[last.end() :], later, later[0].start - last.end()):
+        return text[last.end() :]
+    group = [spans[-1]]
+    for span in reversed(spans[:-1]):
+        if not _JOINERS.fullmatch(text[span.end : group[0].start]):
+            break
+        group.insert(0, span)
+    return ", ".join(span.inner for span in group) + unit_after(text[group[-1].end : group[-1].end + 24])
+
+
+_VERB = re.compile(r"\b(?:is|are|equals|be|becomes)\b\s*:?\s*|=\s*", re.I)
+_BOLD = re.compile(r"\*\*([^*\n]{1,200})\*\*")
+
+
+def _follows(tail: str, spans: list[Formula], gap: int) -> bool:
+    """Whether what follows the verb is an answer with formulas and no prose before them."""
+    return bool(spans) and not _is_prose(tail) and not _WORD.search(tail[:gap])
+
+
+_WORD = re.compile(r"[^\W\d_]{2,}")
+
+
+_FILLER = re.compile(
+    r"\b(?:is|are|was|were|it|its|so|thus|hence|therefore|then|we|get|gets|equals|has|have|there|will|would|can)\b",
+    re.I,
+)
+
+
+def _is_prose(text: str) -> bool:
+    """Whether words carry the statement, rather than units and function names."""
+    bare = re.sub(r"\\[A-Za-z]+", " ", text)
+    return len(_WORD.findall(bare)) > 3 or bool(_FILLER.search(bare))
+
+
+def bare(part: str) -> Extracted | None:
+    """A short answer part without prose is the answer itself."""
+    if (
+        len(part) <= SHORT
+        and "\n" not in part
+        and "\\" in part
+        and "$" not in part
+        and not re.search(r"\\[\[(]", part)
+    ):
+        return Extracted(clean(part), "whole")  # LaTeX without delimiters: the text is a formula as it stands
+    if len(part) > SHORT or "\n\n" in part or _is_prose(outside(part, formulas(part))):
+        return None
+    if not formulas(part) and starts_as_prose(part):
+        return None
+    if "\n" in part and not re.search(r"\\begin|^\s*(?:\\\[|\$\$)", part):
+        return None
+    if _STRONG.search(part) or _WEAK.search(part):
+        return None
+    return Extracted(clean(part), "whole") if clean(part) else None
+
+
+def last_line(part: str) -> Extracted | None:
+    """The last formula or number of the last lines that hold one."""
+    display = part.rstrip(" .*\n")
+    if display.endswith(("\\]", "$$")):
+        spans = formulas(display[-MAX_ANSWER:])
+        if spans:
+            return Extracted(spans[-1].inner, "last_formula")
+    lines = [line for line in part.split("\n") if line.strip(" *_-#>|\t`")]
+    for line in reversed(lines[-6:]):
+        sentences = [s for s in _split_sentences(line) if s.strip(" *_") and not _COURTESY.match(s)]
+        for sentence in reversed(sentences[-3:]):
+            found = _number_or_formula(sentence)
+            if found:
+                return Extracted(found, "last_line")
+    return None
+
+
+_COURTESY = re.compile(
+    r"\W*(?:let me know|feel free|i hope|hope this|would you like|please let|if you (?:have|would|want)|this matches)",
+    re.I,
+)
+
+
+def _split_sentences(line: str) -> list[str]:
+    spans = formulas(line)
+    pieces, begin, at = [], 0, 0
+    for stop in _SENTENCE_END.finditer(line):
+        while at < len(spans) and spans[at].end <= stop.start():
+            at += 1
+        if at == len(spans) or spans[at].start > stop.start():
+            pieces.append(line[begin : stop.start()])
+            begin = stop.end()
+    return [*pieces, line[begin:]] if line[begin:].strip() or not pieces else pieces
+
+
+def _number_or_formula(sentence: str) -> str | None:
+    text = clean(sentence)
+    if _UNKNOWN.search(text):
+        return None
+    spans = formulas(text)
+    if spans or _BOLD.search(sentence):
+        found = _pick(sentence)
+        return found if found and (spans or any(char.isdigit() for char in found)) else None
+    return number_in(text)
+
+
+def clean(text: str) -> str:
+    """Drop Markdown emphasis, quotes and final punctuation around an answer."""
+    text = text.strip().strip("`").strip()
+    text = text.replace('\\"', '"').strip('"').strip()
+    text = re.sub(r"^(?:\*\*|__|>|-\s(?=\D))+|(?:\*\*|__)+$", "", text).strip()
+    text = text.replace("**", "")
+    return re.sub(r"(?:(?<!\\)[.。,;:]|\s|\\[,;:! ])+$", "", text).strip()
