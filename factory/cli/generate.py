@@ -176,6 +176,8 @@ def _show(manifest: dict[str, Any], out: Path, store: Path) -> None:
     )
     if "accepted" in totals:
         console.print(f"{totals['accepted']:,} verified correct of {totals['candidates']:,} asked for")
+    if saved := totals.get("loop_tokens_saved"):
+        console.print(f"loops were cut short with {saved:,} tokens of their budgets left", soft_wrap=True)
     for alarm in totals["alarms"]:
         console.print(f"alarm: {alarm}", style="bold", soft_wrap=True, markup=False)
     estimate = out / "_estimate.json"

@@ -42,8 +42,10 @@ def command(
         return
     if engine is Engine.RAY:
         raise UsageError("--engine ray is not built yet", do="leave it out: the local engine uses all cores")
-    store = store or (Path(shared) if (shared := os.environ.get("FACTORY_STORE")) else None)
-    changed = run_recipe(loaded, folder, until=until, store=store, on_step=_say_step)
+    shared = store or os.environ.get("FACTORY_STORE")
+    changed = run_recipe(
+        loaded, folder, until=until, store=Path(shared) if shared else None, on_step=_say_step
+    )
     if not changed:
         typer.echo(f"{folder} is finished and nothing has changed; report: {folder / 'report.html'}")
         return

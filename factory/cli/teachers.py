@@ -28,7 +28,11 @@ def command(name: str | None = typer.Argument(None, help="Show one teacher in fu
             f"{prices.prompt:g} / {prices.completion:g} ({prices.dated})" if prices else "--price",
         )
     console.print(table)
-    console.print("endpoint and all else of one teacher: factory teachers NAME")
+    console.print(
+        "prices: the provider's list on that day, peak hours, cache miss; unverified since, so look them up before a "
+        "large job and give --price IN,OUT where they changed"
+    )
+    console.print("endpoint, price list and all else of one teacher: factory teachers NAME")
     local = Table(title="on this machine", title_justify="left")
     local.add_column("name")
     local.add_column("what")

@@ -13,11 +13,12 @@ from factory.sampling.sampler import Completion, SampleRequest
 
 @dataclass(frozen=True, slots=True)
 class Prices:
-    """US dollars per million tokens, with the day on which the list was read."""
+    """US dollars per million tokens, with the day of the list and where it stands."""
 
     prompt: float
     completion: float
     dated: str
+    source: str = ""
 
     def cost(self, prompt_tokens: int, completion_tokens: int) -> float:
         """Price of one response."""

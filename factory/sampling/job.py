@@ -23,6 +23,7 @@ from factory.sampling.sampler import Completion, Sampler, SampleRequest, Samplin
 from factory.sampling.schedule import Schedule
 from factory.sampling.truncation import Truncation
 from factory.store.journal import ResponseStore
+from schemas import ResponseStatus
 
 LOCAL_BATCH = 256
 """Requests that a local sampler gets together; it makes its own batches of them."""
@@ -136,14 +137,23 @@ class Job:
     def collected(self, problems: Iterator[dict[str, Any]], schema: pl.Schema) -> Iterator[pl.DataFrame]:
         """The job's rows of schemas.RESPONSE, in order, a few thousand at a time."""
         self.counts: Counter[str] = Counter()
+        self.loops_saved = 0
         self.sums = {"prompt_tokens": 0, "completion_tokens": 0, "usd": 0.0}
         requests = self.requests(problems, self.plan)
         for frame in collect(requests, self.sampler, self.store, schema, again=self.truncation.again):
             self.counts.update(frame["status"].to_list())
+            self.loops_saved += self._saved(frame)
             for name in self.sums:
                 self.sums[name] += float(frame[name].sum() or 0)
             self.watchman.rows(frame)
             yield frame
+
+    def _saved(self, frame: pl.DataFrame) -> int:
+        """Tokens that looping answers might still have written: what was left of their budgets when they were cut."""
+        budget = pl.min_horizontal(pl.col("max_tokens"), pl.lit(self.truncation.most or 2**31))
+        left = (budget - pl.col("completion_tokens").fill_null(0)).clip(0)
+        looped = frame.filter(pl.col("status") == ResponseStatus.LOOPED)
+        return int(looped.select(left.sum()).item())
 
     def totals(self) -> dict[str, Any]:
         """Sums over the rows (whoever paid), statuses, and alarms. The same however often the job was interrupted."""
@@ -154,6 +164,7 @@ class Job:
             "statuses": dict(sorted(self.counts.items())),
             "teacher": self.sampler.name,
             "model": self.sampler.model,
+            **({"loop_tokens_saved": self.loops_saved} if self.loops_saved else {}),
             **self.watchman.report(),
             **self.facts,
         }

@@ -87,7 +87,7 @@ def _open_endpoint(
     key = None if options.pop("keyless", False) else read_key(preset, base_url, api_key_env)
     price = options.pop("price", None)
     if price is not None:
-        preset = replace(preset, prices=Prices(price[0], price[1], "given"))
+        preset = replace(preset, prices=Prices(price[0], price[1], "given", "--price"))
     batches = options.pop("batches", None)
     if batches is not None:
         from factory.sampling.batch import BatchSampler

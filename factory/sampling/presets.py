@@ -1,7 +1,8 @@
 """Teachers by name: endpoint, model id, key variable, how reasoning arrives, and the dated price list.
 
-Prices are US dollars per million tokens as the provider listed them on the day given; `factory teachers` shows them.
-They decide budgets and the `usd` column only; give another `--base-url` and they no longer apply.
+Prices are US dollars per million tokens as the provider's own page listed them on the day given (cache miss, peak
+hours: the highest that is charged); none was compared with an invoice. They decide budgets and the `usd` column only.
+`--price` replaces them, also where another `--base-url` charges otherwise.
 """
 
 from __future__ import annotations
@@ -44,6 +45,8 @@ class Preset:
     note: str = ""
 
 
+_DEEPSEEK_PRICES = "https://api-docs.deepseek.com/quick_start/pricing"
+
 _ALL = (
     Preset(
         "deepseek-r1",
@@ -53,20 +56,34 @@ _ALL = (
         reasons=True,
         samples_params=True,
         most_tokens=65_536,
-        prices=Prices(0.55, 2.19, "2025-01-20"),
+        prices=Prices(0.55, 2.19, "2025-01-20", _DEEPSEEK_PRICES),
         continues=Continues.PREFIX,
-        note="DeepSeek-R1 over DeepSeek's API. Prices as at R1's release; the endpoint now serves later versions.",
+        note="DeepSeek-R1 as DeepSeek's API sold it in 2025. That model name is said to have been retired on "
+        "2026-07-24 (not tried): use deepseek-r1-local or deepseek-r1-openrouter for R1 itself, or deepseek-flash.",
     ),
     Preset(
-        "deepseek-reasoner",
+        "deepseek-flash",
         "https://api.deepseek.com/v1",
-        "deepseek-reasoner",
+        "deepseek-flash",
         "DEEPSEEK_API_KEY",
         reasons=True,
-        most_tokens=65_536,
-        prices=Prices(0.28, 0.42, "2025-09-29"),
+        most_tokens=384_000,
+        prices=Prices(0.30, 1.20, "2026-11-15", _DEEPSEEK_PRICES),
         continues=Continues.PREFIX,
-        note="Whatever DeepSeek serves as its reasoning model. Prices as at V3.2-Exp, cache miss.",
+        extra={"thinking": {"type": "enabled"}},
+        note="What DeepSeek serves under this name, thinking (not tried). Temperature is ignored; half price off-peak.",
+    ),
+    Preset(
+        "deepseek-v4-pro",
+        "https://api.deepseek.com/v1",
+        "deepseek-v4-pro",
+        "DEEPSEEK_API_KEY",
+        reasons=True,
+        most_tokens=384_000,
+        prices=Prices(1.32, 3.96, "2026-11-15", _DEEPSEEK_PRICES),
+        continues=Continues.PREFIX,
+        extra={"thinking": {"type": "enabled"}},
+        note="DeepSeek-V4-Pro, thinking (not tried). Temperature is ignored; half price off-peak.",
     ),
     Preset(
         "deepseek-r1-openrouter",

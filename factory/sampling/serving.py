@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import signal
 import socket
@@ -22,6 +23,7 @@ from factory.sampling.presets import LOCAL
 
 READY_SECONDS = 1800.0
 """Large models take long to load."""
+_ERROR = re.compile(r"\b[A-Z]\w*(?:Error|Exception): .+")
 STOP_SECONDS = 20.0
 """What a server gets to end by itself before it is killed."""
 
@@ -58,7 +60,14 @@ def serving(command: Sequence[str], port: int, *, ready_seconds: float = READY_S
         process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, start_new_session=True)
     try:
         _wait(process, port, log, ready_seconds)
-        yield f"http://127.0.0.1:{port}/v1"
+        try:
+            yield f"http://127.0.0.1:{port}/v1"
+        except FactoryError as error:
+            if process.poll() is None:
+                raise
+            # "Cannot reach" is only what it looked like from outside.
+            said = f"the server ended while it was in use: {_reason(log)}"
+            raise FactoryError(said, do=f"see {log}") from error
     finally:
         _stop(process)
 
@@ -76,7 +85,7 @@ def _wait(process: subprocess.Popen[bytes], port: int, log: Path, seconds: float
         while time.monotonic() < until:
             if process.poll() is not None:
                 raise FactoryError(
-                    f"the server ended with code {process.returncode}: {_last_line(log)}", do=f"see {log}"
+                    f"the server ended with code {process.returncode}: {_reason(log)}", do=f"see {log}"
                 )
             try:
                 with urllib.request.urlopen(f"http://127.0.0.1:{port}/v1/models", timeout=2):
@@ -84,7 +93,7 @@ def _wait(process: subprocess.Popen[bytes], port: int, log: Path, seconds: float
             except OSError:
                 time.sleep(0.5)
                 task.advance(0.5)
-    raise FactoryError(f"the server did not answer within {seconds:g} s: {_last_line(log)}", do=f"see {log}")
+    raise FactoryError(f"the server did not answer within {seconds:g} s: {_reason(log)}", do=f"see {log}")
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
@@ -113,9 +122,11 @@ def _alive(process: subprocess.Popen[bytes]) -> bool:
     return True
 
 
-def _last_line(log: Path) -> str:
+def _reason(log: Path) -> str:
+    """The first error that a log names, since what follows is mostly its consequence; else the last line."""
     lines = [line.strip() for line in log.read_text("utf-8", "replace").splitlines() if line.strip()]
-    return lines[-1][:200] if lines else "it said nothing"
+    errors = [found[0] for line in lines if (found := _ERROR.search(line))]
+    return (errors or lines or ["it said nothing"])[0 if errors else -1][:200]
 
 
 @contextmanager

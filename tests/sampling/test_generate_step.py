@@ -182,6 +182,25 @@ def test_longer_answers_are_reported(serve, section, problems, tmp_path):
     assert any("lengths moved" in alarm for alarm in manifest["totals"]["alarms"])
 
 
+def test_a_jump_in_refusals_is_reported(serve, section, problems, tmp_path):
+    server = serve()
+    run(written(tmp_path / "p", problems(200)), tmp_path, section(server, samples=1))
+    server.set(style="refusal")
+    manifest = run(written(tmp_path / "p2", problems(400)), tmp_path, section(server, samples=1))
+    assert manifest["totals"]["statuses"] == {"complete": 200, "refused": 200}
+    assert any("share of refusals" in alarm for alarm in manifest["totals"]["alarms"])
+
+
+def test_tokens_that_loops_did_not_write_are_counted(serve, section, problems, tmp_path):
+    server = serve(tokens=60_000, rate=5_000, chunk=50, loop=True)
+    source = written(tmp_path / "p", problems(2))
+    manifest = run(source, tmp_path, section(server, samples=1, max_tokens=60_000))
+    rows = read_parts(tmp_path / "out")
+    assert set(rows["status"]) == {"looped"}
+    saved = manifest["totals"]["loop_tokens_saved"]
+    assert saved == 2 * 60_000 - rows["completion_tokens"].sum() > 100_000
+
+
 def test_larger_budgets_follow_upon_cut_answers(serve, section, problems, tmp_path):
     server = serve(finish="length")
     source = written(tmp_path / "p", problems(3))

@@ -1,6 +1,8 @@
 """Batch API, replay, and servers that we start ourselves."""
 
+import os
 import sys
+import time
 from pathlib import Path
 
 import polars as pl
@@ -130,6 +132,47 @@ def test_a_server_that_dies_is_quoted():
     dying = [sys.executable, "-c", "import sys; print('CUDA out of memory', file=sys.stderr); sys.exit(7)"]
     with pytest.raises(FactoryError, match="code 7: CUDA out of memory"), serving(dying, free_port()):
         pass
+
+
+def test_a_server_that_dies_while_it_is_used_is_quoted():
+    dying = [
+        sys.executable,
+        "-c",
+        "import http.server as h, sys, threading, time, os\n"
+        "s = h.HTTPServer(('127.0.0.1', int(sys.argv[1])), h.SimpleHTTPRequestHandler)\n"
+        "s.RequestHandlerClass.do_GET = lambda r: (r.send_response(200), r.end_headers())\n"
+        "threading.Timer(1, lambda: (print('RuntimeError: out of luck', flush=True), os._exit(1))).start()\n"
+        "s.serve_forever()",
+    ]
+    port = free_port()
+    with (
+        pytest.raises(FactoryError, match="ended while it was in use: RuntimeError: out of luck"),
+        serving([*dying, str(port)], port),
+    ):
+        time.sleep(2)
+        raise FactoryError("cannot reach it")
+
+
+def test_workers_that_outlive_the_server_are_stopped(tmp_path):
+    note = tmp_path / "worker"
+    leader = [
+        sys.executable,
+        "-c",
+        "import http.server as h, subprocess, sys\n"
+        "w = subprocess.Popen(['sleep', '60'])\n"
+        "open(sys.argv[2], 'w').write(str(w.pid))\n"
+        "s = h.HTTPServer(('127.0.0.1', int(sys.argv[1])), h.SimpleHTTPRequestHandler)\n"
+        "s.RequestHandlerClass.do_GET = lambda r: (r.send_response(200), r.end_headers())\n"
+        "s.serve_forever()",
+    ]
+    port = free_port()
+    with serving([*leader, str(port), str(note)], port):
+        worker = int(note.read_text())
+        os.kill(worker, 0)
+    until = time.monotonic() + 5
+    while time.monotonic() < until and (Path("/proc") / str(worker)).exists():
+        time.sleep(0.05)
+    assert not (Path("/proc") / str(worker)).exists()
 
 
 def test_a_server_that_never_answers_is_given_up():
