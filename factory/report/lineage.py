@@ -12,36 +12,12 @@ import polars as pl
 
 from factory.errors import UsageError
 from factory.layout import DATASETS, RunLayout
+from factory.report.absence import why_not
+from factory.report.facts import FACTS, short_facts
 from factory.report.tables import RunTables, State, StepFolder
 
 ID_COLUMNS = ("id", "response_id", "problem_id", "chosen_response_id", "rejected_response_id")
 """Columns in which a row of some table names what it is or what it was made of."""
-
-_FACTS = (
-    "verdict",
-    "verdict_reason",
-    "method",
-    "extracted",
-    "answer",
-    "status",
-    "error",
-    "sampler",
-    "model",
-    "completion_tokens",
-    "usd",
-    "source",
-    "licence",
-    "domain",
-    "level",
-    "cluster_id",
-    "loop_score",
-    "pass_rate",
-    "attempts",
-    "band",
-    "pair_rule",
-    "bucket",
-)
-_SHOWN_FACTS = 14
 
 
 class Outcome(StrEnum):
@@ -94,11 +70,12 @@ def trace(tables: RunTables, row_id: str) -> Life:
     events = _only_news(
         [event for folder in ordered(tables) for event in _events(folder, row_id, kind, problem_id)]
     )
+    dropped = [event for event in events if event.outcome == Outcome.DROPPED]
+    there = {event.folder for event in events if event.outcome == Outcome.KEPT}
     events += [
-        Event(name, "", Outcome.NOT_HERE, "not in this training set")
-        for name in (f"datasets/{d}" for d in DATASETS)
-        if tables.at(tables.run / name).readable
-        and not any(e.folder == name and e.outcome == Outcome.KEPT for e in events)
+        Event(f"datasets/{name}", "", Outcome.NOT_HERE, why_not(tables, name, dropped, (row_id, problem_id)))
+        for name in DATASETS
+        if tables.at(tables.layout.dataset(name)).readable and f"datasets/{name}" not in there
     ]
     return Life(row_id, kind, problem_id, tuple(events))
 
@@ -221,10 +198,10 @@ def _events(folder: StepFolder, row_id: str, kind: str, problem_id: str | None) 
         else ("response_id", "chosen_response_id", "rejected_response_id")
     )
     kept = (
-        find_rows(folder.parts, names, row_id, [*ID_COLUMNS, *_FACTS]) if folder.readable else pl.DataFrame()
+        find_rows(folder.parts, names, row_id, [*ID_COLUMNS, *FACTS]) if folder.readable else pl.DataFrame()
     )
     if kept.height:
-        events.append(Event(folder.name, step, Outcome.KEPT, _what(kept, row_id, kind), _facts(kept)))
+        events.append(Event(folder.name, step, Outcome.KEPT, _what(kept, row_id, kind), short_facts(kept)))
     drop_columns = ["row_id", "reason", "detail", "evidence"]
     looked = ("row_id", "problem_id") if kind == "problem" else ("row_id",)
     dropped = find_rows(folder.dropped, looked, row_id, drop_columns)
@@ -236,9 +213,9 @@ def _events(folder: StepFolder, row_id: str, kind: str, problem_id: str | None) 
     if dropped.height > 8:
         events.append(Event(folder.name, step, Outcome.DROPPED, f"and {dropped.height - 8} more of its rows"))
     if kind == "response" and problem_id and folder.readable and not kept.height and not dropped.height:
-        problem = find_rows(folder.parts, ("id",), problem_id, [*ID_COLUMNS, *_FACTS])
+        problem = find_rows(folder.parts, ("id",), problem_id, [*ID_COLUMNS, *FACTS])
         if problem.height:
-            events.append(Event(folder.name, step, Outcome.KEPT, "its problem", _facts(problem)))
+            events.append(Event(folder.name, step, Outcome.KEPT, "its problem", short_facts(problem)))
     damaged = folder.state == State.DAMAGED
     if damaged and not kept.height and not dropped.height:
         events.append(
@@ -270,9 +247,13 @@ def _drop(folder: str, step: str, row: dict[str, Any], asked: str) -> Event:
 
 
 def _what(rows: pl.DataFrame, row_id: str, kind: str) -> str:
-    for name, word in (("chosen_response_id", "chosen"), ("rejected_response_id", "rejected")):
+    sides = (("chosen_response_id", "chosen", "over"), ("rejected_response_id", "rejected", "under"))
+    for (name, word, against), other in zip(sides, (sides[1][0], sides[0][0]), strict=True):
         if name in rows.columns and (rows[name] == row_id).any():
-            return f"{word} in {rows.height} pair{'s' if rows.height > 1 else ''}"
+            words = f"{word} in {rows.height} pair{'s' if rows.height > 1 else ''}"
+            return f"{words}, {against} {rows[other][0]}" if rows.height == 1 else words
+    if kind == "problem" and rows.height == 1 and "chosen_response_id" in rows.columns:
+        return f"one pair: {rows['chosen_response_id'][0]} over {rows['rejected_response_id'][0]}"
     if kind == "problem" and "response_id" in rows.columns:
         words = f"{rows.height} response{'s' if rows.height > 1 else ''}"
         if "verdict" in rows.columns:
@@ -282,16 +263,3 @@ def _what(rows: pl.DataFrame, row_id: str, kind: str) -> str:
             words += ": " + ", ".join(f"{n} {verdict}" for verdict, n in counts)
         return words
     return "one row" if rows.height == 1 else f"{rows.height} rows"
-
-
-def _facts(rows: pl.DataFrame) -> tuple[tuple[str, str], ...]:
-    if rows.height != 1:
-        return ()
-    row = rows.row(0, named=True)
-    facts = [(name, _short(row[name])) for name in _FACTS if row.get(name) is not None]
-    return tuple(facts[:_SHOWN_FACTS])
-
-
-def _short(value: Any) -> str:
-    text = f"{value:.4g}" if isinstance(value, float) else " ".join(str(value).split())
-    return text if len(text) <= 160 else text[:159] + "…"

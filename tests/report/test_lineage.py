@@ -68,7 +68,9 @@ def test_a_pair_says_which_side(tables, full_run):
     pair = read_parts(RunLayout(full_run).dataset("preference")).row(0, named=True)
     for side in ("chosen", "rejected"):
         events = {e.folder: e.what for e in trace(tables, pair[f"{side}_response_id"]).events}
-        assert events["datasets/preference"] == f"{side} in 1 pair"
+        other = "rejected" if side == "chosen" else "chosen"
+        against = "over" if side == "chosen" else "under"
+        assert events["datasets/preference"] == f"{side} in 1 pair, {against} {pair[f'{other}_response_id']}"
 
 
 def test_facts_are_told_once(tables, full_run):
@@ -162,3 +164,24 @@ def test_why_takes_the_newest_run_and_tells_the_mark(make_run, tmp_path, monkeyp
 def test_text_cannot_steer_the_terminal():
     assert printable("a\x1b]0;owned\x07b\u202ec\ud800\nd") == "a\\x1b]0;owned\\x07b\\u202ec\\ud800 d"
     assert printable("几何 ∑ ½") == "几何 ∑ ½"
+
+
+def test_a_set_that_lacks_a_row_says_why(tables, full_run):
+    at = RunLayout(full_run)
+
+    def why(row_id):
+        return {e.folder: e.what for e in trace(tables, row_id).events if e.outcome == Outcome.NOT_HERE}
+
+    wrong = read_dropped(at.selected("midtrain"))
+    assert (
+        why(wrong["row_id"][0])["datasets/midtrain"] == f"left out by selected/midtrain: {wrong['reason'][0]}"
+    )
+    double = read_dropped(at.unique_problems)
+    said = why(double["row_id"][0])
+    assert set(said) == {f"datasets/{name}" for name in ("midtrain", "sft", "preference", "rl")}
+    assert set(said.values()) == {f"left out by problems/unique: {double['reason'][0]}"}
+    pair = read_parts(at.dataset("preference")).row(0, named=True)
+    same = read_parts(at.labelled).filter(problem_id=pair["problem_id"])["response_id"].to_list()
+    outside = next(r for r in same if r not in (pair["chosen_response_id"], pair["rejected_response_id"]))
+    expected = f"its problem's pair is {pair['chosen_response_id']} over {pair['rejected_response_id']}"
+    assert why(outside)["datasets/preference"] == expected

@@ -50,6 +50,7 @@ def build_app(tables: RunTables, *, hosts: frozenset[str] | None = None) -> Star
         Route("/review", pages.review),
         Route("/report", pages.report),
         Route("/mark", pages.mark, methods=["POST"]),
+        Route("/favicon.ico", lambda request: Response(status_code=204)),
         Mount("/static", StaticFiles(directory=static)),
     ]
     handlers: Any = {FactoryError: pages.mistake, 404: pages.missing}

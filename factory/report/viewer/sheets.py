@@ -16,6 +16,7 @@ import polars as pl
 import pyarrow as pa
 
 from factory.errors import UsageError
+from factory.report.lineage import ordered
 from factory.report.tables import RunTables, State, StepFolder
 from factory.report.viewer.query import ROWS, Query
 from factory.report.viewer.search import Matches, SearchText
@@ -121,7 +122,7 @@ class Sheets:
             self._database.execute(f"SET {setting}")
         self._lock = threading.Lock()
         self.all: dict[str, Sheet] = {}
-        for folder in tables.folders.values():
+        for folder in ordered(tables):
             for sheet in self._sheets(folder):
                 self.all[sheet.name] = sheet
         self.text = SearchText(DEEP, [sheet for sheet in self.all.values() if sheet.parts])
