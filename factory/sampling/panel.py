@@ -59,7 +59,7 @@ class Panel:
             shown["$"] = f"{self.budget.usd:,.2f} of about {projected:,.2f}"
         if self.accepted is not None:
             shown["accepted"] = self.accepted
-        if self.schedule.in_flight:
+        if self.bought:
             shown["in flight"] = f"{self.schedule.in_flight}/{self.schedule.limit.limit}"
         if self.schedule.refusals:
             shown["429s"] = self.schedule.refusals

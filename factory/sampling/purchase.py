@@ -7,6 +7,7 @@ counts after the store says that it is durable.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
@@ -25,6 +26,9 @@ WAITING = 2_000
 """Answers of a local sampler that may wait for their commit."""
 POLL_SECONDS = 0.2
 """How often a response that another process is buying is looked for."""
+
+LOOK_AGAIN_SECONDS = 1.0
+"""The same while we buy others ourselves, so that progress counts what all processes have done so far."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +133,7 @@ class _Buyer:
         self.sampler, self.store, self.budget, self.seen, self.job = sampler, store, budget, seen, job
         self.tally = Tally()
         self.taken: list[Wanted] = []
+        self.looked = time.monotonic()
         self.buying: dict[int, Wanted] = {}
         self.keeping: set[asyncio.Task[None]] = set()
 
@@ -206,6 +211,18 @@ class _Buyer:
         self.tally.add(completion)
         if self.seen is not None:
             self.seen(request, completion, True)
+        if self.taken and time.monotonic() - self.looked >= LOOK_AGAIN_SECONDS:
+            self.looked = time.monotonic()
+            self._look_again()
+
+    def _look_again(self) -> None:
+        """Count what others have bought meanwhile."""
+        some, rest = self.taken[:LOOKAHEAD], self.taken[LOOKAHEAD:]
+        there = self._present(some)
+        for item in some:
+            if item.key in there:
+                self._reuse(item, there[item.key])
+        self.taken = rest + [item for item in some if item.key not in there]
 
     def _present(self, chunk: list[Wanted]) -> Mapping[bytes, Stored | None]:
         keys = [item.key for item in chunk]
