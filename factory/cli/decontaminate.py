@@ -16,10 +16,15 @@ def command(
     ),
     fields: list[str] = typer.Option(["problem"], "--field", help="Column to look in; repeat for more."),
     coverage: float = typer.Option(
-        0.6, "--coverage", help="Share of a longer problem's n-grams that makes a hit."
+        0.45, "--coverage", help="Share of a longer problem's n-grams that makes a hit."
     ),
     review: int = typer.Option(
         0, "--review", help="Print so many of the most doubtful hits, with their spans."
+    ),
+    compare: Path | None = typer.Option(
+        None,
+        "--compare",
+        help="Folder of a run of the same files with other settings: print which rows are decided differently.",
     ),
     drop_templates: bool = typer.Option(
         False,
@@ -45,6 +50,8 @@ def command(
     _report(manifest, out)
     if review:
         _review(out, review)
+    if compare is not None:
+        _compare(decontaminate.differences(out, compare))
 
 
 def _report(manifest: dict[str, Any], out: Path) -> None:
@@ -86,3 +93,26 @@ def _review(out: Path, count: int) -> None:
         name = f"{hit['benchmark']} {hit['benchmark_id']}"
         table.add_row(f"{hit['score']:.3f}", hit["tier"], name, str(hit["row"] + 1), Text(span))
     Console().print(table)
+
+
+def _compare(differences: Any) -> None:
+    """Which rows this run and another drop, and why."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    only = {side: differences.filter(differences["dropped_by"] == side).height for side in ("this", "other")}
+    console = Console()
+    console.print(
+        f"dropped here only: {only['this']:,} rows; dropped by the other run only: {only['other']:,}"
+    )
+    if differences.is_empty():
+        return
+    table = Table("row", "dropped by", "tier", "score", "benchmark", "matched span")
+    for hit in differences.head(50).iter_rows(named=True):
+        span = "".join(c if c.isprintable() else " " for c in hit["span"])
+        name = f"{hit['benchmark']} {hit['benchmark_id']}"
+        table.add_row(
+            str(hit["row"] + 1), hit["dropped_by"], hit["tier"], f"{hit['score']:.3f}", name, Text(span)
+        )
+    console.print(table)

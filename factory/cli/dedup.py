@@ -32,6 +32,11 @@ def command(
     show: int = typer.Option(
         0, "--show", help="Print so many of the least similar merged pairs, side by side."
     ),
+    rethreshold: bool = typer.Option(
+        False,
+        "--rethreshold",
+        help="Cluster the finished run in --out again with another --threshold, from its stored pairs.",
+    ),
     sources: list[str] = typer.Option([], "--prefer-source", help="Sources to keep first, in order."),
 ) -> None:
     """Drop exact and near-duplicates; every merged pair is verified by its exact Jaccard similarity."""
@@ -53,7 +58,10 @@ def command(
     except ValidationError as error:
         first = error.errors()[0]
         raise UsageError(f"--{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
-    manifest, fresh = deduplicate.run_files(inputs, out, section, field=field)
+    if rethreshold:
+        manifest, fresh = deduplicate.rethreshold(inputs, out, section, field=field), True
+    else:
+        manifest, fresh = deduplicate.run_files(inputs, out, section, field=field)
     if not fresh:
         typer.echo(f"{out} is up to date, nothing to do")
     _report(manifest, out)
@@ -73,7 +81,7 @@ def _report(manifest: dict[str, Any], out: Path) -> None:
         table.add_row(f"dropped: {reason}", f"{count:,}")
     table.add_row("pairs compared exactly", f"{audit['candidate_pairs']:,}")
     recall = audit["recall"]
-    found = f"{audit['audit_found']:,} of {audit['audit_pairs']:,} pairs"
+    found = f"{audit.get('audit_found', 0):,} of {audit.get('audit_pairs', 0):,} pairs"
     table.add_row(
         "self-audit by brute force",
         f"recall {recall:.3f} ({found})" if recall is not None else "no pair in the sample",

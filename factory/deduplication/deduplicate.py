@@ -16,9 +16,9 @@ import pyarrow as pa
 from factory.deduplication.audit import measure_recall
 from factory.deduplication.bands import Pairs, candidate_pairs, optimal_bands
 from factory.deduplication.clusters import components, preference, survivors
-from factory.deduplication.result import DedupResult
+from factory.deduplication.result import DedupResult, Known
 from factory.deduplication.shingles import may_have_a_twin
-from factory.deduplication.signatures import Reading, read, sign
+from factory.deduplication.signatures import Reading, read, read_again, sign
 from factory.deduplication.similarity import jaccard
 from factory.errors import UsageError
 from factory.recipe.deduplication import DeduplicationSection, Keep
@@ -45,6 +45,7 @@ def deduplicate(
     within: str | None = None,
     step: str = "dedup",
     against: pl.DataFrame | None = None,
+    known: Known | None = None,
     seed: int = 0,
 ) -> DedupResult:
     """Keep one row of every cluster of duplicates.
@@ -57,6 +58,7 @@ def deduplicate(
         within: a column; only rows with equal values are compared (responses: `problem_id`).
         step: name for the dropped rows.
         against: rows already published, with the same field; they win over all others and are not returned.
+        known: what an earlier run of the same rows with the same or a lower threshold found; nothing is signed again.
         seed: draws the sample of the audit.
 
     Returns:
@@ -76,14 +78,18 @@ def deduplicate(
         guard = None if guard is None or other is None else pl.concat([guard, other])
         ranks = np.concatenate([ranks + against.height, np.arange(against.height)])
         ids = pl.concat([ids, "against:" + row_ids(against)])
-    reading = read(
-        texts,
-        ngram=settings.ngram,
-        permutations=settings.permutations,
-        numbers_differ=settings.numbers_differ,
-        within=guard,
-    )
-    linked = link(reading, settings)
+    if known is None:
+        reading = read(
+            texts,
+            ngram=settings.ngram,
+            permutations=settings.permutations,
+            numbers_differ=settings.numbers_differ,
+            within=guard,
+        )
+        linked = link(reading, settings)
+    else:
+        reading = remembered(known, texts, settings.ngram)
+        linked = relink(reading, known.pairs, settings.threshold)
     chosen = survivors(linked.labels, ranks)
     lost = np.flatnonzero(chosen[:own] != np.arange(own))
     nearness = similarity_to(chosen, lost, reading, linked)
@@ -98,12 +104,13 @@ def deduplicate(
         exact=reading.exact[lost] == reading.exact[chosen[lost]],
         step=step,
     )
-    recall = measure_recall(reading, linked.labels, settings, seed=seed)
+    recall = {"recall": None} if known else measure_recall(reading, linked.labels, settings, seed=seed)
     audit = linked.audit | recall | {"rows": own, "kept": kept.height, "dropped": len(lost)}
     pairs = pl.DataFrame(
         {"left": linked.pairs[:, 0], "right": linked.pairs[:, 1], "similarity": linked.similarities}
     )
-    return DedupResult(kept, dropped, audit, pairs)
+    keys = pl.DataFrame({"exact": reading.exact, "guard": reading.guard})
+    return DedupResult(kept, dropped, audit, Known(keys, pairs))
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +154,23 @@ def link(reading: Reading, settings: DeduplicationSection) -> Linked:
         "verified_pairs": int(good.sum()),
     }
     return Linked(components(len(reading), all_pairs), all_pairs, all_similarities, first[inverse], audit)
+
+
+def remembered(known: Known, texts: pl.Series, ngram: int) -> Reading:
+    """The reading of an earlier run; n-grams are read from the texts when a pair needs them."""
+    exact, guard = (known.keys[name].to_numpy() for name in ("exact", "guard"))
+    counts = texts.str.len_bytes().to_numpy().astype(np.int64)
+    return Reading(exact, guard, counts, lambda rows: read_again(texts.gather(rows), ngram), None)
+
+
+def relink(reading: Reading, pairs: pl.DataFrame, threshold: float) -> Linked:
+    """Clusters of the stored pairs that reach a threshold."""
+    good = pairs.filter(pl.col("similarity") >= threshold)
+    chosen = good.select("left", "right").to_numpy().astype(np.int64)
+    first, inverse = _firsts(reading.exact ^ reading.guard)
+    audit = {"threshold": threshold, "candidate_pairs": pairs.height, "verified_pairs": good.height}
+    similarities = good["similarity"].to_numpy()
+    return Linked(components(len(reading), chosen), chosen, similarities, first[inverse], audit)
 
 
 def worth_signing(reading: Reading, rows: Places, threshold: float) -> Places:

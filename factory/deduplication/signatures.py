@@ -92,12 +92,13 @@ def read(
     if within is not None:
         guard = guard ^ mix(within.cast(pl.String).fill_null("").hash(SEED).to_numpy())
     if not keep:
-        return Reading(exact, guard, counts, lambda rows: _again(texts.gather(rows), ngram), rest)
+        return Reading(exact, guard, counts, lambda rows: read_again(texts.gather(rows), ngram), rest)
     shingles = Shingles(rest, np.concatenate([[0], np.cumsum(counts)]))
     return Reading(exact, guard, counts, shingles.take, None)
 
 
-def _again(texts: pl.Series, ngram: int) -> Shingles:
+def read_again(texts: pl.Series, ngram: int) -> Shingles:
+    """The n-grams of some texts, when they were not kept."""
     return Shingles(*word_ngram_hashes(texts, ngram))
 
 

@@ -8,12 +8,13 @@ from typing import Any
 
 import polars as pl
 
+from factory.errors import UsageError
 from factory.progress import watch
 from factory.recipe.decontamination import DecontaminationSection
 from factory.sources.files import read_rows
 from factory.sources.paths import expand
-from factory.store.atomic import atomic_path, digest, file_digest
-from factory.store.parts import finished, input_digest, iter_parts, scan_parts
+from factory.store.atomic import atomic_path, digest, file_digest, read_json
+from factory.store.parts import MANIFEST, finished, input_digest, iter_parts, scan_parts
 from factory.store.writer import StepWriter, step_key
 
 STEP = "decontaminate"
@@ -63,6 +64,30 @@ def run_files(
         return done, False
     read = read_rows(patterns)
     return _write([read.rows], read.rows.height, read.dropped, out, section, fields, STEP, inputs), True
+
+
+def differences(out: Path, other: Path) -> pl.DataFrame:
+    """What two finished runs over the same files decide differently (`compare.decided_differently`).
+
+    Raises:
+        UsageError: a folder holds no finished run, or they are of different files.
+    """
+    from factory.decontamination.compare import decided_differently
+
+    manifests = []
+    for folder in (out, other):
+        if not (folder / MANIFEST).exists() or not (folder / HITS).exists():
+            raise UsageError(f"{folder} holds no finished decontamination", do="run it first")
+        manifests.append(read_json(folder / MANIFEST))
+    ours, theirs = (
+        sorted(value for name, value in m["inputs"].items() if not name.startswith("benchmark:"))
+        for m in manifests
+    )
+    if ours != theirs:
+        raise UsageError(f"{out} and {other} are of different files: only runs over the same can be compared")
+    templates = [bool(m["settings"]["section"]["drop_templates"]) for m in manifests]
+    hits = [pl.read_parquet(folder / HITS) for folder in (out, other)]
+    return decided_differently(*hits, our_templates=templates[0], their_templates=templates[1])
 
 
 def key_parts(section: DecontaminationSection, fields: Sequence[str]) -> dict[str, Any]:
