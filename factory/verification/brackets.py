@@ -19,9 +19,11 @@ def close_of(tokens: list[str], begin: int) -> int:
     """Index of the bracket that closes the one at `begin`; `(a, b]` closes too.
 
     Raises:
-        NotMath: it is never closed.
+        NotMath: there is none, or it is never closed.
     """
     depth = 0
+    if begin >= len(tokens) or tokens[begin] not in OPEN:
+        raise NotMath("a bracket is missing")
     curly = tokens[begin] == "{"
     for at in range(begin, len(tokens)):
         token = tokens[at]
