@@ -94,7 +94,8 @@ def _dimension(unit: str) -> tuple[str, Fraction] | None:
 def _renamed(gold: Node, answer: Node, question: str | None) -> Iterator[tuple[Node, Node]]:
     r"""The pair as it is; and with dummy symbols of the answer renamed (`k\pi` is `n\pi` when both are parameters)."""
     g, a = symbols(gold), symbols(answer)
-    if g == a or len(g - a) != len(a - g) or len(g - a) > 2:
+    lone = gold.kind == answer.kind == "sym"  # a letter that is the whole answer is no dummy
+    if lone or g == a or len(g - a) != len(a - g) or len(g - a) > 2:
         yield gold, answer
         return
     wanted, given = sorted(g - a), sorted(a - g)

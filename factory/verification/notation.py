@@ -207,7 +207,10 @@ def _quoted(match: re.Match[str]) -> str:
     return f" {inner} " if _BARE.fullmatch(inner) else f' "{inner}" '
 
 
+_BLANKS = re.compile(r"(?<!\d)\s+|\s+(?!\d)")
+
+
 def literal(text: str) -> str:
-    """The form in which two answers are literally equal: tidy, no text boxes, no blanks, no final punctuation."""
+    """The form in which two answers are literally equal: tidy, no text boxes, no blanks (but between digits: `1 2` is not 12)."""
     text = _END.sub("", untext(tidy(text)))
-    return _SPACE.sub("", text)
+    return _BLANKS.sub("", text)
