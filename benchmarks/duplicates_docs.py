@@ -27,7 +27,9 @@ def main() -> None:
 
 
 def dedup_text(report: dict[str, Any]) -> str:
-    lines = ["From one run; every contender in a process of its own, from Parquet to clusters."]
+    lines = [
+        "Every contender in a process of its own, from Parquet to clusters, one after another on a machine with other work."
+    ]
     if "speed" in report:
         lines += [
             "",
@@ -56,7 +58,9 @@ def dedup_text(report: dict[str, Any]) -> str:
 
 
 def decontamination_text(report: dict[str, Any]) -> str:
-    lines = [f"{report['benchmarks']} indexes loaded in {report['load_seconds']} s."]
+    lines = [
+        f"{report['benchmarks']} indexes loaded in {report['load_seconds']} s, on a machine with other work."
+    ]
     if "labelled" in report:
         found = report["labelled"]
         lines += [
