@@ -35,7 +35,7 @@ def test_selection_leaves_a_rejected_response_and_a_rejected_problem_out(labelle
     assert set(dropped(tmp_path / "o")) == {"r-0-1-teacher", "r-3-0-teacher", "r-3-1-teacher"}
     assert run("p-3", "of another table", "r-0-1-teacher") == reviewed, "the order of marks made the step new"
     assert run()["rows_out"] == 8, "a mark that was taken back stays in force"
-    with pytest.raises(FactoryError, match="8 rejected_in_review.*take marks back"):
+    with pytest.raises(FactoryError, match=r"8 rejected_in_review.*take marks back"):
         run("p-0", "p-1", "p-2", "p-3")
 
 
