@@ -48,7 +48,12 @@ LABELLED = TableSchema(
     1,
     VERDICT.columns
     + (
-        Column("loop_score", pa.float64(), "Share of the worst 1,000 characters that repeats itself, 0 to 1.", True),
+        Column(
+            "loop_score",
+            pa.float64(),
+            "Share of the worst 1,000 characters that repeats itself, 0 to 1.",
+            True,
+        ),
         Column("repetitive", pa.bool_(), "True when loop_score is above the recipe's limit.", True),
         Column(
             "label_source",
