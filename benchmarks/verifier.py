@@ -182,8 +182,8 @@ def page(result: dict) -> str:
     return "\n".join([*lines, "", NOTES])
 
 
-NOTES = """These files were used while the checker was written, so the figures are no estimate for other answers; the pairs in
-`tests/verification/test_tricky_pairs.py` were written without them.
+NOTES = """These files were used while the checker was written, so the figures are no estimate for other answers. The pairs in
+`tests/verification/test_tricky_pairs.py` were made up without them, but the checker was then corrected on those too.
 
 ## Limits
 
