@@ -214,9 +214,10 @@ def test_a_killed_process_leaves_no_claim_behind(server, tmp_path):
 
 
 def test_ctrl_c_exits_three_and_goes_on(server, tmp_path):
+    """Large enough (some 12 s of work) that no attempt is over before the signal reaches it."""
     source = write_problems(tmp_path / "p.jsonl", 100)
     for sign in (signal.SIGINT, signal.SIGTERM):
-        process = start(server, source, tmp_path / "out", samples=4, store=tmp_path / "store")
+        process = start(server, source, tmp_path / "out", samples=12, store=tmp_path / "store")
         before = look(server, "stats")["completed"]
         while look(server, "stats")["completed"] < before + 20:
             time.sleep(0.02)
@@ -225,10 +226,10 @@ def test_ctrl_c_exits_three_and_goes_on(server, tmp_path):
         assert process.returncode == 3, errors.decode()
         assert b"run the same command again" in errors
         assert b"Traceback" not in errors
-    process = start(server, source, tmp_path / "out", samples=4, store=tmp_path / "store")
-    _, errors = process.communicate(timeout=60)
+    process = start(server, source, tmp_path / "out", samples=12, store=tmp_path / "store")
+    _, errors = process.communicate(timeout=120)
     assert process.returncode == 0, errors.decode()
-    assert read_parts(tmp_path / "out").height == 400
+    assert read_parts(tmp_path / "out").height == 1200
     stats = look(server, "stats")
     assert stats["completed"] - stats["completed_identities"] <= 2 * 16
-    assert pl.Series(look(server, "log")).n_unique() == 400
+    assert pl.Series(look(server, "log")).n_unique() == 1200
