@@ -33,11 +33,8 @@ def figures(run: Path) -> dict[str, Any]:
     """What came out of a run, from its ledger, manifests and evaluations."""
     at = RunLayout(run)
     ledger = read_ledger(run)
-    times = [datetime.fromisoformat(read_json(path)["finished_at"]) for path in run.rglob(MANIFEST)]
-    times += [
-        datetime.fromisoformat(read_json(path)["finished_at"])
-        for path in at.run.glob("train/*/manifest.json")
-    ]
+    manifests = [read_json(path) for path in [*run.rglob(MANIFEST), *run.glob("train/*/manifest.json")]]
+    times = [datetime.fromisoformat(m["finished_at"]) for m in manifests if "finished_at" in m]
     return {
         "steps": [row for row in ledger if row.step in SHOWN],
         "sets": {name: read_json(at.dataset(name) / MANIFEST)["rows_out"] for name in DATASETS},
@@ -57,11 +54,11 @@ def markdown(found: dict[str, Any]) -> str:
         f"Training sets: {sets} rows. The student after each stage, on problems that nobody trained on:",
         "",
     ]
-    lines += ["| stage | pass@1 | 95% interval | questions x samples |", "|---|--:|---|--:|"]
+    lines += ["| stage | pass@1 | 95% interval | questions, samples |", "|---|--:|---|--:|"]
     for stage, row in found["ladder"].items():
         interval = f"{row['low']:.1%} to {row['high']:.1%}"
         lines.append(
-            f"| {stage} | {row['pass_at_1']:.1%} | {interval} | {row['questions']} x {row['samples']} |"
+            f"| {stage} | {row['pass_at_1']:.1%} | {interval} | {row["questions"]}, {row["samples"]} |"
         )
     minutes = found["first_to_last_step_minutes"]
     lines += ["", f"From the first step's end to the last one's: {minutes:.1f} minutes on two CPU cores."]
