@@ -58,7 +58,7 @@ def markdown(found: dict[str, Any]) -> str:
     for stage, row in found["ladder"].items():
         interval = f"{row['low']:.1%} to {row['high']:.1%}"
         lines.append(
-            f"| {stage} | {row['pass_at_1']:.1%} | {interval} | {row["questions"]}, {row["samples"]} |"
+            f"| {stage} | {row['pass_at_1']:.1%} | {interval} | {row['questions']}, {row['samples']} |"
         )
     minutes = found["first_to_last_step_minutes"]
     lines += ["", f"From the first step's end to the last one's: {minutes:.1f} minutes on two CPU cores."]
