@@ -101,6 +101,8 @@ def main() -> None:
     """Run the command line; exits with 0, 1 (failed), 2 (wrong usage) or 3 (stopped, resumable)."""
     # Idle OpenMP threads otherwise spin: on a machine with other work a small model then runs five times slower.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # The Hub's client reports home by default; neither we nor the trainer that we start do.
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     asked = next((word for word in sys.argv[1:] if not word.startswith("-")), None)
     try:
         build_app((asked,) if asked in VERBS else VERBS)(args=_arguments())

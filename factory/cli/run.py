@@ -30,8 +30,9 @@ def command(
     """Carry out a recipe; start it again and it goes on where it stopped."""
     from factory.errors import UsageError
     from factory.layout import RunLayout
-    from factory.pipeline import check_packages, plan, run_recipe
+    from factory.pipeline import plan, run_recipe
     from factory.recipe import load_recipe
+    from factory.requirements import check_packages
 
     loaded = load_recipe(recipe, overrides)
     folder = out or Path("runs") / loaded.name
