@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import resource
 import subprocess
 import threading
@@ -80,4 +79,4 @@ def _pss(pid: int) -> int:
 
 def disk_bytes(folder: Path) -> int:
     """Bytes of all files below a folder."""
-    return sum(os.path.getsize(path) for path in folder.rglob("*") if path.is_file())
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
