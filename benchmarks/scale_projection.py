@@ -174,10 +174,13 @@ def main() -> None:
     asked = parser.parse_args()
     report = json.loads(asked.report.read_text("utf-8"))
     fitted = costs(report)
+    from benchmarks.scale_money import money_table
+
     blocks = {
         "scale-units": units_table(report, fitted),
         "scale-paper": paper_table(fitted),
         "scale-breaks": breaks_first(fitted),
+        "scale-money": money_table(),
     }
     for name, text in blocks.items():
         print(text, end="\n\n")
