@@ -1,0 +1,132 @@
+"""The Ray engine: the same work as Ray tasks, on the cluster at `RAY_ADDRESS` or on one that is started for the run.
+
+Ray places the tasks, and Ray begins a task again when its worker or its node is gone (`max_retries`). Items and
+results are small and data goes by file, so the object store holds next to nothing. Every node needs the same Python
+environment and the same file system.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from factory.engines.engine import AHEAD, TRIES, Item, Result, cores, one_thread
+from factory.errors import FactoryError, UsageError
+
+
+def check_ray() -> None:
+    """Refuse what needs Ray where it is not installed.
+
+    Raises:
+        UsageError: names the command that brings it.
+    """
+    if find_spec("ray") is None:
+        raise UsageError(
+            "--engine ray needs Ray, which is not installed", do="pip install 'cot-factory[ray]'"
+        )
+
+
+@contextmanager
+def ray_engine(workers: int | None = None) -> Iterator[RayEngine]:
+    """Join the cluster at `RAY_ADDRESS`, or start one on this machine with `workers` cores; left again at the end.
+
+    A driver that is connected to Ray already is left connected.
+
+    Raises:
+        UsageError: Ray is not installed, or nobody answers at `RAY_ADDRESS`.
+    """
+    check_ray()
+    # Ray reports home by default; it reads this when it is loaded.
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    if "RAY_ADDRESS" not in os.environ:
+        # A cluster of one machine needs no more than loopback; by default Ray listens on every interface.
+        os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
+    import ray
+
+    ours = not ray.is_initialized()
+    if ours:
+        _connect(workers)
+    try:
+        yield RayEngine(int(ray.cluster_resources().get("CPU", 1)))
+    finally:
+        if ours:
+            ray.shutdown()
+
+
+def _connect(workers: int | None) -> None:
+    import ray
+
+    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
+    address = os.environ.get("RAY_ADDRESS")
+    if address is None:
+        ray.init(address="local", num_cpus=workers or cores(), include_dashboard=False, **quiet)
+        return
+    try:
+        ray.init(address=address, **quiet)
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        first = (str(error).splitlines() or [type(error).__name__])[0]
+        raise UsageError(
+            f"cannot join the Ray cluster at {address}: {first}", do="start it, or unset RAY_ADDRESS"
+        ) from error
+
+
+class RayEngine:
+    """Tasks of one core each on the cluster that this process is connected to."""
+
+    name = "ray"
+
+    def __init__(self, workers: int) -> None:
+        """`workers` cores are there now; Ray uses nodes that join later, too."""
+        import ray
+
+        self.workers = workers
+        self._task = ray.remote(max_retries=TRIES - 1)(_work)
+
+    def map(self, work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+        """See `Engine.map`."""
+        import ray
+        from ray import cloudpickle
+
+        packed = ray.put(cloudpickle.dumps(work))
+        folder = str(Path.cwd())
+        waiting: deque[tuple[Item, Any]] = deque()
+        try:
+            for item in items:
+                waiting.append((item, self._task.remote(packed, item, folder)))
+                if len(waiting) >= AHEAD * self.workers:
+                    yield _result(*waiting.popleft())
+            while waiting:
+                yield _result(*waiting.popleft())
+        finally:
+            for _, reference in waiting:
+                ray.cancel(reference, force=True)
+
+
+def _work(packed: bytes, item: Any, folder: str) -> Any:
+    """Runs on a worker: one thread, in the driver's folder where the node has it, so that relative paths hold."""
+    from ray import cloudpickle
+
+    one_thread()
+    if Path(folder).is_dir():
+        os.chdir(folder)
+    return cloudpickle.loads(packed)(item)
+
+
+def _result(item: Any, reference: Any) -> Any:
+    import ray
+    from ray import exceptions
+
+    try:
+        return ray.get(reference)
+    except exceptions.RayTaskError as error:
+        raise error.cause if isinstance(error.cause, FactoryError) else error from None
+    except (exceptions.WorkerCrashedError, exceptions.NodeDiedError, exceptions.OutOfMemoryError) as error:
+        raise FactoryError(
+            f"the worker process ended {TRIES} times at {str(item)[:200]} ({type(error).__name__})",
+            do="it may need more memory than its node has: run fewer tasks a node",
+        ) from error

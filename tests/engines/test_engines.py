@@ -1,0 +1,137 @@
+"""Both engines keep the same contract: order, errors, deaths, laziness."""
+
+import os
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from itertools import count, islice
+
+import items
+import pytest
+
+from factory.engines.engine import AHEAD, TRIES, open_engine
+from factory.errors import FactoryError, Stopped, UsageError
+
+
+def test_results_come_in_the_order_of_the_items(engine):
+    assert list(engine.map(items.square, range(100))) == [x * x for x in range(100)]
+
+
+def test_no_items_and_one_item(engine):
+    assert list(engine.map(items.square, [])) == []
+    assert list(engine.map(items.square, [7])) == [49]
+
+
+def test_work_is_spread_over_processes_other_than_this(engine):
+    found = set(engine.map(items.who, range(20)))
+    assert len(found) == 2
+    assert os.getpid() not in found
+
+
+def test_workers_keep_to_one_thread(engine):
+    assert set(engine.map(items.threads, range(4))) == {1}
+
+
+def test_relative_paths_mean_the_same_in_workers(engine, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert set(engine.map(items.folder, range(4))) == {str(tmp_path)}
+
+
+def test_an_error_arrives_as_it_was_raised_and_after_the_results_before_it(engine):
+    got = []
+    with pytest.raises(Stopped, match="item 3 is refused - run again") as caught:
+        for result in engine.map(items.refuse, range(50)):
+            got.append(result)
+    assert got == [0, 1, 2]
+    assert caught.value.exit_code == 3
+    assert list(engine.map(items.square, range(5))) == [0, 1, 4, 9, 16], "the engine is of no more use"
+
+
+def test_an_unforeseen_error_says_where_it_happened(engine):
+    with pytest.raises(ZeroDivisionError) as caught:
+        list(engine.map(items.divide, range(4)))
+    assert "items.py" in str(caught.value) + "".join(getattr(caught.value, "__notes__", []))
+
+
+def test_items_are_taken_only_as_they_are_needed(engine):
+    taken = []
+
+    def endless():
+        for number in count():
+            taken.append(number)
+            yield number
+
+    assert list(islice(engine.map(items.square, endless()), 5)) == [0, 1, 4, 9, 16]
+    assert len(taken) <= AHEAD * engine.workers + 5
+
+
+def test_killed_workers_are_replaced_and_nothing_is_lost(engine, tmp_path):
+    assert list(engine.map(partial(items.die_once, tmp_path), range(40))) == list(range(40))
+    assert sorted(int(p.name) for p in tmp_path.iterdir()) == [5, 15, 25, 35]
+
+
+def test_an_item_that_kills_every_worker_is_named(engine):
+    with pytest.raises(FactoryError, match=f"ended {TRIES} times at 2 "):
+        list(engine.map(items.die_always, range(4)))
+    assert list(engine.map(items.square, range(3))) == [0, 1, 4]
+
+
+def test_a_straggler_holds_nobody_up_and_order_is_kept(engine, tmp_path):
+    list(engine.map(items.square, range(4)))
+    results = list(engine.map(partial(items.straggle, tmp_path), range(20)))
+    assert [x for x, _ in results] == list(range(20))
+    ended = dict(results)
+    assert all(ended[x] < ended[0] for x in range(1, 20)), "others waited for the slow item"
+
+
+def test_a_single_item_stays_in_this_process(local_engine):
+    assert list(local_engine.map(items.who, ["one"])) == [os.getpid()]
+
+
+def test_leaving_ends_the_workers_at_once(tmp_path):
+    began = time.monotonic()
+    with open_engine("local", workers=2) as engine, ThreadPoolExecutor() as pool:
+        running = pool.submit(list, engine.map(partial(items.note, tmp_path, 60), range(4)))
+        while len(list(tmp_path.iterdir())) < 2:
+            assert time.monotonic() - began < 40, "workers did not start"
+            time.sleep(0.05)
+        engine.__exit__()
+        with pytest.raises(FactoryError, match="the engine is closed"):
+            running.result()
+    assert time.monotonic() - began < 45
+
+
+def test_workers_end_with_their_parent_even_by_kill_9(tmp_path):
+    program = (
+        "import sys; from functools import partial; import items\n"
+        "from factory.engines.engine import open_engine\n"
+        "if __name__ == '__main__':\n"
+        "    with open_engine('local', workers=2) as engine:\n"
+        "        list(engine.map(partial(items.note, sys.argv[1], 60), range(4)))\n"
+    )
+    script = tmp_path / "program.py"
+    script.write_text(program)
+    marks = tmp_path / "marks"
+    marks.mkdir()
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+    parent = subprocess.Popen([sys.executable, str(script), str(marks)], env=environment)
+    until = time.monotonic() + 60
+    while len(list(marks.iterdir())) < 2:
+        assert time.monotonic() < until and parent.poll() is None
+        time.sleep(0.05)
+    pids = [int(path.name.partition(".")[2]) for path in marks.iterdir()]
+    parent.kill()
+    parent.wait()
+    while any(os.path.exists(f"/proc/{pid}") for pid in pids):
+        assert time.monotonic() < until, "workers outlive their parent"
+        time.sleep(0.05)
+
+
+def test_wrong_names_and_missing_packages_are_one_line(monkeypatch):
+    with pytest.raises(UsageError, match="no engine slurm - choose local or ray"), open_engine("slurm"):
+        pass
+    monkeypatch.setattr("factory.engines.ray.find_spec", lambda name: None)
+    with pytest.raises(UsageError, match="pip install 'cot-factory\\[ray\\]'"), open_engine("ray"):
+        pass
