@@ -44,7 +44,7 @@ def _table() -> dict[str, str]:
     return table
 
 
-_TABLE = _table()
+TABLE = _table()
 _ASCII = {key: value for key, value in _SYMBOLS.items() if key.isascii()}
 
 
@@ -74,8 +74,8 @@ def fold(texts: pl.Series) -> pl.Series:
 
 
 def _fold_unicode(texts: pl.Series) -> pl.Series:
-    texts = _replace(texts, _TABLE)
-    return _rows(texts, texts.str.contains(_UNSTABLE), lambda t: _replace(t.str.normalize("NFKC"), _TABLE))
+    texts = _replace(texts, TABLE)
+    return _rows(texts, texts.str.contains(_UNSTABLE), lambda t: _replace(t.str.normalize("NFKC"), TABLE))
 
 
 def _rows(texts: pl.Series, chosen: pl.Series, change: Callable[[pl.Series], pl.Series]) -> pl.Series:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
 from factory.text.hashing import BASE, U64, Bytes, Places, byte_words, mix, powers
 from factory.text.tokens import tokenize
 
 NO_SALT = np.uint64(0)
-_STEP = np.uint64(BASE)
 
 
 def ngram_hashes(
@@ -27,45 +25,23 @@ def ngram_hashes(
     Returns:
         The hashes, the offsets of the texts in them, and for each hash the token that it begins at.
     """
-    hashes, offsets, keep = _runs(values, offsets, n)
-    return mix(hashes ^ salt) if salt else mix(hashes), offsets, np.flatnonzero(keep)
+    hashes, places = _runs(values, offsets, n, salt)
+    counts = np.diff(places)
+    at = np.arange(hashes.size) + np.repeat(offsets[:-1] - places[:-1], counts)
+    return hashes, places, at
 
 
 def shingle_hashes(values: U64, offsets: Places, n: int) -> tuple[U64, Places]:
     """`ngram_hashes` without a salt, and without the tokens that they begin at."""
-    hashes, offsets, _ = _runs(values, offsets, n)
-    return mix(hashes), offsets
+    return _runs(values, offsets, n, NO_SALT)
 
 
-def _runs(values: U64, offsets: Places, n: int) -> tuple[U64, Places, npt.NDArray[np.bool_]]:
-    """Unmixed hashes of all runs, the offsets of the texts in them, and where in `values` runs begin.
+def _runs(values: U64, offsets: Places, n: int, salt: np.uint64) -> tuple[U64, Places]:
+    from factory.text import kernels
 
-    A run of v0, v1, ... hashes to v0 * B + v1 * B**2 + ...; run over all texts at once, by Horner's rule, and what
-    crosses the end of a text is thrown away.
-    """
-    lengths = np.diff(offsets)
-    hashes = values * _STEP
-    for i in range(1, min(n, values.size)):
-        hashes = values[:-i] + hashes[1:]
-        hashes *= _STEP
-    keep = np.ones(values.size, dtype=bool)
-    for i in range(1, n):
-        keep[offsets[1:][lengths >= i] - i] = False
-    short = np.flatnonzero((lengths > 0) & (lengths < n))
-    keep[offsets[:-1][short]] = True
-    whole = hashes if hashes.size == values.size else np.append(hashes, values[hashes.size :])
-    if short.size:
-        whole[offsets[:-1][short]] = _short_runs(values, offsets[:-1][short], lengths[short])
-    counts = np.where(lengths >= n, lengths - n + 1, lengths > 0)
-    return whole[keep], np.concatenate([[0], np.cumsum(counts)]), keep
-
-
-def _short_runs(values: U64, starts: Places, lengths: Places) -> U64:
-    hashes = np.zeros(starts.size, dtype=np.uint64)
-    for i in range(int(lengths.max()) - 1, -1, -1):
-        inside = np.flatnonzero(lengths > i)
-        hashes[inside] = (hashes[inside] + values[starts[inside] + i]) * _STEP
-    return hashes
+    hashes, places = np.empty(values.size, dtype=np.uint64), np.empty(offsets.size, dtype=np.int64)
+    kernels.run_hashes_of_texts(values, offsets, np.uint64(n), salt, hashes, places)
+    return hashes[: places[-1]], places
 
 
 def word_ngram_hashes(texts: pl.Series, n: int) -> tuple[U64, Places]:

@@ -22,7 +22,8 @@ import polars as pl
 import pyarrow as pa
 
 from factory.text.fold import fold
-from factory.text.hashing import U64, Bytes, HashSet, Places, byte_words, hash_words, range_hashes
+from factory.text.fold_table import MOST_GROWTH, fold_table
+from factory.text.hashing import U64, Bytes, Places, hash_words
 
 _T = TypeVar("_T")
 
@@ -47,6 +48,9 @@ ALIASES = {
 }  # fmt: skip
 """LaTeX commands that mean the same."""
 
+PADDING = 8
+"""Bytes behind a buffer that kernels may read."""
+
 OPERATORS = b"+-*/=<>^|!()"
 
 
@@ -61,17 +65,16 @@ class Kind(IntEnum):
     COMMAND = 6
 
 
-_CONTINUATION = 5
-
-
-def _classes() -> npt.NDArray[np.uint8]:
-    """The class of each byte: a `Kind`, 0 for layout, `_CONTINUATION` for the later bytes of a character."""
+def _classes() -> Bytes:
+    """The class of each byte: a `Kind`, 0 for layout, and from 64 on what only its neighbours decide (`kernels`)."""
     table = np.zeros(256, dtype=np.uint8)
     for low, high in (("a", "z"), ("A", "Z")):
         table[ord(low) : ord(high) + 1] = Kind.WORD
     table[ord("0") : ord("9") + 1] = Kind.NUMBER
     table[np.frombuffer(OPERATORS, dtype=np.uint8)] = Kind.OPERATOR
-    table[0x80:0xC0] = _CONTINUATION
+    table[0x80:0xC0] = 64  # the later bytes of a character are of its class
+    table[ord(",")] = 65
+    table[ord(".")] = 66
     table[0xC3:0xE0] = Kind.WORD
     table[0xE0:0xF8] = Kind.CHARACTER
     table[0xE1] = Kind.WORD  # Vietnamese and Georgian letters, Latin extensions
@@ -81,19 +84,26 @@ def _classes() -> npt.NDArray[np.uint8]:
     return table
 
 
-CLASSES = _classes()
-LOWER = np.arange(256, dtype=np.uint8)
-LOWER[ord("A") : ord("Z") + 1] += 32
-BACKSLASH = ord("\\")
-LAST_RUN = Kind.NUMBER
-"""Neighbouring bytes of the kinds up to this one make one token."""
-_LOWER_TABLE, _CLASS_TABLE = LOWER.tobytes(), CLASSES.tobytes()
+def _lower() -> Bytes:
+    table = np.arange(256, dtype=np.uint8)
+    table[ord("A") : ord("Z") + 1] += 32
+    return table
 
-_FORMATTING = HashSet(FORMATTING.split())
-_ALIASED = HashSet(list(ALIASES))
-_ORDER = np.argsort(hash_words(list(ALIASES)))
-_ALIAS_HASHES = hash_words(list(ALIASES))[_ORDER]
-_ALIAS_TARGETS = hash_words(list(ALIASES.values()))[_ORDER]
+
+def _names() -> U64:
+    """Open table of the command names that folding changes: their hashes, and those of what they mean, 0 for nothing."""
+    meanings = [(name, "") for name in FORMATTING.split()] + list(ALIASES.items())
+    table = np.zeros((2, 1024), dtype=np.uint64)
+    for name, meaning in meanings:
+        key = hash_words([name])[0]
+        slot = int(key) >> 40 & 1023
+        while table[0, slot]:
+            slot = (slot + 1) & 1023
+        table[:, slot] = key, hash_words([meaning])[0] if meaning else 0
+    return table
+
+
+CLASSES, LOWER, NAMES = _classes(), _lower(), _names()
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +165,25 @@ def pieces(texts: pl.Series) -> Iterator[pl.Series]:
 
 def flat(texts: pl.Series) -> tuple[Bytes, Places]:
     """The folded bytes of some texts, one after another, and the offsets of the texts in them."""
-    array = fold(texts).to_arrow().cast(pa.large_string())
+    from factory.text import kernels
+
+    texts = texts.cast(pl.String).fill_null("")
+    data, bounds = text_bytes(texts)
+    table, pool = fold_table()
+    hard = np.zeros(len(texts), dtype=np.uint8)
+    kernels.hard_texts(data, bounds, table, pool, hard)
+    if hard.any():
+        rows = pl.Series(np.flatnonzero(hard))
+        data, bounds = text_bytes(texts.scatter(rows, fold(texts.gather(rows))))
+    out = np.empty(data.size + MOST_GROWTH * np.count_nonzero(data >= 0x80), dtype=np.uint8)
+    folded = np.empty(bounds.size, dtype=np.int64)
+    kernels.fold_texts(data, bounds, table, pool, hard, out, folded)
+    return out[: folded[-1]], folded
+
+
+def text_bytes(texts: pl.Series) -> tuple[Bytes, Places]:
+    """The UTF-8 bytes of texts without nulls, and the offsets of the texts in them."""
+    array = texts.to_arrow().cast(pa.large_string())
     if isinstance(array, pa.ChunkedArray):
         array = array.combine_chunks()
     _, offset_buffer, data_buffer = array.buffers()
@@ -180,82 +208,40 @@ def in_threads(work: Callable[[pl.Series], _T], texts: pl.Series, threads: int |
             yield waiting.popleft().result()
 
 
-def tokenize_bytes(raw: Bytes, bounds: Places) -> Tokens:
+def tokenize_bytes(text: Bytes, bounds: Places) -> Tokens:
     """Tokens of one buffer of folded texts; `bounds` are the offsets of the texts in it."""
-    raw, bounds = _without_thousands_commas(raw, bounds, _firsts(raw, bounds))
-    # `bytes.translate` is a table look-up of one byte a step; `take` would widen every byte to an index first.
-    data = np.frombuffer(raw.tobytes().translate(_LOWER_TABLE), dtype=np.uint8)
-    classes = np.frombuffer(bytearray(raw).translate(_CLASS_TABLE), dtype=np.uint8)
-    first = _firsts(raw, bounds)
-    later, after_backslash = _resolve(raw, classes, first)
-    first = first[: raw.size]
-    begins = classes != 0
-    joins = (classes[1:] == classes[:-1]) & (classes[1:] <= LAST_RUN) & ~first[1:]
-    begins[1:] &= ~joins
-    begins[later] = False
-    last = classes != 0
-    last[:-1] &= begins[1:] | (classes[1:] == 0)
-    starts, ends = np.flatnonzero(begins), np.flatnonzero(last) + 1
-    lengths = ends - starts
-    hashes = range_hashes(byte_words(data), starts, lengths)
-    kinds = classes[starts]
-    offsets = np.searchsorted(starts, bounds)
-    named = np.zeros(raw.size, dtype=bool)
-    named[after_backslash] = True
-    commands = np.flatnonzero(named[starts])
-    commands = commands[kinds[commands] == Kind.WORD]
-    kinds[commands] = Kind.COMMAND
-    names = hashes[commands]
-    aliased = _ALIASED.positions(names)
-    hashes[commands[aliased]] = _ALIAS_TARGETS[np.searchsorted(_ALIAS_HASHES, names[aliased])]
-    tokens = Tokens(data, raw, classes, hashes, kinds, starts, lengths, offsets, bounds)
-    layout = commands[_FORMATTING.positions(names)]
-    if not layout.size:
-        return tokens
-    keep = np.ones(starts.size, dtype=bool)
-    keep[layout] = False
-    return tokens.select(keep)
+    from factory.text import kernels
 
-
-def _firsts(raw: Bytes, bounds: Places) -> npt.NDArray[np.bool_]:
-    """Where a text begins; a few places longer than the buffer, so that what follows a byte may be asked."""
-    first = np.zeros(raw.size + 5, dtype=bool)
-    first[bounds] = True
-    return first
-
-
-def _resolve(
-    raw: Bytes, classes: npt.NDArray[np.uint8], first: npt.NDArray[np.bool_]
-) -> tuple[Places, Places]:
-    """Give continuation bytes the class of their character, join decimal points to numbers, drop escaped signs.
-
-    Returns:
-        Positions of the continuation bytes, and of the bytes after a backslash.
-    """
-    later = np.flatnonzero(classes == _CONTINUATION)
-    for _ in range(3 if later.size else 0):
-        classes[later] = classes[later - 1]
-    points = np.flatnonzero(raw[1:-1] == ord(".")) + 1
-    points = points[~first[points] & ~first[points + 1]]
-    points = points[(classes[points - 1] == Kind.NUMBER) & (classes[points + 1] == Kind.NUMBER)]
-    classes[points] = Kind.NUMBER
-    escaped = np.flatnonzero(raw[:-1] == BACKSLASH) + 1
-    escaped = escaped[~first[escaped]]
-    classes[escaped[(classes[escaped] == Kind.OPERATOR) & (raw[escaped] != ord("|"))]] = 0
-    return later, escaped
-
-
-def _without_thousands_commas(
-    raw: Bytes, bounds: Places, first: npt.NDArray[np.bool_]
-) -> tuple[Bytes, Places]:
-    """Turn 1,234,567 into 1234567: a comma goes when exactly three digits follow it and a digit stands before it."""
-    commas = np.flatnonzero(raw[1:-3] == ord(",")) + 1
-    digit = CLASSES == Kind.NUMBER
-    for step in (-1, 1, 2, 3):
-        commas = commas[digit[raw[commas + step]] & ~first[commas + max(step, 0)]]
-    if commas.size:
-        longer = digit[np.append(raw, np.uint8(0))[commas + 4]] & ~first[commas + 4]
-        commas = commas[~longer]
-    if not commas.size:
-        return raw, bounds
-    return np.delete(raw, commas), bounds - np.searchsorted(commas, bounds)
+    size = text.size
+    raw, data, classes = (np.empty(size + PADDING, dtype=np.uint8) for _ in range(3))
+    hashes, kinds = np.empty(size, dtype=np.uint64), np.empty(size, dtype=np.uint8)
+    starts, lengths = np.empty(size, dtype=np.int64), np.empty(size, dtype=np.int64)
+    new_bounds, offsets = np.empty_like(bounds), np.empty_like(bounds)
+    kernels.tokenize_texts(
+        text,
+        bounds,
+        CLASSES,
+        LOWER,
+        NAMES,
+        raw,
+        data,
+        classes,
+        hashes,
+        kinds,
+        starts,
+        lengths,
+        new_bounds,
+        offsets,
+    )
+    end, count = int(new_bounds[-1]), int(offsets[-1])
+    return Tokens(
+        data[:end],
+        raw[:end],
+        classes[:end],
+        hashes[:count],
+        kinds[:count],
+        starts[:count],
+        lengths[:count],
+        offsets,
+        new_bounds,
+    )

@@ -1,0 +1,305 @@
+"""Kernels of the text room: from the bytes of texts to folded bytes, tokens and hashes of n-grams, in one pass each.
+
+What they compute is defined in `fold`, `tokens`, `hashing` and `ngrams`; `tests/oracle` keeps a reading in whole arrays
+that they are compared with. Places are unsigned, so that no index is tested for counting from the end.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from factory.text.fold_table import COPY, HARD, LENGTH_BITS, FoldTable
+from factory.text.hashing import BASE, U64, Bytes, Places
+from factory.text.jit import kernel, load_word
+
+U = np.uint64
+_BASE, _INVERSE = U(BASE), U(pow(BASE, -1, 2**64))
+_0, _1, _2, _3, _4, _8 = U(0), U(1), U(2), U(3), U(4), U(8)
+_MASKS: U64 = np.array([(1 << (8 * n)) - 1 for n in range(9)], dtype=np.uint64)
+_WORD, _NUMBER, _OPERATOR, _CHARACTER, _COMMAND = 1, 2, 3, 4, 6
+_CONTINUATION, _IS_COMMA, _IS_POINT = 64, 65, 66
+"""Classes of bytes that need a look at their neighbours; see `tokens.byte_tables`."""
+_COMMA, _BAR, _BACKSLASH, _OPEN, _CLOSE, _BLANK = 44, 124, 92, 123, 125, 32
+
+
+@kernel
+def mix(value: U) -> U:
+    """`hashing.mix` of one number."""
+    value ^= value >> U(30)
+    value *= U(0xBF58476D1CE4E5B9)
+    value ^= value >> U(27)
+    value *= U(0x94D049BB133111EB)
+    return value ^ (value >> U(31))
+
+
+@kernel
+def _code_point(text: Bytes, at: U) -> tuple[U, U]:
+    """The character that begins at `at`, and its bytes."""
+    lead = U(text[at])
+    one = U(text[at + _1]) & U(63)
+    if lead < U(0xE0):
+        return (lead & U(31)) << U(6) | one, _2
+    two = U(text[at + _2]) & U(63)
+    if lead < U(0xF0):
+        return (lead & U(15)) << U(12) | one << U(6) | two, _3
+    return (lead & U(7)) << U(18) | one << U(12) | two << U(6) | U(text[at + _3]) & U(63), _4
+
+
+@kernel
+def hard_texts(text: Bytes, bounds: Places, places: FoldTable, pool: Bytes, found: Bytes) -> None:
+    """Mark the texts that have a character which cannot be folded by itself."""
+    for row in range(bounds.size - 1):
+        at, last = U(bounds[row]), U(bounds[row + 1])
+        while at < last:
+            if text[at] < 0x80:
+                at += _1
+                continue
+            code, size = _code_point(text, at)
+            place = places[code] if code < U(places.size) else HARD
+            hard = place == HARD
+            if place >= 0 and at > U(bounds[row]) and text[at - _1] == _OPEN:
+                # A comma of another script between braces becomes {,} by folding, which is folded again.
+                hard = pool[place >> LENGTH_BITS] == _COMMA
+            if hard:
+                found[row] = 1
+                break
+            at += size
+
+
+@kernel
+def fold_texts(
+    text: Bytes, bounds: Places, places: FoldTable, pool: Bytes, done: Bytes, out: Bytes, new_bounds: Places
+) -> None:
+    """Write the folded texts one after another; texts that are `done` are copied."""
+    to = _0
+    new_bounds[0] = 0
+    for row in range(bounds.size - 1):
+        at, last = U(bounds[row]), U(bounds[row + 1])
+        verbatim = done[row] != 0
+        while at < last:
+            byte = text[at]
+            if byte < 0x80 or verbatim:
+                if byte == _BACKSLASH and not verbatim and at + _1 < last and text[at + _1] == _BACKSLASH:
+                    out[to] = _BLANK
+                    at += _2
+                elif (
+                    byte == _OPEN
+                    and not verbatim
+                    and at + _2 < last
+                    and text[at + _1] == _COMMA
+                    and text[at + _2] == _CLOSE
+                ):
+                    out[to] = _COMMA
+                    at += _3
+                else:
+                    out[to] = byte
+                    at += _1
+                to += _1
+                continue
+            code, size = _code_point(text, at)
+            place = places[code]
+            if place == COPY:
+                for i in range(_0, size):
+                    out[to + i] = text[at + i]
+                to += size
+            else:
+                start = U(place >> LENGTH_BITS)
+                length = U(place & ((1 << LENGTH_BITS) - 1))
+                for i in range(_0, length):
+                    out[to + i] = pool[start + i]
+                to += length
+            at += size
+        new_bounds[row + 1] = to
+
+
+@kernel
+def _is_digit(byte: int) -> bool:
+    return 48 <= byte <= 57
+
+
+@kernel
+def _is_thousands_comma(text: Bytes, at: U, first: U, last: U) -> bool:
+    """A digit before it, exactly three behind it."""
+    if at == first or at + _3 >= last or not _is_digit(text[at - _1]):
+        return False
+    if not (_is_digit(text[at + _1]) and _is_digit(text[at + _2]) and _is_digit(text[at + _3])):
+        return False
+    return bool(at + _4 >= last) or not _is_digit(text[at + _4])
+
+
+@kernel
+def classify(
+    text: Bytes, first: U, last: U, kinds: Bytes, lower: Bytes, raw: Bytes, data: Bytes, classes: Bytes, to: U
+) -> U:
+    """Write one folded text from `to` on, thousands commas out: as it is, in lower case, and as classes of its bytes.
+
+    Returns:
+        Where it ends.
+    """
+    for place in range(first, last):
+        i = U(place)
+        byte = text[i]
+        kind = kinds[byte]
+        if kind >= _CONTINUATION:
+            if kind == _CONTINUATION:
+                kind = classes[to - _1] if i > first else np.uint8(0)
+            elif kind == _IS_COMMA:
+                if _is_thousands_comma(text, i, first, last):
+                    continue
+                kind = np.uint8(0)
+            elif i > first and i + _1 < last and _is_digit(text[i - _1]) and _is_digit(text[i + _1]):
+                kind = np.uint8(_NUMBER)
+            else:
+                kind = np.uint8(0)
+        raw[to] = byte
+        data[to] = lower[byte]
+        classes[to] = kind
+        to += _1
+    return to
+
+
+@kernel
+def range_hash(data: Bytes, start: U, length: U) -> U:
+    """`hashing.range_hashes` of one range."""
+    value = length * _BASE
+    if length <= _8:
+        return mix(value + (load_word(data, start) & _MASKS[length]))
+    value += load_word(data, start)
+    done = _8
+    while done < length:
+        value = mix(value) * _BASE + (load_word(data, start + done) & _MASKS[min(length - done, _8)])
+        done += _8
+    return mix(value)
+
+
+@kernel
+def look_up(keys: U64, key: U) -> np.int64:
+    """The slot of `key` in an open table of `2**n` slots with some empty (0) ones, or -1."""
+    mask = keys.size - 1
+    slot = np.int64(key >> U(40)) & mask
+    while keys[slot] != _0:
+        if keys[slot] == key:
+            return slot
+        slot = np.int64((slot + 1) & mask)
+    return np.int64(-1)
+
+
+@kernel
+def split(
+    raw: Bytes,
+    data: Bytes,
+    classes: Bytes,
+    first: U,
+    last: U,
+    names: U64,
+    hashes: U64,
+    kinds: Bytes,
+    starts: Places,
+    lengths: Places,
+    count: U,
+) -> U:
+    """Write the tokens of one classified text from `count` on; escaped operators get class 0. Returns their number.
+
+    `raw`, `data` and `classes` are what `classify` wrote, with seven bytes more behind it. `names`: shape (2, slots),
+    hashes of command names, and of what they mean, 0 for those that say nothing.
+    """
+    at = first
+    while at < last:
+        kind = classes[at]
+        start = at
+        at += _1
+        if kind == 0:
+            continue
+        if kind <= _NUMBER:
+            while at < last and classes[at] == kind:
+                at += _1
+        elif kind == _CHARACTER:
+            while at < last and data[at] >= 0x80 and data[at] < 0xC0:
+                at += _1
+        elif start > first and raw[start - _1] == _BACKSLASH and raw[start] != _BAR:
+            classes[start] = 0
+            continue
+        value = range_hash(data, start, at - start)
+        if kind == _WORD and start > first and raw[start - _1] == _BACKSLASH:
+            kind = np.uint8(_COMMAND)
+            slot = look_up(names[0], value)
+            if slot >= 0:
+                value = names[1, slot]
+                if value == _0:
+                    continue
+        hashes[count] = value
+        kinds[count] = kind
+        starts[count] = start
+        lengths[count] = at - start
+        count += _1
+    return count
+
+
+@kernel
+def tokenize_texts(
+    text: Bytes,
+    bounds: Places,
+    table: Bytes,
+    lower: Bytes,
+    names: U64,
+    raw: Bytes,
+    data: Bytes,
+    classes: Bytes,
+    hashes: U64,
+    kinds: Bytes,
+    starts: Places,
+    lengths: Places,
+    new_bounds: Places,
+    offsets: Places,
+) -> None:
+    """Tokens of all texts of a buffer; everything from `raw` on is written, see `tokens.Tokens`."""
+    to = count = _0
+    new_bounds[0] = offsets[0] = 0
+    for row in range(bounds.size - 1):
+        begin = to
+        to = classify(text, U(bounds[row]), U(bounds[row + 1]), table, lower, raw, data, classes, to)
+        count = split(raw, data, classes, begin, to, names, hashes, kinds, starts, lengths, count)
+        new_bounds[row + 1] = to
+        offsets[row + 1] = count
+
+
+@kernel
+def run_hashes(values: U64, first: U, last: U, n: U, salt: U, hashes: U64, count: U) -> U:
+    """Write the hashes of all runs of `n` of `values[first:last]` from `count` on; returns the number of hashes then.
+
+    A run of v0, v1, ... hashes to v0 * B + v1 * B**2 + ..., mixed. Fewer than `n` values give one hash of all.
+    """
+    if first == last:
+        return count
+    width = min(n, last - first)
+    top, value = _1, _0
+    for i in range(_0, width):
+        top *= _BASE
+        value += values[first + i] * top
+    hashes[count] = mix(value ^ salt)
+    count += _1
+    for i in range(first + width, last):
+        value = (value - values[i - width] * _BASE) * _INVERSE + values[i] * top
+        hashes[count] = mix(value ^ salt)
+        count += _1
+    return count
+
+
+@kernel
+def run_hashes_of_texts(values: U64, offsets: Places, n: U, salt: U, hashes: U64, places: Places) -> None:
+    """`run_hashes` of every text; `places` gets the offsets of the texts in `hashes`."""
+    count = _0
+    places[0] = 0
+    for row in range(offsets.size - 1):
+        count = run_hashes(values, U(offsets[row]), U(offsets[row + 1]), n, salt, hashes, count)
+        places[row + 1] = count
+
+
+@kernel
+def sequence_hash(values: U64, first: U, last: U, salt: U) -> U:
+    """`ngrams.sequence_hashes` of one sequence."""
+    value, power = _0, _1
+    for i in range(first, last):
+        value += values[i] * power
+        power *= _BASE
+    return mix(value ^ ((last - first + _1) * _BASE ^ salt))
