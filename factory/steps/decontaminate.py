@@ -3,27 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache, partial
+from itertools import accumulate
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from factory.engines.engine import Engine
 from factory.errors import UsageError
 from factory.progress import watch
 from factory.recipe.decontamination import DecontaminationSection
 from factory.sources.files import read_rows
 from factory.sources.paths import expand
+from factory.steps.by_part import Done, run_by_part
 from factory.store.atomic import atomic_path, digest, file_digest, read_json
-from factory.store.parts import MANIFEST, finished, input_digest, iter_parts, scan_parts
+from factory.store.part_writer import PartWriter
+from factory.store.parts import MANIFEST, finished, input_digest, iter_part, part_paths
 from factory.store.writer import StepWriter, step_key
 
+if TYPE_CHECKING:
+    from factory.decontamination.index import BenchmarkIndex
+
 STEP = "decontaminate"
+BATCH_ROWS = 2_000
+"""Rows whose texts are looked at together."""
 HITS = "hits.parquet"
 """Every hit, beside the parts, those only reported included: read by `factory decontaminate --review`."""
 
 
 def run(
-    rows: Path, out: Path, section: DecontaminationSection, *, fields: Sequence[str], step: str = STEP
+    rows: Path,
+    out: Path,
+    section: DecontaminationSection,
+    *,
+    fields: Sequence[str],
+    step: str = STEP,
+    engine: Engine | None = None,
 ) -> dict[str, Any]:
     """Write the rows of `rows` that hold no benchmark problem.
 
@@ -33,6 +49,7 @@ def run(
         section: benchmarks and thresholds.
         fields: columns to look in.
         step: name in the ledger.
+        engine: where the parts are worked on.
 
     Returns:
         The manifest; `totals` is the certificate.
@@ -45,8 +62,18 @@ def run(
     inputs = {"rows": input_digest(rows)} | index_digests(section.against)
     if done := finished(out, step_key(step, key_parts(section, fields), inputs)):
         return done
-    expected = scan_parts(rows).select(pl.len()).collect().item()
-    return _write(iter_parts(rows), expected, None, out, section, fields, step, inputs)
+    if not (parts := part_paths(rows)):
+        raise UsageError(f"{rows} holds no part-*.parquet", do="run the step that writes it first")
+    return run_by_part(
+        parts,
+        out,
+        step,
+        partial(_clean, section, tuple(fields), step, tuple(index_digests(section.against).values())),
+        settings=key_parts(section, fields),
+        inputs=inputs,
+        engine=engine,
+        close=partial(_close, out, section),
+    )
 
 
 def run_files(
@@ -93,6 +120,61 @@ def differences(out: Path, other: Path) -> pl.DataFrame:
 def key_parts(section: DecontaminationSection, fields: Sequence[str]) -> dict[str, Any]:
     """The settings that decide what comes out."""
     return {"section": section.model_dump(mode="json"), "fields": list(fields)}
+
+
+def _clean(
+    section: DecontaminationSection,
+    fields: tuple[str, ...],
+    step: str,
+    digests: tuple[str, ...],
+    path: Path,
+    part: PartWriter,
+) -> dict[str, Any]:
+    """One part: keep and drop rows, and write its hits beside it, their rows counted from the part's first."""
+    from factory.decontamination.decontaminate import HITS as COLUMNS
+    from factory.decontamination.decontaminate import decontaminate
+
+    index = _index(tuple(section.against), digests)
+    seen, hits = 0, [pl.DataFrame(schema=COLUMNS)]
+    for rows in iter_part(path, BATCH_ROWS):
+        result = decontaminate(rows, index, section, fields=fields, step=step)
+        part.keep(result.kept)
+        part.drop(result.dropped)
+        hits.append(result.hits.with_columns(pl.col("row") + seen))
+        seen += rows.height
+    part.aside("hits", pl.concat(hits))
+    return {}
+
+
+@lru_cache(maxsize=1)
+def _index(against: tuple[str, ...], digests: tuple[str, ...]) -> BenchmarkIndex:
+    """The index, once a process; `digests` are what the named files hold, so a changed file is read anew."""
+    from factory.decontamination.load import load_index
+
+    return load_index(against)
+
+
+def _close(out: Path, section: DecontaminationSection, done: Done) -> dict[str, Any]:
+    """Write the hits of all parts as one table and issue the certificate."""
+    from factory.decontamination.decontaminate import certify
+    from factory.decontamination.load import index_digests
+
+    starts = accumulate((books.rows_in for books in done.books), initial=0)
+    hits = pl.concat(
+        [
+            pl.read_parquet(path).with_columns(pl.col("row") + start)
+            for path, start in zip(done.aside("hits"), starts, strict=False)
+        ]
+    )
+    with atomic_path(out / HITS) as temporary:
+        hits.write_parquet(temporary)
+    index = _index(tuple(section.against), tuple(index_digests(section.against).values()))
+    rows, dropped = (
+        sum(values)
+        for values in zip(*((b.rows_in, sum(b.dropped.values())) for b in done.books), strict=True)
+    )
+    certificate = certify(index, section, rows, dropped, hits)
+    return {"certificate": {**certificate, "digest": digest(certificate)}}
 
 
 def _write(

@@ -22,7 +22,8 @@ def atomic_path(path: Path) -> Iterator[Path]:
         UsageError: the folder cannot be written.
         Stopped: the disk is full.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    # Random, not the process id: on a shared file system another node may have the same one.
+    temporary = path.with_name(f".{path.name}.{os.urandom(4).hex()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -40,10 +40,21 @@ def scan_parts(folder: Path) -> pl.LazyFrame:
 def iter_parts(folder: Path, rows: int = 10_000) -> Iterator[pl.DataFrame]:
     """Rows of a step's folder in batches of at most `rows`, in order, one batch in memory at a time."""
     for path in part_paths(folder):
-        for batch in pq.ParquetFile(path).iter_batches(batch_size=rows):
-            frame = pl.from_arrow(batch)
-            assert isinstance(frame, pl.DataFrame)
-            yield frame
+        yield from iter_part(path, rows)
+
+
+def iter_part(path: Path, rows: int = 10_000) -> Iterator[pl.DataFrame]:
+    """Rows of one part in batches of at most `rows`, in order; a part without rows gives one empty batch."""
+    with pq.ParquetFile(path) as file:
+        if file.metadata.num_rows == 0:
+            yield pl.DataFrame(pl.from_arrow(file.schema_arrow.empty_table()))
+        for batch in file.iter_batches(batch_size=rows):
+            yield pl.DataFrame(pl.from_arrow(batch))
+
+
+def count_rows(paths: Iterable[Path]) -> int:
+    """Rows of Parquet files, from their footers."""
+    return sum(pq.read_metadata(path).num_rows for path in paths)
 
 
 def read_dropped(folder: Path) -> pl.DataFrame | None:

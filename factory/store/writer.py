@@ -7,7 +7,6 @@ import json
 import shutil
 from collections import Counter
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
@@ -15,14 +14,16 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-import factory
-from factory.errors import FactoryError
-from factory.store.atomic import atomic_path, digest, disk_error, file_digest, write_json
+from factory.store.atomic import disk_error, file_digest
+from factory.store.manifest import close_books, step_key
+from factory.store.part_file import PartFile, rows_each
 from factory.store.parts import MANIFEST
 from schemas import DROPPED, TABLES, TableSchema
 
 ROWS_PER_PART = 50_000
-BYTES_PER_PART = 256 * 2**20
+BYTES_PER_PART = 64 * 2**20
+"""Rows or Arrow bytes of a part. A part is what one worker works on at a time: small enough that the paper's 10 M
+responses (about 100 GB) make well over a thousand, so that 64 nodes have something to do, and memory stays small."""
 
 
 class StepWriter:
@@ -64,7 +65,7 @@ class StepWriter:
         try:
             self.out.mkdir(parents=True, exist_ok=True)
             (self.out / MANIFEST).unlink(missing_ok=True)
-            for path in self.out.glob("part-*.parquet"):
+            for path in [*self.out.glob("part-*.parquet"), *self.out.glob(".part-*.tmp")]:
                 path.unlink()
         except OSError as error:
             raise disk_error(error, self.out) from error
@@ -72,15 +73,17 @@ class StepWriter:
         return self
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
-        """Nothing to close: parts are whole files."""
+        """Remove a part that is not whole."""
+        self._kept.abandon()
+        self._dropped.abandon()
 
     def keep(self, rows: pl.DataFrame | pa.Table) -> None:
         """Add rows to the step's output, in order."""
-        self._kept.add(_arrow(rows))
+        self._kept.add(arrow_table(rows))
 
     def drop(self, rows: pl.DataFrame | pa.Table) -> None:
         """Add rows of `schemas.DROPPED`; see `dropped_rows`."""
-        table = _arrow(rows)
+        table = arrow_table(rows)
         if table.num_rows:
             self.reasons.update(table.column("reason").to_pylist())
             self._dropped.add(table)
@@ -103,79 +106,75 @@ class StepWriter:
         """
         self._kept.flush(always=True)
         self._dropped.flush()
-        kept, dropped = self._kept.rows, self._dropped.rows
-        if rows_in != kept + dropped:
-            raise FactoryError(
-                f"ledger of step {self.step} does not balance: {rows_in} {unit} in, {kept} out + {dropped} dropped",
-                do="this is a defect of the factory; keep the folder and report it",
-            )
-        files = {
-            str(path.relative_to(self.out)): {"sha256": file_digest(path), "bytes": path.stat().st_size}
-            for path in [*self._kept.paths, *self._dropped.paths]
-        }
-        manifest = {
-            "step": self.step,
-            "schema": {"name": self.schema.name, "version": self.schema.version} if self.schema else None,
-            "factory_version": factory.__version__,
-            "key": step_key(self.step, self.settings, self.inputs),
-            "settings": self.settings,
-            "inputs": self.inputs,
-            "unit": unit,
-            "rows_in": rows_in,
-            "rows_out": kept,
-            "rows_dropped": dropped,
-            "dropped": dict(sorted(self.reasons.items())),
-            "totals": dict(totals or {}),
-            "files": files,
-            "output_digest": self._kept.content_digest(),
-            "finished_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        }
-        write_json(self.out / MANIFEST, manifest)
-        return manifest
+        return close_books(
+            self.out,
+            self.step,
+            self.schema,
+            settings=self.settings,
+            inputs=self.inputs,
+            unit=unit,
+            rows_in=rows_in,
+            rows_out=self._kept.rows,
+            dropped=self.reasons,
+            totals=totals or {},
+            files={
+                str(path.relative_to(self.out)): file_facts(path)
+                for path in [*self._kept.paths, *self._dropped.paths]
+            },
+            parts=[content_digest(path) for path in self._kept.paths],
+        )
 
 
 class _Parts:
-    """Buffers rows and writes them as numbered parts."""
+    """Rows as numbered parts, each of about equal size."""
 
     def __init__(self, folder: Path, schema: TableSchema | None) -> None:
         self.folder, self.schema = folder, schema
         self.paths: list[Path] = []
         self.rows = 0
-        self._buffer: list[pa.Table] = []
-        self._buffered_rows = self._buffered_bytes = 0
+        self._open: PartFile | None = None
 
     def add(self, table: pa.Table) -> None:
-        if table.num_rows == 0 and (self._buffer or self.paths):
+        each = rows_each(table, ROWS_PER_PART, BYTES_PER_PART)
+        for start in range(0, max(table.num_rows, 1), each):
+            self._add(table.slice(start, each))
+
+    def _add(self, table: pa.Table) -> None:
+        if self._open and not self._open.fits(table):
+            self.flush()
+        if table.num_rows == 0 and (self._open or self.paths):
             return
-        if self.schema is not None:
-            table = self.schema.conform(table)
-        self._buffer.append(table)
+        if self._open is None:
+            self._open = PartFile(self.folder / f"part-{len(self.paths):05d}.parquet", self.schema)
+        self._open.add(table)
         self.rows += table.num_rows
-        self._buffered_rows += table.num_rows
-        self._buffered_bytes += table.nbytes
-        if self._buffered_rows >= ROWS_PER_PART or self._buffered_bytes >= BYTES_PER_PART:
+        if self._open.rows >= ROWS_PER_PART or self._open.bytes >= BYTES_PER_PART:
             self.flush()
 
     def flush(self, *, always: bool = False) -> None:
-        """Write what is buffered; with `always`, an empty part too, so that the folder shows its columns."""
-        if not self._buffer:
+        """Put the part in place; with `always`, an empty one too, so that the folder shows its columns."""
+        if self._open is None:
             if not always or self.paths:
                 return
-            self._buffer = [self.schema.empty() if self.schema else pa.table({})]
-        table = pa.concat_tables(self._buffer, promote_options="default")
-        path = self.folder / f"part-{len(self.paths):05d}.parquet"
-        with atomic_path(path) as temporary:
-            pq.write_table(table, temporary, compression="zstd", compression_level=3, write_page_index=True)
-        self.paths.append(path)
-        self._buffer, self._buffered_rows, self._buffered_bytes = [], 0, 0
+            self._open = PartFile(self.folder / "part-00000.parquet", self.schema)
+        self.paths.append(self._open.close())
+        self._open = None
 
-    def content_digest(self) -> str:
-        """Digest of the parts without clock columns: equal for equal output whatever the run took."""
-        return digest([_content_digest(path) for path in self.paths])
+    def abandon(self) -> None:
+        if self._open is not None:
+            self._open.abandon()
 
 
-def _content_digest(path: Path) -> str:
-    """Digest of a part; of its bytes, unless it carries a clock column (of whichever table first named it)."""
+def file_facts(path: Path) -> dict[str, Any]:
+    """What the manifest says of a file."""
+    return {"sha256": file_digest(path), "bytes": path.stat().st_size}
+
+
+def content_digest(path: Path) -> str:
+    """Digest of a part, equal for equal output whatever the run took.
+
+    It is of the bytes, unless the part carries a clock column (of whichever table first named it): then of the rest.
+    """
     names = pq.read_schema(path).names
     clocks = {name for table in TABLES.values() for name in table.clock_names} & set(names)
     if not clocks:
@@ -187,7 +186,8 @@ def _content_digest(path: Path) -> str:
     return hashlib.sha256(sink.getvalue()).hexdigest()
 
 
-def _arrow(rows: pl.DataFrame | pa.Table) -> pa.Table:
+def arrow_table(rows: pl.DataFrame | pa.Table) -> pa.Table:
+    """Rows as Arrow, with the ordinary strings and lists that the tables are declared with."""
     if isinstance(rows, pa.Table):
         return rows
     table = rows.to_arrow()
@@ -204,11 +204,6 @@ def _plain(kind: pa.DataType) -> pa.DataType:
     if pa.types.is_struct(kind):
         return pa.struct([pa.field(f.name, _plain(f.type)) for f in kind])
     return kind
-
-
-def step_key(step: str, settings: Mapping[str, Any], inputs: Mapping[str, str]) -> str:
-    """The identity of a step's output: a finished folder with this key need not be made again."""
-    return digest({"step": step, "settings": settings, "inputs": inputs, "factory": factory.__version__})
 
 
 def dropped_rows(
@@ -242,3 +237,6 @@ def dropped_rows(
         evidence=as_expr(evidence),
         row=pl.Series("row", whole, dtype=pl.String),
     )
+
+
+__all__ = ["StepWriter", "arrow_table", "content_digest", "dropped_rows", "file_facts", "step_key"]

@@ -1,0 +1,101 @@
+"""A folder of parts, a cheap step over it, and the bytes of a folder."""
+
+import hashlib
+import os
+import time
+from pathlib import Path
+
+import polars as pl
+
+from factory.steps.by_part import run_by_part
+from factory.store.parts import iter_part, part_paths
+from factory.store.writer import dropped_rows
+from schemas import PROBLEM
+
+STEP = "sieve"
+
+
+def write_parts(folder, count, rows=50, words=40):
+    """`count` parts of problems; one has no rows, one keeps none."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for number in range(count):
+        size = 0 if number == 2 else rows
+        ids = [number * rows + i for i in range(size)]
+        frame = pl.DataFrame(
+            {
+                "id": [f"p{i:06d}" for i in ids],
+                "problem": [f"What is {i} + {number}? " + f"w{i % 7} " * words for i in ids],
+                "answer": [str(i + number) for i in ids],
+                "source": ["here"] * size,
+                "extra": [i * 0.5 for i in ids],
+            },
+            schema={
+                "id": pl.String,
+                "problem": pl.String,
+                "answer": pl.String,
+                "source": pl.String,
+                "extra": pl.Float64,
+            },
+        )
+        frame.write_parquet(folder / f"part-{number:05d}.parquet")
+    return folder
+
+
+def sieve(every, path, part):
+    """Drop the rows whose number divides by `every`, and all of part 3."""
+    total = 0
+    for rows in iter_part(path, 20):
+        number = rows["id"].str.slice(1).cast(pl.Int64)
+        lost = (number % every == 0) | (path.name == "part-00003.parquet")
+        part.keep(rows.filter(~lost))
+        part.drop(dropped_rows(rows.filter(lost), step=STEP, reason="divides"))
+        total += int(number.sum())
+    part.aside("sums", pl.DataFrame({"total": [total]}))
+    return {"total": total}
+
+
+def slow_sieve(marks, seconds, every, path, part):
+    """The same, with a note of who works on what, since when."""
+    (Path(marks) / f"{path.stem}.{os.getpid()}.{time.time_ns()}").touch()
+    time.sleep(seconds)
+    return sieve(every, path, part)
+
+
+def broken(path, part):
+    for rows in iter_part(path):
+        part.keep(rows)
+    if path.name == "part-00001.parquet":
+        raise ValueError(f"cannot read {path.name}")
+    return {}
+
+
+def totals(done):
+    asides = [pl.read_parquet(path)["total"][0] for path in done.aside("sums")]
+    assert asides == [books.notes["total"] for books in done.books]
+    return {"total": sum(asides), "parts": len(asides)}
+
+
+def run(folder, out, work, *, engine=None, every=3):
+    return run_by_part(
+        part_paths(folder),
+        out,
+        STEP,
+        work,
+        schema=PROBLEM,
+        settings={"every": every},
+        inputs={"rows": "x"},
+        engine=engine,
+        close=totals,
+    )
+
+
+def contents(folder):
+    """Digest of every file below, the manifest's clock left out."""
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            data = path.read_bytes()
+            if path.name == "_manifest.json":
+                data = b"\n".join(line for line in data.split(b"\n") if b"finished_at" not in line)
+            found[str(path.relative_to(folder))] = hashlib.sha256(data).hexdigest()
+    return found
