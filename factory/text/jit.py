@@ -69,7 +69,32 @@ def _load_word(_context: Any, data: Any, _place: Any) -> Any:
     return types.uint64(data, types.uint64), generate
 
 
+def _store_word(_context: Any, data: Any, _place: Any, _word: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        array = context.make_array(signature.args[0])(context, builder, arguments[0])
+        address = builder.gep(array.data, [arguments[1]])
+        builder.store(arguments[2], builder.bitcast(address, ir.IntType(64).as_pointer()), align=1)
+        return context.get_dummy_value()
+
+    return types.void(data, types.uint64, types.uint64), generate
+
+
+def _trailing_zeros(_context: Any, value: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 0))
+
+    return types.uint64(value), generate
+
+
 _loader: Any = intrinsic(_load_word)
 load_word: Callable[[Bytes, np.uint64], np.uint64] = _loader
 """Inside kernels: the eight bytes from a place of a byte array on, as one little-endian number. Seven bytes beyond the
 place have to be there."""
+
+_storer: Any = intrinsic(_store_word)
+store_word: Callable[[Bytes, np.uint64, np.uint64], None] = _storer
+"""Inside kernels: write eight bytes."""
+
+_counter: Any = intrinsic(_trailing_zeros)
+trailing_zeros: Callable[[np.uint64], np.uint64] = _counter
+"""Inside kernels: how many low bits of a number are 0; 64 of 0."""

@@ -10,11 +10,12 @@ import numpy as np
 
 from factory.text.fold_table import COPY, HARD, LENGTH_BITS, FoldTable
 from factory.text.hashing import BASE, U64, Bytes, Places
-from factory.text.jit import kernel, load_word
+from factory.text.jit import kernel, load_word, store_word, trailing_zeros
 
 U = np.uint64
 _BASE, _INVERSE = U(BASE), U(pow(BASE, -1, 2**64))
 _0, _1, _2, _3, _4, _8 = U(0), U(1), U(2), U(3), U(4), U(8)
+_EVERY_BYTE, _HIGH_BITS = U(0x0101010101010101), U(0x8080808080808080)
 _MASKS: U64 = np.array([(1 << (8 * n)) - 1 for n in range(9)], dtype=np.uint64)
 _WORD, _NUMBER, _OPERATOR, _CHARACTER, _COMMAND = 1, 2, 3, 4, 6
 _CONTINUATION, _IS_COMMA, _IS_POINT = 64, 65, 66
@@ -51,6 +52,9 @@ def hard_texts(text: Bytes, bounds: Places, places: FoldTable, pool: Bytes, foun
     for row in range(bounds.size - 1):
         at, last = U(bounds[row]), U(bounds[row + 1])
         while at < last:
+            if at + _8 <= last and load_word(text, at) & _HIGH_BITS == _0:
+                at += _8
+                continue
             if text[at] < 0x80:
                 at += _1
                 continue
@@ -67,6 +71,15 @@ def hard_texts(text: Bytes, bounds: Places, places: FoldTable, pool: Bytes, foun
 
 
 @kernel
+def _is_plain(word: U) -> bool:
+    """Whether none of eight bytes is a backslash, an opening brace or a part of a longer character."""
+    slash, brace = word ^ (U(_BACKSLASH) * _EVERY_BYTE), word ^ (U(_OPEN) * _EVERY_BYTE)
+    # The high bit of a byte of x - 1 & ~x is set where the byte is zero (and above such a byte, which does no harm).
+    zero = (slash - _EVERY_BYTE) & ~slash | (brace - _EVERY_BYTE) & ~brace
+    return bool((word | zero) & _HIGH_BITS == _0)
+
+
+@kernel
 def fold_texts(
     text: Bytes, bounds: Places, places: FoldTable, pool: Bytes, done: Bytes, out: Bytes, new_bounds: Places
 ) -> None:
@@ -77,6 +90,13 @@ def fold_texts(
         at, last = U(bounds[row]), U(bounds[row + 1])
         verbatim = done[row] != 0
         while at < last:
+            if at + _8 <= last:
+                word = load_word(text, at)
+                if verbatim or _is_plain(word):
+                    store_word(out, to, word)
+                    at += _8
+                    to += _8
+                    continue
             byte = text[at]
             if byte < 0x80 or verbatim:
                 if byte == _BACKSLASH and not verbatim and at + _1 < last and text[at + _1] == _BACKSLASH:
@@ -211,8 +231,12 @@ def split(
         if kind == 0:
             continue
         if kind <= _NUMBER:
-            while at < last and classes[at] == kind:
-                at += _1
+            same = _8
+            at = start
+            while same == _8 and at < last:
+                same = trailing_zeros(load_word(classes, at) ^ (U(kind) * _EVERY_BYTE)) >> _3
+                at += same
+            at = min(at, last)
         elif kind == _CHARACTER:
             while at < last and data[at] >= 0x80 and data[at] < 0xC0:
                 at += _1

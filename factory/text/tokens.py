@@ -8,7 +8,6 @@ the same tokens. Everything is lower-cased.
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -193,11 +192,11 @@ def text_bytes(texts: pl.Series) -> tuple[Bytes, Places]:
 
 
 def in_threads(work: Callable[[pl.Series], _T], texts: pl.Series, threads: int | None = None) -> Iterator[_T]:
-    """`work` on every piece of `texts`, in order, in threads: one a core unless `threads` says otherwise.
+    """`work` on every piece of `texts`, in order, in threads: as many as polars has unless `threads` says otherwise.
 
     A few pieces are worked on ahead of the one that is asked for, never all of them.
     """
-    workers = threads or os.cpu_count() or 1
+    workers = threads or pl.thread_pool_size()
     with ThreadPoolExecutor(workers) as pool:
         waiting: deque[Future[_T]] = deque()
         for piece in pieces(texts):
@@ -212,10 +211,13 @@ def tokenize_bytes(text: Bytes, bounds: Places) -> Tokens:
     """Tokens of one buffer of folded texts; `bounds` are the offsets of the texts in it."""
     from factory.text import kernels
 
-    size = text.size
-    raw, data, classes = (np.empty(size + PADDING, dtype=np.uint8) for _ in range(3))
-    hashes, kinds = np.empty(size, dtype=np.uint64), np.empty(size, dtype=np.uint8)
-    starts, lengths = np.empty(size, dtype=np.int64), np.empty(size, dtype=np.int64)
+    size = text.size + PADDING
+    # One block: an allocator that has given such a block before gives it again, and its pages are there already.
+    block = np.empty(28 * size, dtype=np.uint8)
+    hashes = block[: 8 * size].view(np.uint64)
+    starts = block[8 * size : 16 * size].view(np.int64)
+    lengths = block[16 * size : 24 * size].view(np.int64)
+    raw, data, classes, kinds = (block[i * size : (i + 1) * size] for i in range(24, 28))
     new_bounds, offsets = np.empty_like(bounds), np.empty_like(bounds)
     kernels.tokenize_texts(
         text,
