@@ -11,6 +11,7 @@ import argparse
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 if not __package__:
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
@@ -20,6 +21,7 @@ from factory.layout import STAGES, RunLayout
 from factory.recipe import Recipe, load_recipe
 from factory.store.atomic import digest
 from train.manifest import Job, begin, close, finished, job_inputs
+from train.trackers import tracked
 
 
 def parse(argv: list[str] | None = None) -> argparse.Namespace:
@@ -56,6 +58,13 @@ def run_stage(recipe: Recipe, run: Path, stage: str, *, resume: bool = False, dr
     key = digest(inputs)
     if not dry_run and finished(job, key):
         return f"{stage}: already trained, nothing to do"
+    with tracked(job):
+        return _train(job, key, inputs, resume=resume, dry_run=dry_run)
+
+
+def _train(job: Job, key: str, inputs: dict[str, Any], *, resume: bool, dry_run: bool) -> str:
+    """What `run_stage` does once a stage has to be trained; torch and TRL are imported here."""
+    stage = job.stage
     from train.quiet import silence
 
     silence()

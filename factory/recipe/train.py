@@ -202,8 +202,9 @@ class TrainSection(Section):
     """Adapters instead of full fine-tuning; null trains every weight."""
     precision: Literal["auto", "bfloat16", "float32"] = "auto"
     """Number format of the arithmetic; `auto` is bfloat16 on a GPU and float32 on a CPU."""
-    tracker: Literal["none", "trackio", "wandb", "tensorboard"] = "none"
-    """Where curves go besides `metrics.jsonl`; trackio keeps them in the run's folder."""
+    tracker: Literal["none", "trackio", "wandb", "tensorboard"] = "trackio"
+    """Where curves go besides `metrics.jsonl`: files in the run's folder, looked at while a stage trains. wandb is kept
+    off-line unless `WANDB_MODE=online`."""
     midtrain: MidtrainSection = MidtrainSection()
     """Stage 1."""
     sft: SFTSection = SFTSection()

@@ -79,6 +79,7 @@ def write_sets(layout: RunLayout, count: int = 48, seed: int = 0) -> None:
 def make_recipe(**train) -> Recipe:
     """A recipe of a 2-layer student; keyword arguments are merged over its train section."""
     base = {
+        "tracker": "none",
         "student": {"hidden_size": 32, "layers": 2, "heads": 2, "vocabulary": 300, "positions": 256},
         "midtrain": {
             "epochs": 2,
