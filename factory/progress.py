@@ -90,6 +90,20 @@ class _Bar:
 
 
 @contextmanager
+def silently() -> Iterator[None]:
+    """Show nothing for a while: a worker's progress is shown by whoever started it."""
+    before = os.environ.get("FACTORY_PROGRESS")
+    os.environ["FACTORY_PROGRESS"] = "off"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["FACTORY_PROGRESS"]
+        else:
+            os.environ["FACTORY_PROGRESS"] = before
+
+
+@contextmanager
 def watch(name: str, total: float | None = None, unit: str = "rows") -> Iterator[Task]:
     """Watch one long operation.
 

@@ -2,47 +2,43 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
 import typer
 
+from factory.cli import asking
 from factory.sampling.defaults import DEFAULT_PROMPT
 
 
 def command(
-    inputs: list[str] = typer.Argument(..., metavar="IN...", help="Problems, as for `factory generate`."),
-    teacher: str = typer.Option("deepseek-r1", "--teacher", help="Preset; `factory teachers` lists them."),
+    inputs: asking.Inputs,
     out: Path = typer.Option(..., "--out", help="Output folder of the job that is estimated."),
+    teacher: asking.Teacher = "deepseek-r1",
     pilot: int = typer.Option(20, "--pilot", min=4, help="Problems that are asked once."),
-    samples: int = typer.Option(8, "--samples", min=1, help="Responses a problem of the whole job."),
-    temperature: float = typer.Option(0.6, "--temperature", min=0.0),
-    top_p: float = typer.Option(0.95, "--top-p", min=0.001, max=1.0),
-    max_tokens: int = typer.Option(32_768, "--max-tokens", min=1),
-    prompt: str = typer.Option(DEFAULT_PROMPT, "--prompt", help="Prompt with {problem} in it."),
-    system: str | None = typer.Option(None, "--system"),
-    problem_field: str = typer.Option("problem", "--problem-field"),
-    answer_field: str = typer.Option("answer", "--answer-field"),
-    limit: int | None = typer.Option(None, "--limit", min=1),
-    base_url: str | None = typer.Option(None, "--base-url"),
-    model: str | None = typer.Option(None, "--model"),
-    api_key_env: str | None = typer.Option(None, "--api-key-env"),
-    concurrency: str = typer.Option("auto", "--concurrency"),
-    price: str | None = typer.Option(None, "--price", metavar="IN,OUT"),
-    max_usd: float | None = typer.Option(None, "--max-usd", help="Cap that the pilot keeps to."),
-    slip_rate: float = typer.Option(0.25, "--slip-rate", min=0.0, max=1.0),
-    store: Path | None = typer.Option(
-        None, "--store", help="Store of the job; default $FACTORY_STORE, else OUT/store."
-    ),
-    seed: int = typer.Option(0, "--seed"),
+    samples: asking.Samples = 8,
+    temperature: asking.Temperature = 0.6,
+    top_p: asking.TopP = 0.95,
+    max_tokens: asking.MaxTokens = 32_768,
+    prompt: asking.Prompt = DEFAULT_PROMPT,
+    system: asking.System = None,
+    problem_field: asking.ProblemField = "problem",
+    answer_field: asking.AnswerField = "answer",
+    limit: asking.Limit = None,
+    base_url: asking.BaseUrl = None,
+    model: asking.Model = None,
+    api_key_env: asking.ApiKeyEnv = None,
+    concurrency: asking.Concurrency = "auto",
+    price: asking.Price = None,
+    max_usd: asking.MaxUsd = None,
+    slip_rate: asking.SlipRate = 0.25,
+    store: asking.Store = None,
+    seed: asking.Seed = 0,
 ) -> None:
     """Ask a few problems once, and forecast dollars, tokens, hours and accepted responses of the whole job."""
-    from factory.cli.generate import read_concurrency, read_price
-    from factory.recipe.generate import GenerateSection
     from factory.steps import estimate as step
 
-    section = GenerateSection(
+    section = asking.read_section(
         teacher=teacher,
         samples=samples,
         temperature=temperature,
@@ -53,8 +49,8 @@ def command(
         base_url=base_url,
         model=model,
         api_key_env=api_key_env,
-        concurrency=read_concurrency(concurrency),
-        price=read_price(price),
+        concurrency=concurrency,
+        price=price,
         max_usd=max_usd,
         slip_rate=slip_rate,
     )
@@ -62,7 +58,7 @@ def command(
         inputs,
         out,
         section,
-        store=store or Path(os.environ.get("FACTORY_STORE") or out / "store"),
+        store=asking.store_folder(store, out),
         seed=seed,
         pilot=pilot,
         problem_field=problem_field,

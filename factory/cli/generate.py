@@ -2,50 +2,40 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import typer
 
+from factory.cli import asking
 from factory.sampling.defaults import DEFAULT_PROMPT
 
 
 def command(
-    inputs: list[str] = typer.Argument(
-        ...,
-        metavar="IN...",
-        help="Problems: files, folders, globs, hf://datasets/..., procedural:all?count=N.",
-    ),
-    teacher: str = typer.Option("deepseek-r1", "--teacher", help="Preset; `factory teachers` lists them."),
+    inputs: asking.Inputs,
     out: Path = typer.Option(..., "--out", help="Folder for the responses."),
-    samples: int = typer.Option(8, "--samples", min=1, help="Responses a problem."),
-    temperature: float = typer.Option(0.6, "--temperature", min=0.0),
-    top_p: float = typer.Option(0.95, "--top-p", min=0.001, max=1.0),
-    max_tokens: int = typer.Option(32_768, "--max-tokens", min=1, help="Completion budget in tokens."),
-    prompt: str = typer.Option(DEFAULT_PROMPT, "--prompt", help="Prompt with {problem} in it."),
-    system: str | None = typer.Option(None, "--system", help="System message."),
-    problem_field: str = typer.Option("problem", "--problem-field", help="Column with the problem."),
-    answer_field: str = typer.Option("answer", "--answer-field", help="Column with the gold answer."),
-    limit: int | None = typer.Option(None, "--limit", min=1, help="Only the first N problems."),
-    base_url: str | None = typer.Option(
-        None, "--base-url", help="Endpoint(s), separated by commas; URL=2 gives a double share."
-    ),
-    model: str | None = typer.Option(None, "--model", help="Model id or checkpoint folder."),
-    api_key_env: str | None = typer.Option(None, "--api-key-env", help="Variable that holds the key."),
-    concurrency: str = typer.Option("auto", "--concurrency", help="Requests in flight: a number, or auto."),
+    teacher: asking.Teacher = "deepseek-r1",
+    samples: asking.Samples = 8,
+    temperature: asking.Temperature = 0.6,
+    top_p: asking.TopP = 0.95,
+    max_tokens: asking.MaxTokens = 32_768,
+    prompt: asking.Prompt = DEFAULT_PROMPT,
+    system: asking.System = None,
+    problem_field: asking.ProblemField = "problem",
+    answer_field: asking.AnswerField = "answer",
+    limit: asking.Limit = None,
+    base_url: asking.BaseUrl = None,
+    model: asking.Model = None,
+    api_key_env: asking.ApiKeyEnv = None,
+    concurrency: asking.Concurrency = "auto",
     rpm: int | None = typer.Option(None, "--rpm", min=1, help="Requests a minute."),
     input_tpm: int | None = typer.Option(None, "--input-tpm", min=1, help="Prompt tokens a minute."),
     output_tpm: int | None = typer.Option(None, "--output-tpm", min=1, help="Completion tokens a minute."),
-    max_usd: float | None = typer.Option(
-        None, "--max-usd", help="Cap on what this output folder may cost, in dollars."
-    ),
+    max_usd: asking.MaxUsd = None,
     max_tokens_total: int | None = typer.Option(
         None, "--max-tokens-total", help="Cap on completion tokens bought for this output folder."
     ),
-    price: str | None = typer.Option(
-        None, "--price", metavar="IN,OUT", help="Dollars per million tokens, when not the preset's."
-    ),
+    price: asking.Price = None,
     accept: int | None = typer.Option(None, "--accept", min=1, help="Stop at N verified-correct responses."),
     max_candidates: int | None = typer.Option(
         None, "--max-candidates", min=1, help="With --accept: never ask for more responses than this."
@@ -59,84 +49,61 @@ def command(
     truncation: str = typer.Option(
         "keep", "--truncation", help="Cut answers: keep, continue, or ask anew with a larger budget."
     ),
-    slip_rate: float = typer.Option(0.25, "--slip-rate", min=0.0, max=1.0, help="Procedural teacher only."),
-    store: Path | None = typer.Option(
-        None, "--store", help="Response store; default $FACTORY_STORE, else OUT/store."
+    slip_rate: asking.SlipRate = 0.25,
+    store: asking.Store = None,
+    seed: asking.Seed = 0,
+    workers: int = typer.Option(
+        1, "--workers", min=1, help="Processes that ask at the same time, on one budget and one rate limit."
     ),
-    seed: int = typer.Option(0, "--seed", help="Seed of samplers that can be seeded."),
+    engine: str = typer.Option(
+        "local", "--engine", help="Where the workers run: local (this machine) or ray."
+    ),
     dry_run: bool = typer.Option(False, "--dry-run", help="Show what would be asked and spent; ask nothing."),
 ) -> None:
     """Have a teacher answer problems; run it again and it buys only what is missing."""
-    from pydantic import ValidationError
-
-    from factory.errors import UsageError
-    from factory.recipe.generate import GenerateSection
-
-    try:
-        section = GenerateSection(
-            teacher=teacher,
-            samples=samples,
-            temperature=temperature,
-            top_p=top_p,
-            max_tokens=max_tokens,
-            prompt=prompt,
-            system=system,
-            base_url=base_url,
-            model=model,
-            api_key_env=api_key_env,
-            concurrency=read_concurrency(concurrency),
-            rpm=rpm,
-            input_tpm=input_tpm,
-            output_tpm=output_tpm,
-            price=read_price(price),
-            max_usd=max_usd,
-            max_tokens_total=max_tokens_total,
-            accept=accept,
-            max_candidates=max_candidates,
-            batch=batch,
-            serve=serve,
-            truncation=truncation,  # type: ignore[arg-type]
-            slip_rate=slip_rate,
-        )
-    except ValidationError as error:
-        first = error.errors()[0]
-        flag = "--" + str(first["loc"][0]).replace("_", "-")
-        raise UsageError(f"{flag}: {first['msg']}") from None
-    folder = store or Path(os.environ.get("FACTORY_STORE") or out / "store")
+    section = asking.read_section(
+        teacher=teacher,
+        samples=samples,
+        temperature=temperature,
+        top_p=top_p,
+        max_tokens=max_tokens,
+        prompt=prompt,
+        system=system,
+        base_url=base_url,
+        model=model,
+        api_key_env=api_key_env,
+        concurrency=concurrency,
+        rpm=rpm,
+        input_tpm=input_tpm,
+        output_tpm=output_tpm,
+        price=price,
+        max_usd=max_usd,
+        max_tokens_total=max_tokens_total,
+        accept=accept,
+        max_candidates=max_candidates,
+        batch=batch,
+        serve=serve,
+        truncation=truncation,
+        slip_rate=slip_rate,
+    )
+    folder = asking.store_folder(store, out)
     reading: dict[str, Any] = {"problem_field": problem_field, "answer_field": answer_field, "limit": limit}
     if dry_run:
         _dry_run(inputs, section, reading, seed, folder)
         return
+    from factory.engines.engine import open_engine
     from factory.steps.generate import run_files
 
-    manifest, fresh = run_files(inputs, out, section, store=folder, seed=seed, **reading)
+    if workers == 1 and engine == "local":
+        manifest, fresh = run_files(inputs, out, section, store=folder, seed=seed, **reading)
+    else:
+        with open_engine(engine, workers) as opened:
+            manifest, fresh = run_files(
+                inputs, out, section, store=folder, seed=seed, engine=opened, workers=workers, **reading
+            )
     if not fresh:
         typer.echo(f"{out} is finished and nothing has changed")
     _show(manifest, out, folder)
-
-
-def read_concurrency(text: str) -> int | Literal["auto"]:
-    """A number of requests in flight, or auto."""
-    from factory.errors import UsageError
-
-    if text == "auto":
-        return "auto"
-    if not text.isdigit() or not int(text):
-        raise UsageError(f"--concurrency {text}: give a number, or auto")
-    return int(text)
-
-
-def read_price(text: str | None) -> tuple[float, float] | None:
-    """`IN,OUT` as two prices."""
-    from factory.errors import UsageError
-
-    if text is None:
-        return None
-    try:
-        prompt, completion = (float(part) for part in text.split(","))
-    except ValueError:
-        raise UsageError(f"--price {text}: give two numbers, IN,OUT") from None
-    return prompt, completion
 
 
 def _dry_run(inputs: list[str], section: Any, reading: dict[str, Any], seed: int, store: Path) -> None:

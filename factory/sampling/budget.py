@@ -7,8 +7,10 @@ spent. Spent + reserved never exceeds the cap, so the cap holds however long the
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from factory.sampling.sampler import Completion, SampleRequest
+from factory.store.money import Money
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,19 +27,19 @@ class Prices:
         return (prompt_tokens * self.prompt + completion_tokens * self.completion) / 1e6
 
 
-@dataclass(frozen=True, slots=True)
-class Worst:
-    """The most that one request can cost."""
+class Extension(StrEnum):
+    """What comes of asking for more than a budget allows."""
 
-    usd: float
-    tokens: int
+    GRANTED = "granted"
+    LATER = "later"
+    NEVER = "never"
 
 
-def worst_case(request: SampleRequest, prices: Prices | None) -> Worst:
+def worst_case(request: SampleRequest, prices: Prices | None) -> Money:
     """Upper bound of one request's cost: every byte of the prompt a token, every allowed token written."""
     prompt = sum(16 + sum(len(text.encode()) for text in m.values()) for m in request.messages)
     tokens = request.params.max_tokens
-    return Worst(prices.cost(prompt, tokens) if prices else 0.0, tokens)
+    return Money(prices.cost(prompt, tokens) if prices else 0.0, tokens)
 
 
 class Budget:
@@ -55,10 +57,12 @@ class Budget:
         """`spent_usd` and `spent_tokens` are what earlier attempts at the same job cost."""
         self.max_usd, self.max_tokens, self.prices = max_usd, max_tokens, prices
         self.usd, self.tokens = spent_usd, spent_tokens
-        self.reserved_usd, self.reserved_tokens = 0.0, 0
-        self.held: dict[int, Worst] = {}
+        self.reserved_usd, self.reserved_tokens = 0.0, 0.0
+        self.held: dict[int, Money] = {}
+        self.stuck = 0
+        """Requests that keep their reservation and wait for more, because broken attempts cost some of it."""
 
-    def fits(self, worst: Worst) -> bool:
+    def fits(self, worst: Money) -> bool:
         """True when the worst case of one more request stays below the caps."""
         usd = self.max_usd is None or self.usd + self.reserved_usd + worst.usd <= self.max_usd + 1e-12
         tokens = (
@@ -75,6 +79,14 @@ class Budget:
         self.reserved_usd += worst.usd
         self.reserved_tokens += worst.tokens
         return True
+
+    async def extend(self, request: SampleRequest) -> Extension:
+        """Ask for enough to send a request. A budget on its own has no more, but reservations may come back."""
+        return Extension.LATER if len(self.held) > self.stuck else Extension.NEVER
+
+    def over(self) -> bool:
+        """True when broken attempts and the worst case of what is in flight together exceed a cap."""
+        return not self.fits(Money(0.0, 0))
 
     def charge(self, completion: Completion) -> None:
         """Count the cost of an attempt that did not become an answer."""

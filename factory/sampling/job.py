@@ -18,7 +18,7 @@ from factory.sampling.limiter import AdaptiveLimit
 from factory.sampling.panel import Panel
 from factory.sampling.problems import collect, planned
 from factory.sampling.purchase import Tally, purchase
-from factory.sampling.rates import RateLimiter, RateLimits
+from factory.sampling.rates import RateLimiter, RateLimits, Rates
 from factory.sampling.sampler import Completion, Sampler, SampleRequest, SamplingParams
 from factory.sampling.schedule import Schedule
 from factory.sampling.truncation import Truncation
@@ -45,14 +45,30 @@ class Job:
         seed: int,
         name: str,
         verify: VerifySection | None = None,
+        budget: Budget | None = None,
+        rates: Rates | None = None,
+        only: Callable[[Iterator[SampleRequest]], Iterator[SampleRequest]] | None = None,
     ) -> None:
-        """`name` is the job's name in the store: its budget counts what was ever bought under it."""
+        """Set the job up.
+
+        Args:
+            section: what is asked for.
+            sampler: who is asked.
+            store: where answers are kept.
+            seed: of samplers that can be seeded.
+            name: of the job in the store: its budget counts what was ever bought under it.
+            verify: how answers are checked for `accept`.
+            budget: of a worker among many; a budget on its own by default.
+            rates: the same for the rate limits.
+            only: leaves a worker's own requests of all.
+        """
         self.section, self.sampler, self.store, self.name = section, sampler, store, name
         self.verify = verify or VerifySection()
         self.params = SamplingParams(section.temperature, section.top_p, section.max_tokens, seed)
         preset = getattr(sampler, "preset", None)
-        spent = store.spent(name)
-        self.budget = Budget(
+        spent = store.spent(name) if budget is None else (0.0, 0)
+        self.only = only or (lambda requests: requests)
+        self.budget = budget or Budget(
             section.max_usd,
             section.max_tokens_total,
             prices=preset.prices if preset else None,
@@ -61,7 +77,7 @@ class Job:
         )
         self.truncation = Truncation(section.truncation, preset, batch=section.batch)
         self.watchman = Watchman(reasons=bool(preset and preset.reasons))
-        self.schedule = self._new_schedule()
+        self.schedule = self._new_schedule(rates)
         self.plan: int | dict[str, range] = section.samples
         self.tally = Tally()
         self.facts: dict[str, Any] = {}
@@ -72,13 +88,18 @@ class Job:
         """Requests of a plan."""
         return planned(problems, plan, self.params, prompt=self.section.prompt, system=self.section.system)
 
+    @property
+    def done(self) -> int:
+        """Answers seen so far, bought or found."""
+        return self.panel.done if hasattr(self, "panel") else 0
+
     async def buy(self, problems: Problems, count: int) -> None:
         """Have everything bought. See `factory.sampling.purchase.purchase` for what it raises."""
         expected = count * self.section.samples
         with watch("generate", expected, "responses") as task:
             self.panel = Panel(task, self.schedule, self.budget, expected)
             if self.section.accept is None:
-                await self._buy_plan(self.requests(problems(), self.section.samples))
+                await self._buy_plan(self.only(self.requests(problems(), self.section.samples)))
             else:
                 await self._buy_accepted(problems)
 
@@ -169,8 +190,10 @@ class Job:
             **self.facts,
         }
 
-    def _new_schedule(self) -> Schedule:
+    def _new_schedule(self, rates: Rates | None) -> Schedule:
         section = self.section
         fixed = None if section.concurrency == "auto" else section.concurrency
         limits = RateLimits(section.rpm, section.input_tpm, section.output_tpm)
-        return Schedule(limit=AdaptiveLimit(fixed=fixed), rates=RateLimiter(limits, section.max_tokens))
+        return Schedule(
+            limit=AdaptiveLimit(fixed=fixed), rates=rates or RateLimiter(limits, section.max_tokens)
+        )

@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from factory.errors import Stopped
-from factory.sampling.budget import Budget
+from factory.sampling.budget import Budget, Extension
 from factory.sampling.rows import to_completion, to_stored
 from factory.sampling.sampler import Completion, RemoteSampler, Sampler, SampleRequest
-from factory.sampling.schedule import Schedule
+from factory.sampling.schedule import BUDGET_SECONDS, Schedule
 from factory.store.journal import ResponseStore, Stored, request_key, response_key
 from schemas import ResponseStatus
 
@@ -163,13 +163,20 @@ class _Buyer:
         try:
             group: list[SampleRequest] = []
             async for request in missing:
-                if not self.budget.try_reserve(request):
-                    await self._batch(group)
-                    group = []
-                    await asyncio.gather(*self.keeping)
-                    if not self.budget.try_reserve(request):
+                while not self.budget.try_reserve(request):
+                    found = await self.budget.extend(request)
+                    if found == Extension.GRANTED:
+                        continue
+                    if group or self.keeping:
+                        await self._batch(group)
+                        group = []
+                        await asyncio.gather(*self.keeping)
+                        self.keeping.clear()
+                    elif found == Extension.NEVER:
                         why = self.budget.why(request)
                         raise Stopped(why, do="raise the cap and run the same command again")
+                    else:
+                        await asyncio.sleep(BUDGET_SECONDS)
                 group.append(request)
                 if len(group) >= batch:
                     await self._batch(group)

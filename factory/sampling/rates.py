@@ -6,8 +6,27 @@ only finished answers would let a burst of long chains overshoot.
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 from dataclasses import dataclass
+from typing import Protocol
+
+Need = tuple[float, float, float]
+"""Requests, prompt tokens and completion tokens that one request reserves."""
+
+
+class Rates(Protocol):
+    """Rate limits of one process (`RateLimiter`) or of many (`factory.sampling.shared.SharedRates`)."""
+
+    active: bool
+
+    def need(self, prompt_tokens: int, max_tokens: int) -> Need: ...  # noqa: D102
+
+    async def admit(self, need: Need) -> None: ...  # noqa: D102
+
+    def settle(  # noqa: D102
+        self, need: Need, prompt_tokens: int | None, tokens: int | None, now: float
+    ) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,22 +103,27 @@ class RateLimiter:
         self.lengths = LengthEstimate(default_length)
         self.active = any(bucket.rate is not None for bucket in self.buckets)
 
-    def need(self, prompt_tokens: int, max_tokens: int) -> tuple[float, float, float]:
+    def need(self, prompt_tokens: int, max_tokens: int) -> Need:
         """What one request reserves."""
         return (1.0, float(prompt_tokens), float(min(max_tokens, self.lengths.p90)))
 
-    def wait(self, need: tuple[float, float, float], now: float) -> float:
+    def wait(self, need: Need, now: float) -> float:
         """Seconds until the request may be sent."""
         return max(bucket.wait(amount, now) for bucket, amount in zip(self.buckets, need, strict=True))
 
-    def take(self, need: tuple[float, float, float], now: float) -> None:
+    def take(self, need: Need, now: float) -> None:
         """Reserve."""
         for bucket, amount in zip(self.buckets, need, strict=True):
             bucket.take(amount, now)
 
-    def settle(
-        self, need: tuple[float, float, float], prompt_tokens: int | None, tokens: int | None, now: float
-    ) -> None:
+    async def admit(self, need: Need) -> None:
+        """Wait until the request may be sent, and reserve."""
+        loop = asyncio.get_running_loop()
+        while (wait := self.wait(need, loop.time())) > 0:
+            await asyncio.sleep(wait)
+        self.take(need, loop.time())
+
+    def settle(self, need: Need, prompt_tokens: int | None, tokens: int | None, now: float) -> None:
         """Correct the reservation by what was really used."""
         if prompt_tokens is not None:
             self.buckets[1].take(prompt_tokens - need[1], now)

@@ -6,13 +6,14 @@ import asyncio
 import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from factory.errors import FactoryError, Stopped
-from factory.sampling.budget import Budget
+from factory.sampling.budget import Budget, Extension
 from factory.sampling.failures import RetryableError, Trouble
 from factory.sampling.limiter import AdaptiveLimit
-from factory.sampling.rates import RateLimiter, RateLimits
+from factory.sampling.rates import RateLimiter, RateLimits, Rates
 from factory.sampling.sampler import Completion, RemoteSampler, SampleRequest
 from schemas import ResponseStatus
 
@@ -20,6 +21,8 @@ TRIES = 8
 """Attempts at one request that meets server trouble; refusals (429) do not count, they are waited out."""
 REFUSALS = 100
 LONGEST_PAUSE = 60.0
+BUDGET_SECONDS = 0.25
+"""How often a budget that others share is asked again."""
 UNREACHABLE_TRIES = 3
 """Attempts at an endpoint that never answered anything, before the job gives up."""
 FAILURES_IN_ROW = 25
@@ -33,7 +36,7 @@ class Schedule:
     """What may be in flight. One for each job; `limit` and the counters can be watched while it runs."""
 
     limit: AdaptiveLimit = field(default_factory=AdaptiveLimit)
-    rates: RateLimiter = field(default_factory=lambda: RateLimiter(RateLimits()))
+    rates: Rates = field(default_factory=lambda: RateLimiter(RateLimits()))
     tries: int = TRIES
     base_pause: float = 0.5
     in_flight: int = 0
@@ -91,11 +94,12 @@ class Schedule:
                 task.cancel()
             await asyncio.gather(*left, return_exceptions=True)
 
-    async def _wait(self) -> None:
-        """Wait until something changes; raise what a request raised."""
+    async def _wait(self, seconds: float | None = None) -> None:
+        """Wait until something changes, or for so long; raise what a request raised."""
         self._freed.clear()
         if self._error is None:
-            await self._freed.wait()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._freed.wait(), seconds)
         if self._error is not None:
             raise self._error
 
@@ -108,10 +112,29 @@ class Schedule:
     async def _reserved(self, budget: Budget, request: SampleRequest, tasks: set[asyncio.Task[None]]) -> bool:
         """Reserve the request's worst case, waiting for what is in flight; False when that cannot help."""
         while not budget.try_reserve(request):
-            if not tasks:
+            found = await budget.extend(request)
+            if found == Extension.NEVER and not tasks:
                 return False
-            await self._wait()
+            if found != Extension.GRANTED:
+                await self._wait(BUDGET_SECONDS)
         return True
+
+    async def _afford(self, request: SampleRequest, budget: Budget) -> None:
+        """Before another attempt: what the broken one cost must fit, too.
+
+        Raises:
+            Stopped: it does not, and nothing that is reserved can come back.
+        """
+        budget.stuck += 1
+        try:
+            while budget.over():
+                found = await budget.extend(request)
+                if found == Extension.NEVER:
+                    raise Stopped(budget.why(request), do="raise the cap and run the same command again")
+                if found == Extension.LATER:
+                    await self._wait(BUDGET_SECONDS)
+        finally:
+            budget.stuck -= 1
 
     async def _one(self, sampler: RemoteSampler, request: SampleRequest, budget: Budget, done: Done) -> None:
         completion: Completion | None = None
@@ -160,6 +183,7 @@ class Schedule:
                     return failed(error)
                 if error.partial is not None:
                     budget.charge(error.partial)
+                    await self._afford(request, budget)
                 await self._pause(error, tried + refused)
             else:
                 self.answered += 1
@@ -171,10 +195,7 @@ class Schedule:
         if self.rates.active:
             prompt = sum(len(text) for m in request.messages for text in m.values()) // 3
             need = self.rates.need(prompt, request.params.max_tokens)
-            loop = asyncio.get_running_loop()
-            while (wait := self.rates.wait(need, loop.time())) > 0:
-                await asyncio.sleep(wait)
-            self.rates.take(need, loop.time())
+            await self.rates.admit(need)
         self.in_flight += 1
         sent = time.monotonic()
         try:

@@ -18,7 +18,8 @@ from factory.sampling.estimate import Estimate, forecast
 from factory.sampling.problems import sample_problems
 from factory.sampling.sampler import Completion, RemoteSampler, Sampler, SampleRequest, SamplingParams
 from factory.sources.problems import read_problems
-from factory.steps.generate import job_name, teacher
+from factory.steps.generate import job_name
+from factory.steps.teacher import teacher
 from factory.store.atomic import write_json
 from factory.store.journal import ResponseStore
 

@@ -7,27 +7,25 @@ back, in the order of the problems, so it can be stopped at any instant and star
 from __future__ import annotations
 
 import asyncio
-import signal
-import threading
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from factory.errors import Stopped, UsageError
+from factory.engines.engine import Engine
+from factory.errors import FactoryError, Stopped
 from factory.recipe.generate import GenerateSection
 from factory.recipe.verify import VerifySection
 from factory.sampling.job import Job
-from factory.sampling.opening import open_sampler
-from factory.sampling.presets import LOCAL
 from factory.sampling.problems import iter_problems
 from factory.sampling.prompt import check_prompt
-from factory.sampling.sampler import Sampler
 from factory.sampling.serving import served
+from factory.sampling.signals import terminated
 from factory.sources.problems import read_problems
+from factory.steps.generate_workers import buy_spread
+from factory.steps.teacher import teacher
 from factory.store.atomic import digest, read_json, write_json
 from factory.store.journal import ResponseStore
 from factory.store.parts import finished, input_digest, iter_parts, scan_parts
@@ -47,6 +45,8 @@ def run(
     store: Path,
     seed: int,
     verify: VerifySection | None = None,
+    engine: Engine | None = None,
+    workers: int | None = None,
 ) -> dict[str, Any]:
     """Have a teacher answer every problem of a step's folder.
 
@@ -58,6 +58,8 @@ def run(
         store: the response store.
         seed: of samplers that can be seeded.
         verify: how answers are checked for `accept`.
+        engine: where workers buy, each into a journal of its own; None buys in this process.
+        workers: how many; as many as the engine has by default.
 
     Returns:
         The manifest; `totals` has tokens, dollars, statuses and alarms.
@@ -86,6 +88,8 @@ def run(
         seed=seed,
         inputs=inputs,
         verify=verify,
+        engine=engine,
+        workers=workers,
     )
 
 
@@ -114,6 +118,8 @@ def generate(
     inputs: Mapping[str, str],
     verify: VerifySection | None = None,
     dropped: pl.DataFrame | None = None,
+    engine: Engine | None = None,
+    workers: int | None = None,
 ) -> dict[str, Any]:
     """The step for problems from anywhere.
 
@@ -128,42 +134,81 @@ def generate(
         inputs: digests of what the problems were read from.
         verify: how answers are checked for `accept`.
         dropped: rows of the input that could not be used, in DROPPED form.
+        engine: where workers buy; None buys in this process.
+        workers: how many; as many as the engine has by default. One buys in this process.
     """
     check_prompt(section.prompt)
-    with ResponseStore(store) as opened, _terminated(), served(section) as section:
-        sampler = teacher(section, seed, store=store)
-        job = Job(section, sampler, opened, seed=seed, name=job_name(out), verify=verify)
-        try:
-            asyncio.run(job.buy(problems, count))
-        except KeyboardInterrupt:
-            given_up = job.schedule.given_up
-            flying = f"{given_up:,} requests in flight were given up, " if given_up else ""
-            raise Stopped(
-                f"stopped; {flying}what was bought is safe", do="run the same command again to go on"
-            ) from None
-        finally:
-            asyncio.run(sampler.aclose())
-        settings = key_settings(section, seed)
-        with StepWriter(out, STEP, RESPONSE, settings=settings, inputs=inputs) as writer:
-            rows_in = 0
-            for frame in job.collected(problems(), schema):
-                rows_in += frame.height
-                broken = frame["status"] == ResponseStatus.FAILED
-                writer.keep(frame.filter(~broken))
-                if broken.any():
-                    writer.drop(
-                        dropped_rows(
-                            frame.filter(broken),
-                            step=STEP,
-                            reason=ResponseStatus.FAILED.value,
-                            id_column="response_id",
-                            detail=pl.col("error"),
-                        )
+    name = job_name(out)
+    spread = engine is not None and (workers or engine.workers) > 1
+    with terminated(), served(section) as section:
+        if engine is not None and spread:
+            of = workers or engine.workers
+            buy_spread(engine, of, problems, count, schema, out, section, store=store, job=name, seed=seed)
+        with ResponseStore(store) as opened:
+            sampler = teacher(section, seed, store=store)
+            job = Job(section, sampler, opened, seed=seed, name=name, verify=verify)
+            if not spread:
+                _buy(job, problems, count)
+            expected = count * section.samples if spread else None
+            return _collect(job, problems, schema, out, expected, seed=seed, inputs=inputs, dropped=dropped)
+
+
+def _buy(job: Job, problems: Callable[[], Iterator[dict[str, Any]]], count: int) -> None:
+    """Buy in this process."""
+    try:
+        asyncio.run(job.buy(problems, count))
+    except KeyboardInterrupt:
+        given_up = job.schedule.given_up
+        flying = f"{given_up:,} requests in flight were given up, " if given_up else ""
+        raise Stopped(
+            f"stopped; {flying}what was bought is safe", do="run the same command again to go on"
+        ) from None
+    finally:
+        asyncio.run(job.sampler.aclose())
+
+
+def _collect(
+    job: Job,
+    problems: Callable[[], Iterator[dict[str, Any]]],
+    schema: pl.Schema,
+    out: Path,
+    expected: int | None,
+    *,
+    seed: int,
+    inputs: Mapping[str, str],
+    dropped: pl.DataFrame | None,
+) -> dict[str, Any]:
+    """Read the job's rows back from the store, in order, into the step's folder.
+
+    Raises:
+        FactoryError: there are not as many as `expected`.
+    """
+    settings = key_settings(job.section, seed)
+    with StepWriter(out, STEP, RESPONSE, settings=settings, inputs=inputs) as writer:
+        rows_in = 0
+        for frame in job.collected(problems(), schema):
+            rows_in += frame.height
+            broken = frame["status"] == ResponseStatus.FAILED
+            writer.keep(frame.filter(~broken))
+            if broken.any():
+                writer.drop(
+                    dropped_rows(
+                        frame.filter(broken),
+                        step=STEP,
+                        reason=ResponseStatus.FAILED.value,
+                        id_column="response_id",
+                        detail=pl.col("error"),
                     )
-            if dropped is not None:
-                writer.drop(dropped)
-                rows_in += dropped.height
-            return writer.finish(rows_in=rows_in, unit="responses", totals=job.totals())
+                )
+        if expected is not None and rows_in != expected:
+            raise FactoryError(
+                f"{expected - rows_in:,} of {expected:,} responses are not in {job.store.folder}",
+                do="run the same command again",
+            )
+        if dropped is not None:
+            writer.drop(dropped)
+            rows_in += dropped.height
+        return writer.finish(rows_in=rows_in, unit="responses", totals=job.totals())
 
 
 def run_files(
@@ -176,6 +221,8 @@ def run_files(
     problem_field: str = "problem",
     answer_field: str = "answer",
     limit: int | None = None,
+    engine: Engine | None = None,
+    workers: int | None = None,
 ) -> tuple[dict[str, Any], bool]:
     """The step for problems from files, the Hub or procedural sources.
 
@@ -204,52 +251,10 @@ def run_files(
         seed=seed,
         inputs=inputs,
         dropped=read.dropped,
+        engine=engine,
+        workers=workers,
     )
     return manifest, True
-
-
-def teacher(
-    section: GenerateSection, seed: int, *, store: Path | None = None, keyless: bool = False
-) -> Sampler:
-    """The sampler that a section names.
-
-    Args:
-        section: teacher, model, endpoint, prices.
-        seed: of the procedural teacher.
-        store: the response store, beside which submitted batches are noted; None streams.
-        keyless: open it for a look only.
-
-    Raises:
-        UsageError: unknown name, no key, no model.
-    """
-    options: dict[str, Any] = {}
-    if section.teacher == "procedural":
-        options = {"slip_rate": section.slip_rate, "seed": seed}
-    elif section.teacher not in LOCAL and section.price is not None:
-        options = {"price": section.price}
-    if section.batch and store is not None:
-        if section.teacher in LOCAL:
-            raise UsageError(f"teacher {section.teacher} has no Batch API", do="leave --batch out")
-        options["batches"] = store / "batches"
-    if keyless and section.teacher not in LOCAL:
-        options["keyless"] = True
-    sampler = open_sampler(
-        section.teacher,
-        model=section.serve or section.model,
-        base_url=section.base_url,
-        api_key_env=section.api_key_env,
-        **options,
-    )
-    if section.max_usd is not None and section.teacher not in LOCAL and _prices(sampler) is None:
-        raise UsageError(
-            f"--max-usd needs prices, and teacher {section.teacher} has no price list",
-            do="give --price IN,OUT in dollars per million tokens, or cap tokens with --max-tokens-total",
-        )
-    return sampler
-
-
-def _prices(sampler: Sampler) -> object:
-    return getattr(getattr(sampler, "preset", None), "prices", None)
 
 
 def job_name(out: Path) -> str:
@@ -260,16 +265,3 @@ def job_name(out: Path) -> str:
     name = digest(uuid.uuid4().hex)[:16]
     write_json(path, {"job": name})
     return name
-
-
-@contextmanager
-def _terminated() -> Iterator[None]:
-    """Make SIGTERM stop like Ctrl-C, so that a batch system's warning ends the step cleanly."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

@@ -16,7 +16,7 @@ from factory.sampling.prompt import check_prompt
 from factory.sampling.purchase import addressed
 from factory.sampling.sampler import SamplingParams
 from factory.sources.problems import read_problems
-from factory.steps.generate import teacher
+from factory.steps.teacher import teacher
 from factory.store.journal import ResponseStore
 
 

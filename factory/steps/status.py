@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from factory.errors import UsageError
-from factory.store.journal import FILE, ResponseStore
+from factory.store.journal import ResponseStore
+from factory.store.journals import PATTERN
 from factory.store.ledger import read_ledger
 
 
@@ -28,7 +29,7 @@ def read_status(folder: Path) -> dict[str, Any]:
         }
         for row in read_ledger(folder)
     ]
-    stores = [_store(path.parent) for path in sorted(folder.rglob(FILE))]
+    stores = [_store(path) for path in sorted({found.parent for found in folder.rglob(PATTERN)})]
     if not steps and not stores:
         raise UsageError(f"{folder} holds no finished step and no response store")
     return {"steps": steps, "stores": stores}

@@ -1,21 +1,24 @@
 """The response store: every response that was paid for, durable before it counts, shared by all runs that name it.
 
-One SQLite file in write-ahead mode. Responses are addressed by SHA-256 of the full wire request and the sample index,
-so a run that wants what another one bought finds it. A writer thread commits in groups; `put` returns after the
-commit's fsync. A claim on an address (a one-byte file lock, which the kernel drops when the process dies) keeps two
-processes from buying the same response at the same time.
+One SQLite file in write-ahead mode; a worker of a job that is spread over machines writes one of its own, without
+write-ahead (whose shared memory works on one machine only), and all read the union (`factory.store.journals`).
+Responses are addressed by SHA-256 of the full wire request and the sample index, so a run that wants what another one
+bought finds it. A writer thread commits in groups; `put` returns after the commit's fsync. A claim on an address (a
+one-byte file lock, which the kernel drops when the process dies) keeps two processes from buying the same response at
+the same time.
 """
 
 from __future__ import annotations
 
 import asyncio
+import errno
 import fcntl
 import os
 import queue
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
@@ -23,25 +26,21 @@ from pathlib import Path
 from typing import Any, Self
 
 from factory.errors import FactoryError, Stopped, UsageError
+from factory.store.journals import BUSY_SECONDS, FILE, Journals, journal_name
 from factory.store.stored import (
-    COLUMNS,
     INSERT,
     TABLES,
     Stored,
-    from_row,
     pack,
     request_key,
     response_id,
     response_key,
     to_row,
-    unpack,
 )
 
 LINGER_SECONDS = 0.02
 """How long the writer waits for company before it commits; with the fsync itself this stays far below 200 ms."""
 
-FILE = "responses.sqlite"
-"""Name of the store's file in its folder."""
 _VERSION = 1
 
 
@@ -53,21 +52,25 @@ class _Put:
     done: Future[None]
 
 
-class ResponseStore:
-    """A folder with `responses.sqlite`. Open it once a process; use it from one event loop or plain code."""
+class ResponseStore(Journals):
+    """A folder of journals, one of which is ours to write. Open it once a process; use it from one event loop."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, worker: int | None = None) -> None:
         """Open or create the store.
+
+        Args:
+            folder: where it is.
+            worker: number of the worker whose journal this process writes; None is a process on its own.
 
         Raises:
             UsageError: the folder cannot be written or holds something else.
         """
-        self.folder = folder
-        self.path = folder / FILE
+        self._mode = "WAL" if worker is None else "TRUNCATE"
+        path = folder / journal_name(worker)
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._locks = (folder / "claims.lock").open("a+b")
-            self._read = self._connect()
+            super().__init__(path, self._connect(path))
             self._read.executescript(TABLES)
         except (OSError, sqlite3.Error) as error:
             raise UsageError(
@@ -94,70 +97,27 @@ class ResponseStore:
         if self._writer.is_alive():
             self._queue.put(None)
             self._writer.join()
-        self._read.close()
+        self.close_readers()
         self._locks.close()
-
-    # Reading
-
-    def get(self, key: bytes) -> Stored | None:
-        """The finished response at an address; None when it is absent or failed."""
-        return next(iter(self.get_many([key])), None)
-
-    def get_many(self, keys: Sequence[bytes], *, failed: bool = False) -> Iterator[Stored]:
-        """Responses at these addresses that are there, in no particular order; `failed` ones only when asked for."""
-        for start in range(0, len(keys), 500):
-            chunk = keys[start : start + 500]
-            marks = ",".join("?" * len(chunk))
-            also = "" if failed else " AND status != 'failed'"
-            rows = self._read.execute(
-                f"SELECT {COLUMNS} FROM response WHERE key IN ({marks}){also}",
-                chunk,
-            )
-            for row in rows:
-                yield from_row(row)
-
-    def present(self, keys: Sequence[bytes]) -> set[bytes]:
-        """Which of these addresses hold a finished response."""
-        found: set[bytes] = set()
-        for start in range(0, len(keys), 500):
-            chunk = keys[start : start + 500]
-            marks = ",".join("?" * len(chunk))
-            sql = f"SELECT key FROM response WHERE key IN ({marks}) AND status != 'failed'"
-            found.update(row[0] for row in self._read.execute(sql, chunk))
-        return found
-
-    def request(self, request_key: str) -> dict[str, Any] | None:
-        """The wire request behind a request key."""
-        row = self._read.execute(
-            "SELECT body FROM request WHERE key = ?", (bytes.fromhex(request_key),)
-        ).fetchone()
-        return None if row is None else unpack(row[0])
-
-    def summary(self) -> list[dict[str, Any]]:
-        """Counts, tokens and dollars by sampler, model and status."""
-        rows = self._read.execute(
-            "SELECT sampler, model, status, COUNT(*), SUM(prompt_tokens), SUM(completion_tokens), SUM(usd)"
-            " FROM response GROUP BY sampler, model, status ORDER BY sampler, model, status"
-        )
-        names = ("sampler", "model", "status", "responses", "prompt_tokens", "completion_tokens", "usd")
-        return [dict(zip(names, row, strict=True)) for row in rows]
-
-    def spent(self, job: str) -> tuple[float, int]:
-        """Dollars and completion tokens that a job has cost so far."""
-        sql = "SELECT TOTAL(usd), TOTAL(completion_tokens) FROM response WHERE job = ? AND job != ''"
-        usd, tokens = self._read.execute(sql, (job,)).fetchone()
-        return usd, int(tokens)
 
     # Claiming
 
     def claim(self, key: bytes) -> bool:
-        """Reserve an address for buying; False when another task or process holds it."""
+        """Reserve an address for buying; False when another task or process holds it.
+
+        Raises:
+            UsageError: the file system has no locks.
+        """
         if key in self._claimed:
             return False
         try:
             fcntl.lockf(self._locks, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, _lock_offset(key))
-        except OSError:
-            return False
+        except OSError as error:
+            if error.errno in (errno.EAGAIN, errno.EACCES):
+                return False
+            raise UsageError(
+                f"cannot lock {self._locks.name}: {error}", do="put --store on a file system with POSIX locks"
+            ) from error
         self._claimed.add(key)
         return True
 
@@ -193,7 +153,7 @@ class ResponseStore:
         await asyncio.wrap_future(self.submit(stored, wire, job=job))
 
     def _write_loop(self) -> None:
-        connection = self._connect()
+        connection = self._connect(self.path)
         try:
             while (first := self._queue.get()) is not None:
                 batch, more = self._gather(first)
@@ -245,9 +205,11 @@ class ResponseStore:
                 self._requests_seen.add(key)
                 yield key, pack(put.wire)
 
-    def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self.path, timeout=60, isolation_level=None, check_same_thread=False)
-        connection.execute("PRAGMA journal_mode=WAL")
+    def _connect(self, path: Path) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+        )
+        connection.execute(f"PRAGMA journal_mode={self._mode}")
         connection.execute("PRAGMA synchronous=FULL")
         return connection
 

@@ -89,8 +89,7 @@ def start(server, problems, out, *, samples, store, concurrency=16):
 def contents(store):
     """Server's identity -> what the store holds under it."""
     with ResponseStore(store) as opened:
-        rows = opened._read.execute("SELECT key FROM response WHERE status != 'failed'").fetchall()
-        return {identity(s): s for s in opened.get_many([row[0] for row in rows])}
+        return {identity(s): s for s in opened.get_many(list(opened.keys()))}
 
 
 def identity(stored):

@@ -112,7 +112,7 @@ def test_failed_requests_are_dropped_with_their_reason_and_owed_again(
     assert manifest["rows_out"] == 24
 
 
-def quick(job):
+def quick(job, rates=None):
     from factory.sampling.limiter import AdaptiveLimit
     from factory.sampling.schedule import Schedule
 

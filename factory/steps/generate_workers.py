@@ -1,0 +1,131 @@
+"""A generation job over many workers: shards handed to an engine, progress read from their ledger."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pyarrow.parquet as pq
+
+from factory.engines.engine import Engine
+from factory.errors import Stopped, UsageError
+from factory.progress import watch
+from factory.recipe.generate import GenerateSection
+from factory.steps.generate_shard import Bought, Shard, buy_shard
+from factory.store.atomic import atomic_path
+from factory.store.journals import journal_name, leave_shared_memory
+from factory.store.lease_file import ask_to_stop, progress
+from factory.store.seats import seated
+
+FILE = ".problems.parquet"
+GRACE_SECONDS = 5.0
+"""What workers get to give up what is in flight and to commit what has arrived."""
+LOOK_SECONDS = 1.0
+
+
+def buy_spread(
+    engine: Engine,
+    of: int,
+    problems: Callable[[], Iterator[dict[str, Any]]],
+    count: int,
+    schema: pl.Schema,
+    out: Path,
+    section: GenerateSection,
+    *,
+    store: Path,
+    job: str,
+    seed: int,
+) -> list[Bought]:
+    """Have a job's responses bought by `of` workers, into a journal each.
+
+    Args:
+        engine: where the workers run.
+        of: how many.
+        problems: gives the problems from the start.
+        count: how many there are.
+        schema: their columns and types.
+        out: the job's folder; the problems lie there for the workers to read.
+        section: teacher, sampling and the budget and rates of all workers together.
+        store: the response store, on a file system that all workers see.
+        job: the job's name in the store.
+        seed: of samplers that can be seeded.
+
+    Raises:
+        Stopped: the budget is spent, or the user stopped it.
+        UsageError: `accept` and `batch` are not for many workers; or what a worker refused.
+        FactoryError: what a worker raised.
+    """
+    if section.accept is not None or section.batch:
+        what = "--accept" if section.accept is not None else "--batch"
+        raise UsageError(f"{what} works with one worker only", do="leave --workers out")
+    file = _write(problems(), schema, out / FILE)
+    store.mkdir(parents=True, exist_ok=True)
+    leave_shared_memory(store)
+    ask_to_stop(store, job, stop=False)
+    shards = [
+        Shard(number, of, file.absolute(), count, section, store.absolute(), job, seed)
+        for number in range(of)
+    ]
+    with _followed(store, job, count * section.samples):
+        try:
+            found = list(engine.map(buy_shard, shards))
+        except KeyboardInterrupt:
+            _wind_up(store, job, of)
+            raise Stopped(
+                "stopped; what was bought is safe", do="run the same command again to go on"
+            ) from None
+    file.unlink()
+    errors = [each.error for each in found if each.error is not None]
+    if errors:
+        # A wrong key before a full disk before a spent budget: what the user must know comes first.
+        raise min(errors, key=lambda error: (error.exit_code == Stopped.exit_code, -error.exit_code))
+    return found
+
+
+def _wind_up(store: Path, job: str, of: int) -> None:
+    """Let workers that still live end by themselves."""
+    ask_to_stop(store, job)
+    until = time.monotonic() + GRACE_SECONDS
+    while any(seated(store, journal_name(n)) for n in range(of)) and time.monotonic() < until:
+        time.sleep(0.1)
+
+
+@contextmanager
+def _followed(store: Path, job: str, expected: int) -> Iterator[None]:
+    """The progress of all workers together."""
+    over = threading.Event()
+
+    def follow() -> None:
+        with watch("generate", expected, "responses") as task:
+            seen = 0
+            last = False
+            while not last:
+                last = over.wait(LOOK_SECONDS)
+                done, usd, tokens = progress(store, job)
+                facts = {"tokens": f"{tokens:,}"} | ({"$": f"{usd:,.2f}"} if usd else {})
+                task.advance(max(0, done - seen), **facts)
+                seen = max(seen, done)
+
+    thread = threading.Thread(target=follow, name="progress", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def _write(problems: Iterator[dict[str, Any]], schema: pl.Schema, path: Path) -> Path:
+    """All problems in one file, a thousand at a time."""
+    with atomic_path(path) as temporary:
+        arrow = pl.DataFrame(schema=schema).to_arrow().schema
+        with pq.ParquetWriter(temporary, arrow, compression="zstd") as writer:
+            while rows := list(islice(problems, 1_000)):
+                writer.write_table(pl.DataFrame(rows, schema=schema, orient="row").to_arrow().cast(arrow))
+    return path
