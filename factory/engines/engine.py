@@ -98,3 +98,8 @@ def one_thread() -> None:
     """
     for name in ONE_THREAD:
         os.environ.setdefault(name, "1")
+
+
+def share() -> int:
+    """Cores that work in this process may keep busy: one in a worker, all of them elsewhere."""
+    return int(os.environ.get(ONE_THREAD[0]) or cores())

@@ -53,15 +53,16 @@ def stack(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
     clashing = {name for name, found in kinds.items() if not _agree(found)}
     cast = [
         frame.with_columns(
-            [
-                pl.Series(name, [text_of(v) for v in frame.get_column(name)], dtype=pl.String)
-                for name in frame.columns
-                if name in clashing
-            ]
+            [as_text_column(frame.get_column(name)) for name in frame.columns if name in clashing]
         )
         for frame in frames
     ]
     return pl.concat(cast, how="diagonal_relaxed")
+
+
+def as_text_column(column: pl.Series) -> pl.Series:
+    """A column whose type disagrees with that of other tables, as text (`text_of`)."""
+    return pl.Series(column.name, [text_of(value) for value in column], dtype=pl.String)
 
 
 def _agree(kinds: Iterable[pl.DataType]) -> bool:

@@ -10,18 +10,23 @@ import gzip
 import json
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 import polars as pl
+import pyarrow as pa
 
 from factory.errors import UsageError
 from factory.sources.columns import frame_of, stack
 from factory.sources.paths import expand
+from factory.store.parts import iter_part
 from factory.store.writer import dropped_rows
 
 STEP = "read"
+BLOCK_BYTES = 32 * 2**20
+"""Bytes of text that `read_blocks` holds at a time."""
 Patterns = str | Path | Sequence[str | Path]
 
 
@@ -69,15 +74,50 @@ def read_file(path: Path, *, place: str | None = None) -> ReadResult:
     Raises:
         UsageError: the file cannot be read at all.
     """
-    try:
+    with _whole(path):
         if path.suffix == ".parquet":
             rows, numbers, dropped = *_numbered(pl.read_parquet(path)), no_drops()
         else:
-            rows, numbers, dropped = _read_lines(path)
+            rows, numbers, dropped = _read_lines(path, _lines(path))
         if place is not None:
             rows = rows.with_columns(pl.Series(place, [f"{path}:{n}" for n in numbers], dtype=pl.String))
         return ReadResult(rows, dropped)
-    except (OSError, EOFError, zlib.error, pl.exceptions.PolarsError) as error:
+
+
+def read_blocks(path: Path, size: int = BLOCK_BYTES) -> Iterator[ReadResult]:
+    """Read one file in blocks of about `size` bytes of text; each block chooses its columns' types by itself.
+
+    Raises:
+        UsageError: the file cannot be read at all.
+    """
+    with _whole(path):
+        if path.suffix == ".parquet":
+            for rows in iter_part(path):
+                yield ReadResult(rows, no_drops())
+            return
+        lines = _lines(path)
+        while block := _take(lines, size):
+            rows, _, dropped = _read_lines(path, block)
+            yield ReadResult(rows, dropped)
+
+
+def _take(lines: Iterator[tuple[int, bytes]], size: int) -> list[tuple[int, bytes]]:
+    """The next lines, of `size` bytes or a little more together."""
+    block: list[tuple[int, bytes]] = []
+    for number, line in lines:
+        block.append((number, line))
+        size -= len(line)
+        if size <= 0:
+            break
+    return block
+
+
+@contextmanager
+def _whole(path: Path) -> Iterator[None]:
+    """Turn what is wrong with a whole file into what the user can do."""
+    try:
+        yield
+    except (OSError, EOFError, zlib.error, pl.exceptions.PolarsError, pa.ArrowInvalid) as error:
         raise UsageError(
             f"cannot read {path}: {_first_line(error)}", do="check that the file is whole"
         ) from error
@@ -119,11 +159,13 @@ def _numbered(rows: pl.DataFrame) -> tuple[pl.DataFrame, list[int]]:
     return rows, list(range(1, rows.height + 1))
 
 
-def _read_lines(path: Path) -> tuple[pl.DataFrame, list[int], pl.DataFrame]:
+def _read_lines(
+    path: Path, lines: Iterable[tuple[int, bytes]]
+) -> tuple[pl.DataFrame, list[int], pl.DataFrame]:
     objects: list[dict[str, Any]] = []
     numbers: list[int] = []
     bad: list[tuple[str, str, str, str]] = []
-    for number, line in _lines(path):
+    for number, line in lines:
         raw = line.rstrip(b"\r\n")
         if not raw.strip():
             continue

@@ -16,13 +16,17 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 from factory.engines.engine import Engine, engine_or_local
 from factory.progress import watch
 from factory.store.atomic import disk_error
 from factory.store.manifest import close_books, step_key
+from factory.store.part_file import PartFile
 from factory.store.part_writer import PartBooks, PartWriter, named, read_books
 from factory.store.parts import MANIFEST, count_rows
-from schemas import TableSchema
+from factory.store.writer import arrow_table, file_facts
+from schemas import DROPPED, TableSchema
 
 Work = Callable[[Path, PartWriter], dict[str, Any]]
 """Reads a part, writes what becomes of it, returns notes (JSON) for the step's totals. A function of a module or a
@@ -52,6 +56,7 @@ def run_by_part(
     inputs: Mapping[str, str],
     engine: Engine | None = None,
     unit: str = "rows",
+    unread: pl.DataFrame | None = None,
     close: Callable[[Done], dict[str, Any]] = lambda done: {},
 ) -> dict[str, Any]:
     """Do `work` on every part and close the step.
@@ -66,6 +71,7 @@ def run_by_part(
         inputs: name to digest.
         engine: where the work runs; None for the local one.
         unit: what is counted.
+        unread: rows of `schemas.DROPPED` that came in and belong to no part: lines that could not be read.
         close: totals for the manifest, from the books and the tables beside the parts.
 
     Returns:
@@ -90,6 +96,10 @@ def run_by_part(
     done = Done(workshop, sorted(books, key=lambda each: each.number))
     totals = close(done)
     files = _in_place(out, done)
+    lost = _sum(each.dropped for each in done.books)
+    if unread is not None and unread.height:
+        files |= _drop_unread(out, len(parts), unread)
+        lost.update(unread["reason"].to_list())
     manifest = close_books(
         out,
         step,
@@ -97,9 +107,9 @@ def run_by_part(
         settings=settings,
         inputs=inputs,
         unit=unit,
-        rows_in=sum(each.rows_in for each in done.books),
+        rows_in=sum(each.rows_in for each in done.books) + (0 if unread is None else unread.height),
         rows_out=sum(each.rows_out for each in done.books),
-        dropped=_sum(each.dropped for each in done.books),
+        dropped=lost,
         totals=totals,
         files=files,
         parts=[each.content for each in done.books],
@@ -154,3 +164,11 @@ def _in_place(out: Path, done: Done) -> dict[str, dict[str, Any]]:
                     source.replace(target)
                 files[str(target.relative_to(out))] = books.files[kind]
     return files
+
+
+def _drop_unread(out: Path, number: int, unread: pl.DataFrame) -> dict[str, dict[str, Any]]:
+    path = out / "dropped" / f"part-{number:05d}.parquet"
+    file = PartFile(path, DROPPED)
+    file.add(arrow_table(unread))
+    file.close()
+    return {str(path.relative_to(out)): file_facts(path)}

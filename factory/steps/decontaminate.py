@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache, partial
 from itertools import accumulate
 from pathlib import Path
@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from factory.engines.engine import Engine
+from factory.engines.engine import Engine, engine_or_local
 from factory.errors import UsageError
-from factory.progress import watch
 from factory.recipe.decontamination import DecontaminationSection
-from factory.sources.files import read_rows
+from factory.sources.files import no_drops
 from factory.sources.paths import expand
+from factory.sources.stage import Staged, staged
 from factory.steps.by_part import Done, run_by_part
 from factory.store.atomic import atomic_path, digest, file_digest, read_json
 from factory.store.part_writer import PartWriter
 from factory.store.parts import MANIFEST, finished, input_digest, iter_part, part_paths
-from factory.store.writer import StepWriter, step_key
+from factory.store.writer import step_key
 
 if TYPE_CHECKING:
     from factory.decontamination.index import BenchmarkIndex
@@ -64,20 +64,16 @@ def run(
         return done
     if not (parts := part_paths(rows)):
         raise UsageError(f"{rows} holds no part-*.parquet", do="run the step that writes it first")
-    return run_by_part(
-        parts,
-        out,
-        step,
-        partial(_clean, section, tuple(fields), step, tuple(index_digests(section.against).values())),
-        settings=key_parts(section, fields),
-        inputs=inputs,
-        engine=engine,
-        close=partial(_close, out, section),
-    )
+    return _write(Staged(parts, no_drops()), out, section, fields, step, inputs, engine)
 
 
 def run_files(
-    patterns: Sequence[str], out: Path, section: DecontaminationSection, *, fields: Sequence[str]
+    patterns: Sequence[str],
+    out: Path,
+    section: DecontaminationSection,
+    *,
+    fields: Sequence[str],
+    engine: Engine | None = None,
 ) -> tuple[dict[str, Any], bool]:
     """The same for files, folders and globs; lines that cannot be read are dropped with the rest.
 
@@ -89,8 +85,8 @@ def run_files(
     inputs = {str(path): file_digest(path) for path in expand(patterns)} | index_digests(section.against)
     if done := finished(out, step_key(STEP, key_parts(section, fields), inputs)):
         return done, False
-    read = read_rows(patterns)
-    return _write([read.rows], read.rows.height, read.dropped, out, section, fields, STEP, inputs), True
+    with engine_or_local(engine) as where, staged(patterns, out, where) as read:
+        return _write(read, out, section, fields, STEP, inputs, where), True
 
 
 def differences(out: Path, other: Path) -> pl.DataFrame:
@@ -120,6 +116,29 @@ def differences(out: Path, other: Path) -> pl.DataFrame:
 def key_parts(section: DecontaminationSection, fields: Sequence[str]) -> dict[str, Any]:
     """The settings that decide what comes out."""
     return {"section": section.model_dump(mode="json"), "fields": list(fields)}
+
+
+def _write(
+    read: Staged,
+    out: Path,
+    section: DecontaminationSection,
+    fields: Sequence[str],
+    step: str,
+    inputs: Mapping[str, str],
+    engine: Engine | None,
+) -> dict[str, Any]:
+    digests = tuple(value for name, value in inputs.items() if name.startswith("benchmark:"))
+    return run_by_part(
+        read.parts,
+        out,
+        step,
+        partial(_clean, section, tuple(fields), step, digests),
+        settings=key_parts(section, fields),
+        inputs=inputs,
+        engine=engine,
+        unread=read.unread,
+        close=partial(_close, out, section, digests),
+    )
 
 
 def _clean(
@@ -154,10 +173,11 @@ def _index(against: tuple[str, ...], digests: tuple[str, ...]) -> BenchmarkIndex
     return load_index(against)
 
 
-def _close(out: Path, section: DecontaminationSection, done: Done) -> dict[str, Any]:
+def _close(
+    out: Path, section: DecontaminationSection, digests: tuple[str, ...], done: Done
+) -> dict[str, Any]:
     """Write the hits of all parts as one table and issue the certificate."""
     from factory.decontamination.decontaminate import certify
-    from factory.decontamination.load import index_digests
 
     starts = accumulate((books.rows_in for books in done.books), initial=0)
     hits = pl.concat(
@@ -168,46 +188,8 @@ def _close(out: Path, section: DecontaminationSection, done: Done) -> dict[str, 
     )
     with atomic_path(out / HITS) as temporary:
         hits.write_parquet(temporary)
-    index = _index(tuple(section.against), tuple(index_digests(section.against).values()))
-    rows, dropped = (
-        sum(values)
-        for values in zip(*((b.rows_in, sum(b.dropped.values())) for b in done.books), strict=True)
-    )
+    index = _index(tuple(section.against), digests)
+    rows = sum(books.rows_in for books in done.books)
+    dropped = sum(books.rows_in - books.rows_out for books in done.books)
     certificate = certify(index, section, rows, dropped, hits)
     return {"certificate": {**certificate, "digest": digest(certificate)}}
-
-
-def _write(
-    frames: Iterable[pl.DataFrame],
-    expected: int,
-    unreadable: pl.DataFrame | None,
-    out: Path,
-    section: DecontaminationSection,
-    fields: Sequence[str],
-    step: str,
-    inputs: Mapping[str, str],
-) -> dict[str, Any]:
-    from factory.decontamination.decontaminate import certify, decontaminate
-    from factory.decontamination.load import load_index
-
-    index = load_index(section.against)
-    seen = dropped = 0
-    hits = []
-    writer = StepWriter(out, step, settings=key_parts(section, fields), inputs=inputs)
-    with watch(step, expected) as task, writer:
-        for rows in frames:
-            result = decontaminate(rows, index, section, fields=fields, step=step)
-            writer.keep(result.kept)
-            writer.drop(result.dropped)
-            hits.append(result.hits.with_columns(pl.col("row") + seen))
-            seen, dropped = seen + rows.height, dropped + result.dropped.height
-            task.advance(rows.height, dropped=dropped)
-        if unreadable is not None:
-            writer.drop(unreadable)
-        found = pl.concat(hits)
-        with atomic_path(out / HITS) as temporary:
-            found.write_parquet(temporary)
-        certificate = certify(index, section, seen, dropped, found)
-        certificate["digest"] = digest(certificate)
-        rows_in = seen + (0 if unreadable is None else unreadable.height)
-        return writer.finish(rows_in=rows_in, totals={"certificate": certificate})

@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
+from factory.engines.engine import Engine
+from factory.errors import UsageError
 from factory.labels.apply import label_problems, measure_repetition, unlabelled
-from factory.progress import watch
-from factory.recipe.datasets import DatasetsSection
-from factory.store.parts import finished, input_digest, iter_parts, scan_parts
-from factory.store.writer import StepWriter, step_key
+from factory.recipe.datasets import DatasetsSection, JudgeSection
+from factory.steps.by_part import run_by_part
+from factory.store.atomic import atomic_path
+from factory.store.part_writer import PartWriter
+from factory.store.parts import finished, input_digest, iter_part, part_paths, scan_parts
+from factory.store.writer import step_key
 from schemas import LABELLED
 
 STEP = "label"
 
 
-def run(verdicts: Path, out: Path, section: DatasetsSection, *, store: Path | None = None) -> dict[str, Any]:
+def run(
+    verdicts: Path,
+    out: Path,
+    section: DatasetsSection,
+    *,
+    store: Path | None = None,
+    engine: Engine | None = None,
+) -> dict[str, Any]:
     """Fill in domain and level where the source says nothing and score every trace for repetition; drops nothing.
 
     Args:
@@ -25,9 +37,13 @@ def run(verdicts: Path, out: Path, section: DatasetsSection, *, store: Path | No
         out: folder of LABELLED parts.
         section: `max_loop_score` is the limit of `repetitive`; `judge` labels instead of the rules when given.
         store: the response store, for the judge's answers; beside `out` by default.
+        engine: where the parts are labelled; the judge is asked from this process.
 
     Returns:
         The manifest; `totals` counts responses by domain, level and label source, and the repetitive ones.
+
+    Raises:
+        UsageError: `verdicts` holds no parts.
     """
     judge = section.judge
     settings: dict[str, Any] = {"max_loop_score": section.max_loop_score, "rules": RULES_VERSION}
@@ -35,47 +51,70 @@ def run(verdicts: Path, out: Path, section: DatasetsSection, *, store: Path | No
     inputs = {"verdicts": input_digest(verdicts)}
     if done := finished(out, step_key(STEP, settings, inputs)):
         return done
-    wanted = ["problem_id", "problem", "domain", "level"]
-    problems = scan_parts(verdicts).select(wanted).unique("problem_id", maintain_order=True).collect()
-    judged = None
-    if judge is not None:
-        from factory.labels.judge import judge_problems
+    if not (parts := part_paths(verdicts)):
+        raise UsageError(f"{verdicts} holds no part-*.parquet", do="run the step that writes it first")
+    judged, usd = _judged(verdicts, out, judge, store or out.parent / "store") if judge else (None, 0.0)
+    return run_by_part(
+        parts,
+        out,
+        STEP,
+        partial(_label, section.max_loop_score, judged, judge.preset if judge else ""),
+        schema=LABELLED,
+        settings=settings,
+        inputs=inputs,
+        engine=engine,
+        close=lambda done: {**_totals([books.notes for books in done.books]), "usd": usd},
+    )
 
-        judged = judge_problems(unlabelled(problems), judge, store or out.parent / "store")
-    labels = label_problems(problems, judged, judge.preset if judge else "")
-    with StepWriter(out, STEP, LABELLED, settings=settings, inputs=inputs) as writer:
-        kept = []
-        with watch("label", None, "responses") as task:
-            for batch in iter_parts(verdicts, rows=2_000):
-                rows = batch.drop("domain", "level", "label_source", strict=False).join(
-                    labels, on="problem_id", how="left", maintain_order="left"
-                )
-                rows = measure_repetition(rows, section.max_loop_score)
-                writer.keep(rows)
-                kept.append(rows.select("domain", "level", "label_source", "repetitive"))
-                task.advance(rows.height)
-        if not kept:
-            writer.keep(LABELLED.empty())
-        light = pl.concat(kept) if kept else pl.DataFrame(schema={"domain": pl.String})
-        return writer.finish(
-            rows_in=light.height,
-            totals={
-                **_totals(light),
-                "usd": float(judged["usd"].sum() or 0.0) if judged is not None else 0.0,
-            },
+
+def _judged(verdicts: Path, out: Path, judge: JudgeSection, store: Path) -> tuple[Path, float]:
+    """What the judge says of the problems that have no labels, as a file, and its price."""
+    from factory.labels.judge import judge_problems
+
+    wanted = scan_parts(verdicts).select("problem_id", "problem", "domain", "level")
+    problems = wanted.unique("problem_id", maintain_order=True).collect()
+    labels = judge_problems(unlabelled(problems), judge, store)
+    path = (out / "judged.parquet").resolve()
+    with atomic_path(path) as temporary:
+        labels.write_parquet(temporary)
+    return path, float(labels["usd"].sum() or 0.0)
+
+
+def _label(
+    max_loop_score: float, judged: Path | None, judge: str, path: Path, part: PartWriter
+) -> dict[str, Any]:
+    """One part; a problem's labels depend on the problem alone, so it gets the same in every part."""
+    said = pl.read_parquet(judged) if judged else None
+    light = [pl.DataFrame(schema={**dict.fromkeys(LABELS, pl.String), "repetitive": pl.Boolean})]
+    for batch in iter_part(path, BATCH_ROWS):
+        problems = batch.select("problem_id", "problem", "domain", "level").unique(
+            "problem_id", maintain_order=True
         )
+        labels = label_problems(problems, said, judge)
+        rows = batch.drop("domain", "level", "label_source", strict=False).join(
+            labels, on="problem_id", how="left", maintain_order="left"
+        )
+        rows = measure_repetition(rows, max_loop_score)
+        part.keep(rows)
+        light.append(rows.select(*LABELS, "repetitive"))
+    rows = pl.concat(light)
+    cells = rows.group_by(LABELS).agg(responses=pl.len(), repetitive=pl.col("repetitive").sum())
+    return {"cells": cells.sort(LABELS).to_dicts()}
 
 
+LABELS = ["domain", "level", "label_source"]
+BATCH_ROWS = 2_000
+"""Rows whose texts are in memory together."""
 RULES_VERSION = 2
 """Rises when a rule changes, so that finished folders are labelled again."""
 
 
-def _totals(light: pl.DataFrame) -> dict[str, Any]:
-    if light.height == 0:
-        return {"domain": {}, "level": {}, "label_source": {}, "balance": [], "repetitive": 0}
+def _totals(notes: list[dict[str, Any]]) -> dict[str, Any]:
+    kinds = {**dict.fromkeys(LABELS, pl.String), "responses": pl.Int64, "repetitive": pl.Int64}
+    cells = pl.DataFrame([cell for each in notes for cell in each["cells"]], schema=kinds)
     counts = {
-        name: dict(light.group_by(name).len().sort(name).iter_rows())
-        for name in ("domain", "level", "label_source")
+        name: dict(cells.group_by(name).agg(pl.col("responses").sum()).sort(name).iter_rows())
+        for name in LABELS
     }
-    cells = light.group_by("domain", "level").len("responses").sort("domain", "level")
-    return {**counts, "balance": cells.to_dicts(), "repetitive": int(light["repetitive"].sum())}
+    balance = cells.group_by("domain", "level").agg(pl.col("responses").sum()).sort("domain", "level")
+    return {**counts, "balance": balance.to_dicts(), "repetitive": int(cells["repetitive"].sum())}

@@ -1,37 +1,46 @@
-"""Step `verify`: responses in, the same responses with verdicts out. Nothing is dropped."""
+"""Step `verify`: responses in, the same responses with verdicts out. Nothing is dropped but what cannot be read."""
 
 from __future__ import annotations
 
+import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pyarrow as pa
 
-from factory.progress import watch
+from factory.engines.engine import Engine, open_engine
+from factory.errors import UsageError
 from factory.recipe.verify import VerifySection
-from factory.sources.files import read_rows
+from factory.sources.files import no_drops
 from factory.sources.paths import expand
+from factory.sources.stage import Staged, staged
+from factory.steps.by_part import Done, run_by_part
+from factory.steps.verify_part import VOTES, tally_answers, tally_part, verify_part
 from factory.store.atomic import atomic_path, file_digest
-from factory.store.parts import finished, input_digest, iter_parts, scan_parts
-from factory.store.writer import StepWriter, step_key
-from factory.verification import CHECKER_VERSION, Verifier, verify_responses
+from factory.store.parts import finished, input_digest, iter_part, part_paths
+from factory.store.writer import step_key
+from factory.verification import CHECKER_VERSION
 from factory.verification.columns import as_responses
-from factory.verification.flips import Flips
-from factory.verification.gold import STRONG_SAMPLES, audit_gold, contradicted
-from factory.verification.judge import JudgeBooks, judge_verdicts
-from factory.verification.majority import fill_gold, majority_votes
+from factory.verification.flips import EXAMPLES
+from factory.verification.gold import STRONG_SAMPLES, contradicted
+from factory.verification.majority import count_votes
 from schemas.table import Column, TableSchema
 from schemas.verdict import VERDICT, VERDICT_COLUMNS
 
-FRAME_ROWS = 10_000
-"""Rows verified and written at a time."""
-
 
 def run(
-    responses: Path, out: Path, section: VerifySection, *, step: str = "verify", store: Path | None = None
+    responses: Path,
+    out: Path,
+    section: VerifySection,
+    *,
+    step: str = "verify",
+    store: Path | None = None,
+    engine: Engine | None = None,
 ) -> dict[str, Any]:
     """Verify every response of a step's folder.
 
@@ -41,123 +50,29 @@ def run(
         section: workers, seconds, judge, majority.
         step: name in the ledger, where a run verifies more than once.
         store: response store of the judge's replies; a folder beside `out` by default.
+        engine: where the parts are verified. With a judge it is always this process: the judge's budget has one owner.
 
     Returns:
         The manifest; `totals` counts verdicts and methods, and holds the judge's costs, flips and gold flags.
+
+    Raises:
+        UsageError: `responses` holds no parts.
     """
     settings = key_settings(section)
     inputs = {"responses": input_digest(responses)}
     if manifest := finished(out, step_key(step, settings, inputs)):
         return manifest
-    rows = scan_parts(responses).select(pl.len()).collect().item()
-    with StepWriter(out, step, VERDICT, settings=settings, inputs=inputs) as writer:
-        task = _Task(section, writer, store or out.with_name(f"{out.name}-judge"))
-        totals = task.run(lambda: iter_parts(responses, FRAME_ROWS), rows)
-        return writer.finish(rows_in=task.rows, unit="responses", totals=totals)
+    if not (parts := part_paths(responses)):
+        raise UsageError(f"{responses} holds no part-*.parquet", do="run the step that writes it first")
+    store = store or out.with_name(f"{out.name}-judge")
+    return _verify(
+        Staged(parts, no_drops()), out, section, VERDICT, step, inputs, store, engine, foreign=False
+    )
 
 
-def key_settings(section: VerifySection) -> dict[str, Any]:
-    """What decides verdicts: the settings without workers and budget, and the checker's version."""
-    chosen = section.model_dump(mode="json", exclude={"workers", "judge_max_usd", "judge_base_url"})
-    return {**chosen, "checker": CHECKER_VERSION}
-
-
-class _Task:
-    """One run over all responses: majority first when asked for, then verdicts, judge, flips and gold audit."""
-
-    def __init__(self, section: VerifySection, writer: StepWriter, store: Path) -> None:
-        self.section, self.writer, self.store = section, writer, store
-        self.rows = 0
-        self.verdicts: Counter[str] = Counter()
-        self.methods: Counter[str] = Counter()
-        self.flips, self.books = Flips(), JudgeBooks()
-
-    def run(self, frames: Callable[[], Iterator[pl.DataFrame]], expected: int) -> dict[str, Any]:
-        """Verify frame by frame into the writer; returns the totals for the manifest."""
-        with Verifier(self.section) as verifier, watch("verify", expected, "responses") as progress:
-            votes = majority_votes(_without_gold(frames()), verifier) if self.section.majority else {}
-            doubts = _Doubts(verifier)
-            for rows in frames():
-                filled = fill_gold(rows, votes) if votes else rows
-                checked = self._check(filled, verifier)
-                self.writer.keep(checked)
-                self.flips.add(rows, checked)
-                doubts.add(checked)
-                progress.advance(rows.height, correct=self.verdicts["correct"])
-            flags = doubts.write(self.writer.out / "gold_audit.parquet")
-            return {
-                "verdicts": dict(sorted(self.verdicts.items())),
-                "methods": dict(sorted(self.methods.items())),
-                "workers_replaced": verifier.replaced,
-                "gold_flags": flags,
-                **({"majority_answers": len(votes)} if self.section.majority else {}),
-                **(self.books.totals() if self.section.judge else {}),
-                **self.flips.totals(),
-            }
-
-    def _check(self, rows: pl.DataFrame, verifier: Verifier) -> pl.DataFrame:
-        checked = verify_responses(rows, self.section, verifier=verifier)
-        if self.section.judge:
-            checked = judge_verdicts(checked, self.section, self.store, self.books)
-        self.rows += rows.height
-        self.verdicts.update(checked.get_column("verdict").to_list())
-        self.methods.update(checked.get_column("method").to_list())
-        return checked
-
-
-def _without_gold(frames: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
-    for rows in frames:
-        if "problem_id" in rows.columns:
-            yield rows.filter(pl.col("answer").is_null() | (pl.col("answer").str.strip_chars() == ""))
-
-
-class _Doubts:
-    """Collects what the gold audit needs: each problem once, and the wrong answers of each problem."""
-
-    def __init__(self, verifier: Verifier) -> None:
-        self.verifier = verifier
-        self.seen: set[str] = set()
-        self.problems: list[pl.DataFrame] = []
-        self.wrong: list[pl.DataFrame] = []
-
-    def add(self, checked: pl.DataFrame) -> None:
-        """Look at one frame of verdict rows."""
-        if not {"problem_id", "answer", "problem"} <= set(checked.columns):
-            return
-        names = [
-            n for n in ("problem", "answer", "choices", "answer_kind", "metadata") if n in checked.columns
-        ]
-        fresh = checked.filter(~pl.col("problem_id").is_in(list(self.seen))).unique(
-            "problem_id", maintain_order=True
-        )
-        self.seen.update(fresh.get_column("problem_id"))
-        flags = audit_gold(fresh.select(pl.col("problem_id").alias("id"), *names))
-        self.problems.append(flags)
-        answered = checked.filter(pl.col("verdict").is_in(["correct", "incorrect"]))
-        self.wrong.append(answered.select("problem_id", "answer", "extracted", "verdict"))
-
-    def write(self, path: Path) -> dict[str, int]:
-        """Write the flagged problems; returns how many there are of each flag."""
-        if not self.problems:
-            return {}
-        answered = pl.concat(self.wrong)
-        suspects = answered.group_by("problem_id").agg(
-            right=(pl.col("verdict") == "correct").sum(), samples=pl.len()
-        )
-        suspects = suspects.filter(
-            (pl.col("samples") >= STRONG_SAMPLES) & (pl.col("right") < pl.col("samples") * 0.5)
-        )
-        rows = answered.filter(pl.col("problem_id").is_in(suspects.get_column("problem_id").to_list()))
-        votes = majority_votes(
-            [rows.with_columns(content="\\boxed{" + pl.col("extracted") + "}")], self.verifier
-        )
-        flags = pl.concat([*self.problems, contradicted(rows, votes)])
-        with atomic_path(path) as temporary:
-            flags.write_parquet(temporary)
-        return {name: count for name, count in flags.group_by("flag").len().sort("flag").iter_rows()}
-
-
-def run_files(patterns: list[str], out: Path, section: VerifySection) -> tuple[dict[str, Any], bool]:
+def run_files(
+    patterns: list[str], out: Path, section: VerifySection, *, engine: Engine | None = None
+) -> tuple[dict[str, Any], bool]:
     """Verify responses from files of any origin; extra columns pass through.
 
     Returns:
@@ -166,18 +81,148 @@ def run_files(patterns: list[str], out: Path, section: VerifySection) -> tuple[d
     Raises:
         UsageError: a path matches nothing, or columns are missing.
     """
-    files = expand(patterns)
-    settings = key_settings(section)
-    inputs = {f"{number}": file_digest(path) for number, path in enumerate(files)}
-    if manifest := finished(out, step_key("verify", settings, inputs)):
+    inputs = {f"{number}": file_digest(path) for number, path in enumerate(expand(patterns))}
+    if manifest := finished(out, step_key("verify", key_settings(section), inputs)):
         return manifest, False
-    read = read_rows(patterns)
-    rows = as_responses(read.rows, ", ".join(patterns))
-    with StepWriter(out, "verify", _schema_of(rows), settings=settings, inputs=inputs) as writer:
-        writer.drop(read.dropped)
-        task = _Task(section, writer, out.with_name(f"{out.name}-judge"))
-        totals = task.run(lambda: iter(rows.iter_slices(FRAME_ROWS)), rows.height)
-        return writer.finish(rows_in=task.rows + read.dropped.height, unit="responses", totals=totals), True
+    with _place(section, engine) as where, staged(patterns, out, where) as read:
+        rows = as_responses(next(iter_part(read.parts[0], 1)), ", ".join(patterns))
+        store = out.with_name(f"{out.name}-judge")
+        return _verify(
+            read, out, section, _schema_of(rows), "verify", inputs, store, where, foreign=True
+        ), True
+
+
+def key_settings(section: VerifySection) -> dict[str, Any]:
+    """What decides verdicts: the settings without workers and budget, and the checker's version."""
+    chosen = section.model_dump(mode="json", exclude={"workers", "judge_max_usd", "judge_base_url"})
+    return {**chosen, "checker": CHECKER_VERSION}
+
+
+def _verify(
+    read: Staged,
+    out: Path,
+    section: VerifySection,
+    schema: TableSchema,
+    step: str,
+    inputs: dict[str, str],
+    store: Path,
+    engine: Engine | None,
+    *,
+    foreign: bool,
+) -> dict[str, Any]:
+    out.mkdir(parents=True, exist_ok=True)
+    with _place(section, engine) as where, tempfile.TemporaryDirectory(dir=out, prefix=".votes-") as scratch:
+        folder = Path(scratch).resolve()
+        votes = _majority(read.parts, section, foreign, folder, where) if section.majority else None
+        return run_by_part(
+            read.parts,
+            out,
+            step,
+            partial(verify_part, section, foreign, votes, store.resolve()),
+            schema=schema,
+            settings=key_settings(section),
+            inputs=inputs,
+            engine=where,
+            unit="responses",
+            unread=read.unread,
+            close=partial(_totals, out, section, votes, folder, where),
+        )
+
+
+@contextmanager
+def _place(section: VerifySection, engine: Engine | None) -> Iterator[Engine]:
+    if engine is not None and not section.judge:
+        yield engine
+    else:
+        with open_engine("local", 1 if section.judge else section.workers) as local:
+            yield local
+
+
+def _majority(
+    parts: Sequence[Path], section: VerifySection, foreign: bool, folder: Path, engine: Engine
+) -> Path:
+    """Write the majority answers of the problems without gold."""
+    path = folder / "votes.parquet"
+    votes = count_votes(_tallies(partial(tally_part, section, foreign), parts, folder, engine))
+    rows = [(problem, vote.answer, vote.votes, vote.samples) for problem, vote in votes.items()]
+    pl.DataFrame(rows, schema=VOTES, orient="row").write_parquet(path)
+    return path
+
+
+def _tallies(
+    work: Callable[[tuple[Path, Path]], Path], parts: Sequence[Path], folder: Path, engine: Engine
+) -> Iterator[pl.DataFrame]:
+    items = ((path.resolve(), folder / f"tally-{number:05d}.parquet") for number, path in enumerate(parts))
+    for path in engine.map(work, items):
+        yield pl.read_parquet(path)
+
+
+def _totals(
+    out: Path, section: VerifySection, votes: Path | None, folder: Path, engine: Engine, done: Done
+) -> dict[str, Any]:
+    notes = [books.notes for books in done.books]
+    flags = _gold_audit(out, section, folder, engine, done)
+    return {
+        "verdicts": _sum(notes, "verdicts"),
+        "methods": _sum(notes, "methods"),
+        "workers_replaced": sum(each["workers_replaced"] for each in notes),
+        "gold_flags": flags,
+        **({"majority_answers": pl.read_parquet(votes).height} if votes else {}),
+        **(_judge_books([each["judge"] for each in notes]) if section.judge else {}),
+        **_flips([each["flips"] for each in notes if each["flips"]]),
+    }
+
+
+def _sum(notes: Sequence[dict[str, Any]], name: str) -> dict[str, int]:
+    total: Counter[str] = Counter()
+    for each in notes:
+        total.update(each[name])
+    return dict(sorted(total.items()))
+
+
+def _judge_books(books: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    sums = {name: sum(each[name] for each in books) for name in ("prompt_tokens", "completion_tokens")}
+    return {"usd": round(sum(each["usd"] for each in books), 6), **sums, "judge": _sum(books, "judge")}
+
+
+def _flips(flips: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    if not flips:
+        return {}
+    examples = [example for each in flips for example in each["examples"]][:EXAMPLES]
+    compared = sum(each["compared"] for each in flips)
+    return {"flips": {"compared": compared, "counts": _sum(flips, "counts"), "examples": examples}}
+
+
+def _gold_audit(
+    out: Path, section: VerifySection, folder: Path, engine: Engine, done: Done
+) -> dict[str, int]:
+    """Write the flagged problems; returns how many there are of each flag.
+
+    A gold is suspect when most of its problem's samples are wrong; it is contradicted when they agree on something else.
+    """
+    answers = done.aside("answers")
+    suspects = folder / "suspects.parquet"
+    few = (pl.col("samples") >= STRONG_SAMPLES) & (pl.col("right") < pl.col("samples") * 0.5)
+    counted = (
+        pl.scan_parquet(answers)
+        .group_by("problem_id")
+        .agg(right=(pl.col("verdict") == "correct").sum(), samples=pl.len())
+    )
+    counted.filter(few).select("problem_id").collect(engine="streaming").write_parquet(suspects)
+    votes = count_votes(_tallies(partial(tally_answers, section, suspects), answers, folder, engine))
+    wrong = pl.scan_parquet(answers).join(
+        pl.scan_parquet(suspects), on="problem_id", how="semi", maintain_order="left"
+    )
+    flags = pl.concat(
+        [
+            *map(pl.read_parquet, done.aside("flags")),
+            contradicted(wrong.unique(maintain_order=True).collect(), votes),
+        ]
+    )
+    flags = flags.unique(["id", "flag"], keep="first", maintain_order=True)
+    with atomic_path(out / "gold_audit.parquet") as temporary:
+        flags.write_parquet(temporary)
+    return {name: count for name, count in flags.group_by("flag").len().sort("flag").iter_rows()}
 
 
 def _schema_of(rows: pl.DataFrame) -> TableSchema:

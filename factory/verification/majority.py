@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -30,6 +29,9 @@ class Vote:
         return self.votes / self.samples
 
 
+TALLY = {"problem_id": pl.String, "form": pl.String, "answer": pl.String, "votes": pl.Int64}
+
+
 def majority_votes(frames: Iterable[pl.DataFrame], verifier: Verifier) -> dict[str, Vote]:
     """The majority answer of every problem that has one.
 
@@ -37,29 +39,46 @@ def majority_votes(frames: Iterable[pl.DataFrame], verifier: Verifier) -> dict[s
         frames: responses with `problem_id`; only those are counted that come with an answer.
         verifier: brings answers into canonical form, by which they are counted.
     """
-    counts: dict[str, Counter[str]] = defaultdict(Counter)
+    return count_votes([tally(frames, verifier)])
+
+
+def tally(frames: Iterable[pl.DataFrame], verifier: Verifier) -> pl.DataFrame:
+    """How often each answer was given: `TALLY`, one row a problem and canonical form, with its first wording.
+
+    Tallies of parts of the responses, in their order, make the votes of all: see `count_votes`.
+    """
+    counts: dict[tuple[str, str], int] = {}
     wording: dict[tuple[str, str], str] = {}
     for rows in frames:
-        pairs = [
+        asked = [
             (problem, request)
             for problem, request in zip(
                 rows.get_column("problem_id").to_list(), requests_of(rows), strict=True
             )
             if isinstance(request, CheckRequest)
         ]
-        for (problem, _), found in zip(
-            pairs, verifier.canonical_many([r.response for _, r in pairs]), strict=True
-        ):
+        forms = verifier.canonical_many([request.response for _, request in asked])
+        for (problem, _), found in zip(asked, forms, strict=True):
             if found is not None:
-                answer, key = found
-                counts[problem][key] += 1
-                wording.setdefault((problem, key), answer)
-    votes = {}
-    for problem, tally in counts.items():
-        (key, most), samples = tally.most_common(1)[0], tally.total()
-        if samples >= MIN_SAMPLES and 2 * most > samples:
-            votes[problem] = Vote(wording[problem, key], most, samples)
-    return votes
+                answer, form = found
+                counts[problem, form] = counts.get((problem, form), 0) + 1
+                wording.setdefault((problem, form), answer)
+    rows_out = [(*key, wording[key], votes) for key, votes in counts.items()]
+    return pl.DataFrame(rows_out, schema=TALLY, orient="row")
+
+
+def count_votes(tallies: Iterable[pl.DataFrame]) -> dict[str, Vote]:
+    """The votes of tallies together: problems of which one answer has more than half of enough samples."""
+    both = pl.concat([pl.DataFrame(schema=TALLY), *tallies])
+    answers = both.group_by("problem_id", "form", maintain_order=True).agg(
+        pl.col("answer").first(), pl.col("votes").sum()
+    )
+    samples = pl.col("votes").sum().over("problem_id")
+    won = answers.with_columns(samples=samples).filter(
+        (pl.col("samples") >= MIN_SAMPLES) & (2 * pl.col("votes") > pl.col("samples"))
+    )
+    names = ("problem_id", "answer", "votes", "samples")
+    return {problem: Vote(*rest) for problem, *rest in won.select(names).iter_rows()}
 
 
 def fill_gold(rows: pl.DataFrame, votes: dict[str, Vote]) -> pl.DataFrame:

@@ -1,0 +1,133 @@
+"""Files of any origin as Parquet parts of one schema, read block by block, so that no file has to fit in memory."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import polars as pl
+import pyarrow.parquet as pq
+
+from factory.engines.engine import Engine
+from factory.sources.columns import as_text_column
+from factory.sources.files import Patterns, no_drops, read_blocks
+from factory.sources.paths import expand
+from factory.store.part_file import PartFile
+from factory.store.parts import iter_part
+from factory.store.writer import arrow_table
+
+Kinds = dict[str, pl.DataType]
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """Parts of one schema, in the order of the files, and the lines that could not be read (`schemas.DROPPED`)."""
+
+    parts: list[Path]
+    unread: pl.DataFrame
+
+
+def stage(patterns: Patterns, folder: Path, engine: Engine) -> Staged:
+    """Parts that hold what the patterns name.
+
+    Parquet files of one schema are parts as they are; everything else is read into parts in `folder`. Types follow
+    `factory.sources.columns`, over all files.
+
+    Raises:
+        UsageError: a path matches nothing, or a file cannot be read at all.
+    """
+    files = expand(patterns)
+    if all(path.suffix == ".parquet" for path in files) and len({_schema(path) for path in files}) == 1:
+        return Staged(files, no_drops())
+    folder.mkdir(parents=True, exist_ok=True)
+    read = list(engine.map(partial(_read, folder.resolve()), list(enumerate(files))))
+    parts = [part for each, _ in read for part in each]
+    if not parts:
+        _write(folder / "nothing.parquet", pl.DataFrame())
+        parts = [(folder / "nothing.parquet", {})]
+    kinds = _union([kinds for _, kinds in parts])
+    stale = [path for path, found in parts if found != kinds or list(found) != list(kinds)]
+    list(engine.map(partial(_conform, kinds), stale))
+    unread = pl.concat([no_drops(), *(pl.read_parquet(path) for _, path in read if path)])
+    return Staged([path for path, _ in parts], unread)
+
+
+def _schema(path: Path) -> str:
+    """A Parquet file's columns and types. A file that is none is left to the reader, which says so."""
+    try:
+        return str(pq.read_schema(path).remove_metadata())
+    except (OSError, ValueError):
+        return str(path)
+
+
+def _read(folder: Path, item: tuple[int, Path]) -> tuple[list[tuple[Path, Kinds]], Path | None]:
+    """One file into numbered parts; what they hold, and where the unreadable lines are."""
+    number, path = item
+    parts, unread = [], []
+    for block, result in enumerate(read_blocks(path)):
+        unread.append(result.dropped)
+        if result.rows.height:
+            target = folder / f"read-{number:05d}-{block:05d}.parquet"
+            _write(target, result.rows)
+            parts.append((target, _kinds(result.rows)))
+    dropped = pl.concat([no_drops(), *unread])
+    if dropped.height == 0:
+        return parts, None
+    dropped.write_parquet(folder / f"unread-{number:05d}.parquet")
+    return parts, folder / f"unread-{number:05d}.parquet"
+
+
+def _write(path: Path, rows: pl.DataFrame) -> None:
+    file = PartFile(path)
+    file.add(arrow_table(rows))
+    file.close()
+
+
+def _kinds(rows: pl.DataFrame) -> Kinds:
+    """Type of every column; Null for one that holds nothing."""
+    return {
+        name: pl.Null() if rows[name].null_count() == rows.height else rows[name].dtype
+        for name in rows.columns
+    }
+
+
+def _union(found: Sequence[Kinds]) -> Kinds:
+    """One type a column: what all blocks agree on, the wider number, or text."""
+    names = list(dict.fromkeys(name for kinds in found for name in kinds))
+    return {name: _one({kinds[name] for kinds in found if name in kinds} - {pl.Null()}) for name in names}
+
+
+def _one(kinds: set[pl.DataType]) -> pl.DataType:
+    if len(kinds) == 1:
+        return next(iter(kinds))
+    if kinds and all(kind.is_numeric() for kind in kinds):
+        return pl.Float64() if any(kind.is_float() for kind in kinds) else pl.Int64()
+    return pl.String()
+
+
+def _conform(kinds: Kinds, path: Path) -> None:
+    """Write a part again with these columns and types."""
+    file = PartFile(path)
+    for rows in iter_part(path):
+        columns = []
+        for name, kind in kinds.items():
+            column = rows[name] if name in rows.columns else pl.Series(name, [None] * rows.height)
+            is_text = kind == pl.String and column.dtype not in (pl.String, pl.Null)
+            columns.append(as_text_column(column) if is_text else column.cast(kind))
+        file.add(arrow_table(pl.DataFrame(columns)))
+    file.close()
+
+
+@contextmanager
+def staged(patterns: Patterns, out: Path, engine: Engine) -> Iterator[Staged]:
+    """`stage` into a hidden folder in `out`, removed at the end."""
+    folder = out / ".read"
+    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        yield stage(patterns, folder, engine)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
