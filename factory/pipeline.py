@@ -6,16 +6,18 @@ resuming, and changing one setting redoes only what depends on it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from factory.engines.child import run_child
+from factory.engines.engine import Engine, EngineName, open_engine
 from factory.errors import UsageError
 from factory.layout import STAGES, RunLayout
 from factory.recipe import Recipe, save_recipe
-from factory.requirements import check_held_out, check_packages
+from factory.requirements import check_engine, check_held_out, check_packages
 from factory.store.ledger import close_ledger
 from factory.store.parts import MANIFEST
 from factory.store.review import NOTHING, rejected_ids
@@ -24,10 +26,10 @@ from factory.store.run_folder import is_finished, locked, mark_finished
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One named step of a run; `call` does the work and returns nothing that anyone needs."""
+    """One named step of a run; `call` does the work, on the engine, and returns nothing that anyone needs."""
 
     name: str
-    call: Callable[[], Any]
+    call: Callable[[Engine], Any]
 
 
 def run_recipe(
@@ -36,6 +38,7 @@ def run_recipe(
     *,
     until: str | None = None,
     store: Path | None = None,
+    engine: str = EngineName.LOCAL,
     on_step: Callable[[str, int, int], None] = lambda name, index, total: None,
 ) -> bool:
     """Carry out a recipe in folder `run`, going on where an earlier attempt stopped.
@@ -45,6 +48,7 @@ def run_recipe(
         run: the run's folder; created when absent.
         until: name of the last step to do; all when None.
         store: response store shared with other runs; `run/store` when None. It does not decide what comes out.
+        engine: where the data steps run (`EngineName`). It does not decide what comes out either.
         on_step: called before each step with its name, its number from 1, and how many there are.
 
     Returns:
@@ -64,17 +68,32 @@ def run_recipe(
         return False
     check_held_out(recipe)
     check_packages(recipe, names[: names.index(until) + 1] if until else names)
-    with locked(run):
+    check_engine(engine)
+    with locked(run), _engines(engine) as engine_for_step:
         save_recipe(recipe, layout.recipe)
         for index, step in enumerate(steps, start=1):
             on_step(step.name, index, len(steps))
-            step.call()
+            with engine_for_step() as opened:
+                step.call(opened)
             if step.name == until:
                 break
         close_ledger(run)
         if until is None:
             mark_finished(recipe, run, rejected)
     return True
+
+
+@contextmanager
+def _engines(name: str) -> Iterator[Callable[[], AbstractContextManager[Engine]]]:
+    """What opens the engine for a step: one Ray connection for the whole run, local processes for one step each.
+
+    Idle local workers would otherwise hold memory while the student trains.
+    """
+    if name == EngineName.LOCAL:
+        yield lambda: open_engine(name)
+    else:
+        with open_engine(name) as engine:
+            yield lambda: nullcontext(engine)
 
 
 def plan(recipe: Recipe, layout: RunLayout, rejected: Collection[str] = NOTHING) -> list[Step]:
@@ -85,26 +104,28 @@ def plan(recipe: Recipe, layout: RunLayout, rejected: Collection[str] = NOTHING)
     steps = _data_steps(recipe, layout, rejected)
     if recipe.train is not None:
         steps += _training_steps(recipe, layout, rejected)
-    return [*steps, Step("report", lambda: _report(layout))]
+    return [*steps, Step("report", lambda engine: _report(layout))]
 
 
 def _data_steps(recipe: Recipe, at: RunLayout, rejected: Collection[str]) -> list[Step]:
-    def problems() -> None:
+    def problems(engine: Engine) -> None:
         from factory.steps import problems as step
 
         step.run(recipe.problems, at.problems, at.held_out, seed=recipe.seed)
 
-    def dedup() -> None:
+    def dedup(engine: Engine) -> None:
         from factory.steps import deduplicate as step
 
         step.run(at.problems, at.unique_problems, recipe.deduplication, field="problem")
 
-    def decontaminate() -> None:
+    def decontaminate(engine: Engine) -> None:
         from factory.steps import decontaminate as step
 
-        step.run(at.unique_problems, at.clean_problems, recipe.decontamination, fields=["problem"])
+        step.run(
+            at.unique_problems, at.clean_problems, recipe.decontamination, fields=["problem"], engine=engine
+        )
 
-    def generate() -> None:
+    def generate(engine: Engine) -> None:
         from factory.steps import generate as step
 
         step.run(
@@ -114,20 +135,23 @@ def _data_steps(recipe: Recipe, at: RunLayout, rejected: Collection[str]) -> lis
             store=at.store,
             seed=recipe.seed,
             verify=recipe.verify,
+            # One process keeps an endpoint busy; several are for several nodes.
+            engine=engine if engine.nodes > 1 else None,
+            workers=engine.nodes,
         )
 
-    def verify() -> None:
+    def verify(engine: Engine) -> None:
         from factory.steps import verify as step
 
-        step.run(at.responses, at.verdicts, recipe.verify)
+        step.run(at.responses, at.verdicts, recipe.verify, engine=engine)
 
-    def dedup_responses() -> None:
+    def dedup_responses(engine: Engine) -> None:
         from factory.steps import deduplicate as step
 
         section = recipe.response_deduplication
         step.run(at.verdicts, at.unique_verdicts, section, field="reasoning", step="dedup-responses")
 
-    def decontaminate_responses() -> None:
+    def decontaminate_responses(engine: Engine) -> None:
         from factory.steps import decontaminate as step
 
         fields = ["reasoning", "content"]
@@ -137,12 +161,13 @@ def _data_steps(recipe: Recipe, at: RunLayout, rejected: Collection[str]) -> lis
             recipe.decontamination,
             fields=fields,
             step="decontaminate-responses",
+            engine=engine,
         )
 
-    def label() -> None:
+    def label(engine: Engine) -> None:
         from factory.steps import label as step
 
-        step.run(at.clean_verdicts, at.labelled, recipe.datasets, store=at.store)
+        step.run(at.clean_verdicts, at.labelled, recipe.datasets, store=at.store, engine=engine)
 
     return [
         Step("problems", problems),
@@ -153,8 +178,8 @@ def _data_steps(recipe: Recipe, at: RunLayout, rejected: Collection[str]) -> lis
         Step("dedup-responses", dedup_responses),
         Step("decontaminate-responses", decontaminate_responses),
         Step("label", label),
-        Step("midtrain-set", lambda: _select(recipe, at, "midtrain", rejected)),
-        Step("sft-set", lambda: _select(recipe, at, "sft", rejected)),
+        Step("midtrain-set", lambda engine: _select(recipe, at, "midtrain", rejected)),
+        Step("sft-set", lambda engine: _select(recipe, at, "sft", rejected)),
     ]
 
 
@@ -164,21 +189,21 @@ def _training_steps(recipe: Recipe, at: RunLayout, rejected: Collection[str]) ->
     student = next((stage for stage in ("sft", "midtrain") if stage in enabled), "base")
 
     def train(stage: str) -> Step:
-        return Step(f"train-{stage}", lambda: _train(at, stage))
+        return Step(f"train-{stage}", lambda engine: _train(at, stage))
 
     def evaluate(stage: str) -> list[Step]:
         wanted = stage in recipe.evaluation.stages
-        return [Step(f"eval-{stage}", lambda: _evaluate(recipe, at, stage))] if wanted else []
+        return [Step(f"eval-{stage}", lambda engine: _evaluate(recipe, at, stage))] if wanted else []
 
     steps = [train("base"), *evaluate("base")]
     for stage in enabled:
         if stage == "dpo":
-            steps.append(Step("difficulty", lambda: _difficulty(recipe, at, student)))
-            steps.append(Step("pairs", lambda: _pairs(recipe, at, rejected)))
+            steps.append(Step("difficulty", lambda engine: _difficulty(recipe, at, student)))
+            steps.append(Step("pairs", lambda engine: _pairs(recipe, at, rejected)))
         if stage == "rl":
             if "dpo" not in enabled:
-                steps.append(Step("difficulty", lambda: _difficulty(recipe, at, student)))
-            steps.append(Step("rl-prompts", lambda: _rl_prompts(recipe, at, rejected)))
+                steps.append(Step("difficulty", lambda engine: _difficulty(recipe, at, student)))
+            steps.append(Step("rl-prompts", lambda engine: _rl_prompts(recipe, at, rejected)))
         steps += [train(stage), *evaluate(stage)]
     return steps
 

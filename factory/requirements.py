@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
+from factory.engines.engine import EngineName
 from factory.errors import UsageError
 from factory.recipe import Recipe
 
@@ -37,3 +38,15 @@ def check_packages(recipe: Recipe, steps: list[str]) -> None:
             f"this recipe trains a student, but {', '.join(missing)} is not installed",
             do="pip install 'cot-factory[train]', or leave the training out with --set train=null",
         )
+
+
+def check_engine(name: str) -> None:
+    """Refuse an engine whose package is missing, before anything else is done.
+
+    Raises:
+        UsageError: names the package and the command that brings it.
+    """
+    if name == EngineName.RAY:
+        from factory.engines.ray import check_ray
+
+        check_ray()

@@ -7,6 +7,8 @@ from typing import Any
 
 import typer
 
+from factory.engines.engine import EngineName, open_engine
+
 
 def command(
     inputs: list[str] = typer.Argument(..., metavar="IN...", help="Files, folders or globs."),
@@ -31,6 +33,9 @@ def command(
         "--drop-templates",
         help="Also drop problems that differ from a benchmark problem in numbers only.",
     ),
+    engine: EngineName = typer.Option(
+        EngineName.LOCAL, help="Where the work runs: this machine, or a Ray cluster (RAY_ADDRESS)."
+    ),
 ) -> None:
     """Drop the rows that hold a benchmark problem, each with benchmark, tier, score and matched span."""
     from pydantic import ValidationError
@@ -44,7 +49,8 @@ def command(
     except ValidationError as error:
         first = error.errors()[0]
         raise UsageError(f"--{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
-    manifest, fresh = decontaminate.run_files(inputs, out, section, fields=fields)
+    with open_engine(engine) as opened:
+        manifest, fresh = decontaminate.run_files(inputs, out, section, fields=fields, engine=opened)
     if not fresh:
         typer.echo(f"{out} is up to date, nothing to do")
     _report(manifest, out)

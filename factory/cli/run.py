@@ -3,17 +3,11 @@
 from __future__ import annotations
 
 import os
-from enum import StrEnum
 from pathlib import Path
 
 import typer
 
-
-class Engine(StrEnum):
-    """Where the work runs."""
-
-    LOCAL = "local"
-    RAY = "ray"
+from factory.engines.engine import EngineName
 
 
 def command(
@@ -24,11 +18,12 @@ def command(
     store: Path = typer.Option(
         None, "--store", help="Response store shared by runs; default $FACTORY_STORE, else RUN/store."
     ),
-    engine: Engine = typer.Option(Engine.LOCAL, help="Where the work runs."),
+    engine: EngineName = typer.Option(
+        EngineName.LOCAL, help="Where the work runs: this machine, or a Ray cluster (RAY_ADDRESS)."
+    ),
     dry_run: bool = typer.Option(False, "--dry-run", help="Check the recipe and list the steps; do nothing."),
 ) -> None:
     """Carry out a recipe; start it again and it goes on where it stopped."""
-    from factory.errors import UsageError
     from factory.layout import RunLayout
     from factory.pipeline import plan, run_recipe
     from factory.recipe import load_recipe
@@ -41,11 +36,14 @@ def command(
         check_packages(loaded, names)
         typer.echo(f"{loaded.name}: {len(names)} steps into {folder}\n  " + "\n  ".join(names))
         return
-    if engine is Engine.RAY:
-        raise UsageError("--engine ray is not built yet", do="leave it out: the local engine uses all cores")
     shared = store or os.environ.get("FACTORY_STORE")
     changed = run_recipe(
-        loaded, folder, until=until, store=Path(shared) if shared else None, on_step=_say_step
+        loaded,
+        folder,
+        until=until,
+        store=Path(shared) if shared else None,
+        engine=engine,
+        on_step=_say_step,
     )
     if not changed:
         typer.echo(f"{folder} is finished and nothing has changed; report: {folder / 'report.html'}")

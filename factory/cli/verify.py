@@ -7,6 +7,8 @@ from typing import Any
 
 import typer
 
+from factory.engines.engine import EngineName, open_engine
+
 
 def command(
     inputs: list[str] = typer.Argument(
@@ -28,6 +30,9 @@ def command(
     judge_max_usd: float | None = typer.Option(
         None, "--judge-max-usd", min=0, help="Hard budget of the judge."
     ),
+    engine: EngineName = typer.Option(
+        EngineName.LOCAL, help="Where the work runs: this machine, or a Ray cluster (RAY_ADDRESS)."
+    ),
 ) -> None:
     """Add a verdict to every response: correct, incorrect, unverifiable, no_answer or timeout.
 
@@ -45,7 +50,8 @@ def command(
         judge_base_url=judge_base_url,
         judge_max_usd=judge_max_usd,
     )
-    manifest, fresh = verify.run_files(inputs, out, section)
+    with open_engine(engine, workers) as opened:
+        manifest, fresh = verify.run_files(inputs, out, section, engine=opened)
     if not fresh:
         typer.echo(f"{out} is up to date, nothing to do")
     _show(manifest, out)

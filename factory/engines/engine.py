@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from enum import StrEnum
 from typing import Protocol, TypeVar
 
 from factory.errors import UsageError
@@ -27,12 +28,21 @@ A straggler stops the others only after so many items, and no more than so many 
 """
 
 
+class EngineName(StrEnum):
+    """Where work runs: processes of this machine, or a Ray cluster (`RAY_ADDRESS`, else one started here)."""
+
+    LOCAL = "local"
+    RAY = "ray"
+
+
 class Engine(Protocol):
     """Where work runs: `factory.engines.local` or `factory.engines.ray`."""
 
     name: str
     workers: int
     """Items that are worked on at a time."""
+    nodes: int
+    """Machines that they are worked on at."""
 
     def map(self, work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
         """Results of `work` on every item, in the order of the items.
@@ -59,12 +69,12 @@ def open_engine(name: str = "local", workers: int | None = None) -> Iterator[Eng
     Raises:
         UsageError: there is no such engine, or its package or cluster is missing.
     """
-    if name == "local":
+    if name == EngineName.LOCAL:
         from factory.engines.local import LocalEngine
 
         with LocalEngine(workers or cores()) as local:
             yield local
-    elif name == "ray":
+    elif name == EngineName.RAY:
         from factory.engines.ray import ray_engine
 
         with ray_engine(workers) as cluster:

@@ -30,6 +30,7 @@ class LocalEngine:
     """A pool of worker processes, started when first needed. Use as a context manager."""
 
     name = "local"
+    nodes = 1
 
     def __init__(self, workers: int) -> None:
         """`workers` processes at most."""

@@ -52,7 +52,7 @@ def ray_engine(workers: int | None = None) -> Iterator[RayEngine]:
     if ours:
         _connect(workers)
     try:
-        yield RayEngine(int(ray.cluster_resources().get("CPU", 1)))
+        yield RayEngine()
     finally:
         if ours:
             ray.shutdown()
@@ -80,12 +80,14 @@ class RayEngine:
 
     name = "ray"
 
-    def __init__(self, workers: int) -> None:
-        """`workers` cores are there now; Ray uses nodes that join later, too."""
+    def __init__(self) -> None:
+        """Counts the cores and nodes that are there now; Ray uses nodes that join later, too."""
         import ray
 
-        self.workers = workers
-        self._task = ray.remote(max_retries=TRIES - 1)(_work)
+        self.workers = int(ray.cluster_resources().get("CPU", 1))
+        self.nodes = sum(node["Alive"] for node in ray.nodes())
+        # Spread, so that disks and network cards of all nodes work, and a generation job's few tasks do not share one.
+        self._task = ray.remote(max_retries=TRIES - 1, scheduling_strategy="SPREAD")(_work)
 
     def map(self, work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
         """See `Engine.map`."""

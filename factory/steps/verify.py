@@ -13,7 +13,7 @@ from typing import Any
 import polars as pl
 import pyarrow as pa
 
-from factory.engines.engine import Engine, open_engine
+from factory.engines.engine import Engine, EngineName, open_engine
 from factory.errors import UsageError
 from factory.recipe.verify import VerifySection
 from factory.sources.files import no_drops
@@ -131,7 +131,8 @@ def _verify(
 
 @contextmanager
 def _place(section: VerifySection, engine: Engine | None) -> Iterator[Engine]:
-    if engine is not None and not section.judge:
+    counted = section.workers is not None and engine is not None and engine.name == EngineName.LOCAL
+    if engine is not None and not section.judge and not counted:
         yield engine
     else:
         with open_engine("local", 1 if section.judge else section.workers) as local:
