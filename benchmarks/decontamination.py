@@ -20,7 +20,7 @@ from typing import Any
 import polars as pl
 
 from benchmarks.mutations import MUTATIONS
-from factory.decontamination.decontaminate import find_hits, scan
+from factory.decontamination.find import find_hits, scan
 from factory.decontamination.hits import Tier
 from factory.decontamination.index import BenchmarkIndex
 from factory.decontamination.load import load_index

@@ -18,13 +18,10 @@ from factory.text.hashing import U64, distinct
 from factory.text.ngrams import SequenceHasher
 from factory.text.tokens import Places, tokenize
 
-KEPT = 48
+KEPT = 64
 """N-grams that an index keeps of one problem: those with the smallest hashes, a fair sample of a longer problem."""
-STOCK = 40
-"""An n-gram in so many problems is a stock phrase: it says nothing and is left out. (The largest families of variants
-of one problem, in GSM-Plus and the translations of GSM8K, have about twenty members.)"""
-FEW_GRAMS = 16
-"""Problems of fewer telling n-grams are also looked for as whole sequences inside longer texts."""
+FEW_GRAMS = 24
+"""Problems of fewer n-grams are also looked for as whole sequences inside longer texts."""
 STEM_TOKENS = 12
 """A multiple-choice stem of at least so many tokens is looked for without its options."""
 
@@ -77,8 +74,8 @@ def _benchmark(
     frequency: dict[str, tuple[npt.NDArray[np.uint32], Places]],
     anchors: tuple[U64, Places],
 ) -> Benchmark:
-    words, words_offsets, words_counts, words_df = _thin(d.whole.words, *frequency["words"], STOCK)
-    numbers, numbers_offsets, _, numbers_df = _thin(d.whole.numbers, *frequency["numbers"], 2**62)
+    words, words_offsets, words_counts, words_df = _thin(d.whole.words, *frequency["words"])
+    numbers, numbers_offsets, _, numbers_df = _thin(d.whole.numbers, *frequency["numbers"])
     return Benchmark(
         name=d.name,
         facts={**d.facts, "name": d.name, "rows": len(d.ids)},
@@ -101,13 +98,11 @@ def _benchmark(
 
 
 def _thin(
-    stream: Stream, known: npt.NDArray[np.uint32], counts: Places, stock: int
+    stream: Stream, known: npt.NDArray[np.uint32], counts: Places
 ) -> tuple[npt.NDArray[np.uint32], Places, Places, npt.NDArray[np.uint8]]:
-    """The telling n-grams of every problem, at most `KEPT`, with how many there were and their frequencies."""
+    """The n-grams of every problem, at most `KEPT`, with how many there were and their frequencies."""
     rows, grams = _distinct(stream)
     df = counts[np.searchsorted(known, grams)]
-    telling = df < stock
-    rows, grams, df = rows[telling], grams[telling], df[telling]
     size = stream.offsets.size - 1
     total = np.bincount(rows, minlength=size)
     place = np.arange(rows.size) - np.repeat(np.cumsum(total) - total, total)

@@ -3,11 +3,16 @@ r"""What two texts are compared by: five readings of the same tokens, all as sal
 letters    every letter and digit, operators and spacing left out (the whole text at once)
 symbols    every token, variables masked: "Factor v^2-5v+6"
 template   the same with numbers masked too
-words      n-grams of content words, a run of numbers counting as one blank: what is said, whatever the figures
+words      runs of three neighbouring symbols, words cut to stems, small words left out, a blank for every number: what
+           is said and what the formulas look like, whatever the figures and the endings
 numbers    pairs of successive numbers: which figures
 
-Single letters, Greek letters and short runs of capitals (points of a figure) are variables. Names of functions and
-signs are no content words, so `\sin`, `sin`, `√` and `sqrt` do not tell texts apart.
+Single letters, Greek letters and short runs of capitals (points of a figure) are variables. Parentheses, bars and
+factorials are written in too many ways to count as symbols. Small words are grammar and the words of every exercise
+("find", "answer"). Content words are the others of three letters and more, without names of functions and signs.
+
+This is the reading in whole arrays, of which indexes are made; `reading_kernels` reads the texts that are checked, one by
+one and many times faster, and a test holds the two against each other.
 """
 
 from __future__ import annotations
@@ -17,7 +22,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from factory.text.hashing import BASE, U64, HashSet, hash_words, mix
+from factory.text.hashing import BASE, U64, HashSet, byte_words, hash_words, mix, range_hashes
 from factory.text.ngrams import ngram_hashes, sequence_hashes, text_hashes
 from factory.text.tokens import Kind, Places, Tokens
 
@@ -25,7 +30,11 @@ SALT = hash_words(["cot-factory benchmark index 1"])[0]
 """Part of the index format: hashes of other programs, or of an unsalted table, do not fit."""
 
 WORDS = 3
-"""Content words an n-gram."""
+"""Symbols an n-gram."""
+STEM = 5
+"""Bytes of a word that count in an n-gram, so that `rotates` is `rotation`."""
+WIDE_STEM = 8
+"""The same for words of other than Latin letters, of two and three bytes each."""
 SHORTEST_WORD = 3
 """Letters (bytes) of the shortest content word."""
 LONGEST_POINTS = 5
@@ -38,9 +47,19 @@ _MATH_WORDS = (
     "overline binom begin end pmatrix bmatrix vmatrix matrix array align aligned cases tabular equation hline asy"
 )
 _GREEK = "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi rho sigma tau upsilon phi chi psi omega"
+_SMALL_WORDS = (
+    "the of and for are that this with what which how many much has have had does did you your can its all from such "
+    "then than where when will each into only not there been being were was any some one their other both also must "
+    "they them his her she who whose these those but may might could should would suppose let given following find "
+    "determine compute evaluate calculate solve express enter give form number problem question value answer return "
+    "final response within boxed put please step reason think"
+)
+"""Words that say nothing of a problem: grammar, and the phrases of exercises and of instructions to models."""
 _NO_CONTENT = HashSet(_MATH_WORDS.split())
+_SMALL = HashSet(_SMALL_WORDS.split())
 _GREEK_LETTERS = HashSet(_GREEK.split())
-_VARIABLE, _NUMBER = hash_words(["<variable>", "<number>"])
+VARIABLE_MARK, NUMBER_MARK = hash_words(["<variable>", "<number>"])
+"""What stands for every variable and for every number."""
 _PARENTHESES = HashSet(["(", ")", "!", "|"])
 
 
@@ -69,7 +88,7 @@ class Features:
     template_hash: U64
     bag: U64
     words: Stream
-    """n-grams of content words; `at` is the token where each begins."""
+    """n-grams of symbols; `at` is the token where each begins."""
     numbers: Stream
     """Pairs of successive numbers (of a text's only number: that number)."""
     content: Places
@@ -87,12 +106,12 @@ def features(tokens: Tokens) -> Features:
     content[candidates[_NO_CONTENT.positions(tokens.hashes[candidates])]] = False
     content |= kinds == Kind.CHARACTER
 
-    masked = np.where(variable, _VARIABLE, tokens.hashes)
+    masked = np.where(variable, VARIABLE_MARK, tokens.hashes)
     bracket = np.flatnonzero(operator)
     symbol = np.ones(kinds.size, dtype=bool)
     symbol[bracket[_PARENTHESES.positions(tokens.hashes[bracket])]] = False
     symbols = _stream(tokens, masked, symbol)
-    blank = np.where(number[symbols.at], _NUMBER, symbols.hashes)
+    blank = np.where(number[symbols.at], NUMBER_MARK, symbols.hashes)
     bag = np.where(variable | operator, np.uint64(0), tokens.hashes)
     return Features(
         letters=_letters(tokens),
@@ -101,8 +120,8 @@ def features(tokens: Tokens) -> Features:
         symbols_hash=sequence_hashes(symbols.hashes, symbols.offsets, SALT),
         template_hash=sequence_hashes(blank, symbols.offsets, SALT),
         bag=_bags(bag, tokens.offsets),
-        words=_word_grams(tokens, content, number),
-        numbers=_grams(_stream(tokens, tokens.hashes * np.uint64(BASE), number), 2),
+        words=_word_grams(_stemmed(tokens, symbols, variable)),
+        numbers=_number_pairs(_stream(tokens, tokens.hashes * np.uint64(BASE), number)),
         content=_sums(content | number, tokens.offsets),
     )
 
@@ -156,33 +175,58 @@ def _letters(tokens: Tokens) -> U64:
 
     Names of LaTeX commands are hashed apart, in order and by what they mean. Decimal points are left out.
     """
-    command = tokens.kinds == Kind.COMMAND
-    names = _stream(tokens, tokens.hashes, command)
-    kept = (tokens.classes != 0) & (tokens.classes != Kind.OPERATOR) & (tokens.raw != ord("."))
-    spans = tokens.lengths[names.at]
-    within = np.arange(int(spans.sum())) - np.repeat(np.cumsum(spans) - spans, spans)
-    kept[np.repeat(tokens.starts[names.at], spans) + within] = False
-    places = np.flatnonzero(kept)
+    names = _stream(tokens, tokens.hashes, tokens.kinds == Kind.COMMAND)
+    spelled = np.flatnonzero((tokens.kinds != Kind.COMMAND) & (tokens.kinds != Kind.OPERATOR))
+    spans = tokens.lengths[spelled]
+    places = np.repeat(tokens.starts[spelled] - np.cumsum(spans) + spans, spans) + np.arange(int(spans.sum()))
+    places = places[tokens.raw[places] != ord(".")]
     letters = text_hashes(tokens.data[places], np.searchsorted(places, tokens.bounds))
     return mix(letters ^ sequence_hashes(names.hashes, names.offsets, SALT))
 
 
-def _word_grams(tokens: Tokens, content: npt.NDArray[np.bool_], number: npt.NDArray[np.bool_]) -> Stream:
-    stream = _stream(tokens, np.where(number, _NUMBER, tokens.hashes), content | number)
-    again = np.zeros(stream.hashes.size, dtype=bool)
-    again[1:] = (stream.hashes[1:] == _NUMBER) & (stream.hashes[:-1] == _NUMBER)
-    again[stream.offsets[:-1][stream.lengths > 0]] = False
-    counts = np.concatenate([[0], np.cumsum(~again)])
-    return _grams(Stream(stream.hashes[~again], counts[stream.offsets], stream.at[~again]), WORDS)
+def _stemmed(tokens: Tokens, symbols: Stream, variable: npt.NDArray[np.bool_]) -> Stream:
+    """Symbols with words cut to their stems, small words left out and a blank for every number."""
+    kinds, lengths, starts = tokens.kinds[symbols.at], tokens.lengths[symbols.at], tokens.starts[symbols.at]
+    hashes = np.where(kinds == Kind.NUMBER, NUMBER_MARK, symbols.hashes)
+    word = (kinds == Kind.WORD) & ~variable[symbols.at]
+    at = np.flatnonzero(word)
+    longest = np.where(tokens.data[starts[at]] >= 0x80, WIDE_STEM, STEM)
+    hashes[at] = range_hashes(byte_words(tokens.data), starts[at], np.minimum(lengths[at], longest))
+    keep = np.ones(hashes.size, dtype=bool)
+    keep[at[_SMALL.positions(symbols.hashes[at])]] = False
+    counts = np.concatenate([[0], np.cumsum(keep)])
+    return Stream(hashes[keep], counts[symbols.offsets], symbols.at[keep])
 
 
-def _grams(stream: Stream, n: int) -> Stream:
-    """All n-grams of a stream; a text of one token gives one of it if n is 2, other short texts none."""
-    hashes, offsets, at = ngram_hashes(stream.hashes, stream.offsets, n, SALT)
-    if n > 2:
-        short = (stream.lengths > 0) & (stream.lengths < n)
-        keep = np.ones(hashes.size, dtype=bool)
-        keep[offsets[:-1][short]] = False
-        counts = np.concatenate([[0], np.cumsum(keep)])
-        hashes, at, offsets = hashes[keep], at[keep], counts[offsets]
+def _word_grams(stream: Stream) -> Stream:
+    """All n-grams; texts of fewer tokens have none."""
+    hashes, offsets, at = ngram_hashes(stream.hashes, stream.offsets, WORDS, SALT)
+    keep = np.ones(hashes.size, dtype=bool)
+    keep[offsets[:-1][(stream.lengths > 0) & (stream.lengths < WORDS)]] = False
+    counts = np.concatenate([[0], np.cumsum(keep)])
+    return Stream(hashes[keep], counts[offsets], stream.at[at[keep]])
+
+
+def _number_pairs(stream: Stream) -> Stream:
+    """Pairs of a stream; a text of one token gives that one."""
+    hashes, offsets, at = ngram_hashes(stream.hashes, stream.offsets, 2, SALT)
     return Stream(hashes, offsets, stream.at[at])
+
+
+def word_sets() -> tuple[U64, npt.NDArray[np.uint8]]:
+    """Words that are no content (bit 1), small words (bit 2) and Greek letters (bit 4), for `reading_kernels.Words`.
+
+    Hashes lie in 2**n slots, each at or after the slot of its own bits, as `factory.text.kernels.look_up` wants them.
+    """
+    bits: dict[int, int] = {}
+    for bit, words in ((1, _MATH_WORDS), (2, _SMALL_WORDS), (4, _GREEK)):
+        for value in hash_words(words.split()).tolist():
+            bits[value] = bits.get(value, 0) | bit
+    slots = 1 << (4 * len(bits)).bit_length()
+    hashes, marks = np.zeros(slots, dtype=np.uint64), np.zeros(slots, dtype=np.uint8)
+    for value, mark in bits.items():
+        slot = (value >> 40) & (slots - 1)
+        while hashes[slot]:
+            slot = (slot + 1) & (slots - 1)
+        hashes[slot], marks[slot] = value, mark
+    return hashes, marks

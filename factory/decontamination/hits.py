@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from factory.text.tokens import Places
 
 
 class Tier(StrEnum):
@@ -21,15 +26,38 @@ class Tier(StrEnum):
     """The text covers the problem's telling n-grams, in one place, with the same numbers."""
     TEMPLATE = "template"
     """The same wording with other numbers; dropped only if asked."""
+    VARIANT = "variant"
+    """Most of the same telling words near each other, and little else, in a text of a problem's length: a problem
+    reworded, or changed in some point. Dropped only if asked."""
 
 
-@dataclass(frozen=True, slots=True)
-class Hit:
-    """One benchmark problem found in one text. `first` and `last` are the tokens of the matched span."""
+def tiers_kept(*, templates: bool, variants: bool) -> list[str]:
+    """Tiers that say "alike", not "the same": reported, and not dropped unless that is asked for."""
+    return [*([] if templates else [Tier.TEMPLATE.value]), *([] if variants else [Tier.VARIANT.value])]
 
-    row: int
-    problem: int
-    tier: Tier
-    score: float
-    first: int
-    last: int
+
+class Hits(NamedTuple):
+    """Benchmark problems found in some texts, one row each.
+
+    `tier` is a position in `Tier`, `first` and `last` are the tokens of the matched span.
+    """
+
+    row: Places
+    problem: Places
+    tier: Places
+    score: npt.NDArray[np.float64]
+    first: Places
+    last: Places
+
+    def take(self, chosen: npt.NDArray[Any]) -> Hits:
+        """Some of them."""
+        return Hits(*(column[chosen] for column in self))
+
+
+def surest(hits: Hits) -> Hits:
+    """One hit a text and problem, the surest; within a text the surest come first."""
+    hits = hits.take(np.lexsort((-hits.score, hits.tier, hits.problem, hits.row)))
+    fresh = np.ones(hits.row.size, dtype=bool)
+    fresh[1:] = (hits.row[1:] != hits.row[:-1]) | (hits.problem[1:] != hits.problem[:-1])
+    hits = hits.take(fresh)
+    return hits.take(np.lexsort((hits.problem, -hits.score, hits.tier, hits.row)))

@@ -16,7 +16,7 @@ from factory.store.atomic import atomic_path
 from factory.text.hashing import U64
 from factory.text.tokens import Places
 
-FORMAT = 1
+FORMAT = 2
 SUFFIX = ".index.npz"
 
 
@@ -28,7 +28,8 @@ class Benchmark:
     hashes; `letter_bytes` and `tokens` are lengths.
     `anchors`: for problems and stems that may stand inside another text, one row each (`ANCHOR`).
     `words`, `numbers`: n-grams of all problems one after another, `*_offsets` the problems in them, `*_counts` how many
-    each problem has in all (an index keeps at most `build.KEPT` of them), `*_df` in how many problems an n-gram occurs.
+    different ones each problem has in all (an index keeps at most `build.KEPT` of them), `*_df` in how many problems an
+    n-gram occurs, 255 for more.
     """
 
     name: str
@@ -50,6 +51,9 @@ class Benchmark:
     numbers_df: npt.NDArray[np.uint8]
 
 
+STOCK = 100
+"""An n-gram in so many problems is a stock phrase: it says nothing. (The largest families of variants of one problem,
+in GSM-Plus and the translations of GSM8K, have about twenty members.)"""
 ANCHOR_TOKENS = 3
 ANCHOR = np.dtype([("anchor", "u8"), ("whole", "u8"), ("length", "u2"), ("shift", "u2"), ("problem", "u4")])
 """A sequence of symbols that is looked for inside longer texts: hash of its rarest run of `ANCHOR_TOKENS` tokens, hash
@@ -73,9 +77,9 @@ ARRAYS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class BenchmarkIndex:
-    """Benchmarks to check against."""
+    """Benchmarks to check against. Two indexes are equal only if they are the same one."""
 
     benchmarks: tuple[Benchmark, ...]
 

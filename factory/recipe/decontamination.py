@@ -16,3 +16,5 @@ class DecontaminationSection(Section):
     """Share of a benchmark problem's weighted n-grams that must be covered for a hit (longer problems)."""
     drop_templates: bool = False
     """Also drop problems that equal a benchmark problem but for their numbers."""
+    drop_variants: bool = False
+    """Also drop problems that are much like a benchmark problem without being it."""

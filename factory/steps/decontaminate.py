@@ -108,9 +108,7 @@ def differences(out: Path, other: Path) -> pl.DataFrame:
     )
     if ours != theirs:
         raise UsageError(f"{out} and {other} are of different files: only runs over the same can be compared")
-    templates = [bool(m["settings"]["section"]["drop_templates"]) for m in manifests]
-    hits = [pl.read_parquet(folder / HITS) for folder in (out, other)]
-    return decided_differently(*hits, our_templates=templates[0], their_templates=templates[1])
+    return decided_differently(*(pl.read_parquet(folder / HITS) for folder in (out, other)))
 
 
 def key_parts(section: DecontaminationSection, fields: Sequence[str]) -> dict[str, Any]:
@@ -150,8 +148,8 @@ def _clean(
     part: PartWriter,
 ) -> dict[str, Any]:
     """One part: keep and drop rows, and write its hits beside it, their rows counted from the part's first."""
-    from factory.decontamination.decontaminate import HITS as COLUMNS
     from factory.decontamination.decontaminate import decontaminate
+    from factory.decontamination.find import HITS as COLUMNS
 
     index = _index(tuple(section.against), digests)
     seen, hits = 0, [pl.DataFrame(schema=COLUMNS)]

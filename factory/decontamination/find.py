@@ -1,0 +1,114 @@
+"""Every benchmark problem in the texts of a table, as a table of hits."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+from factory.decontamination.hits import Hits, Tier, tiers_kept
+from factory.decontamination.index import BenchmarkIndex
+from factory.errors import UsageError
+from factory.recipe.decontamination import DecontaminationSection
+from factory.text.tokens import Tokens, flat, in_threads, tokenize_bytes
+
+if TYPE_CHECKING:
+    from factory.decontamination.matcher import Matcher
+
+SPAN = 400
+"""Characters of the matched text that are kept as evidence."""
+
+HITS = {
+    "row": pl.Int64,
+    "field": pl.String,
+    "benchmark": pl.String,
+    "benchmark_id": pl.String,
+    "tier": pl.String,
+    "score": pl.Float64,
+    "span": pl.String,
+    "text": pl.String,
+    "drops": pl.Boolean,
+}
+"""A hit: number of the row, column, benchmark, problem, tier, score, matched part of the text, digest of the text, and
+whether the row is dropped for it."""
+
+
+def find_hits(
+    rows: pl.DataFrame, index: BenchmarkIndex, settings: DecontaminationSection, *, fields: Sequence[str]
+) -> pl.DataFrame:
+    """Every benchmark problem found, one row a text and problem, surest tier first within a row (columns `HITS`)."""
+    missing = [name for name in fields if name not in rows.columns]
+    if missing:
+        raise UsageError(f"no column {', '.join(missing)} to check (columns: {', '.join(rows.columns)})")
+    matcher = arranged(index)
+    names = np.array([b.name for b in index.benchmarks], dtype=object)
+    ids = np.array([i for b in index.benchmarks for i in b.ids], dtype=object)
+    tiers = np.array([tier.value for tier in Tier], dtype=object)
+    kept = tiers_kept(templates=settings.drop_templates, variants=settings.drop_variants)
+    found = []
+    for field in fields:
+        for first, tokens, hits in scan(rows[field], matcher, settings.coverage):
+            benchmark = names[np.searchsorted(matcher.firsts, hits.problem, side="right") - 1]
+            found.append(
+                pl.DataFrame(
+                    {
+                        "row": first + hits.row,
+                        "field": [field] * hits.row.size,
+                        "benchmark": benchmark.tolist(),
+                        "benchmark_id": ids[hits.problem].tolist(),
+                        "tier": tiers[hits.tier].tolist(),
+                        "score": hits.score.round(4),
+                        "span": spans(tokens, hits),
+                        "text": [text_digest(rows[field][row]) for row in (first + hits.row).tolist()],
+                        "drops": ~np.isin(tiers[hits.tier].astype(str), kept),
+                    },
+                    schema=HITS,
+                )
+            )
+    return pl.concat([pl.DataFrame(schema=HITS), *found])
+
+
+@lru_cache(maxsize=2)
+def arranged(index: BenchmarkIndex) -> Matcher:
+    """The index arranged for look-up, kept for the next batch of rows."""
+    from factory.decontamination.matcher import Matcher
+
+    return Matcher(index)
+
+
+def scan(
+    texts: pl.Series, matcher: Matcher, coverage: float, threads: int | None = None
+) -> Iterator[tuple[int, Tokens, Hits]]:
+    """Hits chunk by chunk, in order: number of the chunk's first text, its tokens, the hits in it.
+
+    Chunks are worked on in threads (one a core unless `threads` says otherwise); the outcome does not depend on how
+    many.
+    """
+
+    def work(piece: pl.Series) -> tuple[Tokens, Hits]:
+        tokens = tokenize_bytes(*flat(piece))
+        return tokens, matcher.match(tokens, coverage)
+
+    first = 0
+    for tokens, hits in in_threads(work, texts, threads):
+        yield first, tokens, hits
+        first += tokens.offsets.size - 1
+
+
+def text_digest(text: str) -> str:
+    """A text's name in lists of hits and decisions."""
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def spans(tokens: Tokens, hits: Hits) -> list[str]:
+    """The matched parts of the training texts, as folded for comparison, at most `SPAN` characters each."""
+    starts, ends = tokens.starts[hits.first], tokens.starts[hits.last] + tokens.lengths[hits.last]
+    texts = (
+        bytes(tokens.raw[start:end]).decode("utf-8", "replace")
+        for start, end in zip(starts.tolist(), ends.tolist(), strict=True)
+    )
+    return [text if len(text) <= SPAN else f"{text[: SPAN // 2]} ... {text[-SPAN // 2 :]}" for text in texts]
