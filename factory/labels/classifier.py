@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 from itertools import pairwise
 from typing import Any
@@ -22,13 +22,14 @@ READ = 4_000
 _WORD = re.compile(r"\\[a-zA-Z]+|[a-zA-Z]{2,}|[\u4e00-\u9fff]|\d+|[$%=^<>]")
 
 
-def words_of(problem: str) -> set[str]:
+@lru_cache(maxsize=1)  # domain and level are asked of the same problem, one after the other
+def words_of(problem: str) -> frozenset[str]:
     """What stands in a problem: words, LaTeX commands, Chinese characters and pairs, number sizes, signs."""
     found = [match.group().lower() for match in _WORD.finditer(problem[:READ])]
     words = {_number(word) if word[0].isdigit() else word for word in found}
     pairs = {a + b for a, b in pairwise(found) if a >= "\u4e00" and b >= "\u4e00"}
     length = f"<length {min(len(found) // 20, 10)}>"
-    return words | pairs | {length, "<latex>" if "$" in problem or "\\" in problem else "<plain>"}
+    return frozenset(words | pairs | {length, "<latex>" if "$" in problem or "\\" in problem else "<plain>"})
 
 
 def _number(digits: str) -> str:
