@@ -23,6 +23,10 @@ DROPPED = TableSchema(
         Column(
             "evidence", pa.string(), "JSON: matched benchmark and span, survivor and similarity, verdict, ..."
         ),
-        Column("row", pa.string(), "JSON of the whole row as it was, so that it can be brought back."),
+        Column(
+            "row",
+            pa.string(),
+            "JSON of the whole row as it was, without measured times, so that it can be brought back.",
+        ),
     ),
 )

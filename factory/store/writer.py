@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import shutil
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
+import orjson
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -24,6 +24,7 @@ ROWS_PER_PART = 50_000
 BYTES_PER_PART = 64 * 2**20
 """Rows or Arrow bytes of a part. A part is what one worker works on at a time: small enough that the paper's 10 M
 responses (about 100 GB) make well over a thousand, so that 64 nodes have something to do, and memory stays small."""
+_CLOCKS = sorted({name for table in TABLES.values() for name in table.clock_names})
 
 
 class StepWriter:
@@ -140,7 +141,7 @@ class _Parts:
             self._add(table.slice(start, each))
 
     def _add(self, table: pa.Table) -> None:
-        if self._open and not self._open.fits(table):
+        if self._open and not (self._open.fits(table) and self._has_room(table)):
             self.flush()
         if table.num_rows == 0 and (self._open or self.paths):
             return
@@ -148,8 +149,11 @@ class _Parts:
             self._open = PartFile(self.folder / f"part-{len(self.paths):05d}.parquet", self.schema)
         self._open.add(table)
         self.rows += table.num_rows
-        if self._open.rows >= ROWS_PER_PART or self._open.bytes >= BYTES_PER_PART:
-            self.flush()
+
+    def _has_room(self, table: pa.Table) -> bool:
+        assert self._open is not None
+        rows, size = self._open.rows + table.num_rows, self._open.bytes + table.nbytes
+        return rows <= ROWS_PER_PART and size <= BYTES_PER_PART
 
     def flush(self, *, always: bool = False) -> None:
         """Put the part in place; with `always`, an empty one too, so that the folder shows its columns."""
@@ -175,11 +179,10 @@ def content_digest(path: Path) -> str:
 
     It is of the bytes, unless the part carries a clock column (of whichever table first named it): then of the rest.
     """
-    names = pq.read_schema(path).names
-    clocks = {name for table in TABLES.values() for name in table.clock_names} & set(names)
-    if not clocks:
+    there = pq.read_schema(path).names
+    names = [name for name in there if name not in _CLOCKS]
+    if names == there:
         return file_digest(path)
-    names = [name for name in names if name not in clocks]
     table = pq.read_table(path, columns=names)
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink, compression="none")
@@ -218,7 +221,8 @@ def dropped_rows(
     """Turn rows into rows of `schemas.DROPPED`.
 
     Args:
-        rows: the rows as they were; each is kept whole, as JSON, in column `row`.
+        rows: the rows as they were; each is kept whole, as JSON, in column `row` (but for clock columns, so that
+            equal rows are dropped with equal bytes).
         step: the step that drops them.
         reason: one short word for all rows, or an expression over `rows`.
         id_column: column with the row's id.
@@ -227,7 +231,6 @@ def dropped_rows(
     """
     as_expr = lambda value: value if isinstance(value, pl.Expr) else pl.lit(value, dtype=pl.String)  # noqa: E731
     problem = "problem_id" if "problem_id" in rows.columns else "id" if "id" in rows.columns else None
-    whole = [json.dumps(row, ensure_ascii=False, default=str) for row in rows.iter_rows(named=True)]
     return rows.select(
         step=pl.lit(step, dtype=pl.String),
         row_id=pl.col(id_column).cast(pl.String),
@@ -235,8 +238,27 @@ def dropped_rows(
         reason=as_expr(reason),
         detail=as_expr(detail),
         evidence=as_expr(evidence),
-        row=pl.Series("row", whole, dtype=pl.String),
+        row=rows_as_json(rows),
     )
 
 
-__all__ = ["StepWriter", "arrow_table", "content_digest", "dropped_rows", "file_facts", "step_key"]
+def rows_as_json(rows: pl.DataFrame) -> pl.Series:
+    """Every row as JSON, without clock columns: the column `row` of `schemas.DROPPED`."""
+    rows = rows.drop(_CLOCKS, strict=False)
+    try:
+        return rows.select(pl.struct(pl.all()).struct.json_encode().alias("row"))["row"]
+    except pl.exceptions.PolarsError:
+        # Types that polars has no JSON for, such as bytes.
+        whole = [orjson.dumps(row, default=str).decode() for row in rows.iter_rows(named=True)]
+        return pl.Series("row", whole, dtype=pl.String)
+
+
+__all__ = [
+    "StepWriter",
+    "arrow_table",
+    "content_digest",
+    "dropped_rows",
+    "file_facts",
+    "rows_as_json",
+    "step_key",
+]
