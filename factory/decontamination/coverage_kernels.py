@@ -30,7 +30,7 @@ VARIANT_SIMILARITY = 0.4
 MARGIN = 10
 """Tokens round the window of words in which numbers count."""
 _SALT, _BASE = np.uint64(SALT), np.uint64(BASE)
-_HALF = np.uint64(32)
+_HALF, _ONE, _TWO = np.uint64(32), np.uint64(1), np.uint64(2)
 NGRAM, TEMPLATE, VARIANT = 4, 5, 6
 """Tiers by their position in `hits.Tier`."""
 
@@ -49,6 +49,7 @@ class Problems(NamedTuple):
     tokens: Places
     counts: Places
     kept: Places
+    stock: Places
     weight: Floats
     number_weight: Floats
     place_offsets: Places
@@ -80,16 +81,17 @@ def gather(words: int, text: Text, of: Problems, room: Room) -> int:
     """Find the n-grams of a text among those of the problems. Returns how many."""
     found = 0
     bits, shift, stems = of.grams.filter, of.grams.filter_shift, text.words
-    for i in range(words - WORDS + 1):
-        run = (stems[i] + (stems[i + 1] + stems[i + 2] * _BASE) * _BASE) * _BASE
+    place_of, begin, end, at = room.place, room.begin, room.end, text.word_at
+    for i in range(np.uint64(2), np.uint64(max(words, 2))):
+        run = (stems[i - _TWO] + (stems[i - _ONE] + stems[i] * _BASE) * _BASE) * _BASE
         key = mix(run ^ _SALT) >> _HALF
         if not maybe(bits, shift, key):
             continue
         place = find(of.grams, key)
         if place >= 0:
-            room.place[found] = place
-            room.begin[found] = text.word_at[i]
-            room.end[found] = text.word_at[i + 2]
+            place_of[found] = place
+            begin[found] = at[i - _TWO]
+            end[found] = at[i]
             found += 1
     return found
 
@@ -167,19 +169,22 @@ def judge(
 
 
 @kernel
-def alike(problem: int, shared: float, grams: int, of: Problems) -> float:
-    """Jaccard similarity of a problem and a text of `grams` different n-grams that share so many of those kept.
+def alike(shared: int, every: int, kept: int, different: int) -> float:
+    """Jaccard similarity of a problem and a text, by how many different n-grams both have.
 
-    Of a long problem only some n-grams are kept: what is shared stands for more.
+    Args:
+        shared: n-grams of the text that are among those kept of the problem.
+        every: n-grams of the problem.
+        kept: those that the index has; what is shared of them stands for more.
+        different: n-grams of the text.
     """
-    every = of.counts[problem]
-    shared = shared * every / of.kept[problem]
-    return shared / max(every + grams - shared, 1.0)
+    both = shared * every / kept
+    return both / max(every + different - both, 1.0)
 
 
 @kernel
 def similarity(problem: int, found: int, grams: int, of: Problems, room: Room) -> float:
-    """`alike` with all n-grams that a text and a problem share, stock phrases too."""
+    """`alike` of a problem and a text of so many different n-grams, stock phrases too."""
     for j in range(of.place_offsets[problem], of.place_offsets[problem + 1]):
         room.seen[of.places[j]] = 1
     shared = 0
@@ -188,7 +193,7 @@ def similarity(problem: int, found: int, grams: int, of: Problems, room: Room) -
         room.seen[room.place[i]] = 0
     for j in range(of.place_offsets[problem], of.place_offsets[problem + 1]):
         room.seen[of.places[j]] = 0
-    return alike(problem, shared, grams, of)
+    return alike(shared, of.counts[problem], of.kept[problem], grams)
 
 
 @kernel

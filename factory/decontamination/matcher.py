@@ -102,6 +102,7 @@ def _problems(many: Sequence[Benchmark], count: int) -> Problems:
         tokens=_all(many, "tokens").astype(np.int64),
         counts=_all(many, "words_counts").astype(np.int64),
         kept=np.bincount(problems, minlength=count).astype(np.int64),
+        stock=np.bincount(problems[~telling], minlength=count).astype(np.int64),
         weight=np.bincount(problems, by_place[places], count).astype(np.float64),
         number_weight=np.bincount(number_problems, number_weights, count).astype(np.float64),
         place_offsets=np.searchsorted(problems, every),

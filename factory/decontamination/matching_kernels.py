@@ -41,7 +41,7 @@ FIRM_TOKENS = 15
 """... or when the sequence itself is this long."""
 EXACT, RENAMED, SHUFFLED, CONTAINED = 0, 1, 2, 3
 _BASE, _SALT = np.uint64(BASE), np.uint64(SALT)
-_ONE = np.uint64(1)
+_ONE, _TWO = np.uint64(1), np.uint64(2)
 _FAR = np.iinfo(np.int64).max
 
 Found = npt.NDArray[np.float64]
@@ -101,8 +101,8 @@ def _contained(
     """Short problems and stems that stand in a text as a whole."""
     bits, shift = sequences.table.filter, sequences.table.filter_shift
     stream = text.symbols
-    for i in range(symbols - 2):
-        run = stream[i] + (stream[i + 1] + stream[i + 2] * _BASE) * _BASE
+    for end in range(np.uint64(2), np.uint64(max(symbols, 2))):
+        run = stream[end - _TWO] + (stream[end - _ONE] + stream[end] * _BASE) * _BASE
         key = mix(run ^ (np.uint64(4) * _BASE ^ _SALT))
         if not maybe(bits, shift, key):
             continue
@@ -111,7 +111,8 @@ def _contained(
             continue
         for j in range(sequences.with_anchor.offsets[place], sequences.with_anchor.offsets[place + 1]):
             entry = sequences.with_anchor.entries[j]
-            start, length = i - sequences.shift[entry], sequences.length[entry]
+            start = np.int64(end) - 2 - sequences.shift[entry]
+            length = sequences.length[entry]
             if start < 0 or start + length > symbols:
                 continue
             if symbols - length > LOOSE_TOKENS and length < FIRM_TOKENS:
@@ -143,18 +144,22 @@ def _covered(
     """Hits by n-grams of one text of so many `tokens`."""
     found = gather(words, text, of, space)
     touched, repeats, stock = tally(found, of, space)
+    different = max(words - WORDS + 1, 0) - repeats
+    problems, counts, shares = space.touched, space.counts, space.shares
+    lengths, stock_of, every, kept = of.tokens, of.stock, of.counts, of.kept
     pairs = -1
     for k in range(touched):
-        problem = space.touched[k]
-        grams, share = space.counts[problem], space.shares[problem]
-        space.counts[problem], space.shares[problem] = 0, 0.0
-        reach = 2 * of.tokens[problem] + 30
+        problem = problems[k]
+        grams, share = counts[problem], shares[problem]
+        counts[problem], shares[problem] = 0, 0.0
+        reach = 2 * lengths[problem] + 30
         whole = tokens <= reach
-        # The most that it can be: all n-grams in one place, with all numbers.
-        tier, score = -1, 0.0
+        # What at most can be: all n-grams in one place, with all numbers, and all stock phrases that both have.
+        most = alike(grams + min(stock, stock_of[problem]), every[problem], kept[problem], different)
+        variant = whole and most >= VARIANT_SIMILARITY
+        tier, score, first, last = -1, 0.0, 0, 0
         if grams >= LEAST_GRAMS:
             tier, score = judge(problem, grams, share, of.number_weight[problem], of, coverage)
-        first, last, telling = 0, 0, grams
         if tier >= 0:
             if pairs < 0:
                 pairs = pair_numbers(numbers, text, space)
@@ -162,12 +167,8 @@ def _covered(
             begin, end = (0, _FAR) if whole else (first - MARGIN, last + MARGIN)
             shared = shared_numbers(problem, pairs, begin, end, text, of, space)
             tier, score = judge(problem, grams, share, shared, of, coverage)
-        if (
-            tier < 0
-            and whole
-            and alike(problem, telling + stock, words - WORDS + 1 - repeats, of) >= VARIANT_SIMILARITY
-        ):
-            score = similarity(problem, found, words - WORDS + 1 - repeats, of, space)
+        if tier < 0 and variant:
+            score = similarity(problem, found, different, of, space)
             if score >= VARIANT_SIMILARITY:
                 tier, first, last = VARIANT, text.word_at[0], text.word_at[words - 1]
         if tier >= 0:

@@ -16,17 +16,17 @@ from factory.decontamination.features import (
     WIDE_STEM,
 )
 from factory.text.hashing import BASE, U64, Bytes, Places
-from factory.text.jit import kernel
+from factory.text.jit import kernel, load_word
 from factory.text.kernels import look_up, mix
 
-_BASE, _SALT = np.uint64(BASE), np.uint64(SALT)
-_ZERO, _ONE, _EIGHT = np.uint64(0), np.uint64(1), np.uint64(8)
-_VARIABLE, _NUMBER_HASH = np.uint64(VARIABLE_MARK), np.uint64(NUMBER_MARK)
+U = np.uint64
+_BASE, _SALT = U(BASE), U(SALT)
+_ZERO, _ONE, _SEVEN, _EIGHT = U(0), U(1), U(7), U(8)
+_MASKS: U64 = np.array([(1 << (8 * n)) - 1 for n in range(9)], dtype=np.uint64)
+_VARIABLE, _NUMBER_HASH = U(VARIABLE_MARK), U(NUMBER_MARK)
 _WORD, _NUMBER, _OPERATOR, _CHARACTER, _COMMAND = 1, 2, 3, 4, 6
 _NO_CONTENT, _SMALL, _GREEK = 1, 2, 4
 _POINT = 46
-_UNSURE = (40, 41, 33, 124)
-"""Parentheses, factorials and bars are written in too many ways to count as symbols."""
 
 
 class Words(NamedTuple):
@@ -66,78 +66,58 @@ def room(tokens: int) -> Text:
 
 
 @kernel
-def _capitals(raw: Bytes, start: int, length: int) -> bool:
+def _capitals(raw: Bytes, start: U, length: U) -> bool:
     """A word begins with capitals only, as far as `LONGEST_POINTS` bytes."""
-    count = 0
-    while count < min(length, LONGEST_POINTS) and 65 <= raw[start + count] <= 90:
-        count += 1
-    return count == min(length, LONGEST_POINTS)
+    last = start + min(length, U(LONGEST_POINTS))
+    while start < last and 65 <= raw[start] <= 90:
+        start += _ONE
+    return start == last
 
 
 @kernel
-def _sparse_capitals(
-    raw: Bytes, kinds: Bytes, starts: Places, lengths: Places, first: int, last: int
-) -> bool:
+def _sparse_capitals(raw: Bytes, kinds: Bytes, starts: Places, lengths: Places, first: U, last: U) -> bool:
     """Whether words in capitals are rare enough in a text to be points of a figure."""
     total = shouted = 0
     for i in range(first, last):
         if kinds[i] == _WORD and lengths[i] > 1:
             total += 1
-            shouted += _capitals(raw, starts[i], lengths[i])
+            shouted += _capitals(raw, U(starts[i]), U(lengths[i]))
     return 10 * (total - shouted) > total
 
 
 @kernel
-def _finish(total: np.uint64, length: int, salt: np.uint64) -> np.uint64:
+def _finish(total: U, length: U, salt: U) -> U:
     """`SequenceHasher` of a whole sequence, from the sum of its terms."""
-    return mix(total ^ (np.uint64(length + 1) * _BASE ^ salt))
+    return mix(total ^ ((length + _ONE) * _BASE ^ salt))
 
 
 @kernel
-def _stem(data: Bytes, start: int, length: int, longest: int) -> np.uint64:
-    length = min(length, longest)
-    part = _ZERO
-    for i in range(length):
-        part |= np.uint64(data[start + i]) << (_EIGHT * np.uint64(i))
-    return mix(part + np.uint64(length) * _BASE)
+def _stem(data: Bytes, start: U, length: U) -> U:
+    """`range_hashes` of a word's first bytes."""
+    length = min(length, U(WIDE_STEM) if data[start] >= 0x80 else U(STEM))
+    return mix((load_word(data, start) & _MASKS[length]) + length * _BASE)
 
 
 @kernel
-def _role(
-    kind: int,
-    value: np.uint64,
-    start: int,
-    length: int,
-    capitals: bool,
-    raw: Bytes,
-    known_hashes: U64,
-    known_bits: Bytes,
-) -> tuple[bool, bool, bool]:
-    """Whether a token is a variable, is content, and is a small word."""
-    if kind in (_NUMBER, _CHARACTER):
-        return False, True, False
-    slot = look_up(known_hashes, value)
-    bits = known_bits[slot] if slot >= 0 else 0
-    if kind == _COMMAND:
-        return (bits & _GREEK) != 0, False, False
-    if length == 1 or (capitals and length <= LONGEST_POINTS and _capitals(raw, start, length)):
-        return True, False, False
-    return False, length >= SHORTEST_WORD and not bits & _NO_CONTENT, (bits & _SMALL) != 0
+def _spell(data: Bytes, start: U, length: U, word: U, spelled: U, letters: U64) -> tuple[U, U]:
+    """Add bytes to a text's letters. `letters`: the sum over the words of eight bytes so far, and the next power.
 
-
-@kernel
-def _spell(
-    raw: Bytes, data: Bytes, start: int, length: int, word: np.uint64, spelled: int, letters: U64
-) -> tuple[np.uint64, int]:
-    """Add a token to the text's letters, eight bytes at a time: `letters` holds the sum and the next power."""
-    for j in range(start, start + length):
-        if raw[j] != _POINT:
-            word |= np.uint64(data[j]) << (_EIGHT * np.uint64(spelled & 7))
-            spelled += 1
-            if spelled & 7 == 0:
-                letters[0] += mix(word) * letters[1]
-                letters[1] *= _BASE
-                word = _ZERO
+    Returns:
+        The bytes since the last full word, and how many there are of all.
+    """
+    while length > _ZERO:
+        size = min(length, _EIGHT)
+        part = load_word(data, start) & _MASKS[size]
+        have = spelled & _SEVEN
+        word |= part << (_EIGHT * have)
+        if have + size >= _EIGHT:
+            letters[0] += mix(word) * letters[1]
+            letters[1] *= _BASE
+            # A shift by all 64 bits would leave the word as it is.
+            word = part >> (_EIGHT * (_EIGHT - have)) if have else _ZERO
+        spelled += size
+        start += size
+        length -= size
     return word, spelled
 
 
@@ -155,7 +135,7 @@ def read_text(
     text: Text,
     whole: U64,
     sizes: Places,
-) -> tuple[int, int, int]:
+) -> tuple[np.int64, np.int64, np.int64]:
     """Read the tokens `first..last` of a chunk.
 
     Writes `text`, the hashes of the whole text into `whole` (letters, symbols, template, bag) and sizes into `sizes`
@@ -167,53 +147,72 @@ def read_text(
     # Members of a tuple are looked up and counted anew at every use, which costs more than the use.
     all_symbols, symbol_at, stems, word_at = text.symbols, text.symbol_at, text.words, text.word_at
     all_numbers, number_at, known_hashes, known_bits = text.numbers, text.number_at, known.hashes, known.bits
-    capitals = _sparse_capitals(raw, kinds, starts, lengths, first, last)
-    symbols = words = numbers = contents = letter_bytes = spelled = commands = 0
+    capitals = _sparse_capitals(raw, kinds, starts, lengths, U(first), U(last))
+    symbols = words = numbers = contents = letter_bytes = spelled = commands = _ZERO
     symbol_sum = template_sum = bag = names = word = _ZERO
     power = name_power = _ONE
     letters = whole[2:]
     letters[0], letters[1] = _ZERO, _ONE
-    for i in range(first, last):
-        kind, value, start, length = kinds[i], hashes[i], starts[i], lengths[i]
-        variable = small = False
+    for i in range(U(first), U(last)):
+        kind, value, start, length = kinds[i], hashes[i], U(starts[i]), U(lengths[i])
+        symbol = value
         if kind == _OPERATOR:
-            if raw[start] in _UNSURE:
+            sign = raw[start]
+            if sign == 40 or sign == 41 or sign == 33 or sign == 124:  # noqa: PLR1714, SIM109 (a set is slow)
                 continue
-        else:
-            variable, content, small = _role(
-                kind, value, start, length, capitals, raw, known_hashes, known_bits
-            )
-            contents += content
-            letter_bytes += length
-            bag += _ZERO if variable else value
-        symbol = _VARIABLE if variable else value
-        blank = symbol
-        if kind == _NUMBER:
-            blank = _NUMBER_HASH
+            stem = value
+        elif kind == _NUMBER:
+            stem = _NUMBER_HASH
             all_numbers[numbers], number_at[numbers] = value, i
-            numbers += 1
-        if kind == _COMMAND:
-            names += value * name_power
-            name_power *= _BASE
-            commands += 1
-        elif kind != _OPERATOR:
-            word, spelled = _spell(raw, data, start, length, word, spelled, letters)
+            numbers += _ONE
+            contents += _ONE
+            letter_bytes += length
+            bag += value
+            for j in range(start, start + length):
+                if raw[j] != _POINT:
+                    word, spelled = _spell(data, j, _ONE, word, spelled, letters)
+        elif kind == _CHARACTER:
+            stem = value
+            contents += _ONE
+            letter_bytes += length
+            bag += value
+            word, spelled = _spell(data, start, length, word, spelled, letters)
+        else:
+            letter_bytes += length
+            slot = look_up(known_hashes, value)
+            bits = known_bits[slot] if slot >= 0 else 0
+            if kind == _COMMAND:
+                names += value * name_power
+                name_power *= _BASE
+                commands += _ONE
+                variable = (bits & _GREEK) != 0
+                stem = symbol = _VARIABLE if variable else value
+            else:
+                word, spelled = _spell(data, start, length, word, spelled, letters)
+                variable = length == _ONE or (
+                    capitals and length <= U(LONGEST_POINTS) and _capitals(raw, start, length)
+                )
+                if variable:
+                    stem = symbol = _VARIABLE
+                else:
+                    contents += U(length >= U(SHORTEST_WORD) and not bits & _NO_CONTENT)
+                    stem = _ZERO if bits & _SMALL else _stem(data, start, length)
+            if not variable:
+                bag += value
         all_symbols[symbols], symbol_at[symbols] = symbol, i
-        symbols += 1
+        symbols += _ONE
         symbol_sum += symbol * power
-        template_sum += blank * power
+        template_sum += (_NUMBER_HASH if kind == _NUMBER else symbol) * power
         power *= _BASE
-        if not small:
-            if kind == _WORD and not variable:
-                blank = _stem(data, start, length, WIDE_STEM if data[start] >= 0x80 else STEM)
-            stems[words], word_at[words] = blank, i
-            words += 1
-    total = letters[0] + (mix(word) * letters[1] if spelled & 7 else _ZERO)
+        if stem != _ZERO:
+            stems[words], word_at[words] = stem, i
+            words += _ONE
+    total = letters[0] + (mix(word) * letters[1] if spelled & _SEVEN else _ZERO)
     whole[0] = mix(
-        _finish(total, (spelled + 7) // 8, _ZERO) ^ mix(np.uint64(spelled)) ^ _finish(names, commands, _SALT)
+        _finish(total, (spelled + _SEVEN) >> U(3), _ZERO) ^ mix(spelled) ^ _finish(names, commands, _SALT)
     )
     whole[1] = _finish(symbol_sum, symbols, _SALT)
     whole[2] = _finish(template_sum, symbols, _SALT)
     whole[3] = mix(bag ^ _SALT)
     sizes[0], sizes[1] = letter_bytes, contents
-    return symbols, words, numbers
+    return np.int64(symbols), np.int64(words), np.int64(numbers)

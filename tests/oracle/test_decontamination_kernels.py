@@ -1,0 +1,229 @@
+"""The kernels that read and match texts, against the reading in whole arrays and against plain Python."""
+
+import random
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from factory.decontamination import coverage_kernels as rules
+from factory.decontamination.build import build, read_document
+from factory.decontamination.features import SALT, Stream, features, short_form, word_sets
+from factory.decontamination.hits import Tier
+from factory.decontamination.index import ANCHOR_TOKENS, STOCK, BenchmarkIndex
+from factory.decontamination.matcher import Matcher
+from factory.decontamination.matching_kernels import FIRM_TOKENS, LEAST_CONTENT, LEAST_LETTERS, LOOSE_TOKENS
+from factory.decontamination.reading_kernels import Words, read_text, room
+from factory.text.ngrams import SequenceHasher
+from factory.text.tokens import tokenize
+
+PIECES = [
+    "the", "farmer", "geese", "Goat", "ABC", "PQ", "find", "which", "rotation", "rotated", "élan", "Straße",
+    "\\frac{1}{2}", "\\alpha", "\\left(", "\\right)", "\\sqrt", "\\times", "x", "y", "$x^2$", "|", "(", ")", "!",
+    "=", "+", "-", "1,234", "3.14", "7", "12", "2024", "多少", "只", "鹅", "Сколько", "гусей", ".", ",", "\n", "[asy]",
+    "supercalifragilistic", "abcdefgh", "abcdefghi", "where", "A", "answer",
+]  # fmt: skip
+TEXTS = st.lists(
+    st.one_of(
+        st.lists(st.sampled_from(PIECES), max_size=60).map(" ".join),
+        st.lists(st.sampled_from(PIECES), max_size=30).map("".join),
+        st.text(max_size=40),
+    ),
+    min_size=1,
+    max_size=8,
+)
+
+
+def readings(tokens):
+    """What `read_text` makes of every text."""
+    words = Words(*word_sets())
+    for first, last in zip(tokens.offsets[:-1], tokens.offsets[1:], strict=True):
+        text, whole, sizes = room(max(last - first, 1)), np.zeros(4, np.uint64), np.zeros(2, np.int64)
+        parts = (tokens.raw, tokens.data, tokens.hashes, tokens.kinds, tokens.starts, tokens.lengths)
+        counts = read_text(*parts, first, last, words, text, whole, sizes)
+        yield text, counts, whole, sizes
+
+
+@given(TEXTS)
+@settings(max_examples=150, deadline=None)
+def test_every_text_is_read_as_whole_arrays_read_it(texts):
+    for tokens in tokenize(pl.Series(texts)):
+        f = features(tokens)
+        for row, (text, (symbols, words, _), whole, sizes) in enumerate(readings(tokens)):
+            wanted = [f.letters[row], f.symbols_hash[row], f.template_hash[row], f.bag[row]]
+            assert whole.tolist() == [int(x) for x in wanted]
+            assert sizes.tolist() == [f.letter_bytes[row], f.content[row]]
+            low, high = f.symbols.offsets[row : row + 2]
+            assert text.symbols[:symbols].tolist() == f.symbols.hashes[low:high].tolist()
+            assert text.symbol_at[:symbols].tolist() == f.symbols.at[low:high].tolist()
+            low, high = f.words.offsets[row : row + 2]
+            assert max(words - 2, 0) == high - low
+            assert text.word_at[: max(words - 2, 0)].tolist() == f.words.at[low:high].tolist()
+
+
+def grams_of(stream: Stream, row: int, ends: int = 0):
+    low, high = stream.offsets[row], stream.offsets[row + 1]
+    return list(zip(short_form(stream.hashes[low:high]).tolist(), stream.at[low:high].tolist(), strict=True))
+
+
+def expected(texts, benchmark, coverage):
+    """All hits of every tier, one comparison of a text and a problem after another: row, problem -> tier, score."""
+    best = {}
+
+    def hit(row, problem, tier, score):
+        order = list(Tier).index(tier)
+        if (row, problem) not in best or best[row, problem] > (order, -score):
+            best[row, problem] = (order, -score)
+
+    (tokens,) = tokenize(pl.Series(texts))
+    f = features(tokens)
+    weight = 1 / (1 + np.log(np.maximum(benchmark.words_df.astype(float), 1)))
+    weight[benchmark.words_df >= STOCK] = 0
+    number_weight = 1 / (1 + np.log(np.maximum(benchmark.numbers_df.astype(float), 1)))
+    runs = SequenceHasher(f.symbols.hashes, SALT)
+    reads = list(readings(tokens))
+    for row in range(len(texts)):
+        size = int(tokens.offsets[row + 1] - tokens.offsets[row])
+        if not size:
+            continue
+        text, (symbols, words, _), _, _ = reads[row]
+        ends = text.word_at[2:words].tolist()
+        grams = [(g, at, end) for (g, at), end in zip(grams_of(f.words, row), ends, strict=True)]
+        numbers = grams_of(f.numbers, row)
+        low = int(f.symbols.offsets[row])
+        for entry in benchmark.anchors:
+            length, problem = int(entry["length"]), int(entry["problem"])
+            assert length >= ANCHOR_TOKENS
+            if symbols - length > LOOSE_TOKENS and length < FIRM_TOKENS:
+                continue
+            for start in range(symbols - length + 1):
+                if runs(np.array([low + start]), length)[0] == entry["whole"]:
+                    hit(row, problem, Tier.CONTAINED, 1.0)
+        for problem in range(len(benchmark.ids)):
+            enough = f.letter_bytes[row] >= LEAST_LETTERS
+            if (
+                enough
+                and benchmark.letter_bytes[problem] >= LEAST_LETTERS
+                and benchmark.letters[problem] == f.letters[row]
+            ):
+                hit(row, problem, Tier.EXACT, 1.0)
+            if benchmark.symbols[problem] == f.symbols_hash[row]:
+                hit(row, problem, Tier.RENAMED if enough else Tier.EXACT, 1.0)
+            if benchmark.template[problem] == f.template_hash[row]:
+                hit(row, problem, Tier.TEMPLATE, 1.0)
+            if (
+                f.content[row] >= LEAST_CONTENT
+                and benchmark.bag[problem]
+                and benchmark.bag[problem] == f.bag[row]
+            ):
+                hit(row, problem, Tier.SHUFFLED, 1.0)
+            low_p, high_p = benchmark.words_offsets[problem], benchmark.words_offsets[problem + 1]
+            theirs = dict(
+                zip(benchmark.words[low_p:high_p].tolist(), weight[low_p:high_p].tolist(), strict=True)
+            )
+            low_n, high_n = benchmark.numbers_offsets[problem], benchmark.numbers_offsets[problem + 1]
+            figures = dict(
+                zip(
+                    benchmark.numbers[low_n:high_n].tolist(),
+                    number_weight[low_n:high_n].tolist(),
+                    strict=True,
+                )
+            )
+            found = by_coverage(
+                grams, numbers, theirs, figures, int(benchmark.words_counts[problem]), size,
+                int(benchmark.tokens[problem]), coverage,
+            )  # fmt: skip
+            if found:
+                hit(row, problem, *found)
+    return best
+
+
+def by_coverage(grams, numbers, theirs, figures, every, size, tokens, coverage):
+    """The n-gram tiers for one text and one problem."""
+    shared = {g for g, _, _ in grams if g in theirs}
+    if not any(theirs[g] for g in shared):
+        return None
+    reach, whole = 2 * tokens + 30, size <= 2 * tokens + 30
+    entries = [entry for entry in grams if entry[0] in theirs]
+    best = (0.0, set(), 0, 0)
+    for i, (_, first, _) in enumerate(entries):
+        for j in range(i, len(entries)):
+            last = entries[j][2]
+            if whole or last - first <= reach:
+                inside = {g for g, _, _ in entries[i : j + 1]}
+                weight = sum(theirs[g] for g in inside)
+                if weight > best[0] + 1e-9:
+                    best = (weight, inside, first, last)
+    weight, inside, first, last = best
+    telling = {g for g in inside if theirs[g]}
+    if whole:
+        telling, weight = {g for g in shared if theirs[g]}, sum(theirs[g] for g in shared)
+    near = {g for g, at in numbers if whole or first - rules.MARGIN <= at <= last + rules.MARGIN}
+    same = sum(w for g, w in figures.items() if g in near)
+    if len(telling) >= rules.LEAST_GRAMS:
+        together = (weight + same) / (sum(theirs.values()) + sum(figures.values()))
+        needed = np.interp(every, [rules.SHORT, rules.LONG], [rules.SHORT_COVERAGE, coverage])
+        figure_share = same / sum(figures.values()) if figures else 1.0
+        if together >= needed - 1e-12 and figure_share >= rules.SAME_NUMBERS:
+            return Tier.NGRAM, together
+        if weight >= rules.TEMPLATE_COVERAGE * sum(theirs.values()) - 1e-12:
+            return Tier.TEMPLATE, weight / sum(theirs.values())
+    different = len({g for g, _, _ in grams if g in KNOWN}) + sum(g not in KNOWN for g, _, _ in grams)
+    both = len(shared) * every / len(theirs)
+    if whole and both / (every + different - both) >= rules.VARIANT_SIMILARITY:
+        return Tier.VARIANT, both / (every + different - both)
+    return None
+
+
+KNOWN: set[int] = set()
+"""N-grams of the index under test; others are not told apart by the kernels."""
+
+
+def corpus(seed, count=40):
+    rng = random.Random(seed)
+    pool = [" ".join(rng.choice(PIECES) for _ in range(rng.randint(4, 9))) for _ in range(25)]
+    problems = []
+    for _ in range(count):
+        parts = [rng.choice(pool) for _ in range(rng.randint(1, 5))]
+        problems.append(" ".join(parts) + rng.choice(["", f" {rng.randint(1, 50)} and {rng.randint(1, 50)}"]))
+    return rng, problems
+
+
+def disguised(rng, problem):
+    words = problem.split(" ")
+    kind = rng.randrange(7)
+    if kind == 0:
+        return problem
+    if kind == 1:
+        return " ".join(w if rng.random() > 0.2 else rng.choice(PIECES) for w in words)
+    if kind == 2:
+        return "Please solve this. " + problem + " Thank you very much."
+    if kind == 3:
+        return " ".join(str(rng.randint(1, 99)) if w.isdigit() else w for w in words)
+    if kind == 4:
+        filler = " ".join(rng.choice(PIECES) for _ in range(150))
+        return filler + " " + problem + " " + filler
+    if kind == 5:
+        return " ".join(rng.sample(words, len(words)))
+    return problem.replace("x", "t").replace("y", "s")
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_matcher_finds_what_plain_comparison_finds(seed):
+    rng, problems = corpus(seed)
+    rows = pl.DataFrame({"id": [str(i) for i in range(len(problems))], "problem": problems})
+    (benchmark,) = build([read_document("made", rows, {})], {})
+    KNOWN.clear()
+    KNOWN.update(benchmark.words.tolist())
+    texts = [disguised(rng, rng.choice(problems)) for _ in range(60)] + ["", "???", "unlike all others"]
+    (tokens,) = tokenize(pl.Series(texts))
+    hits = Matcher(BenchmarkIndex((benchmark,))).match(tokens, 0.45)
+    found = {
+        (int(r), int(p)): (int(t), -round(float(s), 6))
+        for r, p, t, s in zip(hits.row, hits.problem, hits.tier, hits.score, strict=True)
+    }
+    wanted = {key: (tier, round(score, 6)) for key, (tier, score) in expected(texts, benchmark, 0.45).items()}
+    assert found == wanted
+    assert {tier for tier, _ in wanted.values()} >= {0, 3, 4, 5, 6}
