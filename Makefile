@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: quickstart test test-slow fuzz lint types install clean staircase
+.PHONY: quickstart test test-slow chaos fuzz lint types install clean staircase
 
 $(STAMP): pyproject.toml constraints-cpu.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -26,6 +26,9 @@ test: $(STAMP)
 
 test-slow: $(STAMP)
 	$(BIN)/python -m pytest -m slow -n 0
+
+chaos: $(STAMP)
+	$(BIN)/python -m pytest -m 'slow or not slow' -n 0 tests/chaos
 
 fuzz: $(STAMP)
 	$(BIN)/python -m pytest -m slow tests/verification/test_fuzz.py
