@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from concurrent.futures import Future, wait
 from itertools import islice
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import polars as pl
@@ -26,7 +26,7 @@ from factory.store.seats import seated
 FILE = ".problems.parquet"
 GRACE_SECONDS = 5.0
 """What workers get to give up what is in flight and to commit what has arrived."""
-LOOK_SECONDS = 1.0
+LOOK_SECONDS = 0.5
 
 
 def buy_spread(
@@ -72,14 +72,11 @@ def buy_spread(
         Shard(number, of, file.absolute(), count, section, store.absolute(), job, seed)
         for number in range(of)
     ]
-    with _followed(store, job, count * section.samples):
-        try:
-            found = list(engine.map(buy_shard, shards))
-        except KeyboardInterrupt:
-            _wind_up(store, job, of)
-            raise Stopped(
-                "stopped; what was bought is safe", do="run the same command again to go on"
-            ) from None
+    try:
+        found = _followed(lambda: list(engine.map(buy_shard, shards)), store, job, count * section.samples)
+    except KeyboardInterrupt:
+        _wind_up(store, job, of)
+        raise Stopped("stopped; what was bought is safe", do="run the same command again to go on") from None
     file.unlink()
     errors = [each.error for each in found if each.error is not None]
     if errors:
@@ -96,29 +93,31 @@ def _wind_up(store: Path, job: str, of: int) -> None:
         time.sleep(0.1)
 
 
-@contextmanager
-def _followed(store: Path, job: str, expected: int) -> Iterator[None]:
-    """The progress of all workers together."""
-    over = threading.Event()
+def _followed(work: Callable[[], list[Bought]], store: Path, job: str, expected: int) -> list[Bought]:
+    """Do `work` in a thread, and show the progress of all workers together meanwhile.
 
-    def follow() -> None:
-        with watch("generate", expected, "responses") as task:
-            seen = 0
-            last = False
-            while not last:
-                last = over.wait(LOOK_SECONDS)
-                done, usd, tokens = progress(store, job)
-                facts = {"tokens": f"{tokens:,}"} | ({"$": f"{usd:,.2f}"} if usd else {})
-                task.advance(max(0, done - seen), **facts)
-                seen = max(seen, done)
+    This thread never blocks for long: while it waits for a lock, Ctrl-C does not wake it (polars' handler restarts the
+    wait).
+    """
+    found: Future[list[Bought]] = Future()
 
-    thread = threading.Thread(target=follow, name="progress", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join()
+    def run() -> None:
+        try:
+            found.set_result(work())
+        except BaseException as error:
+            found.set_exception(error)
+
+    Thread(target=run, name="workers", daemon=True).start()
+    with watch("generate", expected, "responses") as task:
+        seen = 0
+        over = False
+        while not over:
+            over = bool(wait([found], LOOK_SECONDS).done)
+            done, usd, tokens = progress(store, job)
+            facts = {"tokens": f"{tokens:,}"} | ({"$": f"{usd:,.2f}"} if usd else {})
+            task.advance(max(0, done - seen), **facts)
+            seen = max(seen, done)
+    return found.result()
 
 
 def _write(problems: Iterator[dict[str, Any]], schema: pl.Schema, path: Path) -> Path:

@@ -12,6 +12,7 @@ wake up, it finds that out before it sends anything.
 
 from __future__ import annotations
 
+import threading
 import time
 import uuid
 from collections.abc import Callable, Sequence
@@ -62,9 +63,10 @@ class Leases:
         self.folder, self.job, self.journal, self.cap, self.expiry = folder, job, journal, cap, expiry
         self.life = uuid.uuid4().hex
         self._booked = booked
+        self._lock = threading.Lock()
         self._seat = take_seat(folder, journal)
         self._ledger = open_leases(folder)
-        with transaction(self._ledger, self.folder):
+        with self._lock, transaction(self._ledger, self.folder):
             for name in {*journal_names(folder), journal}:
                 if name == journal or not seated(folder, name):
                     self._close_account(name)
@@ -72,7 +74,7 @@ class Leases:
 
     def leave(self, spent: Money, done: int) -> None:
         """Give everything back, and close."""
-        with transaction(self._ledger, self.folder):
+        with self._lock, transaction(self._ledger, self.folder):
             self._ledger.execute(
                 "UPDATE account SET leased_usd = 0, leased_tokens = 0, starving = 0, life = '', done = ?,"
                 " spent_usd = MAX(spent_usd, ?), spent_tokens = MAX(spent_tokens, ?)"
@@ -88,7 +90,7 @@ class Leases:
         Raises:
             Stopped: the lease was lost, or the job is to stop.
         """
-        with transaction(self._ledger, self.folder):
+        with self._lock, transaction(self._ledger, self.folder):
             self._update(spent, leased, done=done)
             if self._ledger.execute("SELECT 1 FROM stop WHERE job = ?", (self.job,)).fetchone():
                 raise Stopped(
@@ -114,7 +116,7 @@ class Leases:
         Raises:
             Stopped: the lease was lost, or the job is to stop.
         """
-        with transaction(self._ledger, self.folder):
+        with self._lock, transaction(self._ledger, self.folder):
             self._update(spent, held, done=done)
             free = self._free()
             if not least.within(free):
@@ -147,7 +149,7 @@ class Leases:
         Returns:
             How many of the requests may be sent now, and the seconds until the next one may.
         """
-        with transaction(self._ledger, self.folder):
+        with self._lock, transaction(self._ledger, self.folder):
             now = time.time()
             levels = [self._level(kind, rate, now) for kind, rate in enumerate(rates)]
             levels = [level - more for level, more in zip(levels, give, strict=True)]

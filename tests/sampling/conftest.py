@@ -1,15 +1,14 @@
 """A tiny real checkpoint built in code, and a server that fails on purpose."""
 
-import json
-import subprocess
 import sys
-import urllib.request
 from pathlib import Path
 
 import polars as pl
 import pytest
 
-SERVER = Path(__file__).parents[1] / "servers" / "fault_server.py"
+sys.path.insert(0, str(Path(__file__).parents[1] / "servers"))
+
+from running import servers
 
 
 @pytest.fixture(scope="session")
@@ -51,39 +50,8 @@ def checkpoint(tmp_path_factory):
 @pytest.fixture
 def serve():
     """Start fault servers: `serve(faults={...}, ...)` returns a client of one; all are stopped at the end."""
-    started = []
-
-    def start(**settings):
-        started.append(FaultServer(settings))
-        return started[-1]
-
-    yield start
-    for server in started:
-        server.stop()
-
-
-class FaultServer:
-    """A running tests/servers/fault_server.py."""
-
-    def __init__(self, settings):
-        command = [sys.executable, str(SERVER), json.dumps(settings)]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        self.port = int(self.process.stdout.readline())
-        self.url = f"http://127.0.0.1:{self.port}/v1"
-
-    def get(self, path):
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/{path}", timeout=20) as reply:
-            return json.load(reply)
-
-    def set(self, **settings):
-        data = json.dumps(settings).encode()
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/settings", data, timeout=20):
-            pass
-
-    def stop(self):
-        self.process.kill()
-        self.process.wait()
-        self.process.stdout.close()
+    with servers() as start:
+        yield start
 
 
 @pytest.fixture

@@ -1,0 +1,98 @@
+"""A generation job over several processes, for the tests: start it, find its workers, look into its store."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+from factory.sampling.seeds import sample_seed
+from factory.store.journal import ResponseStore
+
+ROOT = Path(__file__).parents[2]
+
+
+def look(server, path):
+    with urllib.request.urlopen(f"{server}/{path}", timeout=20) as reply:
+        return json.load(reply)
+
+
+def write_problems(path, count):
+    lines = [
+        json.dumps({"id": f"q{i}", "problem": f"What is {i} + {i}?", "answer": str(2 * i)})
+        for i in range(count)
+    ]
+    path.write_text("\n".join(lines))
+    return path
+
+
+def start(server, problems, out, *, samples, store, workers, more=()):
+    """`factory generate --workers N`, in a process group of its own."""
+    command = [sys.executable, "-m", "factory.cli.main", "generate", str(problems), "--out", str(out)]
+    command += [
+        "--teacher",
+        "vllm",
+        "--model",
+        "fake-r1",
+        "--base-url",
+        f"{server}/v1",
+        "--prompt",
+        "{problem}",
+    ]
+    command += ["--samples", str(samples), "--store", str(store), "--workers", str(workers), *map(str, more)]
+    return subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env={**os.environ, "FACTORY_PROGRESS": "off"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+
+
+def end(process, *, timeout=120):
+    """Wait for a job; its exit code and what it said."""
+    try:
+        _, errors = process.communicate(timeout=timeout)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        _, errors = process.communicate()
+        raise AssertionError(f"still running: {errors.decode()}") from None
+    return process.returncode, errors.decode()
+
+
+def children(pid):
+    """Worker processes of a job: spawned children, without the standard library's resource tracker."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            words = path.read_text().rpartition(")")[2].split()
+            line = (path.parent / "cmdline").read_bytes()
+        except OSError:
+            continue
+        if int(words[1]) == pid and words[0] != "Z" and b"spawn_main" in line:
+            found.append(int(path.parent.name))
+    return sorted(found)
+
+
+def wait_for(condition, seconds=30):
+    until = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < until, "waited in vain"
+        time.sleep(0.02)
+    return found
+
+
+def contents(store, limit=32768):
+    """Server's identity -> what the store holds under it."""
+    with ResponseStore(store) as opened:
+        return {identity(s, limit): s for s in opened.get_many(list(opened.keys()))}
+
+
+def identity(stored, limit):
+    number = stored.body["problem_id"][1:]
+    seed = sample_seed(0, stored.body["problem_id"], stored.sample_index)
+    return f"What is {number} + {number}?|{seed}|{limit}"
