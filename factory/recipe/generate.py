@@ -59,3 +59,5 @@ class GenerateSection(Section):
     ask anew with twice the budget (twice at most)."""
     slip_rate: float = Field(0.25, ge=0, le=1)
     """Procedural teacher only: share of responses that slip to a wrong final answer."""
+    skip_rate: float = Field(0.0, ge=0, le=1)
+    """Procedural teacher only: share of steps that it does in its head and leaves out of a terse trace."""

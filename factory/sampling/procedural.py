@@ -35,7 +35,8 @@ class ProceduralSampler:
         Args:
             slip_rate: share of responses with a wrong final answer.
             seed: used when a request's parameters name none.
-            **habits: further fields of `Habits`: `loop_rate`, `cut_rate`, `wrong_turn_rate`, `redo_rate`.
+            **habits: further fields of `Habits`: `loop_rate`, `cut_rate`, `wrong_turn_rate`, `redo_rate`,
+                `skip_rate`.
 
         Raises:
             UsageError: a habit is unknown or no share from 0 to 1.

@@ -32,6 +32,8 @@ class Habits:
     """A step is first done wrong, noticed and done again (long style)."""
     redo_rate: float = 0.12
     """A whole attempt goes wrong, its check fails, and it starts over (long style)."""
+    skip_rate: float = 0.0
+    """A step is done in the head and not written down (terse style)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +91,7 @@ def _right(
     lines: list[str] = []
     if not terse and rng.random() < habits.redo_rate:
         lines = _failed_attempt(family, params, rng)
-    pad = Scratch(rng, terse=terse, wrong_turns=0.0 if terse else habits.wrong_turn_rate)
+    pad = _paper(rng, habits, terse)
     answer = family.solve(params, pad)
     return answer, [*lines, *pad.lines]
 
@@ -109,14 +111,20 @@ def _slipped(
 ) -> tuple[int | Fraction, list[str]]:
     right = family.answer(params)
     for place in _places(family, params, rng):
-        pad = Scratch(rng, terse=terse, slip_at=place, wrong_turns=0.0 if terse else habits.wrong_turn_rate)
+        pad = _paper(rng, habits, terse, slip_at=place)
         answer = family.solve(params, pad)
         if answer != right:
             return answer, pad.lines
-    pad = Scratch(rng, terse=terse)
+    pad = _paper(rng, habits, terse)
     family.solve(params, pad)
     # A constrained type variable cannot take the union, though each of its members is fine.
     return misread(rng, right), pad.lines  # type: ignore[type-var]
+
+
+def _paper(rng: random.Random, habits: Habits, terse: bool, slip_at: int | None = None) -> Scratch:
+    if terse:
+        return Scratch(rng, terse=True, slip_at=slip_at, skips=habits.skip_rate)
+    return Scratch(rng, slip_at=slip_at, wrong_turns=habits.wrong_turn_rate)
 
 
 def _places(family: Family, params: Params, rng: random.Random) -> list[int]:

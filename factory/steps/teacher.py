@@ -28,7 +28,7 @@ def teacher(
     """
     options: dict[str, Any] = {}
     if section.teacher == "procedural":
-        options = {"slip_rate": section.slip_rate, "seed": seed}
+        options = {"slip_rate": section.slip_rate, "skip_rate": section.skip_rate, "seed": seed}
     elif section.teacher not in LOCAL and section.price is not None:
         options = {"price": section.price}
     if section.batch and store is not None:

@@ -192,3 +192,21 @@ def test_it_is_a_sampler_and_refuses_unknown_habits():
         ProceduralSampler(slips=0.2)
     with pytest.raises(UsageError, match="slip_rate must be from 0 to 1"):
         ProceduralSampler(slip_rate=2)
+
+
+def test_steps_done_in_the_head_are_left_out_and_the_answer_stays():
+    whole, hasty = (ProceduralSampler(slip_rate=0, skip_rate=rate, **CLEAN) for rate in (0.0, 0.5))
+    lines = Counter()
+    for row in TERSE:
+        full, short = whole.answer(request(row)), hasty.answer(request(row))
+        assert boxed(short.content) == Fraction(row["answer"])
+        written = full.reasoning.split("; ")
+        assert set(short.reasoning.split("; ")) <= set(written)
+        lines.update(full=len(written), short=len(short.reasoning.split("; ")))
+    assert 0.4 < lines["short"] / lines["full"] < 0.85
+
+
+def test_with_every_step_in_the_head_a_trace_is_still_whole():
+    teacher = ProceduralSampler(slip_rate=0.5, skip_rate=1, loop_rate=0.2, cut_rate=0.2)
+    for row in TERSE:
+        assert teacher.answer(request(row)).status != ResponseStatus.FAILED

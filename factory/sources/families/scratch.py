@@ -32,8 +32,11 @@ class Scratch:
         slip_at: int | None = None,
         wrong_turns: float = 0.0,
         honest: bool = False,
+        skips: float = 0.0,
     ) -> None:
         """`slip_at` is the step that goes wrong; `wrong_turns` the chance a step is first done wrong and then mended.
+
+        `skips` is the chance that a terse trace leaves a step out: it was done in the head.
 
         With `honest`, a check that does not hold is written as such; otherwise a slipped solution only glances at its
         result, as a wrong answer that nobody noticed does. (Right solutions sometimes only glance too, so that a check
@@ -41,6 +44,7 @@ class Scratch:
         """
         self.rng = rng or random.Random(0)
         self.terse, self.slip_at, self.wrong_turns, self.honest = terse, slip_at, wrong_turns, honest
+        self.skips = skips
         self.lines: list[str] = []
         self.steps = 0
         self.slipped = self.caught = False
@@ -82,7 +86,8 @@ class Scratch:
             value, self.slipped = slip(self.rng), True
         if self.terse:
             left = terse if terse is not None else expression.replace(" ", "")
-            self.lines.append(f"{left}={show(value)}")
+            if not self.skips or self.rng.random() >= self.skips:
+                self.lines.append(f"{left}={show(value)}")
             return value
         opening = lead or self.rng.choice(CONNECTIVES)
         line = f"{opening} {expression} = {show(value)}."
