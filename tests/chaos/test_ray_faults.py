@@ -30,6 +30,9 @@ ENVIRONMENT = {
     **os.environ,
     "PYTHONPATH": os.pathsep.join(filter(None, [HERE, os.environ.get("PYTHONPATH")])),
     "FACTORY_PROGRESS": "off",
+    # What the engine sets for a cluster of its own: reports nothing home, listens on loopback only.
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
 }
 
 
@@ -167,9 +170,6 @@ def nodes():
     environment = {
         **ENVIRONMENT,
         **{f"RAY_health_check_{name}": value for name, value in quick.items()},
-        "RAY_USAGE_STATS_ENABLED": "0",
-        # All of it on loopback.
-        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
     }
     pipe = subprocess.PIPE
     process = subprocess.Popen(
@@ -258,7 +258,7 @@ assert ray.is_initialized(), "a connection that was there before is left as it w
 
 def test_a_full_object_store_does_not_matter(tmp_path):
     """The least store that Ray allows (75 MiB), full of somebody else's objects; the parts are larger than it."""
-    large = parts.write_parts(tmp_path / "large", 8, rows=4_000, words=1_600)
+    large = parts.write_parts(tmp_path / "large", 8, rows=4_000, words=3_000)
     command = [sys.executable, "-c", FULL_STORE, str(large), str(tmp_path / "ray")]
     assert subprocess.run(command, env=ENVIRONMENT, timeout=120, check=False).returncode == 0
     with open_engine("local", workers=1) as alone:

@@ -14,13 +14,13 @@ sys.path.insert(0, HERE)
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [HERE, os.environ.get("PYTHONPATH")]))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def ray_engine():
     with open_engine("ray", workers=2) as engine:
         yield engine
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def local_engine():
     with open_engine("local", workers=2) as engine:
         yield engine
