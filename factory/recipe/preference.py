@@ -12,6 +12,9 @@ from factory.recipe.base import Section
 class PreferenceSection(Section):
     """Chosen is verified correct, rejected is verified incorrect."""
 
+    chosen_from: Literal["teacher", "student", "both"] = "teacher"
+    """Whose right answers are chosen (the paper: the teacher's). The student's own keep both sides of a pair within
+    what the student says anyway."""
     rejected_from: Literal["teacher", "student", "both", "delta"] = "both"
     """Whose wrong answers are rejected (the paper: the teacher's, paper.md section 1 stage 3). `delta` takes the
     student's whole answers, right or wrong: what is learnt is the gap to the teacher (OLMo 3, arXiv 2512.13961)."""

@@ -66,11 +66,15 @@ def run(
     inputs = {"verdicts": input_digest(verdicts)}
     inputs |= {f"exclude:{i}": input_digest(path) for i, path in enumerate(exclude)}
     inputs |= review_input(rejected)
-    if section.rejected_from != "teacher":
+    sides = {"rejected_from": section.rejected_from, "chosen_from": section.chosen_from}
+    asked = [f"{name}={who}" for name, who in sides.items() if who != "teacher"]
+    if asked:
         if rollouts is None:
             raise UsageError(
-                f"rejected_from={section.rejected_from} needs the student's rollouts",
-                do="give the folder that the difficulty step wrote, or reject the teacher's: rejected_from=teacher",
+                f"{asked[0]} needs the student's rollouts",
+                do="give the folder that the difficulty step wrote, or take the teacher's: "
+                + asked[0].partition("=")[0]
+                + "=teacher",
             )
         inputs["rollouts"] = input_digest(rollouts)
     if done := finished(out, step_key(STEP, settings, inputs)):
@@ -154,7 +158,10 @@ def _pools(
         for source in sources
     ]
     fit = ~is_rejected(rejected, "problem_id", "response_id")
-    return chosen_pool(scan_parts(verdicts)).filter(fit), pl.concat(pools).filter(fit)
+    givers = [verdicts] * (section.chosen_from != "student")
+    givers += [rollouts] * (section.chosen_from != "teacher" and rollouts is not None)  # type: ignore[list-item]
+    chosen = [chosen_pool(scan_parts(giver)).select(COLUMNS) for giver in givers]
+    return pl.concat(chosen).filter(fit), pl.concat(pools).filter(fit)
 
 
 def _problems(verdicts: Path, exclude: Sequence[Path]) -> pl.DataFrame:

@@ -59,6 +59,22 @@ def test_rejected_of_the_student(labelled, verdicts, make, other, tmp_path):
         pairs(labelled(teacher), None, tmp_path / "p", rejected_from="both")
 
 
+def test_chosen_of_the_student(labelled, verdicts, make, other, tmp_path):
+    """The student's right answer to problem 0 is chosen; problem 1, which it never solves, falls to the teacher."""
+    teacher = [make(p, 0) for p in range(2)]
+    student = [make(0, 5, sampler="student"), *(other(p, 6, sampler="student") for p in range(2))]
+    folders = labelled(teacher), verdicts(student)
+    own = {"chosen_from": "student", "rejected_from": "student", "max_length_bias": 9, "max_format_bias": 1}
+    pairs(*folders, tmp_path / "o", **own)
+    table = read_parts(tmp_path / "o")
+    assert table.select("problem_id", "chosen_sampler").rows() == [("p-0", "student")]
+    pairs(*folders, tmp_path / "p", **own | {"chosen_from": "both", "per_problem": 2})
+    table = read_parts(tmp_path / "p")
+    assert {("p-1", "teacher")} <= set(table.select("problem_id", "chosen_sampler").rows())
+    with pytest.raises(UsageError, match="chosen_from=student needs the student's rollouts"):
+        pairs(labelled(teacher, "t"), None, tmp_path / "q", chosen_from="student", rejected_from="teacher")
+
+
 def test_delta_pairs_take_the_weak_models_answer_right_or_wrong(labelled, verdicts, make, other, tmp_path):
     student = [other(0, 0, "correct", sampler="student"), other(1, 0, sampler="student")]
     student.append(other(2, 0, "unverifiable", sampler="student"))
