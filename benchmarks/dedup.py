@@ -21,8 +21,8 @@ from typing import Any
 import polars as pl
 
 from factory.deduplication import deduplicate
-from factory.deduplication.audit import brute_force
-from factory.deduplication.shingles import Shingles
+from factory.deduplication.audit import all_pairs
+from factory.deduplication.sets import gram_sets
 from factory.recipe.deduplication import DeduplicationSection
 from factory.text import canonical_text, word_ngram_hashes
 

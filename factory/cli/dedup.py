@@ -93,26 +93,33 @@ def _show(out: Path, field: str, count: int) -> None:
     """The least similar pairs of a dropped row and its survivor."""
     import json
 
+    import polars as pl
     from rich.console import Console
     from rich.table import Table
 
-    from factory.deduplication.deduplicate import row_ids, text_of
-    from factory.store.parts import read_dropped, read_parts
+    from factory.deduplication.deduplicate import text_of
+    from factory.store.parts import part_paths, scan_parts
 
-    dropped = read_dropped(out)
-    if dropped is None:
+    if not part_paths(out / "dropped"):
         return
-    kept = read_parts(out)
-    texts = dict(zip(row_ids(kept), text_of(kept, field), strict=True))
-    pairs = []
-    for row in dropped.filter(dropped["reason"] == "near_duplicate").iter_rows(named=True):
-        found = json.loads(row["evidence"])
-        text = str(json.loads(row["row"]).get(field) or "")
-        pairs.append((found["similarity"], row["row_id"], found["survivor"], text))
+    proof = pl.col("evidence").str.json_decode(
+        pl.Struct({"cluster_id": pl.String, "survivor": pl.String, "similarity": pl.Float64})
+    )
+    near = scan_parts(out / "dropped").filter(pl.col("reason") == "near_duplicate")
+    found = near.select("row_id", "row", proof.alias("proof")).unnest("proof")
+    pairs = found.sort("similarity", "row_id").head(count).collect(engine="streaming")
+    kept = scan_parts(out).filter(pl.col("cluster_id").is_in(pairs["cluster_id"].implode()))
+    survivors = kept.collect(engine="streaming")
+    texts = dict(zip(survivors["cluster_id"], text_of(survivors, field), strict=True))
     table = Table("similarity", "dropped", "kept", title="least similar merged pairs", title_justify="left")
-    for similarity, row_id, survivor, text in sorted(pairs)[:count]:
-        other = texts.get(survivor, "(in a file given with --against)")
-        table.add_row(f"{similarity:.3f}", _plain(f"{row_id}: {text}"), _plain(f"{survivor}: {other}"))
+    for pair in pairs.iter_rows(named=True):
+        text = text_of(pl.DataFrame([json.loads(pair["row"])], strict=False), field)[0]
+        other = texts.get(pair["cluster_id"], "(in a file given with --against)")
+        table.add_row(
+            f"{pair['similarity']:.3f}",
+            _plain(f"{pair['row_id']}: {text}"),
+            _plain(f"{pair['survivor']}: {other}"),
+        )
     Console().print(table)
 
 

@@ -1,4 +1,4 @@
-"""Self-audit: on a random sample, what brute force finds is compared with what the clusters say."""
+"""Self-audit: of a sample, all pairs are compared without any signature, and the clusters asked whether they know them."""
 
 from __future__ import annotations
 
@@ -7,97 +7,96 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from factory.deduplication.bands import Pairs
-from factory.deduplication.shingles import Shingles, in_parallel
-from factory.deduplication.signatures import Reading
-from factory.recipe.deduplication import DeduplicationSection
-from factory.text.hashing import U64
+from factory.deduplication.bands import Pairs, bucket_codes
+from factory.deduplication.sets import GramSets, Reader
+from factory.deduplication.similarity import Similarities, similarities
+from factory.text.hashing import U64, mix
 from factory.text.tokens import Places
 
-QUERIES = 500
-"""Rows that are compared by brute force ..."""
-QUERY_GRAMS = 2**15
-"""... or rows of so many n-grams ..."""
-CORPUS_GRAMS = 2**23
-"""... with rows of so many n-grams: the audit must not cost more than the work."""
-_FILTER_BITS = 22
+LEAST_GRAMS, MOST_GRAMS, SHARE = 2**15, 2**23, 0.03
+"""The sample has this share of all n-grams, but at least and at most so many: the audit must cost little."""
+NEIGHBOURS = 500
+"""Rows of the sample that share an n-gram with this many others are compared with so many of them only."""
+_FREQUENCY_BITS, _HASH_BITS, _ROW_BITS = np.uint64(12), np.uint64(28), np.uint64(24)
+_MOST_ROWS = 2**24 - 1
+
+
+def draw_sample(draw: npt.NDArray[np.uint32], counts: npt.NDArray[np.int32]) -> tuple[Places, float]:
+    """Rows of a random sample, ascending, and the probability with which a row is in it.
+
+    Similar rows have the same `draw` as often as they are similar (`signatures.Signed`), so a sample of 3% of the rows
+    has about 3% of the pairs of duplicates, where one drawn row by row would have 0.1%.
+    """
+    packed = np.sort(draw.astype(np.uint64) << np.uint64(32) | np.arange(draw.size, dtype=np.uint64))
+    order = (packed & np.uint64(2**32 - 1)).astype(np.int64)
+    order = order[counts[order] > 0]
+    load = np.cumsum(counts[order], dtype=np.int64)
+    if not load.size:
+        return order, 1.0
+    limit = min(max(LEAST_GRAMS, int(SHARE * load[-1])), MOST_GRAMS)
+    most = min(max(int(np.searchsorted(load, limit, side="right")), min(2, order.size)), _MOST_ROWS)
+    share = 1.0 if most == order.size else (float(draw[order[most - 1]]) + 1) / 2**32
+    return np.sort(order[:most]), share
 
 
 def measure_recall(
-    reading: Reading, labels: Places, settings: DeduplicationSection, *, seed: int
+    sample: Places, share: float, read: Reader, guard: U64, labels: Places, threshold: float
 ) -> dict[str, Any]:
-    """Share of the true pairs of a random sample whose rows are in one cluster.
+    """Share of the sample's true pairs whose rows are in one cluster.
+
+    A pair of similarity J is in the sample with probability J p + (1 - J) p**2; pairs are weighted by its inverse
+    (Horvitz and Thompson 1952).
 
     Returns:
-        `audit_pairs`: true pairs in the sample; `audit_found`: of them in one cluster; `recall`: None without pairs.
+        `audit_rows`; `audit_pairs`: true pairs in the sample; `audit_found`: of them in one cluster; `recall`: None
+        without pairs.
     """
-    count = len(reading)
-    rng = np.random.default_rng(seed)
-    order = rng.permutation(count)
-    load = np.cumsum(reading.counts[order])
-    most = min(count, max(int(np.searchsorted(load, CORPUS_GRAMS)), min(count, 2)))
-    corpus = np.sort(order[:most])
-    asking = order[: min(max(int(np.searchsorted(load, QUERY_GRAMS)), 20), QUERIES, most)]
-    true, _ = brute_force(reading.grams(corpus), np.sort(np.searchsorted(corpus, asking)), settings.threshold)
-    left, right = corpus[true[:, 0]], corpus[true[:, 1]]
-    same = reading.guard[left] == reading.guard[right]
-    found = int((labels[left[same]] == labels[right[same]]).sum())
-    total = int(same.sum())
-    return {"audit_pairs": total, "audit_found": found, "recall": found / total if total else None}
+    true, nearness = all_pairs(read(sample), threshold)
+    left, right = sample[true[:, 0]], sample[true[:, 1]]
+    same = guard[left] == guard[right]
+    found = labels[left[same]] == labels[right[same]]
+    weights = 1 / (nearness[same] * share + (1 - nearness[same]) * share**2)
+    return {
+        "audit_rows": int(sample.size),
+        "audit_pairs": int(same.sum()),
+        "audit_found": int(found.sum()),
+        "recall": float(round(weights[found].sum() / weights.sum(), 6)) if found.size else None,
+    }
 
 
-def brute_force(shingles: Shingles, queries: Places, least: float) -> tuple[Pairs, npt.NDArray[np.float64]]:
-    """All pairs of a query and another text of a Jaccard similarity of `least` and more, with their exact similarity.
+def all_pairs(sets: GramSets, least: float) -> tuple[Pairs, Similarities]:
+    """All pairs of sets of a Jaccard similarity of `least` and more, as places, and their exact similarity.
 
-    Only n-grams of queries matter: all others are turned away by a table of bits before anything is sorted.
+    Two sets of that similarity share one of the |A| - ceil(least |A|) + 1 rarest n-grams of either (prefix filter:
+    Chaudhuri, Ganti and Kaushik 2006; Bayardo, Ma and Srikant 2007); pairs that do are compared exactly.
     """
-    asked, owners = _sets(shingles.take(queries))
-    order = np.argsort(asked)
-    table, asker = asked[order], queries[owners[order]]
-    known = np.zeros(1 << _FILTER_BITS, dtype=bool)
-    shift = np.uint64(64 - _FILTER_BITS)
-    known[table >> shift] = True
-    hits: dict[int, Places] = {}
-
-    def work(first: int, last: int) -> None:
-        low, high = int(shingles.offsets[first]), int(shingles.offsets[last])
-        hits[low] = np.flatnonzero(known[shingles.values[low:high] >> shift]) + low
-
-    in_parallel(work, list(shingles.blocks()))
-    near = np.concatenate([np.zeros(0, np.int64), *(hits[low] for low in sorted(hits))])
-    owner = np.searchsorted(shingles.offsets, near, side="right") - 1
-    low = np.searchsorted(table, shingles.values[near], "left")
-    counts = np.searchsorted(table, shingles.values[near], "right") - low
-    place = (
-        np.arange(int(counts.sum())) - np.repeat(np.cumsum(counts) - counts, counts) + np.repeat(low, counts)
-    )
-    size = max(shingles.offsets.size - 1, 1)
-    # An n-gram may stand in the other text several times: each counts once.
-    pair = asker[place] * size + np.repeat(owner, counts)
-    order = np.lexsort((place, pair))
-    pair, place = pair[order], place[order]
-    fresh = np.ones(pair.size, dtype=bool)
-    fresh[1:] = (pair[1:] != pair[:-1]) | (place[1:] != place[:-1])
-    codes, shared = np.unique(pair[fresh], return_counts=True)
-    left, right = codes // size, codes % size
-    other = left != right
-    left, right, shared = left[other], right[other], shared[other]
-    asked_sizes = np.zeros(size, dtype=np.int64)
-    asked_sizes[queries] = np.bincount(owners, minlength=queries.size)
-    enough = shared >= least * asked_sizes[left] - 1e-9  # no union is smaller than the query's own set
-    left, right, shared = left[enough], right[enough], shared[enough]
-    rows, place = np.unique(right, return_inverse=True)
-    other_sizes = np.bincount(_sets(shingles.take(rows))[1], minlength=rows.size)[place]
-    similarity = shared / (asked_sizes[left] + other_sizes - shared)
-    good = similarity >= least
-    return np.stack([left[good], right[good]], axis=1), similarity[good]
+    sizes = np.diff(sets.offsets)
+    _, inverse, frequency = np.unique(sets.grams, return_inverse=True, return_counts=True)
+    rarity = np.minimum(frequency[inverse], (1 << int(_FREQUENCY_BITS)) - 1).astype(np.uint64)
+    rows = np.repeat(np.arange(sizes.size, dtype=np.uint64), sizes)
+    name = rarity << _HASH_BITS | sets.grams >> (np.uint64(64) - _HASH_BITS)
+    ordered = np.sort(rows << (_FREQUENCY_BITS + _HASH_BITS) | name)
+    place = np.arange(ordered.size) - np.repeat(sets.offsets[:-1], sizes)
+    prefix = sizes - np.ceil(least * sizes - 1e-9).astype(np.int64) + 1
+    chosen = place < np.repeat(prefix, sizes)
+    names = ordered[chosen] & np.uint64((1 << int(_FREQUENCY_BITS + _HASH_BITS)) - 1)
+    owners = rows[chosen].astype(np.int64)
+    shared = frequency_of(names) > 1
+    pairs = _of_buckets(names[shared], owners[shared])
+    nearness = similarities(pairs, sets)
+    good = nearness >= least
+    return pairs[good], nearness[good]
 
 
-def _sets(shingles: Shingles) -> tuple[U64, Places]:
-    """Every different n-gram of every text, and its text."""
-    rows = np.repeat(np.arange(shingles.offsets.size - 1), np.diff(shingles.offsets))
-    order = np.lexsort((shingles.values, rows))
-    values, rows = shingles.values[order], rows[order]
-    fresh = np.ones(rows.size, dtype=bool)
-    fresh[1:] = (values[1:] != values[:-1]) | (rows[1:] != rows[:-1])
-    return values[fresh], rows[fresh]
+def frequency_of(values: U64) -> Places:
+    """How often each value occurs."""
+    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
+    return counts[inverse].astype(np.int64)
+
+
+def _of_buckets(names: U64, owners: Places) -> Pairs:
+    """Pairs of different owners of one name; `bucket_codes` compares by high bits, so names are spread first."""
+    order = np.argsort(owners, kind="stable")
+    codes = bucket_codes(mix(names[order]), owners[order], NEIGHBOURS)
+    pairs = np.stack([codes >> np.uint64(32), codes & np.uint64(2**32 - 1)], axis=1).astype(np.int64)
+    return pairs[pairs[:, 0] != pairs[:, 1]]

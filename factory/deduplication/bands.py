@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 
-from factory.text.hashing import BASE, U64, distinct, mix
+from factory.text.hashing import U64, distinct
+from factory.text.tokens import Places
 
 Pairs = npt.NDArray[np.int64]
 """Shape (pairs, 2): row indices, the smaller one first."""
 
 NEIGHBOURS = 200
-"""In a bucket of more rows, a row is compared with the bucket's first row and with this many neighbours only."""
+"""In a bucket of more rows, a row is compared with the bucket's first row and with this many neighbours only: those
+that stand next to it in the input."""
 
 
 @lru_cache(maxsize=64)
@@ -38,44 +40,30 @@ def optimal_bands(threshold: float, permutations: int, false_negative_weight: fl
     return choice
 
 
-def band_keys(signatures: npt.NDArray[np.uint32], guard: U64, bands: int, rows: int) -> Iterator[U64]:
-    """One array of bucket keys a band. Rows whose `guard` differs never share a bucket."""
-    for band in range(bands):
-        columns = signatures[:, band * rows : (band + 1) * rows]
-        key = guard ^ np.uint64(band + 1)
-        for column in columns.T:
-            key = key * np.uint64(BASE) + column
-        yield mix(key)
+def bucket_codes(keys: U64, rows: Places, neighbours: int = NEIGHBOURS) -> U64:
+    """All pairs of rows with equal keys, in order, as `left << 32 | right`.
+
+    Keys are compared by their high bits, as many as the number of rows leaves free in 64: rows that meet by chance are
+    verified like all others. In buckets of more than `neighbours` rows not all pairs are given; see there.
+
+    Args:
+        keys: the bucket of every row in one band.
+        rows: the rows' numbers, ascending.
+        neighbours: as above.
+    """
+    from factory.deduplication import kernels
+
+    bits = np.uint64(max(int(rows.size - 1).bit_length(), 1))
+    ordered = np.sort(keys >> bits << bits | np.arange(rows.size, dtype=np.uint64))
+    codes = np.empty(kernels.count_bucket_pairs(ordered, bits, neighbours), dtype=np.uint64)
+    kernels.bucket_pairs(ordered, bits, neighbours, rows, codes)
+    return distinct(codes)
 
 
-def pairs_of_buckets(keys: U64, neighbours: int = NEIGHBOURS) -> Pairs:
-    """All pairs of rows with equal keys; in buckets of more than `neighbours` rows only those described there."""
-    order = np.argsort(keys, kind="stable")
-    ordered = keys[order]
-    same = ordered[1:] == ordered[:-1]
-    if not same.any():
-        return np.zeros((0, 2), dtype=np.int64)
-    # Only rows in buckets of two and more matter from here on: usually a small share.
-    shared = np.concatenate([same, [False]]) | np.concatenate([[False], same])
-    order, ordered = order[shared], ordered[shared]
-    starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
-    sizes = np.diff(np.append(starts, ordered.size))
-    left = np.repeat(starts + sizes, sizes) - np.arange(ordered.size) - 1
-    parts = []
-    place = np.flatnonzero(left > 0)
-    for distance in range(1, min(int(sizes.max()), neighbours + 1)):
-        place = place[left[place] >= distance]
-        parts.append(np.stack([order[place], order[place + distance]], axis=1))
-    leader = np.repeat(starts, sizes)
-    far = np.flatnonzero(np.arange(ordered.size) - leader > neighbours)
-    parts.append(np.stack([order[leader[far]], order[far]], axis=1))
-    return np.sort(np.concatenate(parts), axis=1)
-
-
-def candidate_pairs(signatures: npt.NDArray[np.uint32], guard: U64, bands: int, rows: int) -> Pairs:
-    """Every pair of rows that shares a bucket in some band, each once, in order."""
+def candidates(bands: Iterable[U64], guard: U64) -> Pairs:
+    """Every pair of rows that shares a bucket in some band (`bucket_codes`) and has the same guard, once, in order."""
     found = np.zeros(0, dtype=np.uint64)
-    for keys in band_keys(signatures, guard, bands, rows):
-        pairs = pairs_of_buckets(keys).astype(np.uint64)
-        found = distinct(np.concatenate([found, pairs[:, 0] << np.uint64(32) | pairs[:, 1]]))
-    return np.stack([found >> np.uint64(32), found & np.uint64(2**32 - 1)], axis=1).astype(np.int64)
+    for codes in bands:
+        found = distinct(np.concatenate([found, codes]))
+    pairs = np.stack([found >> np.uint64(32), found & np.uint64(2**32 - 1)], axis=1).astype(np.int64)
+    return pairs[guard[pairs[:, 0]] == guard[pairs[:, 1]]]

@@ -14,30 +14,40 @@ from schemas import Verdict
 
 
 def components(count: int, pairs: Pairs) -> Places:
-    """The smallest row index of every row's connected component.
+    """The smallest row index of every row's connected component."""
+    from factory.deduplication import kernels
 
-    Labels are lowered along the pairs and then along the labels themselves until nothing changes.
-    """
-    labels = np.arange(count)
-    left, right = pairs[:, 0], pairs[:, 1]
-    while True:
-        low = np.minimum(labels[left], labels[right])
-        before = labels.copy()
-        np.minimum.at(labels, labels[left], low)
-        np.minimum.at(labels, labels[right], low)
-        labels = np.minimum(labels, labels[labels])
-        labels = labels[labels]
-        if np.array_equal(labels, before):
-            return labels
+    labels = np.arange(count, dtype=np.int64)
+    kernels.join(np.ascontiguousarray(pairs[:, 0]), np.ascontiguousarray(pairs[:, 1]), labels)
+    return labels
 
 
-def preference(
-    rows: pl.DataFrame, texts: pl.Series, keep: Sequence[Keep], sources: Sequence[str] = ()
-) -> Places:
-    """Rank of every row, 0 for the one that is kept before all others. The order of the input decides ties."""
-    keys = [key for rule in keep if (key := _key(rule, rows, texts, sources)) is not None]
-    ranks = np.empty(rows.height, dtype=np.int64)
-    ranks[np.lexsort((np.arange(rows.height), *reversed(keys)))] = np.arange(rows.height)
+def traits(rows: pl.DataFrame, texts: pl.Series, sources: Sequence[str] = ()) -> pl.DataFrame:
+    """What the rules look at, one row each: numbers by which rows are sorted, smaller first. 0 for absent columns."""
+    places = {name: i for i, name in enumerate(sources)}
+    none = pl.repeat(0, rows.height, dtype=pl.Int32, eager=True)
+    verified = answered = source = none
+    if "verdict" in rows.columns:
+        verified = (rows["verdict"] != Verdict.CORRECT).fill_null(True).cast(pl.Int32)
+    if "answer" in rows.columns:
+        answered = (rows["answer"].cast(pl.String).fill_null("") == "").cast(pl.Int32)
+    if "source" in rows.columns and sources:
+        named = rows["source"].cast(pl.String)
+        source = named.replace_strict(places, default=len(places), return_dtype=pl.Int32)
+    length = texts.str.len_chars().fill_null(0).cast(pl.Int32)
+    return pl.DataFrame({"verified": verified, "answered": answered, "source": source, "length": length})
+
+
+def preference(found: pl.DataFrame, keep: Sequence[Keep]) -> Places:
+    """Rank of every row, 0 for the one that is kept before all others, from `traits`. Ties: the order of the input."""
+    names = {Keep.SHORTER: "length", Keep.LONGER: "length", Keep.FIRST: None}
+    keys = []
+    for rule in keep:
+        if (name := names.get(rule, rule.value)) is not None:
+            key = found[name].to_numpy()
+            keys.append(-key if rule is Keep.LONGER else key)
+    ranks = np.empty(found.height, dtype=np.int64)
+    ranks[np.lexsort((np.arange(found.height), *reversed(keys)))] = np.arange(found.height)
     return ranks
 
 
@@ -48,18 +58,3 @@ def survivors(labels: Places, ranks: Places) -> Places:
     result = np.empty_like(labels)
     result[by_rank] = by_rank[first][inverse]
     return result
-
-
-def _key(rule: Keep, rows: pl.DataFrame, texts: pl.Series, sources: Sequence[str]) -> Places | None:
-    """Numbers by which rows are sorted, smaller first; None when the rows lack the column or order decides."""
-    if rule is Keep.VERIFIED and "verdict" in rows.columns:
-        return (rows["verdict"] != Verdict.CORRECT).fill_null(True).to_numpy().astype(np.int64)
-    if rule is Keep.ANSWERED and "answer" in rows.columns:
-        return (rows["answer"].cast(pl.String).fill_null("") == "").to_numpy().astype(np.int64)
-    if rule is Keep.SOURCE and "source" in rows.columns and sources:
-        places = {name: i for i, name in enumerate(sources)}
-        return np.array([places.get(name, len(places)) for name in rows["source"]])
-    lengths = texts.str.len_chars().fill_null(0).to_numpy().astype(np.int64)
-    if rule is Keep.SHORTER:
-        return lengths
-    return -lengths if rule is Keep.LONGER else None

@@ -9,27 +9,13 @@ import polars as pl
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
-    """What a run can be taken up from, to cluster again with another threshold.
-
-    `keys` has columns `exact` and `guard`, one row each of the input (then of the rows compared against); `pairs` has
-    `left`, `right` (row numbers) and `similarity`: all verified pairs from the run's threshold on.
-    """
-
-    keys: pl.DataFrame
-    pairs: pl.DataFrame
-
-
-@dataclass(frozen=True, slots=True)
 class DedupResult:
-    """Kept rows (with `cluster_id`), dropped rows (`schemas.DROPPED`), the audit, and what was found on the way."""
+    """Kept rows (with `cluster_id`), dropped rows (`schemas.DROPPED`), the audit, and the verified pairs.
+
+    `pairs`: `left`, `right` (row numbers of the input, then of the rows compared against), `similarity`.
+    """
 
     kept: pl.DataFrame
     dropped: pl.DataFrame
     audit: dict[str, Any]
-    known: Known
-
-    @property
-    def pairs(self) -> pl.DataFrame:
-        """The verified pairs: `left`, `right` (row numbers of the input), `similarity`."""
-        return self.known.pairs
+    pairs: pl.DataFrame

@@ -2,70 +2,72 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Callable
+
 import numpy as np
 import numpy.typing as npt
 
 from factory.deduplication.bands import Pairs
-from factory.deduplication.shingles import Shingles, in_parallel
-from factory.deduplication.signatures import Grams
-from factory.text.hashing import U64, distinct
+from factory.deduplication.clusters import components
+from factory.deduplication.sets import GramSets, Reader, in_threads
+from factory.text.hashing import distinct
 from factory.text.tokens import Places
 
-CHUNK = 2**19
-"""N-grams that are looked at together when pairs are verified."""
-_DOCUMENT_BITS = np.uint64(24)
-_HASH_BITS = np.uint64(40)
+BLOCK = 2**20
+"""N-grams that are held at a time to verify pairs; eight bytes each."""
+
+Similarities = npt.NDArray[np.float64]
+Verify = Callable[[Pairs], Similarities]
+"""Gives the exact similarity of every pair."""
 
 
-def shingle_sets(shingles: Shingles) -> tuple[U64, Places]:
-    """The n-gram set of every text as sorted keys (24 bits text, 40 bits hash), and the offsets of the texts.
-
-    40 bits make a chance meeting of two texts of 1,500 n-grams a matter of two in a million.
-    """
-    offsets = shingles.offsets
-    rows = np.repeat(np.arange(offsets.size - 1, dtype=np.uint64), np.diff(offsets))
-    keys = distinct(rows << _HASH_BITS | shingles.values >> _DOCUMENT_BITS)
-    bounds = np.searchsorted(keys, np.arange(offsets.size, dtype=np.uint64) << _HASH_BITS)
-    return keys, bounds
+def jaccard(pairs: Pairs, read: Reader) -> Similarities:
+    """Jaccard similarity of every pair; pairs of a block, next to each other by their first row."""
+    rows = distinct(pairs.ravel())
+    return similarities(np.searchsorted(rows, pairs).reshape(-1, 2), read(rows))
 
 
-def jaccard(pairs: Pairs, grams: Grams, counts: Places) -> npt.NDArray[np.float64]:
-    """Jaccard similarity of every pair.
+def similarities(pairs: Pairs, sets: GramSets) -> Similarities:
+    """Jaccard similarity of pairs of sets, named by their places."""
+    from factory.deduplication import kernels
 
-    Args:
-        pairs: shape (pairs, 2), row indices.
-        grams: gives the n-grams of rows.
-        counts: n-grams of every row; bounds what is held in memory at a time.
-    """
     result = np.zeros(len(pairs))
-    if not len(pairs):
-        return result
-    order = np.lexsort((pairs[:, 1], pairs[:, 0]))
-    load = np.cumsum(counts[pairs[order]].sum(axis=1))
-    cuts = np.searchsorted(load, np.arange(CHUNK, int(load[-1]), CHUNK))
-    edges = distinct(np.concatenate([[0], cuts, [len(pairs)]]))
-
-    def work(first: int, last: int) -> None:
-        part = order[first:last]
-        result[part] = _jaccard(pairs[part], grams)
-
-    in_parallel(work, list(zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True)))
+    left, right = np.ascontiguousarray(pairs[:, 0]), np.ascontiguousarray(pairs[:, 1])
+    kernels.jaccard_of_pairs(sets.grams, sets.offsets, left, right, result)
     return result
 
 
-def _jaccard(pairs: Pairs, grams: Grams) -> npt.NDArray[np.float64]:
-    rows, local = np.unique(pairs, return_inverse=True)
-    keys, bounds = shingle_sets(grams(rows))
-    counts = np.diff(bounds)
-    local = local.reshape(pairs.shape)
-    swap = counts[local[:, 0]] > counts[local[:, 1]]
-    few, many = np.where(swap, local[:, 1], local[:, 0]), np.where(swap, local[:, 0], local[:, 1])
-    lengths = counts[few]
-    total = np.cumsum(lengths)
-    place = np.arange(int(total[-1])) - np.repeat(total - lengths, lengths) + np.repeat(bounds[few], lengths)
-    asked = keys[place] & np.uint64(2**40 - 1) | np.repeat(many.astype(np.uint64), lengths) << _HASH_BITS
-    at = np.minimum(np.searchsorted(keys, asked), keys.size - 1)
-    owner = np.repeat(np.arange(len(pairs)), lengths)
-    shared = np.bincount(owner, weights=keys[at] == asked, minlength=len(pairs)) if keys.size else 0
-    union = counts[few] + counts[many] - shared
-    return np.divide(shared, union, out=np.zeros(len(pairs)), where=union > 0)
+def arrange(
+    pairs: Pairs, counts: npt.NDArray[np.int32], limit: int = BLOCK
+) -> tuple[Places, list[tuple[int, int]]]:
+    """An order in which pairs of one family follow each other, and blocks of it whose rows have `limit` n-grams.
+
+    So few rows are read for more than one block. A pair of longer texts is a block of its own.
+    """
+    from factory.deduplication import kernels
+
+    if not len(pairs):
+        return np.zeros(0, np.int64), []
+    rows = distinct(pairs.ravel())
+    local = np.searchsorted(rows, pairs).reshape(-1, 2)
+    family = components(rows.size, local)[local[:, 0]]
+    order = np.lexsort((local[:, 1], local[:, 0], family))
+    left, right = (np.ascontiguousarray(local[order, side]) for side in (0, 1))
+    block = np.empty(order.size, dtype=np.int64)
+    kernels.cut_blocks(left, right, counts[rows], limit, block)
+    edges = np.searchsorted(block, np.arange(int(block[-1]) + 2)).tolist()
+    return order, list(itertools.pairwise(edges))
+
+
+def verifier(counts: npt.NDArray[np.int32], read: Reader) -> Verify:
+    """Verify pairs in memory, block by block, in threads."""
+
+    def verify(pairs: Pairs) -> Similarities:
+        order, blocks = arrange(pairs, counts)
+        found = in_threads(lambda block: jaccard(pairs[order[block[0] : block[1]]], read), blocks)
+        result = np.zeros(len(pairs))
+        result[order] = np.concatenate([np.zeros(0), *found])
+        return result
+
+    return verify

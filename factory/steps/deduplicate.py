@@ -1,31 +1,44 @@
-"""Step: drop exact and near-duplicates of a table."""
+"""Step: drop exact and near-duplicates of a table, of any size."""
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import polars as pl
+import pyarrow.parquet as pq
 
-from factory.deduplication.result import Known
+from factory.engines.engine import Engine
+from factory.engines.threads import ThreadEngine
 from factory.errors import UsageError
-from factory.progress import watch
 from factory.recipe.deduplication import DeduplicationSection
-from factory.sources.files import ReadResult, no_drops, read_rows
+from factory.sources.files import no_drops
 from factory.sources.paths import expand
-from factory.store.atomic import atomic_path, file_digest, read_json
-from factory.store.parts import MANIFEST, finished, input_digest, read_parts
-from factory.store.writer import StepWriter, step_key
+from factory.sources.stage import Staged, stage
+from factory.steps.by_part import run_by_part
+from factory.store.atomic import atomic_path, disk_error, file_digest, read_json, write_json
+from factory.store.manifest import step_key
+from factory.store.parts import finished, input_digest, part_paths
 
 STEP = "dedup"
 PAIRS = "pairs.parquet"
 KEYS = "keys.parquet"
-"""Verified pairs, and hash and guard of every row, beside the parts: what `factory dedup --rethreshold` starts from."""
+KNOWN = "known.json"
+"""Verified pairs, what is known of every row, and what they were made of, beside the parts: what `factory dedup
+--rethreshold` starts from."""
 
 
 def run(
-    rows: Path, out: Path, section: DeduplicationSection, *, field: str, step: str = STEP
+    rows: Path,
+    out: Path,
+    section: DeduplicationSection,
+    *,
+    field: str,
+    step: str = STEP,
+    engine: Engine | None = None,
 ) -> dict[str, Any]:
     """Write the rows of `rows` that are no duplicates of another, with `cluster_id`.
 
@@ -38,6 +51,7 @@ def run(
         section: settings.
         field: column to compare by.
         step: name in the ledger.
+        engine: where the work runs; threads of this process when None.
 
     Returns:
         The manifest; `totals` holds the audit.
@@ -48,11 +62,20 @@ def run(
     settings, inputs = key_parts(section, field), {"rows": input_digest(rows)} | _against(section)
     if done := finished(out, step_key(step, settings, inputs)):
         return done
-    return _write(ReadResult(read_parts(rows), no_drops()), out, section, field, step, inputs)
+    if not (parts := part_paths(rows)):
+        raise UsageError(f"{rows} holds no part-*.parquet", do="run the step that writes it first")
+    where: Engine = engine or ThreadEngine()
+    with _Workshop(out, step_key(step, settings, inputs)) as workshop:
+        return _write(Staged(parts, no_drops()), out, workshop, section, field, step, inputs, where)
 
 
 def run_files(
-    patterns: Sequence[str], out: Path, section: DeduplicationSection, *, field: str
+    patterns: Sequence[str],
+    out: Path,
+    section: DeduplicationSection,
+    *,
+    field: str,
+    engine: Engine | None = None,
 ) -> tuple[dict[str, Any], bool]:
     """The same for files, folders and globs; lines that cannot be read are dropped with the rest.
 
@@ -63,11 +86,19 @@ def run_files(
     inputs = {str(path): file_digest(path) for path in expand(patterns)} | _against(section)
     if done := finished(out, step_key(STEP, settings, inputs)):
         return done, False
-    return _write(read_rows(patterns), out, section, field, STEP, inputs), True
+    where: Engine = engine or ThreadEngine()
+    with _Workshop(out, step_key(STEP, settings, inputs)) as workshop:
+        read = stage(patterns, workshop / "read", where)
+        return _write(read, out, workshop, section, field, STEP, inputs, where), True
 
 
 def rethreshold(
-    patterns: Sequence[str], out: Path, section: DeduplicationSection, *, field: str
+    patterns: Sequence[str],
+    out: Path,
+    section: DeduplicationSection,
+    *,
+    field: str,
+    engine: Engine | None = None,
 ) -> dict[str, Any]:
     """Cluster an earlier run again with another threshold, from its stored pairs.
 
@@ -76,27 +107,30 @@ def rethreshold(
         out: the folder of the earlier run; its parts are written anew.
         section: the same settings, but for the threshold, which is not below that of the earlier run.
         field: the same column.
+        engine: where the work runs; threads of this process when None.
 
     Raises:
         UsageError: there is no such run, or other files or settings, or its pairs do not reach so low.
     """
-    manifest = read_json(out / MANIFEST) if (out / MANIFEST).exists() else None
-    if manifest is None or not (out / KEYS).exists():
+    if not (out / KNOWN).exists():
         raise UsageError(f"{out} holds no finished run to start from", do="run without --rethreshold first")
+    known = read_json(out / KNOWN)
     inputs = {str(path): file_digest(path) for path in expand(patterns)} | _against(section)
-    same = section.model_copy(update={"threshold": manifest["settings"]["section"]["threshold"]})
-    if manifest["inputs"] != inputs or manifest["settings"] != key_parts(same, field):
+    least = known["settings"]["section"]["threshold"]
+    same = section.model_copy(update={"threshold": least})
+    if known["inputs"] != inputs or known["settings"] != key_parts(same, field):
         raise UsageError(
             f"{out} was made of other files or with other settings", do="run without --rethreshold"
         )
-    least = manifest["totals"]["pairs_from"]
     if section.threshold < least:
         raise UsageError(
             f"{out} knows pairs of similarity {least} and more only",
             do=f"run with --threshold {section.threshold} instead",
         )
-    known = Known(pl.read_parquet(out / KEYS), pl.read_parquet(out / PAIRS))
-    return _write(read_rows(patterns), out, section, field, STEP, inputs, (known, least))
+    where: Engine = engine or ThreadEngine()
+    with _Workshop(out, step_key(STEP, key_parts(section, field), inputs)) as workshop:
+        read = stage(patterns, workshop / "read", where)
+        return _write(read, out, workshop, section, field, STEP, inputs, where, known_from=least)
 
 
 def key_parts(section: DeduplicationSection, field: str) -> dict[str, Any]:
@@ -110,36 +144,87 @@ def _against(section: DeduplicationSection) -> dict[str, str]:
     }
 
 
+class _Workshop:
+    """A folder for this key's files, as an earlier attempt left it; it goes when the step is done."""
+
+    def __init__(self, out: Path, key: str) -> None:
+        self.out, self.path = out, out.resolve() / f".dedup-{key[:16]}"
+
+    def __enter__(self) -> Path:
+        try:
+            self.out.mkdir(parents=True, exist_ok=True)
+            for other in self.out.glob(".dedup-*"):
+                if other.name != self.path.name:
+                    shutil.rmtree(other, ignore_errors=True)
+            self.path.mkdir(exist_ok=True)
+        except OSError as error:
+            raise disk_error(error, self.out) from error
+        return self.path
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        # A user's mistake leaves nothing to go on with.
+        if error is None or isinstance(error, UsageError):
+            shutil.rmtree(self.path, ignore_errors=True)
+
+
 def _write(
-    read: ReadResult,
+    read: Staged,
     out: Path,
+    workshop: Path,
     section: DeduplicationSection,
     field: str,
     step: str,
     inputs: Mapping[str, str],
-    earlier: tuple[Known, float] | None = None,
+    engine: Engine,
+    known_from: float | None = None,
 ) -> dict[str, Any]:
-    from factory.deduplication.deduplicate import RESPONSE_FIELDS, deduplicate
+    from factory.deduplication import out_of_core
+    from factory.deduplication.deduplicate import RESPONSE_FIELDS
+    from factory.deduplication.workshop import Task, parts_of, write_part
 
-    rows = read.rows
-    by_problem = field in RESPONSE_FIELDS and "problem_id" in rows.columns and not section.across_problems
-    writer = StepWriter(out, step, settings=key_parts(section, field), inputs=inputs)
-    with watch(step, rows.height) as task, writer:
-        result = deduplicate(
-            rows,
-            section,
-            field=field,
-            within="problem_id" if by_problem else None,
-            step=step,
-            against=read_rows(section.against).rows if section.against else None,
-            known=earlier[0] if earlier else None,
-        )
-        writer.keep(result.kept)
-        writer.drop(read.dropped)
-        writer.drop(result.dropped)
-        for name, table in () if earlier else ((PAIRS, result.known.pairs), (KEYS, result.known.keys)):
-            with atomic_path(out / name) as temporary:
-                table.write_parquet(temporary)
-        task.advance(rows.height, dropped=result.dropped.height)
-        totals = result.audit | {"pairs_from": earlier[1] if earlier else section.threshold}
-        return writer.finish(rows_in=read.rows_in, totals=totals)
+    published = stage(section.against, workshop / "against", engine).parts if section.against else []
+    names = pq.read_schema(read.parts[0]).names
+    by_problem = field in RESPONSE_FIELDS and "problem_id" in names and not section.across_problems
+    task = Task(workshop, section, field, "problem_id" if by_problem else None)
+    parts = parts_of(read.parts, published)
+    for part in parts:
+        _require(part.path, [field] if part.rows else [])
+    if known_from is None:
+        rows, linked, audit = out_of_core.cluster(task, parts, engine, step)
+        _remember(out, rows.tables, linked, {"settings": key_parts(section, field), "inputs": dict(inputs)})
+    else:
+        rows, linked, audit = out_of_core.cluster_again(out / KEYS, out / PAIRS, section.threshold)
+    audit |= out_of_core.decide(task, parts, rows, linked, engine, step)
+    return run_by_part(
+        read.parts,
+        out,
+        step,
+        partial(write_part, task, parts, step),
+        settings=key_parts(section, field),
+        inputs=inputs,
+        engine=engine,
+        unread=read.unread,
+        close=lambda done: audit | {"pairs_from": known_from or section.threshold},
+    )
+
+
+def _require(path: Path, fields: Sequence[str]) -> None:
+    names = pq.read_schema(path).names
+    for field in fields:
+        if field not in names:
+            raise UsageError(
+                f"no column {field} to deduplicate by", do=f"choose one with --field: {', '.join(names)}"
+            )
+
+
+def _remember(out: Path, tables: Sequence[Path], linked: Any, made_of: dict[str, Any]) -> None:
+    """Write what `rethreshold` starts from."""
+    (out / KNOWN).unlink(missing_ok=True)
+    with atomic_path(out / KEYS) as temporary:
+        pl.scan_parquet(list(tables)).sink_parquet(temporary)
+    pairs = pl.DataFrame(
+        {"left": linked.pairs[:, 0], "right": linked.pairs[:, 1], "similarity": linked.similarities}
+    )
+    with atomic_path(out / PAIRS) as temporary:
+        pairs.write_parquet(temporary)
+    write_json(out / KNOWN, made_of)

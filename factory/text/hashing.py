@@ -82,6 +82,22 @@ def hash_words(words: list[str]) -> U64:
     return range_hashes(byte_words(joined), np.cumsum(lengths) - lengths, lengths)
 
 
+def open_table(words: list[str], meanings: list[str] | None = None) -> U64:
+    """An open hash table for kernels (`kernels.look_up`): shape (2, slots), hashes of the words and of their meanings.
+
+    A word without a meaning ("") has 0 in the second row.
+    """
+    slots = 1 << max((4 * len(words) - 1).bit_length(), 4)
+    table = np.zeros((2, slots), dtype=np.uint64)
+    for word, meaning in zip(words, meanings or [""] * len(words), strict=True):
+        key = hash_words([word])[0]
+        slot = int(key) >> 40 & slots - 1
+        while table[0, slot]:
+            slot = (slot + 1) & slots - 1
+        table[:, slot] = key, hash_words([meaning])[0] if meaning else 0
+    return table
+
+
 class HashSet:
     """A small, fixed set of words that many hashes are compared with; most are turned away by one byte."""
 

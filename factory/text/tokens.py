@@ -22,7 +22,7 @@ import pyarrow as pa
 
 from factory.text.fold import fold
 from factory.text.fold_table import MOST_GROWTH, fold_table
-from factory.text.hashing import U64, Bytes, Places, hash_words
+from factory.text.hashing import U64, Bytes, Places, open_table
 
 _T = TypeVar("_T")
 
@@ -89,20 +89,9 @@ def _lower() -> Bytes:
     return table
 
 
-def _names() -> U64:
-    """Open table of the command names that folding changes: their hashes, and those of what they mean, 0 for nothing."""
-    meanings = [(name, "") for name in FORMATTING.split()] + list(ALIASES.items())
-    table = np.zeros((2, 1024), dtype=np.uint64)
-    for name, meaning in meanings:
-        key = hash_words([name])[0]
-        slot = int(key) >> 40 & 1023
-        while table[0, slot]:
-            slot = (slot + 1) & 1023
-        table[:, slot] = key, hash_words([meaning])[0] if meaning else 0
-    return table
-
-
-CLASSES, LOWER, NAMES = _classes(), _lower(), _names()
+CLASSES, LOWER = _classes(), _lower()
+NAMES = open_table([*FORMATTING.split(), *ALIASES], [""] * len(FORMATTING.split()) + list(ALIASES.values()))
+"""Command names that folding changes, and what they mean; "" for nothing."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,14 @@
 import json
 
+import numpy as np
 import polars as pl
 import pytest
 
 from factory.deduplication import deduplicate
-from factory.deduplication.bands import optimal_bands, pairs_of_buckets
+from factory.deduplication.bands import bucket_codes, optimal_bands
 from factory.errors import UsageError
 from factory.recipe.deduplication import DeduplicationSection, Keep
+from factory.text.hashing import mix
 
 LONG = (
     "A train leaves the station at noon and travels east along the coast while a second train leaves the harbour and "
@@ -149,10 +151,21 @@ def test_bands_find_what_is_at_the_threshold_and_fit_the_permutations(threshold)
     assert 1 - (1 - (threshold + 0.02) ** width) ** bands > 0.97
 
 
-def test_pairs_of_a_bucket_too_large_for_all_pairs():
-    import numpy as np
+def pairs_of(codes):
+    return [(code >> 32, code & 0xFFFFFFFF) for code in codes.tolist()]
 
-    keys = np.array([7] * 10 + [1, 2, 2], dtype=np.uint64)
-    assert len(pairs_of_buckets(keys)) == 45 + 1
-    few = {tuple(pair) for pair in pairs_of_buckets(keys, neighbours=2).tolist()}
-    assert {(0, i) for i in range(1, 10)} <= few and len(few) < 45
+
+def test_pairs_of_a_bucket_too_large_for_all_pairs():
+    keys = mix(np.array([7] * 10 + [1, 2, 2], dtype=np.uint64))
+    rows = np.arange(20, 33)
+    everything = pairs_of(bucket_codes(keys, rows))
+    assert len(everything) == 45 + 1
+    assert (31, 32) in everything
+    few = pairs_of(bucket_codes(keys, rows, neighbours=2))
+    assert {(20, i) for i in range(21, 30)} <= set(few)
+    assert len(few) < 45
+
+
+def test_rows_without_company_have_no_pairs():
+    assert bucket_codes(np.zeros(0, np.uint64), np.zeros(0, np.int64)).size == 0
+    assert bucket_codes(np.zeros(1, np.uint64), np.zeros(1, np.int64)).size == 0

@@ -1,0 +1,44 @@
+"""Dropped rows with their evidence, and the names of clusters."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from factory.store.writer import rows_as_json
+from factory.text.hashing import U64
+
+
+def cluster_names(keys: U64) -> pl.Series:
+    """`c-` and 16 hex of each key (the survivor's canonical text and guard): the same in every run."""
+    letters = np.empty((keys.size, 18), dtype=np.uint8)
+    letters[:, :2] = np.frombuffer(b"c-", dtype=np.uint8)
+    letters[:, 2:] = np.frombuffer(keys.astype(">u8").tobytes().hex().encode(), dtype=np.uint8).reshape(
+        -1, 16
+    )
+    bounds = np.arange(0, 18 * keys.size + 1, 18, dtype=np.int64)
+    array = pa.LargeStringArray.from_buffers(keys.size, pa.py_buffer(bounds), pa.py_buffer(letters))
+    return pl.Series("cluster_id", array)
+
+
+def drop_duplicates(rows: pl.DataFrame, fate: pl.DataFrame, step: str) -> pl.DataFrame:
+    """Rows of `schemas.DROPPED` with cluster, survivor and similarity as evidence.
+
+    Args:
+        rows: the rows, as they were.
+        fate: of each: `row_id`, `cluster_id`, `survivor` (its id), `similarity`, `exact` (whether the texts are equal).
+        step: the step that drops them.
+    """
+    problem = next((name for name in ("problem_id", "id") if name in rows.columns), None)
+    similarity = pl.col("similarity").round(4)
+    proof = pl.struct("cluster_id", "survivor", similarity).struct.json_encode()
+    return fate.select(
+        step=pl.lit(step, dtype=pl.String),
+        row_id=pl.col("row_id"),
+        problem_id=rows[problem].cast(pl.String) if problem else pl.lit(None, dtype=pl.String),
+        reason=pl.when("exact").then(pl.lit("exact_duplicate")).otherwise(pl.lit("near_duplicate")),
+        detail=pl.format("duplicate of {}", "survivor"),
+        evidence=proof,
+        row=rows_as_json(rows),
+    )

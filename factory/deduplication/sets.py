@@ -1,0 +1,57 @@
+"""The sets of word n-grams of some texts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+import polars as pl
+
+from factory.text.hashing import U64
+from factory.text.tokens import CLASSES, LOWER, NAMES, Places, flat, pieces
+
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
+
+
+@dataclass(frozen=True, slots=True)
+class GramSets:
+    """Different n-gram hashes of texts, one after another; those of text i are `grams[offsets[i]:offsets[i + 1]]`."""
+
+    grams: U64
+    offsets: Places
+
+
+Reader = Callable[[Places], GramSets]
+"""Gives the sets of the rows with these indices, in this order."""
+
+
+def gram_sets(texts: pl.Series, ngram: int) -> GramSets:
+    """The sets of texts; nulls count as empty."""
+    found = [_piece(piece, ngram) for piece in pieces(texts)]
+    if len(found) == 1:
+        return found[0]
+    lengths = [np.diff(sets.offsets) for sets in found]
+    offsets = np.concatenate([[0], np.cumsum(np.concatenate([[], *lengths]))]).astype(np.int64)
+    return GramSets(np.concatenate([np.zeros(0, np.uint64), *(sets.grams for sets in found)]), offsets)
+
+
+def _piece(texts: pl.Series, ngram: int) -> GramSets:
+    from factory.deduplication import kernels
+
+    data, bounds = flat(texts)
+    grams, offsets = np.empty(data.size, dtype=np.uint64), np.empty_like(bounds)
+    kernels.gram_sets(data, bounds, CLASSES, LOWER, NAMES, np.uint64(ngram), grams, offsets)
+    return GramSets(grams[: offsets[-1]], offsets)
+
+
+def in_threads(work: Callable[[_Item], _Result], items: Sequence[_Item]) -> list[_Result]:
+    """`work` on every item, in as many threads as polars has."""
+    threads = pl.thread_pool_size()
+    if len(items) < 2 or threads < 2:
+        return [work(item) for item in items]
+    with ThreadPoolExecutor(threads) as pool:
+        return list(pool.map(work, items))

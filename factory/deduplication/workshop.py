@@ -1,0 +1,209 @@
+"""The files of a deduplication that does not fit in memory, and the work on one of them.
+
+The functions here are work for an engine: each reads files and writes one file whole, the same bytes however often.
+
+    rows-N.parquet       part N: id, hashes, n-grams and traits of every row (written last of its part)
+    keys-N.npy           part N: bucket of every row in every band, shape (bands, rows)
+    alone.npy            rows that may have near-duplicates
+    band-N.npy           pairs of rows that share a bucket in band N
+    TASK-rows.npy        the rows whose n-grams a task needs, ascending
+    TASK-grams-N.npy     their n-gram sets that lie in part N
+    TASK-sizes-N.npy     and how large each is
+    TASK-pairs.npy       pairs to verify, block by block
+    TASK-found-M-N.npy   similarities of the pairs from N to M
+    fate-N.parquet       part N: cluster of every row; survivor and similarity of the rows that go
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+import pyarrow.parquet as pq
+
+from factory.deduplication.bands import bucket_codes
+from factory.deduplication.clusters import traits
+from factory.deduplication.deduplicate import AGAINST, RESPONSE_FIELDS, column, row_ids, text_of
+from factory.deduplication.evidence import drop_duplicates
+from factory.deduplication.sets import GramSets, gram_sets
+from factory.deduplication.signatures import sign
+from factory.deduplication.similarity import jaccard
+from factory.recipe.deduplication import DeduplicationSection
+from factory.store.atomic import atomic_path
+from factory.store.part_writer import PartWriter
+from factory.text.tokens import Places
+
+BATCH_BYTES = 32 * 2**20
+"""Bytes of a part's columns, as Parquet counts them before compression, that are read at a time."""
+_USED = ("response_id", "id", "verdict", "answer", "source")
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One file of rows: its number, its first row among all rows, how many it has, and whether it is compared against."""
+
+    number: int
+    path: Path
+    first: int
+    rows: int
+    against: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What the functions below have in common: the folder, and how rows are read."""
+
+    folder: Path
+    settings: DeduplicationSection
+    field: str
+    within: str | None
+
+    def at(self, name: str, number: int | None = None) -> Path:
+        """The file of this name, and number if there are several."""
+        suffix = ".parquet" if name in ("rows", "fate") else ".npy"
+        return self.folder / f"{name}{'' if number is None else f'-{number:05d}'}{suffix}"
+
+
+def parts_of(paths: Sequence[Path], against: Sequence[Path]) -> list[Part]:
+    """The files with their places among all rows."""
+    parts, first = [], 0
+    for number, path in enumerate([*paths, *against]):
+        rows = pq.read_metadata(path).num_rows
+        parts.append(Part(number, path.resolve(), first, rows, number >= len(paths)))
+        first += rows
+    return parts
+
+
+def batches(path: Path, columns: Sequence[str] | None = None) -> Iterator[pl.DataFrame]:
+    """A part's rows in order, some megabytes at a time; at least one batch."""
+    with pq.ParquetFile(path) as file:
+        names = (
+            file.schema_arrow.names
+            if columns is None
+            else [c for c in columns if c in file.schema_arrow.names]
+        )
+        rows, size = file.metadata.num_rows, 0
+        for group in range(file.metadata.num_row_groups):
+            size += file.metadata.row_group(group).total_byte_size
+        if rows == 0:
+            yield pl.DataFrame(pl.from_arrow(file.schema_arrow.empty_table().select(names)))
+        for batch in file.iter_batches(max(BATCH_BYTES * rows // max(size, 1), 1), columns=names):
+            yield pl.DataFrame(pl.from_arrow(batch))
+
+
+def save(path: Path, array: npt.NDArray[Any]) -> None:
+    """Write an array, whole or not at all."""
+    with atomic_path(path) as temporary, temporary.open("wb") as handle:
+        np.save(handle, array)
+
+
+def _texts(task: Task, part: Part) -> Iterator[tuple[pl.DataFrame, pl.Series]]:
+    columns = [task.field, *RESPONSE_FIELDS, *_USED, *([task.within] if task.within else [])]
+    for rows in batches(part.path, list(dict.fromkeys(columns))):
+        yield rows, text_of(rows, task.field)
+
+
+def sign_part(task: Task, part: Part) -> int:
+    """Write what is kept of every row of a part; returns their number."""
+    keys, tables, first = [], [], 0
+    for rows, texts in _texts(task, part):
+        signed = sign(texts, task.settings, column(rows, task.within))
+        keys.append(signed.keys)
+        kept = {name: getattr(signed, name) for name in ("exact", "guard", "counts", "draw")}
+        ids = row_ids(rows, (0 if part.against else part.first) + first)
+        table = pl.DataFrame({"id": AGAINST + ids if part.against else ids, **kept})
+        tables.append(table.hstack(traits(rows, texts, task.settings.sources)))
+        first += rows.height
+    save(task.at("keys", part.number), np.concatenate(keys, axis=1))
+    with atomic_path(task.at("rows", part.number)) as temporary:
+        pl.concat(tables).write_parquet(temporary)
+    return part.rows
+
+
+def find_in_band(task: Task, parts: Sequence[Part], band: int) -> Path:
+    """Write the pairs of rows that share a bucket in a band."""
+    alone = np.load(task.at("alone"))
+    keys = [np.load(task.at("keys", part.number), mmap_mode="r")[band] for part in parts]
+    save(task.at("band", band), bucket_codes(np.concatenate(keys)[alone], alone))
+    return task.at("band", band)
+
+
+def read_sets(task: Task, name: str, part: Part) -> int:
+    """Write the n-gram sets of the rows of a part that are wanted; returns their number."""
+    wanted = np.load(task.at(f"{name}-rows"))
+    low, high = np.searchsorted(wanted, [part.first, part.first + part.rows])
+    places = wanted[low:high] - part.first
+    grams, sizes, first = [np.zeros(0, np.uint64)], [np.zeros(0, np.int64)], 0
+    for rows, texts in _texts(task, part) if places.size else ():
+        here = places[(places >= first) & (places < first + rows.height)] - first
+        sets = gram_sets(texts.gather(here), task.settings.ngram)
+        grams.append(sets.grams)
+        sizes.append(np.diff(sets.offsets))
+        first += rows.height
+    save(task.at(f"{name}-grams", part.number), np.concatenate(grams))
+    save(task.at(f"{name}-sizes", part.number), np.concatenate(sizes))
+    return int(places.size)
+
+
+class StoredSets:
+    """Reads n-gram sets that `read_sets` has written; a `sets.Reader`."""
+
+    def __init__(self, task: Task, name: str, parts: Sequence[Part]) -> None:
+        """`name`: the task's; `parts`: all of them."""
+        self._wanted = np.load(task.at(f"{name}-rows"), mmap_mode="r")
+        self._files = [
+            (task.at(f"{name}-grams", part.number), task.at(f"{name}-sizes", part.number)) for part in parts
+        ]
+        self._ends = np.array([part.first + part.rows for part in parts])
+
+    def __call__(self, rows: Places) -> GramSets:
+        """The sets of some rows, ascending."""
+        from factory.deduplication import kernels
+
+        found, lengths = [np.zeros(0, np.uint64)], [np.zeros(0, np.int64)]
+        owner = np.searchsorted(self._ends, rows, side="right")
+        for number in np.unique(owner).tolist():
+            begin = int(self._ends[number - 1]) if number else 0
+            first = int(np.searchsorted(self._wanted, begin))
+            places = np.searchsorted(self._wanted, rows[owner == number]) - first
+            grams = np.load(self._files[number][0], mmap_mode="r")
+            sizes = np.load(self._files[number][1])
+            starts = (np.cumsum(sizes) - sizes)[places]
+            out = np.empty(int(sizes[places].sum()), dtype=np.uint64)
+            kernels.gather_ranges(np.asarray(grams), starts, sizes[places], out)
+            found.append(out)
+            lengths.append(sizes[places])
+        return GramSets(np.concatenate(found), np.concatenate([[0], np.cumsum(np.concatenate(lengths))]))
+
+
+def verify_block(task: Task, name: str, parts: Sequence[Part], block: tuple[int, int]) -> Path:
+    """Write the similarities of the pairs of a block: from its first to its last, exclusive."""
+    pairs = np.array(np.load(task.at(f"{name}-pairs"), mmap_mode="r")[block[0] : block[1]])
+    save(found_at(task, name, block), jaccard(pairs, StoredSets(task, name, parts)))
+    return found_at(task, name, block)
+
+
+def found_at(task: Task, name: str, block: tuple[int, int]) -> Path:
+    """Where the similarities of a block are."""
+    return task.at(f"{name}-found-{block[1]}", block[0])
+
+
+def write_part(
+    task: Task, parts: Sequence[Part], step: str, path: Path, writer: PartWriter
+) -> dict[str, Any]:
+    """Write the kept and the dropped rows of a part."""
+    part = parts[writer.number]
+    fate, first = pl.read_parquet(task.at("fate", part.number)), 0
+    for rows in batches(path):
+        here = fate.slice(first, rows.height).with_columns(row_id=row_ids(rows, part.first + first))
+        stays = here["survivor"].is_null()
+        writer.keep(rows.with_columns(here["cluster_id"]).filter(stays))
+        if not stays.all():
+            writer.drop(drop_duplicates(rows.filter(~stays), here.filter(~stays), step))
+        first += rows.height
+    return {}

@@ -1,0 +1,25 @@
+"""An engine of threads in this process, for work that holds no lock: no process has to be started for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import polars as pl
+
+from factory.engines.engine import Item, Result
+
+
+class ThreadEngine:
+    """As many threads as polars has; see `Engine`."""
+
+    name = "threads"
+    nodes = 1
+
+    def __init__(self) -> None:
+        self.workers = pl.thread_pool_size()
+
+    def map(self, work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+        """See `Engine.map`; all items are handed out at once."""
+        with ThreadPoolExecutor(self.workers) as pool:
+            yield from pool.map(work, items)
