@@ -132,7 +132,7 @@ def check_keys() -> list[Finding]:
     """Which teacher keys are set. Values are never shown."""
     import os
 
-    names = ("DEEPSEEK_API_KEY", "OPENAI_API_KEY", "HF_TOKEN")
+    names = ("OPENROUTER_API_KEY", "DEEPSEEK_API_KEY", "OPENAI_API_KEY", "HF_TOKEN")
     return [Finding(name, "set" if os.environ.get(name) else "not set") for name in names]
 
 

@@ -115,7 +115,7 @@ def read_key(preset: Preset, base_url: str | None, api_key_env: str | None) -> s
     if not key:
         raise UsageError(
             f"teacher {preset.name} needs a key, but {variable} is not set",
-            do=f"export {variable}=..., or try the pipeline without a key: --teacher procedural",
+            do=f"export {variable}=...; or {preset.otherwise or 'try the pipeline without a key: --teacher procedural'}",
         )
     return key
 

@@ -42,6 +42,8 @@ class Preset:
     """Share of the price that the provider's Batch API costs."""
     continues: Continues = Continues.NO
     """How the endpoint is asked to go on with an answer that was cut."""
+    otherwise: str = ""
+    """What to do instead, for a user without the key."""
     note: str = ""
 
 
@@ -50,16 +52,19 @@ _DEEPSEEK_PRICES = "https://api-docs.deepseek.com/quick_start/pricing"
 _ALL = (
     Preset(
         "deepseek-r1",
-        "https://api.deepseek.com/v1",
-        "deepseek-reasoner",
-        "DEEPSEEK_API_KEY",
+        "https://openrouter.ai/api/v1",
+        "deepseek/deepseek-r1",
+        "OPENROUTER_API_KEY",
         reasons=True,
-        samples_params=True,
-        most_tokens=65_536,
-        prices=Prices(0.55, 2.19, "2025-01-20", _DEEPSEEK_PRICES),
-        continues=Continues.PREFIX,
-        note="DeepSeek-R1 as DeepSeek's API sold it in 2025. That model name is said to have been retired on "
-        "2026-07-24 (not tried): use deepseek-r1-local or deepseek-r1-openrouter for R1 itself, or deepseek-flash.",
+        prices=Prices(0.70, 2.50, "2026", "https://openrouter.ai/deepseek/deepseek-r1"),
+        extra={"include_reasoning": True},
+        otherwise="serve R1 yourself (--teacher deepseek-r1-local), or ask what DeepSeek itself serves now (--teacher "
+        "deepseek-flash, DEEPSEEK_API_KEY)",
+        note="DeepSeek-R1 (January 2025) through OpenRouter, where a stored page of 2026 lists it (not tried); the "
+        "provider behind it, and so the price, differs from request to request: give --price for a strict --max-usd. "
+        "DeepSeek's own API no longer has it: deepseek-reasoner was switched off on 2026-07-24 15:59 UTC "
+        "(api-docs.deepseek.com/news/news260424; callers report errors since, github.com/anomalyco/opencode/issues/40577 "
+        "of 2026-08-05), and had been an alias of V4 Flash since 2026-04-24.",
     ),
     Preset(
         "deepseek-flash",
@@ -83,16 +88,8 @@ _ALL = (
         prices=Prices(1.32, 3.96, "2026-11-15", _DEEPSEEK_PRICES),
         continues=Continues.PREFIX,
         extra={"thinking": {"type": "enabled"}},
-        note="DeepSeek-V4-Pro, thinking (not tried). Temperature is ignored; half price off-peak.",
-    ),
-    Preset(
-        "deepseek-r1-openrouter",
-        "https://openrouter.ai/api/v1",
-        "deepseek/deepseek-r1",
-        "OPENROUTER_API_KEY",
-        reasons=True,
-        extra={"include_reasoning": True},
-        note="DeepSeek-R1 through OpenRouter; the provider and so the price differ from request to request.",
+        note="DeepSeek-V4-Pro, thinking (not tried). Temperature is ignored; half price off-peak. From 2026-09-14 on "
+        "DeepSeek's first page said that V4.1 Flash answers under this name until a V4.1 Pro is there.",
     ),
     Preset(
         "qwq",

@@ -31,7 +31,7 @@ SAME = ["problem_id", "sample_index", "reasoning", "content", "status"]
 
 
 @pytest.mark.parametrize("style", ["inline", "reasoning_content", "reasoning"])
-@pytest.mark.parametrize("teacher", ["vllm", "deepseek-r1", "deepseek-r1-local"])
+@pytest.mark.parametrize("teacher", ["vllm", "deepseek-flash", "deepseek-r1-local"])
 def test_pieces_are_joined_as_if_never_cut(serve, problems, tmp_path, style, teacher):
     server = serve(chain=50, style=style)
     _, whole = run(server, problems(3), tmp_path, "whole", teacher=teacher, max_tokens=400)
@@ -72,7 +72,7 @@ def test_answers_without_reasoning_are_gone_on_with(serve, problems, tmp_path):
     assert set(rows["status"]) == {"no_reasoning"}
 
 
-@pytest.mark.parametrize(("teacher", "status"), [("vllm", "cut_in_answer"), ("deepseek-r1", "complete")])
+@pytest.mark.parametrize(("teacher", "status"), [("vllm", "cut_in_answer"), ("deepseek-flash", "complete")])
 def test_an_answer_cut_after_its_reasoning(serve, problems, tmp_path, teacher, status):
     """vLLM's templates would drop the closed reasoning and the model would go on without it; DeepSeek takes it."""
     server = serve(chain=50)

@@ -295,10 +295,15 @@ def test_the_verb_from_a_file_to_rows(serve, tmp_path):
         assert path.is_dir() or b"right" not in path.read_bytes().replace(b"byteright", b"")
 
 
+NO_KEYS = {"DEEPSEEK_API_KEY": "", "OPENROUTER_API_KEY": ""}
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "line"),
     [
-        (["--teacher", "deepseek-r1"], 2, "DEEPSEEK_API_KEY is not set"),
+        (["--teacher", "deepseek-r1"], 2, "OPENROUTER_API_KEY is not set"),
+        (["--teacher", "deepseek-r1"], 2, "or serve R1 yourself (--teacher deepseek-r1-local)"),
+        (["--teacher", "deepseek-flash"], 2, "DEEPSEEK_API_KEY is not set"),
         (["--teacher", "nobody"], 2, "no teacher called nobody"),
         (["--teacher", "vllm"], 2, "needs a model"),
         (["--teacher", "transformers"], 2, "needs a checkpoint"),
@@ -313,7 +318,7 @@ def test_the_verb_from_a_file_to_rows(serve, tmp_path):
 )
 def test_mistakes_are_one_line(tmp_path, arguments, code, line):
     (tmp_path / "p.jsonl").write_text('{"problem": "1 + 1?"}')
-    done = factory("generate", tmp_path / "p.jsonl", "--out", tmp_path / "o", *arguments, DEEPSEEK_API_KEY="")
+    done = factory("generate", tmp_path / "p.jsonl", "--out", tmp_path / "o", *arguments, **NO_KEYS)
     assert done.returncode == code, done.stderr
     assert line in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
@@ -322,13 +327,11 @@ def test_mistakes_are_one_line(tmp_path, arguments, code, line):
 
 def test_a_dry_run_asks_nothing_and_needs_no_key(serve, tmp_path):
     (tmp_path / "p.jsonl").write_text('{"problem": "1 + 1?"}')
-    done = factory(
-        "generate", tmp_path / "p.jsonl", "--out", tmp_path / "o", "--dry-run", DEEPSEEK_API_KEY=""
-    )
+    done = factory("generate", tmp_path / "p.jsonl", "--out", tmp_path / "o", "--dry-run", **NO_KEYS)
     assert done.returncode == 0, done.stderr
     assert "1 problems x 8 samples = 8 responses" in done.stdout
     assert "1 + 1?" in done.stdout
-    assert "at the very most $0.57" in done.stdout
+    assert "at the very most $0.66" in done.stdout
     assert not (tmp_path / "o").exists()
 
 
@@ -369,5 +372,7 @@ def test_teachers_shows_presets_and_no_keys():
     assert "deepseek-r1" in done.stdout
     assert "DEEPSEEK_API_KEY" in done.stdout
     assert "sk-secret" not in done.stdout
-    assert "https://api.deepseek.com" in factory("teachers", "deepseek-r1").stdout
+    shown = factory("teachers", "deepseek-r1").stdout
+    assert "https://openrouter.ai" in shown
+    assert "2026-07-24" in shown
     assert factory("teachers", "nobody").returncode == 2
