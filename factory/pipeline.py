@@ -178,8 +178,8 @@ def _data_steps(recipe: Recipe, at: RunLayout, rejected: Collection[str]) -> lis
         Step("dedup-responses", dedup_responses),
         Step("decontaminate-responses", decontaminate_responses),
         Step("label", label),
-        Step("midtrain-set", lambda engine: _select(recipe, at, "midtrain", rejected)),
-        Step("sft-set", lambda engine: _select(recipe, at, "sft", rejected)),
+        Step("midtrain-set", lambda engine: _select(recipe, at, "midtrain", rejected, engine)),
+        Step("sft-set", lambda engine: _select(recipe, at, "sft", rejected, engine)),
     ]
 
 
@@ -208,7 +208,7 @@ def _training_steps(recipe: Recipe, at: RunLayout, rejected: Collection[str]) ->
     return steps
 
 
-def _select(recipe: Recipe, at: RunLayout, dataset: str, rejected: Collection[str]) -> None:
+def _select(recipe: Recipe, at: RunLayout, dataset: str, rejected: Collection[str], engine: Engine) -> None:
     from factory.steps import export, select
     from schemas import COMPLETION
 
@@ -219,6 +219,7 @@ def _select(recipe: Recipe, at: RunLayout, dataset: str, rejected: Collection[st
         dataset=dataset,
         seed=recipe.seed,
         rejected=rejected,
+        engine=engine,
     )
     export.run(at.selected(dataset), at.dataset(dataset), COMPLETION)
 

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Collection, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
+from factory.engines.engine import Engine, engine_or_local
 from factory.errors import FactoryError, UsageError
 from factory.preference.render import completion_column, prompt_column
 from factory.recipe.datasets import DatasetsSection
 from factory.selection.fate import LIGHT, unfit
 from factory.selection.subset import draw_evenly, hardest_first, limit_per_problem
-from factory.store.parts import finished, input_digest, iter_parts, part_paths, scan_parts
+from factory.steps.by_part import run_by_part
+from factory.store.part_writer import PartWriter
+from factory.store.parts import count_rows, finished, input_digest, iter_part, part_paths, scan_parts
 from factory.store.review import NOTHING, REASON, is_rejected, review_input
-from factory.store.writer import StepWriter, dropped_rows, step_key
+from factory.store.writer import dropped_rows, step_key
 from schemas import COMPLETION
 
 SFT_SHARE = 5
@@ -35,6 +40,7 @@ def run(
     seed: int,
     exclude: Sequence[Path] = (),
     rejected: Collection[str] = NOTHING,
+    engine: Engine | None = None,
 ) -> dict[str, Any]:
     """Choose responses and write them as training rows; everything else is dropped with its reason.
 
@@ -46,11 +52,13 @@ def run(
         seed: decides every draw.
         exclude: folders whose `problem_id`s must not be used.
         rejected: problem and response ids that a reviewer rejected.
+        engine: where the parts are read and written; what is chosen is decided here, from the columns `LIGHT` of all.
 
     Returns:
         The manifest; `totals["balance"]` is the table of cells.
 
     Raises:
+        UsageError: `labelled` holds no parts.
         FactoryError: nothing is left; says why and which setting to change.
     """
     step = f"{dataset}-set"
@@ -60,52 +68,90 @@ def run(
     inputs |= review_input(rejected)
     if done := finished(out, step_key(step, settings, inputs)):
         return done
-    fates = _fates(labelled, section, dataset, seed, exclude, rejected)
-    chosen = fates.filter(pl.col("reason").is_null())
-    if chosen.height == 0:
-        raise _nothing(fates, dataset)
-    with StepWriter(out, step, COMPLETION, settings=settings, inputs=inputs) as writer:
-        at = 0
-        for batch in iter_parts(labelled, rows=BATCH):
-            rows = batch.with_columns(fates["reason"].slice(at, batch.height))
-            at += batch.height
-            kept = rows.filter(pl.col("reason").is_null()).drop("reason")
-            if kept.height:
-                writer.keep(_training_rows(kept, section))
-            left = rows.filter(pl.col("reason").is_not_null())
-            writer.drop(
-                dropped_rows(
-                    left.drop("reason"), step=step, reason=pl.lit(left["reason"]), id_column="response_id"
-                )
-            )
+    if not (parts := part_paths(labelled)):
+        raise UsageError(f"{labelled} holds no part-*.parquet", do="run the label step first")
+    out.mkdir(parents=True, exist_ok=True)
+    with engine_or_local(engine) as where, tempfile.TemporaryDirectory(dir=out, prefix=".fates-") as scratch:
+        folder = Path(scratch).resolve()
+        used = set().union(*(_problem_ids(path) for path in exclude))
+        light = _light(parts, folder, section.need_reasoning, rejected, where)
+        fates = _fates(light, section, dataset, seed, used)
+        chosen = fates.filter(pl.col("reason").is_null())
+        if chosen.height == 0:
+            raise _nothing(fates, dataset)
+        _share_out(fates, parts, folder)
         totals = {
             "balance": _balance(chosen),
             "completion_tokens_kept": int(chosen["completion_tokens"].sum() or 0),
             "problems": chosen["problem_id"].n_unique(),
         }
-        return writer.finish(rows_in=fates.height, totals=totals)
+        return run_by_part(
+            parts,
+            out,
+            step,
+            partial(_choose, section, step, folder),
+            schema=COMPLETION,
+            settings=settings,
+            inputs=inputs,
+            engine=where,
+            close=lambda done: totals,
+        )
+
+
+def _light(
+    parts: Sequence[Path], folder: Path, need_reasoning: bool, rejected: Collection[str], engine: Engine
+) -> pl.DataFrame:
+    """LIGHT columns of every response and `reason`, why it is unfit or null, in input order."""
+    work = partial(_look, folder, need_reasoning, rejected)
+    return pl.concat([pl.read_parquet(path) for path in engine.map(work, [path.resolve() for path in parts])])
+
+
+def _look(folder: Path, need_reasoning: bool, rejected: Collection[str], path: Path) -> Path:
+    marked = pl.when(is_rejected(rejected, "problem_id", "response_id")).then(pl.lit(REASON))
+    reason = marked.otherwise(unfit(need_reasoning=need_reasoning))
+    light = pl.concat([rows.select(*LIGHT, reason=reason) for rows in iter_part(path, BATCH)])
+    light.write_parquet(folder / f"light-{path.name}")
+    return folder / f"light-{path.name}"
+
+
+def _share_out(fates: pl.DataFrame, parts: Sequence[Path], folder: Path) -> None:
+    """Write to each part's file what becomes of its rows."""
+    at = 0
+    for path in parts:
+        rows = count_rows([path])
+        fates.slice(at, rows).select("reason").write_parquet(folder / path.name)
+        at += rows
+
+
+def _choose(
+    section: DatasetsSection, step: str, folder: Path, path: Path, part: PartWriter
+) -> dict[str, Any]:
+    """Keep the chosen rows of a part, as training rows; drop the others with their reasons."""
+    reasons = pl.read_parquet(folder / path.name)["reason"]
+    part.keep(COMPLETION.empty())
+    at = 0
+    for batch in iter_part(path, BATCH):
+        reason = reasons.slice(at, batch.height)
+        at += batch.height
+        kept = batch.filter(reason.is_null())
+        if kept.height:
+            part.keep(_training_rows(kept, section))
+        lost = reason.is_not_null()
+        part.drop(
+            dropped_rows(
+                batch.filter(lost), step=step, reason=pl.lit(reason.filter(lost)), id_column="response_id"
+            )
+        )
+    return {}
 
 
 def _fates(
-    labelled: Path,
-    section: DatasetsSection,
-    dataset: str,
-    seed: int,
-    exclude: Sequence[Path],
-    rejected: Collection[str],
+    light: pl.DataFrame, section: DatasetsSection, dataset: str, seed: int, used: Collection[str]
 ) -> pl.DataFrame:
     """LIGHT columns and `reason` (null = chosen), one row a response in input order."""
-    if not part_paths(labelled):
-        raise UsageError(f"{labelled} holds no part-*.parquet", do="run the label step first")
-    marked = pl.when(is_rejected(rejected, "problem_id", "response_id")).then(pl.lit(REASON))
-    reason = marked.otherwise(unfit(need_reasoning=section.need_reasoning))
-    light = [batch.select(*LIGHT, reason=reason) for batch in iter_parts(labelled, rows=BATCH)]
-    if not light:
-        raise _nothing(pl.DataFrame(schema={"reason": pl.String}), dataset)
-    rows = pl.concat(light).with_row_index("row")
+    rows = light.with_row_index("row")
     if dataset == "sft" and section.sft_order == "hardest":
         rows = hardest_first(rows)
-    used = set().union(*(_problem_ids(path) for path in exclude)) if exclude else set()
     if used:
         rows = _set(rows, pl.col("problem_id").is_in(list(used)), "excluded")
     per_problem = section.midtrain_per_problem if dataset == "midtrain" else section.sft_per_problem
