@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from factory.decontamination.features import SALT, WORDS
-from factory.decontamination.reading_kernels import Text
+from factory.decontamination.features import SALT
+from factory.decontamination.reading_kernels import Counters
 from factory.decontamination.table_kernels import Postings, Table, find, maybe
 from factory.text.hashing import BASE, U64, Places
 from factory.text.jit import kernel
@@ -53,7 +53,7 @@ class Problems(NamedTuple):
     weight: Floats
     number_weight: Floats
     place_offsets: Places
-    places: npt.NDArray[np.int32]
+    places: Counters
     number_offsets: Places
     numbers: npt.NDArray[np.uint32]
     number_weights: Floats
@@ -62,69 +62,92 @@ class Problems(NamedTuple):
 class Room(NamedTuple):
     """Working space: counters over n-grams (`seen`) and problems (`shares`, `counts`), all zero between texts.
 
-    `place`, `begin`, `end`: the n-grams found in a text; `pairs`: its number pairs.
+    `touched`: problems of which a text has something. `place`, `begin`, `end`: the n-grams found in the texts of a
+    chunk, with first and last token; `offsets` says where each text's begin. `chosen`: of these some of one text.
+    `pairs`: hashes of the pairs of numbers of one text.
     """
 
-    seen: npt.NDArray[np.int32]
+    seen: Counters
     shares: Floats
-    counts: npt.NDArray[np.int32]
-    touched: npt.NDArray[np.int32]
-    place: npt.NDArray[np.int32]
-    begin: Places
-    end: Places
-    chosen: Places
+    counts: Counters
+    touched: Counters
+    place: Counters
+    begin: Counters
+    end: Counters
+    offsets: Places
+    chosen: Counters
     pairs: U64
 
 
 @kernel
-def gather(words: int, text: Text, of: Problems, room: Room) -> int:
-    """Find the n-grams of a text among those of the problems. Returns how many."""
+def gather_texts(
+    texts: int,
+    words: U64,
+    word_at: Counters,
+    word_offsets: Places,
+    grams: Table,
+    place_of: Counters,
+    begin: Counters,
+    end: Counters,
+    offsets: Places,
+) -> None:
+    """Find the n-grams of all texts of a chunk among those of the problems; writes `Room.place` to `Room.offsets`."""
     found = 0
-    bits, shift, stems = of.grams.filter, of.grams.filter_shift, text.words
-    place_of, begin, end, at = room.place, room.begin, room.end, text.word_at
-    for i in range(np.uint64(2), np.uint64(max(words, 2))):
-        run = (stems[i - _TWO] + (stems[i - _ONE] + stems[i] * _BASE) * _BASE) * _BASE
-        key = mix(run ^ _SALT) >> _HALF
-        if not maybe(bits, shift, key):
-            continue
-        place = find(of.grams, key)
-        if place >= 0:
-            place_of[found] = place
-            begin[found] = at[i - _TWO]
-            end[found] = at[i]
-            found += 1
-    return found
+    offsets[0] = 0
+    bits, shift = grams.filter, grams.filter_shift
+    for row in range(texts):
+        for i in range(
+            np.uint64(word_offsets[row] + 2), np.uint64(max(word_offsets[row + 1], word_offsets[row] + 2))
+        ):
+            run = (words[i - _TWO] + (words[i - _ONE] + words[i] * _BASE) * _BASE) * _BASE
+            key = mix(run ^ _SALT) >> _HALF
+            if not maybe(bits, shift, key):
+                continue
+            place = find(grams, key)
+            if place >= 0:
+                place_of[found], begin[found], end[found] = place, word_at[i - _TWO], word_at[i]
+                found += 1
+        offsets[row + 1] = found
 
 
 @kernel
-def tally(found: int, of: Problems, room: Room) -> tuple[int, int, int]:
-    """Add up, problem by problem, the weight and number of different telling n-grams found.
+def tally(
+    place_of: Counters,
+    low: int,
+    high: int,
+    weights: Floats,
+    offsets: Places,
+    entries: Counters,
+    seen: Counters,
+    counts: Counters,
+    shares: Floats,
+    touched: Counters,
+) -> tuple[int, int, int]:
+    """Add up, problem by problem, the weight and number of different telling n-grams among those found in a text.
 
     Returns:
-        How many problems have some, and how many of the n-grams found repeat an earlier one, and how many
+        How many problems have some (`touched`), how many of the n-grams found repeat an earlier one, and how many
         different ones are stock phrases.
     """
-    touched = repeats = stock = 0
-    offsets, entries, counts, shares = of.with_gram.offsets, of.with_gram.entries, room.counts, room.shares
-    seen = room.seen
-    for i in range(found):
-        place = room.place[i]
+    problems = repeats = stock = 0
+    for i in range(low, high):
+        place = place_of[i]
         if seen[place]:
             repeats += 1
             continue
         seen[place] = 1
-        weight = of.weights[place]
+        weight = weights[place]
         stock += weight == 0
         for j in range(offsets[place], offsets[place + 1]):
             problem = entries[j]
             if counts[problem] == 0:
-                room.touched[touched] = problem
-                touched += 1
+                touched[problems] = problem
+                problems += 1
             counts[problem] += 1
             shares[problem] += weight
-    for i in range(found):
-        seen[room.place[i]] = 0
-    return touched, repeats, stock
+    for i in range(low, high):
+        seen[place_of[i]] = 0
+    return problems, repeats, stock
 
 
 @kernel
@@ -139,29 +162,28 @@ def needed(count: int, coverage: float) -> float:
 
 @kernel
 def judge(
-    problem: int,
     grams: int,
     share: float,
     numbers: float,
-    of: Problems,
-    coverage: float,
+    weight: float,
+    number_weight: float,
+    needed_share: float,
 ) -> tuple[int, float]:
     """Tier and score of some evidence, or tier -1.
 
     Args:
-        problem: the problem.
-        grams: how many different telling n-grams of it were found in one place.
+        grams: how many different telling n-grams of a problem were found in one place.
         share: their weight.
         numbers: weight of its number pairs that were found there.
-        of: all problems.
-        coverage: share of a longer problem's weight that makes a hit.
+        weight: weight of the problem's n-grams.
+        number_weight: weight of its number pairs.
+        needed_share: see `needed`.
     """
     if grams < LEAST_GRAMS:
         return -1, 0.0
-    weight, number_weight = of.weight[problem], of.number_weight[problem]
     together = (share + numbers) / (weight + number_weight)
     same = numbers / number_weight if number_weight > 0 else 1.0
-    if together >= needed(of.counts[problem], coverage) and same >= SAME_NUMBERS:
+    if together >= needed_share and same >= SAME_NUMBERS:
         return NGRAM, together
     if share >= TEMPLATE_COVERAGE * weight:
         return TEMPLATE, share / weight
@@ -183,79 +205,82 @@ def alike(shared: int, every: int, kept: int, different: int) -> float:
 
 
 @kernel
-def similarity(problem: int, found: int, grams: int, of: Problems, room: Room) -> float:
-    """`alike` of a problem and a text of so many different n-grams, stock phrases too."""
-    for j in range(of.place_offsets[problem], of.place_offsets[problem + 1]):
-        room.seen[of.places[j]] = 1
+def shared_grams(
+    first: int, last: int, places: Counters, low: int, high: int, place_of: Counters, seen: Counters
+) -> int:
+    """How many different ones of a problem's kept n-grams (`places[first:last]`) a text has, stock phrases too."""
+    for j in range(first, last):
+        seen[places[j]] = 1
     shared = 0
-    for i in range(found):
-        shared += room.seen[room.place[i]]
-        room.seen[room.place[i]] = 0
-    for j in range(of.place_offsets[problem], of.place_offsets[problem + 1]):
-        room.seen[of.places[j]] = 0
-    return alike(shared, of.counts[problem], of.kept[problem], grams)
+    for i in range(low, high):
+        shared += seen[place_of[i]]
+        seen[place_of[i]] = 0
+    for j in range(first, last):
+        seen[places[j]] = 0
+    return shared
 
 
 @kernel
-def densest(problem: int, found: int, reach: int, of: Problems, room: Room) -> tuple[int, float, int, int]:
-    """The window of at most `reach` tokens whose different n-grams of a problem weigh most.
+def densest(
+    first: int, last: int, places: Counters, low: int, high: int, reach: int, weights: Floats, room: Room
+) -> tuple[int, float, int, int]:
+    """The window of at most `reach` tokens whose different n-grams of a problem (`places[first:last]`) weigh most.
 
     Returns:
-        How many different n-grams, their weight, first and last token.
+        How many different telling n-grams, their weight, first and last token.
     """
-    for j in range(of.place_offsets[problem], of.place_offsets[problem + 1]):
-        room.seen[of.places[j]] = 1
-    chosen = 0
-    for i in range(found):
-        if room.seen[room.place[i]]:
-            room.chosen[chosen] = i
-            chosen += 1
-    grams, best, first, last = 0, 0.0, 0, 0
-    count, total, low = 0, 0.0, 0
-    for high in range(chosen):
-        entry = room.chosen[high]
-        place = room.place[entry]
-        room.seen[place] += 1
-        if room.seen[place] == 2:
-            total += of.weights[place]
-            count += 1
-        while room.end[entry] - room.begin[room.chosen[low]] > reach:
-            gone = room.place[room.chosen[low]]
-            room.seen[gone] -= 1
-            if room.seen[gone] == 1:
-                total -= of.weights[gone]
-                count -= 1
-            low += 1
+    seen, place_of, begin, end, chosen = room.seen, room.place, room.begin, room.end, room.chosen
+    for j in range(first, last):
+        seen[places[j]] = 1
+    many = 0
+    for i in range(low, high):
+        if seen[place_of[i]]:
+            chosen[many] = i
+            many += 1
+    grams, best, best_first, best_last = 0, 0.0, 0, 0
+    count, total, start = 0, 0.0, 0
+    for k in range(many):
+        entry = chosen[k]
+        place = place_of[entry]
+        seen[place] += 1
+        if seen[place] == 2:
+            total += weights[place]
+            count += weights[place] > 0
+        while end[entry] - begin[chosen[start]] > reach:
+            gone = place_of[chosen[start]]
+            seen[gone] -= 1
+            if seen[gone] == 1:
+                total -= weights[gone]
+                count -= weights[gone] > 0
+            start += 1
         if total > best + 1e-9:
-            grams, best, first, last = count, total, room.begin[room.chosen[low]], room.end[entry]
-    for j in range(of.place_offsets[problem], of.place_offsets[problem + 1]):
-        room.seen[of.places[j]] = 0
-    return grams, best, first, last
+            grams, best, best_first, best_last = count, total, begin[chosen[start]], end[entry]
+    for j in range(first, last):
+        seen[places[j]] = 0
+    return grams, best, best_first, best_last
 
 
 @kernel
-def pair_numbers(numbers: int, text: Text, room: Room) -> int:
-    """Write the hashes of pairs of successive numbers; a lone number gives one of itself. Returns how many."""
-    for i in range(max(numbers - 1, min(numbers, 1))):
-        value = text.numbers[i] * _BASE * _BASE
-        if numbers > 1:
-            value += text.numbers[i + 1] * _BASE * _BASE * _BASE
-        room.pairs[i] = mix(value ^ _SALT) >> _HALF
-    return max(numbers - 1, min(numbers, 1))
+def pair_numbers(numbers: U64, first: int, last: int, pairs: U64) -> int:
+    """Write the hashes of pairs of successive numbers of a text; a lone number gives one of itself. Returns how many."""
+    count = last - first
+    for i in range(max(count - 1, min(count, 1))):
+        value = numbers[first + i] * _BASE * _BASE
+        if count > 1:
+            value += numbers[first + i + 1] * _BASE * _BASE * _BASE
+        pairs[i] = mix(value ^ _SALT) >> _HALF
+    return max(count - 1, min(count, 1))
 
 
 @kernel
 def shared_numbers(
-    problem: int, pairs: int, begin: int, end: int, text: Text, of: Problems, room: Room
+    wanted: npt.NDArray[np.uint32], weights: Floats, pairs: U64, number_at: Counters, begin: int, end: int
 ) -> float:
-    """Weight of the problem's number pairs that a text has between the tokens `begin` and `end`."""
-    low = np.searchsorted(text.number_at[:pairs], begin)
-    high = np.searchsorted(text.number_at[:pairs], end, side="right")
-    weight = 0.0
-    for j in range(of.number_offsets[problem], of.number_offsets[problem + 1]):
-        wanted = np.uint64(of.numbers[j])
-        for i in range(low, high):
-            if room.pairs[i] == wanted:
-                weight += of.number_weights[j]
+    """Weight of a problem's number pairs (`wanted`) that a text has between the tokens `begin` and `end`."""
+    total = 0.0
+    for j in range(wanted.size):
+        for i in range(pairs.size):
+            if pairs[i] == np.uint64(wanted[j]) and begin <= number_at[i] <= end:
+                total += weights[j]
                 break
-    return weight
+    return total

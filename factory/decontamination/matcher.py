@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from factory.decontamination.coverage_kernels import Floats, Problems
+from factory.decontamination.coverage_kernels import Floats, Problems, Room
 from factory.decontamination.features import word_sets
 from factory.decontamination.hits import Hits, surest
 from factory.decontamination.index import ANCHOR, STOCK, Benchmark, BenchmarkIndex
 from factory.decontamination.matching_kernels import LEAST_LETTERS, Sequences, Whole, match_texts
-from factory.decontamination.reading_kernels import Words
+from factory.decontamination.reading_kernels import Text, Words, read_texts, room
 from factory.decontamination.table_kernels import postings_of, table_of
 from factory.text.hashing import U64
 from factory.text.tokens import Places, Tokens
@@ -40,7 +40,7 @@ class Matcher:
         )
         self._problems = _problems(many, count)
         self._sequences = _sequences(many, self.firsts)
-        self._counters = threading.local()
+        self._spaces = threading.local()
 
     def match(self, tokens: Tokens, coverage: float) -> Hits:
         """All hits in some texts, at most one a text and problem (`hits.surest`).
@@ -49,7 +49,8 @@ class Matcher:
             tokens: the texts.
             coverage: share of a longer problem's n-grams that makes a hit.
         """
-        found = match_texts(
+        text, space = self._space(tokens.hashes.size, tokens.offsets.size - 1)
+        read_texts(
             tokens.raw,
             tokens.data,
             tokens.hashes,
@@ -58,26 +59,27 @@ class Matcher:
             tokens.lengths,
             tokens.offsets,
             self._words,
-            *self._whole,
-            self._problems,
-            self._sequences,
-            coverage,
-            *self._zeros(),
+            text,
+        )
+        found = match_texts(
+            tokens.offsets, text, *self._whole, self._problems, self._sequences, coverage, space
         )
         row, problem, tier, first, last = (found[:, i].astype(np.int64) for i in (0, 1, 2, 4, 5))
         return surest(Hits(row, problem, tier, found[:, 3], first, last))
 
-    def _zeros(self) -> tuple[npt.NDArray[np.int32], Floats, npt.NDArray[np.int32]]:
-        """Counters of the calling thread over n-grams and problems; the kernel leaves them as it found them."""
-        if not hasattr(self._counters, "arrays"):
+    def _space(self, tokens: int, texts: int) -> tuple[Text, Room]:
+        """The calling thread's working space, for so many tokens and texts and a little more."""
+        space: tuple[Text, Room] | None = getattr(self._spaces, "space", None)
+        if space is None or space[0].symbols.size < tokens or space[0].whole.shape[0] < texts:
+            tokens, texts = 5 * tokens // 4, 5 * texts // 4 + 1
             grams, problems = self._problems.grams.keys.size, self._problems.tokens.size
-            self._counters.arrays = (
-                np.zeros(grams, np.int32),
-                np.zeros(problems, np.float64),
-                np.zeros(problems, np.int32),
-            )
-        arrays: tuple[npt.NDArray[np.int32], Floats, npt.NDArray[np.int32]] = self._counters.arrays
-        return arrays
+            counters = (np.zeros(grams, np.int32), np.zeros(problems), np.zeros(problems, np.int32))
+            touched, *found = (np.empty(size, np.int32) for size in (problems, tokens, tokens, tokens))
+            offsets = np.zeros(texts + 1, np.int64)
+            rest = np.empty(tokens, np.int32), np.empty(tokens, np.uint64)
+            space = room(tokens, texts), Room(*counters, touched, *found, offsets, *rest)
+            self._spaces.space = space
+        return space
 
 
 def _whole(keys: U64, problems: Places) -> Whole:

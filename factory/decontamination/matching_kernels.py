@@ -17,17 +17,18 @@ from factory.decontamination.coverage_kernels import (
     Room,
     alike,
     densest,
-    gather,
+    gather_texts,
     judge,
+    needed,
     pair_numbers,
+    shared_grams,
     shared_numbers,
-    similarity,
     tally,
 )
 from factory.decontamination.features import SALT, WORDS
-from factory.decontamination.reading_kernels import Text, Words, read_text, room
+from factory.decontamination.reading_kernels import Text
 from factory.decontamination.table_kernels import Postings, Table, find, maybe
-from factory.text.hashing import BASE, U64, Bytes, Places
+from factory.text.hashing import BASE, U64, Places
 from factory.text.jit import kernel
 from factory.text.kernels import mix
 
@@ -40,6 +41,8 @@ LOOSE_TOKENS = 60
 FIRM_TOKENS = 15
 """... or when the sequence itself is this long."""
 EXACT, RENAMED, SHUFFLED, CONTAINED = 0, 1, 2, 3
+_EQUAL = (EXACT, RENAMED, TEMPLATE, SHUFFLED)
+"""Tier of an equal text by the readings of `Text.whole`."""
 _BASE, _SALT = np.uint64(BASE), np.uint64(SALT)
 _ONE, _TWO = np.uint64(1), np.uint64(2)
 _FAR = np.iinfo(np.int64).max
@@ -85,108 +88,154 @@ def _equal(
     row: int, first: int, last: int, key: np.uint64, tier: int, known: Whole, hits: Found, count: int
 ) -> tuple[Found, int]:
     """Problems that equal a whole text by one reading."""
-    if maybe(known.table.filter, known.table.filter_shift, key):
-        place = find(known.table, key)
-        if place >= 0:
-            for j in range(known.with_hash.offsets[place], known.with_hash.offsets[place + 1]):
-                hits = _push(hits, count, row, known.with_hash.entries[j], tier, 1.0, first, last - 1)
-                count += 1
-    return hits, count
-
-
-@kernel
-def _contained(
-    row: int, symbols: int, text: Text, sequences: Sequences, hits: Found, count: int
-) -> tuple[Found, int]:
-    """Short problems and stems that stand in a text as a whole."""
-    bits, shift = sequences.table.filter, sequences.table.filter_shift
-    stream = text.symbols
-    for end in range(np.uint64(2), np.uint64(max(symbols, 2))):
-        run = stream[end - _TWO] + (stream[end - _ONE] + stream[end] * _BASE) * _BASE
-        key = mix(run ^ (np.uint64(4) * _BASE ^ _SALT))
-        if not maybe(bits, shift, key):
-            continue
-        place = find(sequences.table, key)
-        if place < 0:
-            continue
-        for j in range(sequences.with_anchor.offsets[place], sequences.with_anchor.offsets[place + 1]):
-            entry = sequences.with_anchor.entries[j]
-            start = np.int64(end) - 2 - sequences.shift[entry]
-            length = sequences.length[entry]
-            if start < 0 or start + length > symbols:
-                continue
-            if symbols - length > LOOSE_TOKENS and length < FIRM_TOKENS:
-                continue
-            total, power = np.uint64(0), _ONE
-            for k in range(start, start + length):
-                total += stream[k] * power
-                power *= _BASE
-            if mix(total ^ (np.uint64(length + 1) * _BASE ^ _SALT)) == sequences.whole[entry]:
-                first, last = text.symbol_at[start], text.symbol_at[start + length - 1]
-                hits = _push(hits, count, row, sequences.problem[entry], CONTAINED, 1.0, first, last)
-                count += 1
-    return hits, count
-
-
-@kernel
-def _covered(
-    row: int,
-    tokens: int,
-    words: int,
-    numbers: int,
-    text: Text,
-    of: Problems,
-    coverage: float,
-    space: Room,
-    hits: Found,
-    count: int,
-) -> tuple[Found, int]:
-    """Hits by n-grams of one text of so many `tokens`."""
-    found = gather(words, text, of, space)
-    touched, repeats, stock = tally(found, of, space)
-    different = max(words - WORDS + 1, 0) - repeats
-    problems, counts, shares = space.touched, space.counts, space.shares
-    lengths, stock_of, every, kept = of.tokens, of.stock, of.counts, of.kept
-    pairs = -1
-    for k in range(touched):
-        problem = problems[k]
-        grams, share = counts[problem], shares[problem]
-        counts[problem], shares[problem] = 0, 0.0
-        reach = 2 * lengths[problem] + 30
-        whole = tokens <= reach
-        # What at most can be: all n-grams in one place, with all numbers, and all stock phrases that both have.
-        most = alike(grams + min(stock, stock_of[problem]), every[problem], kept[problem], different)
-        variant = whole and most >= VARIANT_SIMILARITY
-        tier, score, first, last = -1, 0.0, 0, 0
-        if grams >= LEAST_GRAMS:
-            tier, score = judge(problem, grams, share, of.number_weight[problem], of, coverage)
-        if tier >= 0:
-            if pairs < 0:
-                pairs = pair_numbers(numbers, text, space)
-            grams, share, first, last = densest(problem, found, _FAR if whole else reach, of, space)
-            begin, end = (0, _FAR) if whole else (first - MARGIN, last + MARGIN)
-            shared = shared_numbers(problem, pairs, begin, end, text, of, space)
-            tier, score = judge(problem, grams, share, shared, of, coverage)
-        if tier < 0 and variant:
-            score = similarity(problem, found, different, of, space)
-            if score >= VARIANT_SIMILARITY:
-                tier, first, last = VARIANT, text.word_at[0], text.word_at[words - 1]
-        if tier >= 0:
-            hits = _push(hits, count, row, problem, tier, score, first, last)
+    place = find(known.table, key)
+    if place >= 0:
+        for j in range(known.with_hash.offsets[place], known.with_hash.offsets[place + 1]):
+            hits = _push(hits, count, row, known.with_hash.entries[j], tier, 1.0, first, last - 1)
             count += 1
     return hits, count
 
 
 @kernel
+def equal_texts(
+    offsets: Places, whole: U64, sizes: Places, reading: int, known: Whole, hits: Found, count: int
+) -> tuple[Found, int]:
+    """Problems that equal texts of a chunk by one of the readings of `Text.whole`."""
+    bits, shift = known.table.filter, known.table.filter_shift
+    for row in range(offsets.size - 1):
+        first, last, key = offsets[row], offsets[row + 1], whole[row, reading]
+        if first == last or not maybe(bits, shift, key):
+            continue
+        tier = _EQUAL[reading]
+        if reading == 0 and sizes[row, 0] < LEAST_LETTERS:
+            continue
+        if reading == 1 and sizes[row, 0] < LEAST_LETTERS:
+            tier = EXACT
+        if reading == 3 and sizes[row, 1] < LEAST_CONTENT:
+            continue
+        hits, count = _equal(row, first, last, key, tier, known, hits, count)
+    return hits, count
+
+
+@kernel
+def _contained(
+    row: int,
+    end: np.uint64,
+    key: np.uint64,
+    low: int,
+    high: int,
+    text: Text,
+    sequences: Sequences,
+    hits: Found,
+    count: int,
+) -> tuple[Found, int]:
+    """Sequences whose anchor a text has at the symbols up to `end`, and the rest of them too."""
+    place = find(sequences.table, key)
+    if place < 0:
+        return hits, count
+    for j in range(sequences.with_anchor.offsets[place], sequences.with_anchor.offsets[place + 1]):
+        entry = sequences.with_anchor.entries[j]
+        start = np.int64(end) - 2 - sequences.shift[entry]
+        length = sequences.length[entry]
+        if start < low or start + length > high:
+            continue
+        if high - low - length > LOOSE_TOKENS and length < FIRM_TOKENS:
+            continue
+        total, power = np.uint64(0), _ONE
+        for k in range(start, start + length):
+            total += text.symbols[k] * power
+            power *= _BASE
+        if mix(total ^ (np.uint64(length + 1) * _BASE ^ _SALT)) == sequences.whole[entry]:
+            first, last = text.symbol_at[start], text.symbol_at[start + length - 1]
+            hits = _push(hits, count, row, sequences.problem[entry], CONTAINED, 1.0, first, last)
+            count += 1
+    return hits, count
+
+
+@kernel
+def contained_texts(
+    texts: int, text: Text, sequences: Sequences, hits: Found, count: int
+) -> tuple[Found, int]:
+    """Short problems and stems that stand in texts of a chunk as a whole."""
+    bits, shift = sequences.table.filter, sequences.table.filter_shift
+    stream, offsets = text.symbols, text.symbol_offsets
+    for row in range(texts):
+        low, high = offsets[row], offsets[row + 1]
+        for end in range(np.uint64(low + 2), np.uint64(max(high, low + 2))):
+            run = stream[end - _TWO] + (stream[end - _ONE] + stream[end] * _BASE) * _BASE
+            key = mix(run ^ (np.uint64(4) * _BASE ^ _SALT))
+            if maybe(bits, shift, key):
+                hits, count = _contained(row, end, key, low, high, text, sequences, hits, count)
+    return hits, count
+
+
+@kernel
+def covered_texts(
+    token_offsets: Places, text: Text, of: Problems, coverage: float, room: Room, hits: Found, count: int
+) -> tuple[Found, int]:
+    """Hits by n-grams of the texts of a chunk, whose n-grams `room` has."""
+    problems, counts, shares, seen, place_of = room.touched, room.counts, room.shares, room.seen, room.place
+    lengths, stock_of, every, kept = of.tokens, of.stock, of.counts, of.kept
+    weights, weight_of, number_weight_of = of.weights, of.weight, of.number_weight
+    places, place_offsets, number_offsets = of.places, of.place_offsets, of.number_offsets
+    gram_offsets, entries = of.with_gram.offsets, of.with_gram.entries
+    for row in range(token_offsets.size - 1):
+        low, high = room.offsets[row], room.offsets[row + 1]
+        if low == high:
+            continue
+        touched, repeats, stock = tally(
+            place_of, low, high, weights, gram_offsets, entries, seen, counts, shares, problems
+        )
+        tokens = token_offsets[row + 1] - token_offsets[row]
+        first_word, last_word = text.word_offsets[row], text.word_offsets[row + 1]
+        first_number, last_number = text.number_offsets[row], text.number_offsets[row + 1]
+        different = max(last_word - first_word - WORDS + 1, 0) - repeats
+        pairs = -1
+        for k in range(touched):
+            problem = problems[k]
+            grams, share = counts[problem], shares[problem]
+            counts[problem], shares[problem] = 0, 0.0
+            reach = 2 * lengths[problem] + 30
+            whole = tokens <= reach
+            # What at most can be: all n-grams in one place, with all numbers, and all stock phrases that both have.
+            most = alike(grams + min(stock, stock_of[problem]), every[problem], kept[problem], different)
+            variant = whole and most >= VARIANT_SIMILARITY
+            tier, score, first, last = -1, 0.0, 0, 0
+            enough = needed(every[problem], coverage)
+            weight, number_weight = weight_of[problem], number_weight_of[problem]
+            begins, ends = place_offsets[problem], place_offsets[problem + 1]
+            if grams >= LEAST_GRAMS:
+                tier, score = judge(grams, share, number_weight, weight, number_weight, enough)
+            if tier >= 0:
+                if pairs < 0:
+                    pairs = pair_numbers(text.numbers, first_number, last_number, room.pairs)
+                grams, share, first, last = densest(
+                    begins, ends, places, low, high, _FAR if whole else reach, weights, room
+                )
+                shared = shared_numbers(
+                    of.numbers[number_offsets[problem] : number_offsets[problem + 1]],
+                    of.number_weights[number_offsets[problem] : number_offsets[problem + 1]],
+                    room.pairs[:pairs],
+                    text.number_at[first_number:last_number],
+                    0 if whole else first - MARGIN,
+                    _FAR if whole else last + MARGIN,
+                )
+                tier, score = judge(grams, share, shared, weight, number_weight, enough)
+            if tier < 0 and variant:
+                both = shared_grams(begins, ends, places, low, high, place_of, seen)
+                score = alike(both, every[problem], kept[problem], different)
+                if score >= VARIANT_SIMILARITY:
+                    tier, first, last = VARIANT, text.word_at[first_word], text.word_at[last_word - 1]
+            if tier >= 0:
+                hits = _push(hits, count, row, problem, tier, score, first, last)
+                count += 1
+    return hits, count
+
+
+@kernel
 def match_texts(
-    raw: Bytes,
-    data: Bytes,
-    hashes: U64,
-    kinds: Bytes,
-    starts: Places,
-    lengths: Places,
     offsets: Places,
-    known: Words,
+    text: Text,
     letters: Whole,
     symbols: Whole,
     template: Whole,
@@ -194,47 +243,26 @@ def match_texts(
     of: Problems,
     sequences: Sequences,
     coverage: float,
-    seen: npt.NDArray[np.int32],
-    shares: npt.NDArray[np.float64],
-    counts: npt.NDArray[np.int32],
+    room: Room,
 ) -> Found:
-    """Read and look up all texts of a chunk (`tokens.Tokens`).
-
-    `seen`, `shares` and `counts` are counters as in `Room`, zero before and after.
-    """
-    texts = offsets.size - 1
-    longest = 0
-    for row in range(texts):
-        longest = max(longest, offsets[row + 1] - offsets[row])
-    text = room(longest)
-    space = Room(
-        seen,
-        shares,
-        counts,
-        np.empty(counts.size, np.int32),
-        np.empty(longest, np.int32),
-        np.empty(longest, np.int64),
-        np.empty(longest, np.int64),
-        np.empty(longest, np.int64),
-        np.empty(longest, np.uint64),
-    )
-    whole, sizes = np.empty(4, np.uint64), np.empty(2, np.int64)
+    """Look up the texts of a chunk that were read into `text`; `offsets` are their first tokens."""
     hits, count = np.empty((64, 6), np.float64), 0
-    for row in range(texts):
-        first, last = offsets[row], offsets[row + 1]
-        if first == last:
-            continue
-        signs, words, numbers = read_text(
-            raw, data, hashes, kinds, starts, lengths, first, last, known, text, whole, sizes
-        )
-        if sizes[0] >= LEAST_LETTERS:
-            hits, count = _equal(row, first, last, whole[0], EXACT, letters, hits, count)
-            hits, count = _equal(row, first, last, whole[1], RENAMED, symbols, hits, count)
-        else:
-            hits, count = _equal(row, first, last, whole[1], EXACT, symbols, hits, count)
-        hits, count = _equal(row, first, last, whole[2], TEMPLATE, template, hits, count)
-        if sizes[1] >= LEAST_CONTENT:
-            hits, count = _equal(row, first, last, whole[3], SHUFFLED, bag, hits, count)
-        hits, count = _contained(row, signs, text, sequences, hits, count)
-        hits, count = _covered(row, last - first, words, numbers, text, of, coverage, space, hits, count)
+    hits, count = equal_texts(offsets, text.whole, text.sizes, 0, letters, hits, count)
+    hits, count = equal_texts(offsets, text.whole, text.sizes, 1, symbols, hits, count)
+    hits, count = equal_texts(offsets, text.whole, text.sizes, 2, template, hits, count)
+    hits, count = equal_texts(offsets, text.whole, text.sizes, 3, bag, hits, count)
+    texts = offsets.size - 1
+    hits, count = contained_texts(texts, text, sequences, hits, count)
+    gather_texts(
+        texts,
+        text.words,
+        text.word_at,
+        text.word_offsets,
+        of.grams,
+        room.place,
+        room.begin,
+        room.end,
+        room.offsets,
+    )
+    hits, count = covered_texts(offsets, text, of, coverage, room, hits, count)
     return hits[:count]

@@ -1,10 +1,11 @@
-"""Kernels: the readings of one text (`features` says what they mean), without arrays for whole corpora."""
+"""Kernels: the readings of texts (`features` says what they mean), in one pass over their tokens."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from factory.decontamination.features import (
     LONGEST_POINTS,
@@ -27,6 +28,7 @@ _VARIABLE, _NUMBER_HASH = U(VARIABLE_MARK), U(NUMBER_MARK)
 _WORD, _NUMBER, _OPERATOR, _CHARACTER, _COMMAND = 1, 2, 3, 4, 6
 _NO_CONTENT, _SMALL, _GREEK = 1, 2, 4
 _POINT = 46
+Counters = npt.NDArray[np.int32]
 
 
 class Words(NamedTuple):
@@ -37,32 +39,40 @@ class Words(NamedTuple):
 
 
 class Text(NamedTuple):
-    """Room for the readings of one text of at most so many tokens, used again for the next.
+    """Readings of the texts of a chunk, one after another; the `*_offsets` say where each text begins.
 
     `symbols`, `symbol_at`: masked tokens and where they are; `words`, `word_at`: the same with stems of words and blanks
-    for numbers, without small words;
-    `numbers`, `number_at`: number tokens.
+    for numbers, without small words; `numbers`, `number_at`: number tokens.
+    `whole`: shape (texts, 4), hashes of whole texts: letters, symbols, template, bag. `sizes`: shape (texts, 2), bytes of
+    letters, content words and numbers.
     """
 
     symbols: U64
-    symbol_at: Places
+    symbol_at: Counters
     words: U64
-    word_at: Places
+    word_at: Counters
     numbers: U64
-    number_at: Places
+    number_at: Counters
+    symbol_offsets: Places
+    word_offsets: Places
+    number_offsets: Places
+    whole: U64
+    sizes: Places
 
 
-@kernel
-def room(tokens: int) -> Text:
-    """Room for a text."""
-    return Text(
-        np.empty(tokens, np.uint64),
-        np.empty(tokens, np.int64),
-        np.empty(tokens, np.uint64),
-        np.empty(tokens, np.int64),
-        np.empty(tokens, np.uint64),
-        np.empty(tokens, np.int64),
-    )
+def room(tokens: int, texts: int) -> Text:
+    """Room for the readings of so many texts of so many tokens in all; it may be used again for fewer."""
+    streams = [kind(tokens) for _ in range(3) for kind in (_hashes, _counters)]
+    offsets = [np.zeros(texts + 1, np.int64) for _ in range(3)]
+    return Text(*streams, *offsets, np.zeros((texts, 4), np.uint64), np.zeros((texts, 2), np.int64))  # type: ignore[arg-type]
+
+
+def _hashes(size: int) -> U64:
+    return np.empty(size, np.uint64)
+
+
+def _counters(size: int) -> Counters:
+    return np.empty(size, np.int32)
 
 
 @kernel
@@ -122,43 +132,41 @@ def _spell(data: Bytes, start: U, length: U, word: U, spelled: U, letters: U64) 
 
 
 @kernel
-def read_text(
+def _read_text(
     raw: Bytes,
     data: Bytes,
     hashes: U64,
     kinds: Bytes,
     starts: Places,
     lengths: Places,
-    first: int,
-    last: int,
-    known: Words,
-    text: Text,
+    first: U,
+    last: U,
+    capitals: bool,
+    known_hashes: U64,
+    known_bits: Bytes,
+    all_symbols: U64,
+    symbol_at: Counters,
+    stems: U64,
+    word_at: Counters,
+    all_numbers: U64,
+    number_at: Counters,
+    counts: U64,
+    letters: U64,
     whole: U64,
     sizes: Places,
-) -> tuple[np.int64, np.int64, np.int64]:
-    """Read the tokens `first..last` of a chunk.
-
-    Writes `text`, the hashes of the whole text into `whole` (letters, symbols, template, bag) and sizes into `sizes`
-    (bytes of letters, content words and numbers).
-
-    Returns:
-        How many symbols, words and numbers there are.
-    """
-    # Members of a tuple are looked up and counted anew at every use, which costs more than the use.
-    all_symbols, symbol_at, stems, word_at = text.symbols, text.symbol_at, text.words, text.word_at
-    all_numbers, number_at, known_hashes, known_bits = text.numbers, text.number_at, known.hashes, known.bits
-    capitals = _sparse_capitals(raw, kinds, starts, lengths, U(first), U(last))
-    symbols = words = numbers = contents = letter_bytes = spelled = commands = _ZERO
+) -> None:
+    """Read the tokens `first..last`; the streams are written from `counts` on, which moves on."""
+    symbols, words, numbers = counts[0], counts[1], counts[2]
+    contents = letter_bytes = spelled = commands = _ZERO
     symbol_sum = template_sum = bag = names = word = _ZERO
     power = name_power = _ONE
-    letters = whole[2:]
     letters[0], letters[1] = _ZERO, _ONE
-    for i in range(U(first), U(last)):
+    for i in range(first, last):
         kind, value, start, length = kinds[i], hashes[i], U(starts[i]), U(lengths[i])
         symbol = value
         if kind == _OPERATOR:
             sign = raw[start]
-            if sign == 40 or sign == 41 or sign == 33 or sign == 124:  # noqa: PLR1714, SIM109 (a set is slow)
+            if sign == 40 or sign == 41 or sign == 33 or sign == 124:
                 continue
             stem = value
         elif kind == _NUMBER:
@@ -170,7 +178,7 @@ def read_text(
             bag += value
             for j in range(start, start + length):
                 if raw[j] != _POINT:
-                    word, spelled = _spell(data, j, _ONE, word, spelled, letters)
+                    word, spelled = _spell(data, U(j), _ONE, word, spelled, letters)
         elif kind == _CHARACTER:
             stem = value
             contents += _ONE
@@ -211,8 +219,40 @@ def read_text(
     whole[0] = mix(
         _finish(total, (spelled + _SEVEN) >> U(3), _ZERO) ^ mix(spelled) ^ _finish(names, commands, _SALT)
     )
-    whole[1] = _finish(symbol_sum, symbols, _SALT)
-    whole[2] = _finish(template_sum, symbols, _SALT)
+    length = symbols - counts[0]
+    whole[1] = _finish(symbol_sum, length, _SALT)
+    whole[2] = _finish(template_sum, length, _SALT)
     whole[3] = mix(bag ^ _SALT)
     sizes[0], sizes[1] = letter_bytes, contents
-    return np.int64(symbols), np.int64(words), np.int64(numbers)
+    counts[0], counts[1], counts[2] = symbols, words, numbers
+
+
+@kernel
+def read_texts(
+    raw: Bytes,
+    data: Bytes,
+    hashes: U64,
+    kinds: Bytes,
+    starts: Places,
+    lengths: Places,
+    offsets: Places,
+    known: Words,
+    text: Text,
+) -> None:
+    """Read all texts of a chunk (`tokens.Tokens`) into `text`."""
+    # Members of a tuple are looked up and counted anew at every use, which costs more than the use.
+    symbols, symbol_at, words, word_at = text.symbols, text.symbol_at, text.words, text.word_at
+    numbers, number_at, known_hashes, known_bits = text.numbers, text.number_at, known.hashes, known.bits
+    whole, sizes = text.whole, text.sizes
+    ends = text.symbol_offsets, text.word_offsets, text.number_offsets
+    counts = np.zeros(3, np.uint64)
+    letters = np.zeros(2, np.uint64)
+    ends[0][0] = ends[1][0] = ends[2][0] = 0
+    for row in range(offsets.size - 1):
+        first, last = U(offsets[row]), U(offsets[row + 1])
+        capitals = _sparse_capitals(raw, kinds, starts, lengths, first, last)
+        _read_text(
+            raw, data, hashes, kinds, starts, lengths, first, last, capitals, known_hashes, known_bits,
+            symbols, symbol_at, words, word_at, numbers, number_at, counts, letters, whole[row], sizes[row],
+        )  # fmt: skip
+        ends[0][row + 1], ends[1][row + 1], ends[2][row + 1] = counts[0], counts[1], counts[2]

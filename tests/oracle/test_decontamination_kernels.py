@@ -15,7 +15,7 @@ from factory.decontamination.hits import Tier
 from factory.decontamination.index import ANCHOR_TOKENS, STOCK, BenchmarkIndex
 from factory.decontamination.matcher import Matcher
 from factory.decontamination.matching_kernels import FIRM_TOKENS, LEAST_CONTENT, LEAST_LETTERS, LOOSE_TOKENS
-from factory.decontamination.reading_kernels import Words, read_text, room
+from factory.decontamination.reading_kernels import Words, read_texts, room
 from factory.text.ngrams import SequenceHasher
 from factory.text.tokens import tokenize
 
@@ -37,13 +37,20 @@ TEXTS = st.lists(
 
 
 def readings(tokens):
-    """What `read_text` makes of every text."""
-    words = Words(*word_sets())
-    for first, last in zip(tokens.offsets[:-1], tokens.offsets[1:], strict=True):
-        text, whole, sizes = room(max(last - first, 1)), np.zeros(4, np.uint64), np.zeros(2, np.int64)
-        parts = (tokens.raw, tokens.data, tokens.hashes, tokens.kinds, tokens.starts, tokens.lengths)
-        counts = read_text(*parts, first, last, words, text, whole, sizes)
-        yield text, counts, whole, sizes
+    """What `read_texts` makes of every text: symbols and where they are, words the same, hashes and sizes."""
+    text = room(tokens.hashes.size, tokens.offsets.size - 1)
+    parts = (tokens.raw, tokens.data, tokens.hashes, tokens.kinds, tokens.starts, tokens.lengths)
+    read_texts(*parts, tokens.offsets, Words(*word_sets()), text)
+    for row in range(tokens.offsets.size - 1):
+        symbols = slice(*text.symbol_offsets[row : row + 2])
+        words = slice(*text.word_offsets[row : row + 2])
+        yield (
+            text.symbols[symbols].tolist(),
+            text.symbol_at[symbols].tolist(),
+            text.word_at[words].tolist(),
+            text.whole[row].tolist(),
+            text.sizes[row].tolist(),
+        )
 
 
 @given(TEXTS)
@@ -51,19 +58,18 @@ def readings(tokens):
 def test_every_text_is_read_as_whole_arrays_read_it(texts):
     for tokens in tokenize(pl.Series(texts)):
         f = features(tokens)
-        for row, (text, (symbols, words, _), whole, sizes) in enumerate(readings(tokens)):
+        for row, (symbols, symbol_at, word_at, whole, sizes) in enumerate(readings(tokens)):
             wanted = [f.letters[row], f.symbols_hash[row], f.template_hash[row], f.bag[row]]
-            assert whole.tolist() == [int(x) for x in wanted]
-            assert sizes.tolist() == [f.letter_bytes[row], f.content[row]]
+            assert whole == [int(x) for x in wanted]
+            assert sizes == [f.letter_bytes[row], f.content[row]]
             low, high = f.symbols.offsets[row : row + 2]
-            assert text.symbols[:symbols].tolist() == f.symbols.hashes[low:high].tolist()
-            assert text.symbol_at[:symbols].tolist() == f.symbols.at[low:high].tolist()
+            assert symbols == f.symbols.hashes[low:high].tolist()
+            assert symbol_at == f.symbols.at[low:high].tolist()
             low, high = f.words.offsets[row : row + 2]
-            assert max(words - 2, 0) == high - low
-            assert text.word_at[: max(words - 2, 0)].tolist() == f.words.at[low:high].tolist()
+            assert word_at[: max(len(word_at) - 2, 0)] == f.words.at[low:high].tolist()
 
 
-def grams_of(stream: Stream, row: int, ends: int = 0):
+def grams_of(stream: Stream, row: int):
     low, high = stream.offsets[row], stream.offsets[row + 1]
     return list(zip(short_form(stream.hashes[low:high]).tolist(), stream.at[low:high].tolist(), strict=True))
 
@@ -88,17 +94,17 @@ def expected(texts, benchmark, coverage):
         size = int(tokens.offsets[row + 1] - tokens.offsets[row])
         if not size:
             continue
-        text, (symbols, words, _), _, _ = reads[row]
-        ends = text.word_at[2:words].tolist()
+        symbols, _, word_at, _, _ = reads[row]
+        ends = word_at[2:]
         grams = [(g, at, end) for (g, at), end in zip(grams_of(f.words, row), ends, strict=True)]
         numbers = grams_of(f.numbers, row)
         low = int(f.symbols.offsets[row])
         for entry in benchmark.anchors:
             length, problem = int(entry["length"]), int(entry["problem"])
             assert length >= ANCHOR_TOKENS
-            if symbols - length > LOOSE_TOKENS and length < FIRM_TOKENS:
+            if len(symbols) - length > LOOSE_TOKENS and length < FIRM_TOKENS:
                 continue
-            for start in range(symbols - length + 1):
+            for start in range(len(symbols) - length + 1):
                 if runs(np.array([low + start]), length)[0] == entry["whole"]:
                     hit(row, problem, Tier.CONTAINED, 1.0)
         for problem in range(len(benchmark.ids)):
