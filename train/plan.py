@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import math
+import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from factory.layout import STAGES
 from train.configs import accumulation, world_size
 from train.data import TrainingRows, read_set
 from train.manifest import Job
@@ -84,6 +86,55 @@ def memory(job: Job, rows: TrainingRows) -> dict[str, float]:
             parts["reference_weights"] = 4.0 * parameters
     parts["total"] = sum(parts.values())
     return {name: round(value / GIB, 3) for name, value in parts.items()}
+
+
+def eta(job: Job, facts: dict[str, Any]) -> dict[str, Any]:
+    """How long the stage will take.
+
+    midtrain, sft and dpo go by the tokens a second of the nearest stage that this run has trained (dpo's reference pass
+    is a forward without a backward: a third on top). Where none is trained yet, a matrix product of the model's own
+    width is timed: 6 operations a parameter and token at that speed is the least it can take. rl depends on how long
+    the student's answers come out; its progress line tells after the first step.
+
+    Returns:
+        `seconds` and `measured_on`, or `seconds_at_least`; nothing for rl.
+    """
+    tokens = facts.get("tokens_in_all")
+    if tokens is None:
+        return {}
+    work = tokens * (4 / 3 if job.stage == "dpo" else 1.0)
+    for stage in ("sft", "midtrain"):
+        path = job.layout.stage(stage) / "manifest.json"
+        if STAGES.index(stage) < STAGES.index(job.stage) and path.exists():
+            before = json.loads(path.read_text("utf-8"))
+            there = before["preflight"]["plan"]
+            if before["seconds"] and there["devices"] == facts["devices"]:
+                return {
+                    "seconds": round(work * before["seconds"] / there["tokens_in_all"]),
+                    "measured_on": stage,
+                }
+    assert job.parent is not None
+    folder = job.layout.checkpoint(job.parent)
+    width = int(json.loads((folder / "config.json").read_text("utf-8"))["hidden_size"])
+    operations = 6.0 * count_parameters(folder) * tokens
+    return {"seconds_at_least": round(operations / (matmul_speed(width) * facts["devices"]), 1)}
+
+
+def matmul_speed(width: int, rows: int = 1024, repeats: int = 5) -> float:
+    """Floating-point operations a second of a (rows, width) by (width, 4 x width) product on the training device."""
+    import torch
+
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    dtype = torch.bfloat16 if device == "cuda" else torch.float32
+    one, other = (
+        torch.ones(shape, device=device, dtype=dtype) for shape in ((rows, width), (width, 4 * width))
+    )
+    best = math.inf
+    for _ in range(repeats):
+        began = time.perf_counter()
+        (one @ other).sum().item()
+        best = min(best, time.perf_counter() - began)
+    return 8.0 * rows * width * width / best
 
 
 def count_parameters(folder: Path) -> int:

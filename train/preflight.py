@@ -16,7 +16,7 @@ from transformers import GenerationConfig
 from factory.errors import UsageError
 from train.data import IGNORED, TrainingRows, encode
 from train.manifest import Job
-from train.plan import dead_groups, memory, plan
+from train.plan import dead_groups, eta, memory, plan
 from train.rewards import SIGNAL, check
 from train.vllm import check_server
 
@@ -46,6 +46,7 @@ def preflight(job: Job, config: Any, tokenizer: Any, rows: TrainingRows) -> dict
         report["reward"] = try_reward(job, tokenizer, rows)
         report["dead_groups"] = dead_groups(job, rows)
     report["plan"] = plan(job, rows)
+    report["eta"] = eta(job, report["plan"])
     report["memory_gib"] = memory(job, rows)
     return report
 

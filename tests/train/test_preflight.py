@@ -11,7 +11,7 @@ from factory.layout import RunLayout
 from factory.store.atomic import read_json, write_json
 from train import preflight, stages
 from train.manifest import Job
-from train.plan import count_parameters, dead_groups, memory, plan
+from train.plan import count_parameters, dead_groups, eta, memory, plan
 from train.run import run_stage
 from train.stages import prepare
 
@@ -119,6 +119,26 @@ def test_plan_counts_what_training_then_does(job, run, tiny_recipe):
     rl = job("rl")
     facts = plan(rl, prepare(rl).rows)
     assert (facts["steps"], facts["prompts_a_step"], facts["sampled_a_step"]) == (3, 2, 16)
+
+
+def test_the_time_that_a_stage_takes_goes_by_the_nearest_trained_one(job, run):
+    """Double the measured seconds, double the promise; before anything is trained there is only a least time."""
+    midtrain, sft = job("midtrain"), job("sft")
+    path = run.stage("midtrain") / "manifest.json"
+    manifest = read_json(path) | {"seconds": 10.0}
+    write_json(path, manifest)
+    facts = plan(sft, prepare(sft).rows)
+    promise = eta(sft, facts)
+    assert promise["measured_on"] == "midtrain"
+    expected = 10.0 * facts["tokens_in_all"] / manifest["preflight"]["plan"]["tokens_in_all"]
+    assert promise["seconds"] == round(expected)
+    write_json(path, manifest | {"seconds": 1000.0})
+    assert eta(sft, facts)["seconds"] == pytest.approx(100 * expected, abs=1)
+    first = plan(midtrain, prepare(midtrain).rows)
+    assert first["tokens_in_all"] > 0
+    least = eta(midtrain, first | {"tokens_in_all": 10**9})["seconds_at_least"]
+    assert 0 < least < eta(midtrain, first | {"tokens_in_all": 10**11})["seconds_at_least"]
+    assert eta(job("rl"), plan(job("rl"), prepare(job("rl")).rows)) == {}
 
 
 def test_parameters_are_counted_without_loading_and_memory_adds_up(job, run):

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -68,6 +69,32 @@ def test_two_processes_agree(run, tmp_path, tiny_recipe):
         assert (rows.group_by("group").agg(pl.col("problem_id").n_unique())["problem_id"] == 1).all()
         correct = (rows["verdict"] == "correct").mean()
         assert abs(lines[step - 1]["verdict/correct"] - correct) < 1e-6
+
+
+@pytest.mark.slow
+def test_accelerate_launch_with_the_shipped_config(run, tmp_path, tiny_recipe):
+    """`recipes/accelerate/cpu2.yaml` as it is; two processes learn from the same rows, half each."""
+    path = write_recipe(tmp_path / "r.yaml", tiny_recipe(sft={"micro_batch_size": 4, "learning_rate": 1e-3}))
+    config = Path(__file__).parents[2] / "recipes" / "accelerate" / "cpu2.yaml"
+    launch = [sys.executable, "-m", "accelerate.commands.launch", "--config_file", str(config)]
+    done = subprocess.run(
+        [*launch, "--main_process_port", "29613", "-m", *command(path, run, "sft")],
+        capture_output=True, text=True, timeout=600, env=ENVIRONMENT,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    manifest = json.loads((run.stage("sft") / "manifest.json").read_text())
+    assert manifest["preflight"]["plan"]["devices"] == 2
+    two = [json.loads(line)["loss"] for line in (run.stage("sft") / "metrics.jsonl").read_text().splitlines()]
+    one = RunLayout(tmp_path / "one")
+    shutil.copytree(run.run, one.run)
+    shutil.rmtree(one.stage("sft"))
+    subprocess.run(
+        [sys.executable, "-m", *command(path, one, "sft")], check=True, timeout=300, env=ENVIRONMENT
+    )
+    alone = [
+        json.loads(line)["loss"] for line in (one.stage("sft") / "metrics.jsonl").read_text().splitlines()
+    ]
+    assert two == pytest.approx(alone, rel=0.02)
 
 
 def test_killed_stage_goes_on_from_its_checkpoint(run, tmp_path, tiny_recipe):
