@@ -42,11 +42,12 @@ def tracked(job: Job) -> Iterator[None]:
             do=f"pip install {PACKAGES[tracker]}, or set train.tracker=none",
         )
     folder = job.layout.run / "train"
-    places = {
+    every: dict[str, dict[str, object]] = {
         "trackio": {"TRACKIO_DIR": folder / "trackio"},
         "tensorboard": {"TENSORBOARD_LOGGING_DIR": job.folder / "tensorboard"},
         "wandb": {"WANDB_DIR": folder, "WANDB_MODE": "offline"},
-    }[tracker]
+    }
+    places = every[tracker]
     ours = [name for name in places if name not in os.environ]
     for name in ours:
         os.environ[name] = str(places[name])
