@@ -29,6 +29,8 @@ VARIANT_SIMILARITY = 0.4
 """Jaccard similarity of the n-grams of a text and a problem from which the text counts as a variant."""
 MARGIN = 10
 """Tokens round the window of words in which numbers count."""
+ONE_GRAM = 1024.0
+"""More than all n-grams of a problem weigh."""
 _SALT, _BASE = np.uint64(SALT), np.uint64(BASE)
 _HALF, _ONE, _TWO = np.uint64(32), np.uint64(1), np.uint64(2)
 NGRAM, TEMPLATE, VARIANT = 4, 5, 6
@@ -60,7 +62,7 @@ class Problems(NamedTuple):
 
 
 class Room(NamedTuple):
-    """Working space: counters over n-grams (`seen`) and problems (`shares`, `counts`), all zero between texts.
+    """Working space: counters over n-grams (`seen`) and problems (`shares`, see `tally`), all zero between texts.
 
     `touched`: problems of which a text has something. `place`, `begin`, `end`: the n-grams found in the texts of a
     chunk, with first and last token; `offsets` says where each text's begin. `chosen`: of these some of one text.
@@ -69,7 +71,6 @@ class Room(NamedTuple):
 
     seen: Counters
     shares: Floats
-    counts: Counters
     touched: Counters
     place: Counters
     begin: Counters
@@ -119,11 +120,12 @@ def tally(
     offsets: Places,
     entries: Counters,
     seen: Counters,
-    counts: Counters,
     shares: Floats,
     touched: Counters,
 ) -> tuple[int, int, int]:
-    """Add up, problem by problem, the weight and number of different telling n-grams among those found in a text.
+    """Add up, problem by problem, the weight of different telling n-grams among those found in a text.
+
+    `shares` gets their weight and `ONE_GRAM` times their number, so that each n-gram costs one access to memory.
 
     Returns:
         How many problems have some (`touched`), how many of the n-grams found repeat an earlier one, and how many
@@ -136,14 +138,13 @@ def tally(
             repeats += 1
             continue
         seen[place] = 1
-        weight = weights[place]
-        stock += weight == 0
+        stock += weights[place] == 0
+        weight = weights[place] + ONE_GRAM
         for j in range(offsets[place], offsets[place + 1]):
             problem = entries[j]
-            if counts[problem] == 0:
+            if shares[problem] == 0:
                 touched[problems] = problem
                 problems += 1
-            counts[problem] += 1
             shares[problem] += weight
     for i in range(low, high):
         seen[place_of[i]] = 0

@@ -73,11 +73,20 @@ class Matcher:
         if space is None or space[0].symbols.size < tokens or space[0].whole.shape[0] < texts:
             tokens, texts = 5 * tokens // 4, 5 * texts // 4 + 1
             grams, problems = self._problems.grams.keys.size, self._problems.tokens.size
-            counters = (np.zeros(grams, np.int32), np.zeros(problems), np.zeros(problems, np.int32))
-            touched, *found = (np.empty(size, np.int32) for size in (problems, tokens, tokens, tokens))
-            offsets = np.zeros(texts + 1, np.int64)
-            rest = np.empty(tokens, np.int32), np.empty(tokens, np.uint64)
-            space = room(tokens, texts), Room(*counters, touched, *found, offsets, *rest)
+            space = (
+                room(tokens, texts),
+                Room(
+                    seen=np.zeros(grams, np.int32),
+                    shares=np.zeros(problems),
+                    touched=np.empty(problems, np.int32),
+                    place=np.empty(tokens, np.int32),
+                    begin=np.empty(tokens, np.int32),
+                    end=np.empty(tokens, np.int32),
+                    offsets=np.zeros(texts + 1, np.int64),
+                    chosen=np.empty(tokens, np.int32),
+                    pairs=np.empty(tokens, np.uint64),
+                ),
+            )
             self._spaces.space = space
         return space
 

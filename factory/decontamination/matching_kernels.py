@@ -10,6 +10,7 @@ import numpy.typing as npt
 from factory.decontamination.coverage_kernels import (
     LEAST_GRAMS,
     MARGIN,
+    ONE_GRAM,
     TEMPLATE,
     VARIANT,
     VARIANT_SIMILARITY,
@@ -120,8 +121,8 @@ def equal_texts(
 @kernel
 def _contained(
     row: int,
-    end: np.uint64,
-    key: np.uint64,
+    end: np.int64,
+    place: int,
     low: int,
     high: int,
     text: Text,
@@ -129,13 +130,10 @@ def _contained(
     hits: Found,
     count: int,
 ) -> tuple[Found, int]:
-    """Sequences whose anchor a text has at the symbols up to `end`, and the rest of them too."""
-    place = find(sequences.table, key)
-    if place < 0:
-        return hits, count
+    """Sequences whose anchor (`place`) a text has at the symbols up to `end`, and the rest of them too."""
     for j in range(sequences.with_anchor.offsets[place], sequences.with_anchor.offsets[place + 1]):
         entry = sequences.with_anchor.entries[j]
-        start = np.int64(end) - 2 - sequences.shift[entry]
+        start = end - 2 - sequences.shift[entry]
         length = sequences.length[entry]
         if start < low or start + length > high:
             continue
@@ -157,15 +155,19 @@ def contained_texts(
     texts: int, text: Text, sequences: Sequences, hits: Found, count: int
 ) -> tuple[Found, int]:
     """Short problems and stems that stand in texts of a chunk as a whole."""
-    bits, shift = sequences.table.filter, sequences.table.filter_shift
+    table = sequences.table
+    bits, shift = table.filter, table.filter_shift
     stream, offsets = text.symbols, text.symbol_offsets
     for row in range(texts):
         low, high = offsets[row], offsets[row + 1]
         for end in range(np.uint64(low + 2), np.uint64(max(high, low + 2))):
             run = stream[end - _TWO] + (stream[end - _ONE] + stream[end] * _BASE) * _BASE
             key = mix(run ^ (np.uint64(4) * _BASE ^ _SALT))
-            if maybe(bits, shift, key):
-                hits, count = _contained(row, end, key, low, high, text, sequences, hits, count)
+            if not maybe(bits, shift, key):
+                continue
+            place = find(table, key)
+            if place >= 0:
+                hits, count = _contained(row, np.int64(end), place, low, high, text, sequences, hits, count)
     return hits, count
 
 
@@ -174,7 +176,7 @@ def covered_texts(
     token_offsets: Places, text: Text, of: Problems, coverage: float, room: Room, hits: Found, count: int
 ) -> tuple[Found, int]:
     """Hits by n-grams of the texts of a chunk, whose n-grams `room` has."""
-    problems, counts, shares, seen, place_of = room.touched, room.counts, room.shares, room.seen, room.place
+    problems, shares, seen, place_of = room.touched, room.shares, room.seen, room.place
     lengths, stock_of, every, kept = of.tokens, of.stock, of.counts, of.kept
     weights, weight_of, number_weight_of = of.weights, of.weight, of.number_weight
     places, place_offsets, number_offsets = of.places, of.place_offsets, of.number_offsets
@@ -184,7 +186,7 @@ def covered_texts(
         if low == high:
             continue
         touched, repeats, stock = tally(
-            place_of, low, high, weights, gram_offsets, entries, seen, counts, shares, problems
+            place_of, low, high, weights, gram_offsets, entries, seen, shares, problems
         )
         tokens = token_offsets[row + 1] - token_offsets[row]
         first_word, last_word = text.word_offsets[row], text.word_offsets[row + 1]
@@ -193,8 +195,9 @@ def covered_texts(
         pairs = -1
         for k in range(touched):
             problem = problems[k]
-            grams, share = counts[problem], shares[problem]
-            counts[problem], shares[problem] = 0, 0.0
+            grams = int(shares[problem] / ONE_GRAM)
+            share = shares[problem] - ONE_GRAM * grams
+            shares[problem] = 0.0
             reach = 2 * lengths[problem] + 30
             whole = tokens <= reach
             # What at most can be: all n-grams in one place, with all numbers, and all stock phrases that both have.

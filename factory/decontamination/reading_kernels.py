@@ -62,17 +62,19 @@ class Text(NamedTuple):
 
 def room(tokens: int, texts: int) -> Text:
     """Room for the readings of so many texts of so many tokens in all; it may be used again for fewer."""
-    streams = [kind(tokens) for _ in range(3) for kind in (_hashes, _counters)]
-    offsets = [np.zeros(texts + 1, np.int64) for _ in range(3)]
-    return Text(*streams, *offsets, np.zeros((texts, 4), np.uint64), np.zeros((texts, 2), np.int64))  # type: ignore[arg-type]
-
-
-def _hashes(size: int) -> U64:
-    return np.empty(size, np.uint64)
-
-
-def _counters(size: int) -> Counters:
-    return np.empty(size, np.int32)
+    return Text(
+        symbols=np.empty(tokens, np.uint64),
+        symbol_at=np.empty(tokens, np.int32),
+        words=np.empty(tokens, np.uint64),
+        word_at=np.empty(tokens, np.int32),
+        numbers=np.empty(tokens, np.uint64),
+        number_at=np.empty(tokens, np.int32),
+        symbol_offsets=np.zeros(texts + 1, np.int64),
+        word_offsets=np.zeros(texts + 1, np.int64),
+        number_offsets=np.zeros(texts + 1, np.int64),
+        whole=np.zeros((texts, 4), np.uint64),
+        sizes=np.zeros((texts, 2), np.int64),
+    )
 
 
 @kernel

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from factory.text.hashing import U64, Places
 from factory.text.jit import kernel
 
-FILTER = 8
+FILTER = 16
 """Bits of the filter for each key: the more, the fewer strangers pass; the fewer, the nearer a processor keeps it."""
 
 
