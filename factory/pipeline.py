@@ -198,11 +198,11 @@ def _training_steps(recipe: Recipe, at: RunLayout, rejected: Collection[str]) ->
     steps = [train("base"), *evaluate("base")]
     for stage in enabled:
         if stage == "dpo":
-            steps.append(Step("difficulty", lambda engine: _difficulty(recipe, at, student)))
+            steps.append(Step("difficulty", lambda engine: _difficulty(recipe, at, student, engine)))
             steps.append(Step("pairs", lambda engine: _pairs(recipe, at, rejected)))
         if stage == "rl":
             if "dpo" not in enabled:
-                steps.append(Step("difficulty", lambda engine: _difficulty(recipe, at, student)))
+                steps.append(Step("difficulty", lambda engine: _difficulty(recipe, at, student, engine)))
             steps.append(Step("rl-prompts", lambda engine: _rl_prompts(recipe, at, rejected)))
         steps += [train(stage), *evaluate(stage)]
     return steps
@@ -224,7 +224,7 @@ def _select(recipe: Recipe, at: RunLayout, dataset: str, rejected: Collection[st
     export.run(at.selected(dataset), at.dataset(dataset), COMPLETION)
 
 
-def _difficulty(recipe: Recipe, at: RunLayout, student: str) -> None:
+def _difficulty(recipe: Recipe, at: RunLayout, student: str, engine: Engine) -> None:
     from factory.steps import difficulty as step
 
     step.run(
@@ -238,6 +238,7 @@ def _difficulty(recipe: Recipe, at: RunLayout, student: str) -> None:
         seed=recipe.seed,
         prompt=recipe.datasets.prompt,
         system=recipe.datasets.system,
+        engine=engine,
     )
 
 

@@ -34,6 +34,10 @@ class _Silent:
         pass
 
 
+SILENT: Task = _Silent()
+"""Shows nothing."""
+
+
 class _Lines:
     """Log or JSON lines, at most one in `LOG_EVERY_SECONDS`."""
 

@@ -53,13 +53,16 @@ class Rollouts:
     prior: Prior
 
 
-def roll_out(problems: pl.DataFrame, rule: StoppingRule, sample: Sample) -> Rollouts:
+def roll_out(
+    problems: pl.DataFrame, rule: StoppingRule, sample: Sample, *, prior: Prior | None = None
+) -> Rollouts:
     """Sample rollouts until every problem is decided.
 
     Args:
         problems: PROBLEM rows with unique ids.
         rule: when a problem is decided.
         sample: brings verified rollouts; asked once a round, never twice for the same sample index.
+        prior: of pass rates; None learns it from the first round of these problems.
 
     A problem whose first round gives no signal is not asked again: its answers cannot be verified.
     """
@@ -67,14 +70,14 @@ def roll_out(problems: pl.DataFrame, rule: StoppingRule, sample: Sample) -> Roll
     attempts, correct = np.zeros(len(ids), int), np.zeros(len(ids), int)
     place = {problem: index for index, problem in enumerate(ids)}
     open_ids, drawn = ids, 0
-    prior, decided = None, None
+    decided = None if prior is None else rule.decided(prior)
     rounds: list[pl.DataFrame] = []
     while open_ids:
         stop = min(drawn + (ROUND if drawn else rule.min_samples), rule.max_samples)
         plan = dict.fromkeys(open_ids, range(drawn, stop))
         rounds.append(sample(problems.filter(pl.col("id").is_in(open_ids)), plan))
         drawn = stop
-        for problem, tried, right in _count(rounds[-1]):
+        for problem, tried, right in count_signals(rounds[-1]):
             attempts[place[problem]] += tried
             correct[place[problem]] += right
         if prior is None or decided is None:
@@ -94,6 +97,7 @@ def _open(at: int, attempts: Ints, correct: Ints, decided: NDArray[np.bool_]) ->
     return bool(attempts[at] > 0 and not decided[attempts[at], correct[at]])
 
 
-def _count(rows: pl.DataFrame) -> list[tuple[str, int, int]]:
+def count_signals(rows: pl.DataFrame) -> list[tuple[str, int, int]]:
+    """(problem, rollouts with a signal, successes) of every problem, in order of appearance."""
     counts = rows.group_by("problem_id", maintain_order=True).agg(tried=signal().sum(), right=success().sum())
     return [(str(p), int(a), int(c)) for p, a, c in counts.iter_rows()]

@@ -44,12 +44,16 @@ class Engine(Protocol):
     nodes: int
     """Machines that they are worked on at."""
 
-    def map(self, work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+    def map(
+        self, work: Callable[[Item], Result], items: Iterable[Item], *, gpu: bool = False
+    ) -> Iterator[Result]:
         """Results of `work` on every item, in the order of the items.
 
         Args:
             work: a function of a module, or a `functools.partial` of one; what it needs comes with it or by file.
             items: small values; they are taken as they are needed, `AHEAD` for each worker.
+            gpu: each item wants a GPU, and what `work` has loaded there (a cached model) is good for the next item, too.
+                Without GPUs to give out it makes no difference.
 
         Raises:
             FactoryError: a worker died `TRIES` times at the same item; names it.

@@ -54,8 +54,10 @@ class LocalEngine:
         if self._threads is not None:
             self._threads.shutdown(wait=True, cancel_futures=True)
 
-    def map(self, work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
-        """See `Engine.map`."""
+    def map(
+        self, work: Callable[[Item], Result], items: Iterable[Item], *, gpu: bool = False
+    ) -> Iterator[Result]:
+        """See `Engine.map`. No GPUs are given out: a step that wants them asks for one worker here."""
         rest = iter(items)
         first = list(islice(rest, 2))
         if self.workers == 1 or len(first) < 2:

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -76,30 +77,41 @@ def _connect(workers: int | None) -> None:
 
 
 class RayEngine:
-    """Tasks of one core each on the cluster that this process is connected to."""
+    """Tasks of one core each, or actors of one GPU, on the cluster that this process is connected to."""
 
     name = "ray"
 
     def __init__(self) -> None:
-        """Counts the cores and nodes that are there now; Ray uses nodes that join later, too."""
+        """Counts the cores, GPUs and nodes that are there now; Ray uses nodes that join later, too."""
         import ray
 
         self.workers = int(ray.cluster_resources().get("CPU", 1))
+        self.gpus = int(ray.cluster_resources().get("GPU", 0))
         self.nodes = sum(node["Alive"] for node in ray.nodes())
         # Spread, so that disks and network cards of all nodes work, and a generation job's few tasks do not share one.
         self._task = ray.remote(max_retries=TRIES - 1, scheduling_strategy="SPREAD")(_work)
 
-    def map(self, work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+    def map(
+        self, work: Callable[[Item], Result], items: Iterable[Item], *, gpu: bool = False
+    ) -> Iterator[Result]:
         """See `Engine.map`."""
-        import ray
         from ray import cloudpickle
 
-        packed = ray.put(cloudpickle.dumps(work))
+        packed = cloudpickle.dumps(work)
         folder = str(Path.cwd())
-        waiting: deque[tuple[Item, Any]] = deque()
+        if gpu and self.gpus:
+            yield from self._on_gpus(packed, folder, items)
+        else:
+            yield from self._in_tasks(packed, folder, items)
+
+    def _in_tasks(self, packed: bytes, folder: str, items: Iterable[Any]) -> Iterator[Any]:
+        import ray
+
+        shared = ray.put(packed)
+        waiting: deque[tuple[Any, Any]] = deque()
         try:
             for item in items:
-                waiting.append((item, self._task.remote(packed, item, folder)))
+                waiting.append((item, self._task.remote(shared, item, folder)))
                 if len(waiting) >= AHEAD * self.workers:
                     yield _result(*waiting.popleft())
             while waiting:
@@ -107,6 +119,53 @@ class RayEngine:
         finally:
             for _, reference in waiting:
                 ray.cancel(reference, force=True)
+
+    def _on_gpus(self, packed: bytes, folder: str, items: Iterable[Any]) -> Iterator[Any]:
+        """One actor a GPU, so that a model is loaded once and nobody else gets its memory; idle ones take the next item."""
+        import ray
+        from ray.util import ActorPool
+
+        kind = ray.remote(num_gpus=1, max_restarts=-1, max_task_retries=TRIES - 1)(_Holder)
+        actors: list[Any] = [kind.remote(packed, folder) for _ in range(self.gpus)]
+        pool = ActorPool(actors)
+        numbered = enumerate(items)
+        done: dict[int, tuple[bool, Any]] = {}
+        given: dict[int, Any] = {}
+        turn = 0
+        try:
+            while True:
+                for number, item in islice(numbered, AHEAD * self.gpus - len(given)):
+                    given[number] = item
+                    pool.submit(lambda actor, pair: actor.work.remote(*pair), (number, item))
+                while turn in done:
+                    well, value = done.pop(turn)
+                    turn += 1
+                    if not well:
+                        raise value
+                    yield value
+                if not given:
+                    return
+                # As they are done, not in order: an actor whose answer is not fetched gets no further item.
+                number, well, value = _answer("one of " + _names(given.values()), pool.get_next_unordered)
+                del given[number]
+                done[number] = (well, value)
+        finally:
+            for actor in actors:
+                ray.kill(actor)
+
+
+class _Holder:
+    """An actor: a process that keeps what the work has loaded."""
+
+    def __init__(self, packed: bytes, folder: str) -> None:
+        self.packed, self.folder = packed, folder
+
+    def work(self, number: int, item: Any) -> tuple[int, bool, Any]:
+        """The item's number and its result, or the error that the work raised."""
+        try:
+            return number, True, _work(self.packed, item, self.folder)
+        except Exception as error:
+            return number, False, error
 
 
 def _work(packed: bytes, item: Any, folder: str) -> Any:
@@ -121,13 +180,28 @@ def _work(packed: bytes, item: Any, folder: str) -> Any:
 
 def _result(item: Any, reference: Any) -> Any:
     import ray
+
+    return _answer(item, lambda: ray.get(reference))
+
+
+def _names(items: Iterable[Any]) -> str:
+    return ", ".join(str(item)[:80] for item in islice(items, 3))
+
+
+def _answer(item: Any, get: Callable[[], Any]) -> Any:
+    """What `get` brings; Ray's errors as what `work` raised, or as the item's fault."""
     from ray import exceptions
 
     try:
-        return ray.get(reference)
+        return get()
     except exceptions.RayTaskError as error:
         raise error.cause if isinstance(error.cause, FactoryError) else error from None
-    except (exceptions.WorkerCrashedError, exceptions.NodeDiedError, exceptions.OutOfMemoryError) as error:
+    except (
+        exceptions.WorkerCrashedError,
+        exceptions.NodeDiedError,
+        exceptions.OutOfMemoryError,
+        exceptions.RayActorError,
+    ) as error:
         raise FactoryError(
             f"the worker process ended {TRIES} times at {str(item)[:200]} ({type(error).__name__})",
             do="it may need more memory than its node has: run fewer tasks a node",

@@ -11,6 +11,7 @@ from __future__ import annotations
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,7 +20,7 @@ from typing import Any
 import polars as pl
 
 from factory.engines.engine import Engine, engine_or_local
-from factory.progress import watch
+from factory.progress import SILENT, Task, watch
 from factory.store.atomic import disk_error
 from factory.store.manifest import close_books, step_key
 from factory.store.part_file import PartFile
@@ -57,6 +58,9 @@ def run_by_part(
     engine: Engine | None = None,
     unit: str = "rows",
     unread: pl.DataFrame | None = None,
+    makes_rows: bool = False,
+    gpu: bool = False,
+    watching: bool = True,
     close: Callable[[Done], dict[str, Any]] = lambda done: {},
 ) -> dict[str, Any]:
     """Do `work` on every part and close the step.
@@ -72,6 +76,9 @@ def run_by_part(
         engine: where the work runs; None for the local one.
         unit: what is counted.
         unread: rows of `schemas.DROPPED` that came in and belong to no part: lines that could not be read.
+        makes_rows: the rows are made here, so as many come in as come out (rollouts of problems).
+        gpu: every part wants a GPU (`Engine.map`).
+        watching: show progress here; otherwise the work shows its own, in this process.
         close: totals for the manifest, from the books and the tables beside the parts.
 
     Returns:
@@ -87,9 +94,9 @@ def run_by_part(
     todo = [(number, path) for number, path in enumerate(parts) if found[number] is None]
     books = [each for each in found if each is not None]
     dropped: Counter[str] = Counter()
-    with watch(step, count_rows(parts), unit) as task, engine_or_local(engine) as where:
+    with _watched(watching, step, count_rows(parts), unit) as task, engine_or_local(engine) as where:
         task.advance(sum(each.rows_in for each in books))
-        for each in where.map(partial(_write, work, workshop, schema), todo):
+        for each in where.map(partial(_write, work, workshop, schema, makes_rows), todo, gpu=gpu):
             books.append(each)
             dropped.update(each.dropped)
             task.advance(each.rows_in, dropped=dropped.total())
@@ -118,11 +125,17 @@ def run_by_part(
     return manifest
 
 
-def _write(work: Work, workshop: Path, schema: TableSchema | None, item: tuple[int, Path]) -> PartBooks:
+def _write(
+    work: Work, workshop: Path, schema: TableSchema | None, makes_rows: bool, item: tuple[int, Path]
+) -> PartBooks:
     number, path = item
     with PartWriter(workshop, number, schema) as part:
         notes = work(path, part)
-        return part.finish(count_rows([path]), notes)
+        return part.finish(part.rows if makes_rows else count_rows([path]), notes)
+
+
+def _watched(watching: bool, step: str, total: int, unit: str) -> AbstractContextManager[Task]:
+    return watch(step, total, unit) if watching else nullcontext(SILENT)
 
 
 def _sum(counts: Iterable[Mapping[str, int]]) -> Counter[str]:

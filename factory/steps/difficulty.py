@@ -2,26 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import tempfile
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from factory.difficulty.rollouts import Rollouts, roll_out, signal, success, truncated
+from factory.difficulty.posterior import Prior
+from factory.difficulty.prior import fit_prior
+from factory.difficulty.rollouts import success, truncated
 from factory.difficulty.stopping import StoppingRule
 from factory.difficulty.table import difficulty_table
+from factory.engines.engine import Engine, EngineName, open_engine
 from factory.errors import FactoryError, UsageError
+from factory.progress import watch
 from factory.recipe.difficulty import DifficultySection
 from factory.recipe.verify import VerifySection
 from factory.selection.subset import seeded_order
-from factory.store.parts import finished, input_digest, read_parts
+from factory.steps.by_part import Done, run_by_part
+from factory.steps.difficulty_part import (
+    CHECKPOINTS,
+    FirstRound,
+    Student,
+    first_round,
+    roll_part,
+    student_sampler,
+)
+from factory.store.journals import leave_shared_memory
+from factory.store.parts import finished, input_digest, read_parts, scan_parts
 from factory.store.writer import StepWriter, dropped_rows, step_key
 from schemas import DIFFICULTY, VERDICT, Band
 
 STEP = "difficulty"
-LOCAL = ("student", "transformers")
-"""Samplers that take a checkpoint folder; for others `model` names what an endpoint serves."""
+SPREAD = (*CHECKPOINTS, "procedural")
+"""Students that are rolled out by many workers."""
+SHARD_PROBLEMS = 1_000
+"""Problems that a worker rolls out at a time; their rollouts (at most `max_samples` each) are in memory together."""
+LIGHT = ["problem_id", "status", "verdict", "completion_tokens", "sampler", "model", "model_revision"]
+"""What the table needs of the rollouts."""
 
 
 def run(
@@ -36,6 +58,7 @@ def run(
     seed: int,
     prompt: str,
     system: str | None = None,
+    engine: Engine | None = None,
 ) -> dict[str, Any]:
     """Roll the student out on problems and write the posterior of each pass rate, and the rollouts themselves.
 
@@ -50,6 +73,8 @@ def run(
         seed: decides which problems are drawn and every rollout.
         prompt: prompt template with `{problem}`.
         system: system message.
+        engine: where the shards of problems are rolled out; on Ray a student that is loaded from its checkpoint gets
+            a GPU each. A student behind an endpoint is asked from this process, which keeps the endpoint busy.
 
     Returns:
         The manifest of `out`; `totals` has the bands, rollouts, tokens and what early stopping saved.
@@ -66,8 +91,8 @@ def run(
     settings |= {"seed": seed, "prompt": prompt, "system": system}
     inputs = {"problems": input_digest(problems), **_student_input(model)}
     key = step_key(STEP, settings, inputs)
-    rollouts_key = step_key("rollouts", settings, inputs)
-    if (done := finished(out, key)) and finished(rollouts_out, rollouts_key):
+    rolled = finished(rollouts_out, step_key("rollouts", settings, inputs))
+    if (done := finished(out, key)) and rolled:
         return done
     every = read_parts(problems)
     chosen = _draw(every, section.problems, seed)
@@ -78,67 +103,91 @@ def run(
     rule = StoppingRule(
         section.low, section.high, section.confidence, section.min_samples, section.max_samples
     )
-    rolled = _sample(chosen, rule, section, verify, model, store, seed, prompt, system)
-    rollouts = rolled.rows
-    with StepWriter(rollouts_out, "rollouts", VERDICT, settings=settings, inputs=inputs) as writer:
-        writer.keep(rollouts)
-        writer.finish(rows_in=rollouts.height, unit="rollouts", totals=_spent(rollouts))
-    table = difficulty_table(chosen, rollouts, low=section.low, high=section.high, prior=rolled.prior)
+    if rolled is None:
+        spread = engine is not None and engine.name == EngineName.RAY and section.student in SPREAD
+        student = Student(
+            section.model_dump_json(),
+            verify.model_dump_json(),
+            str(Path(model).resolve()) if model and Path(model).exists() else model,
+            store.resolve(),
+            seed,
+            prompt,
+            system,
+            spread,
+        )
+        with nullcontext(engine) if spread and engine else open_engine("local", 1) as where:
+            rolled = _roll(chosen, rollouts_out, rule, student, section, settings, inputs, where)
+    prior = Prior(**rolled["totals"]["prior"])
+    light = scan_parts(rollouts_out).select(LIGHT).collect()
+    table = difficulty_table(chosen, light, low=section.low, high=section.high, prior=prior)
     with StepWriter(out, STEP, DIFFICULTY, settings=settings, inputs=inputs) as writer:
         writer.keep(table)
         mute = chosen.join(table.select("id"), on="id", how="anti", maintain_order="left")
         writer.drop(dropped_rows(mute, step=STEP, reason="no_signal", detail="no rollout could be verified"))
         left = every.join(chosen.select("id"), on="id", how="anti", maintain_order="left")
         writer.drop(dropped_rows(left, step=STEP, reason="not_drawn", detail="beyond difficulty.problems"))
-        return writer.finish(rows_in=every.height, totals=_totals(table, rolled, rule))
+        return writer.finish(rows_in=every.height, totals=_totals(table, light, prior, rule))
 
 
-def _sample(
+def _roll(
     problems: pl.DataFrame,
+    out: Path,
     rule: StoppingRule,
+    student: Student,
     section: DifficultySection,
-    verify: VerifySection,
-    model: str | None,
-    store: Path,
-    seed: int,
-    prompt: str,
-    system: str | None,
-) -> Rollouts:
-    from factory.sampling import open_sampler, sample_problems
-    from factory.sampling.sampler import SamplingParams
-    from factory.store.journal import ResponseStore
-    from factory.verification import Verifier, verify_responses
-
-    params = SamplingParams(
-        temperature=section.temperature, top_p=section.top_p, max_tokens=section.max_tokens, seed=seed
-    )
-    local = section.student in LOCAL
-    sampler = open_sampler(
-        section.student,
-        model=model if local else section.model,
-        base_url=section.base_url,
-        api_key_env=section.api_key_env,
-    )
-    with Verifier(verify) as verifier, ResponseStore(store) as opened:
-
-        def sample(wanted: pl.DataFrame, plan: Mapping[str, range]) -> pl.DataFrame:
-            rows = sample_problems(
-                wanted,
-                sampler,
-                plan,
-                params,
-                prompt=prompt,
-                system=system,
-                store=opened,
-                what="rollouts",
-                batch=section.batch_size,
+    settings: Mapping[str, Any],
+    inputs: Mapping[str, str],
+    engine: Engine,
+) -> dict[str, Any]:
+    """The rollouts of all problems as VERDICT parts, one a shard; returns their manifest, which has the prior."""
+    out.mkdir(parents=True, exist_ok=True)
+    gpu = section.student in CHECKPOINTS
+    if student.spread:
+        student.store.mkdir(parents=True, exist_ok=True)
+        leave_shared_memory(student.store)
+    with tempfile.TemporaryDirectory(dir=out, prefix=".shards-") as folder:
+        shards = [
+            _write_shard(Path(folder).resolve() / f"part-{number:05d}.parquet", shard)
+            for number, shard in enumerate(problems.iter_slices(SHARD_PROBLEMS))
+        ]
+        try:
+            rounds = _first_rounds(student, shards, engine, gpu)
+            _check_rollouts(rounds, section)
+            prior = fit_prior((tried, right) for each in rounds for _, tried, right in each.counts)
+            return run_by_part(
+                shards,
+                out,
+                "rollouts",
+                partial(roll_part, student, rule, prior),
+                schema=VERDICT,
+                settings=settings,
+                inputs=inputs,
+                engine=engine,
+                unit="rollouts",
+                makes_rows=True,
+                gpu=gpu,
+                watching=student.spread,
+                close=lambda done: {**_spent(done), "prior": {"alpha": prior.alpha, "beta": prior.beta}},
             )
-            verified = verify_responses(rows, verify, verifier=verifier)
-            if 0 in next(iter(plan.values())):
-                _check_rollouts(verified, section)
-            return verified
+        finally:
+            student_sampler.cache_clear()
 
-        return roll_out(problems, rule, sample)
+
+def _first_rounds(student: Student, shards: list[Path], engine: Engine, gpu: bool) -> list[FirstRound]:
+    found = engine.map(partial(first_round, student), shards, gpu=gpu)
+    if not student.spread:
+        return list(found)
+    rounds = []
+    with watch("first rollouts", len(shards), "shards") as task:
+        for each in found:
+            rounds.append(each)
+            task.advance(1, rollouts=sum(r.rollouts for r in rounds))
+    return rounds
+
+
+def _write_shard(path: Path, problems: pl.DataFrame) -> Path:
+    problems.write_parquet(path)
+    return path
 
 
 def _draw(problems: pl.DataFrame, limit: int | None, seed: int) -> pl.DataFrame:
@@ -166,33 +215,31 @@ def _check(section: DifficultySection) -> None:
         )
 
 
-def _check_rollouts(rollouts: pl.DataFrame, section: DifficultySection) -> None:
+def _check_rollouts(rounds: Sequence[FirstRound], section: DifficultySection) -> None:
     """Stop after the first round when no further round could bring a pass rate."""
-    cut = int(rollouts.select(truncated().sum()).item())
-    if rollouts.height and cut == rollouts.height:
+    rollouts, cut = sum(each.rollouts for each in rounds), sum(each.cut for each in rounds)
+    if rollouts and cut == rollouts:
         raise FactoryError(
             f"all {cut:,} rollouts were cut at {section.max_tokens:,} tokens",
             do="raise difficulty.max_tokens, or train the student longer: it never ends its answer",
         )
-    if not int(rollouts.select(signal().sum()).item() or 0):
-        verdicts = rollouts.group_by("verdict", "status").len().sort("len", descending=True)
-        seen = ", ".join(f"{n:,} {verdict} ({status})" for verdict, status, n in verdicts.iter_rows())
+    if not any(each.signals for each in rounds):
+        ends: Counter[tuple[str, str]] = Counter()
+        for each in rounds:
+            ends.update({(verdict, status): n for verdict, status, n in each.ends})
+        seen = ", ".join(f"{n:,} {verdict} ({status})" for (verdict, status), n in ends.most_common())
         raise FactoryError(
             f"no rollout could be verified: {seen or 'there are none'}",
             do="check that the problems have answers and that the student's endpoint replies",
         )
 
 
-def _spent(rollouts: pl.DataFrame) -> dict[str, Any]:
-    return {
-        "prompt_tokens": int(rollouts["prompt_tokens"].sum() or 0),
-        "completion_tokens": int(rollouts["completion_tokens"].sum() or 0),
-        "usd": float(rollouts["usd"].sum() or 0.0),
-    }
+def _spent(done: Done) -> dict[str, Any]:
+    names = ("prompt_tokens", "completion_tokens", "usd")
+    return {name: sum(books.notes[name] for books in done.books) for name in names}
 
 
-def _totals(table: pl.DataFrame, rolled: Rollouts, rule: StoppingRule) -> dict[str, Any]:
-    rollouts = rolled.rows
+def _totals(table: pl.DataFrame, rollouts: pl.DataFrame, prior: Prior, rule: StoppingRule) -> dict[str, Any]:
     bands = dict(table.group_by("band").len().iter_rows())
     asked = rollouts["problem_id"].n_unique()
     sure = table.filter(pl.col("band_probability") >= rule.confidence).height
@@ -205,5 +252,5 @@ def _totals(table: pl.DataFrame, rolled: Rollouts, rule: StoppingRule) -> dict[s
         "unsure": table.height - sure,
         "correct": int(rollouts.select(success().sum()).item()),
         "truncated": int(rollouts.select(truncated().sum()).item()),
-        "prior": {"alpha": rolled.prior.alpha, "beta": rolled.prior.beta},
+        "prior": {"alpha": prior.alpha, "beta": prior.beta},
     }

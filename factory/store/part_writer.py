@@ -78,6 +78,11 @@ class PartWriter:
             self.reasons.update(table.column("reason").to_pylist())
             self._dropped.add(table)
 
+    @property
+    def rows(self) -> int:
+        """Rows kept and dropped so far."""
+        return self._kept.rows + self._dropped.rows
+
     def aside(self, name: str, rows: pl.DataFrame) -> None:
         """Write a table for the driver, which finds it by `named(workshop, name, number)`."""
         with atomic_path(named(self.workshop, name, self.number)) as temporary:

@@ -16,8 +16,19 @@ os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [HERE, os.environ.get("P
 
 @pytest.fixture(scope="session")
 def ray_engine():
-    with open_engine("ray", workers=2) as engine:
-        yield engine
+    """Two cores, and two GPUs that Ray is told of and nobody has."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
+    import ray
+
+    quiet = {"log_to_driver": False, "logging_level": "ERROR"}
+    ray.init(address="local", num_cpus=2, num_gpus=2, include_dashboard=False, **quiet)
+    try:
+        with open_engine("ray") as engine:
+            yield engine
+        assert ray.is_initialized(), "a connection that was there before is left as it was"
+    finally:
+        ray.shutdown()
 
 
 @pytest.fixture(scope="session")

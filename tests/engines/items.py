@@ -17,6 +17,16 @@ def who(x):
     return os.getpid()
 
 
+CALLS = []
+
+
+def calls(x):
+    """The item, this process, and how often it was called."""
+    CALLS.append(x)
+    time.sleep(0.02)
+    return x, os.getpid(), len(CALLS)
+
+
 def threads(x):
     import polars as pl
 

@@ -71,7 +71,7 @@ def test_a_stopped_step_goes_on_where_it_stopped(folder, whole, local_engine, tm
     class Stopping:
         name, workers = "local", 1
 
-        def map(self, work, items):
+        def map(self, work, items, *, gpu=False):
             for number, result in enumerate(original(work, items)):
                 if number == 5:
                     raise FactoryError("stopped here")

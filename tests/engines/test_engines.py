@@ -86,6 +86,35 @@ def test_a_straggler_holds_nobody_up_and_order_is_kept(engine, tmp_path):
     assert all(ended[x] < ended[0] for x in range(1, 20)), "others waited for the slow item"
 
 
+def test_each_gpu_is_one_process_that_keeps_what_it_loaded(ray_engine):
+    assert ray_engine.gpus == 2
+    found = list(ray_engine.map(items.calls, range(30), gpu=True))
+    assert [x for x, _, _ in found] == list(range(30))
+    most = {pid: max(calls for _, p, calls in found if p == pid) for _, pid, _ in found}
+    assert len(most) == 2 and sum(most.values()) == 30
+
+
+def test_a_killed_gpu_process_is_replaced_and_nothing_is_lost(ray_engine, tmp_path):
+    assert list(ray_engine.map(partial(items.die_once, tmp_path), range(20), gpu=True)) == list(range(20))
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_errors_on_gpus_come_at_their_turn(ray_engine):
+    got = []
+    with pytest.raises(Stopped, match="item 3 is refused"):
+        for result in ray_engine.map(items.refuse, range(50), gpu=True):
+            got.append(result)
+    assert got == [0, 1, 2]
+    with pytest.raises(FactoryError, match=f"ended {TRIES} times"):
+        list(ray_engine.map(items.die_always, range(4), gpu=True))
+
+
+def test_a_straggler_on_a_gpu_holds_nobody_up(ray_engine, tmp_path):
+    results = list(ray_engine.map(partial(items.straggle, tmp_path), range(12), gpu=True))
+    assert [x for x, _ in results] == list(range(12))
+    assert all(ended < dict(results)[0] for x, ended in results if x)
+
+
 def test_a_single_item_stays_in_this_process(local_engine):
     assert list(local_engine.map(items.who, ["one"])) == [os.getpid()]
 

@@ -1,0 +1,154 @@
+"""What a worker does in step `difficulty`: roll the student out on one shard of problems.
+
+A problem's rollouts depend on its own former rollouts and on the prior alone, so shards are rolled out apart and come
+to what all problems together would come to. Only the prior is of all: it is fitted to everybody's first round, and
+then the shards go on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from factory.difficulty.posterior import Prior
+from factory.difficulty.rollouts import Sample, count_signals, roll_out, signal, truncated
+from factory.difficulty.stopping import StoppingRule
+from factory.errors import UsageError
+from factory.recipe.difficulty import DifficultySection
+from factory.recipe.verify import VerifySection
+from factory.sampling.sampler import Sampler
+from factory.steps.verify_part import open_verifier
+from factory.store.journal import ResponseStore
+from factory.store.journals import journal_name
+from factory.store.part_writer import PartWriter
+from factory.store.seats import take_seat
+
+CHECKPOINTS = ("student", "transformers", "vllm-offline")
+"""Samplers that load a checkpoint into their own process; for others `model` names what an endpoint serves."""
+
+
+@dataclass(frozen=True, slots=True)
+class Student:
+    """Who rolls out and how; sections as JSON, so that equal students are one and the same to a worker."""
+
+    section: str
+    verify: str
+    model: str | None
+    store: Path
+    seed: int
+    prompt: str
+    system: str | None
+    spread: bool
+    """Several processes roll out at a time, each with a journal of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class FirstRound:
+    """What a shard's first round came to: (problem, attempts, correct) each, and how the rollouts ended."""
+
+    counts: list[tuple[str, int, int]]
+    rollouts: int
+    cut: int
+    signals: int
+    ends: list[tuple[str, str, int]]
+
+
+def first_round(student: Student, path: Path) -> FirstRound:
+    """Sample every problem of a shard the least number of times; the rollouts stay in the store."""
+    problems = pl.read_parquet(path)
+    section = DifficultySection.model_validate_json(student.section)
+    least = min(section.min_samples, section.max_samples)
+    with sampling(student) as sample:
+        rows = sample(problems, dict.fromkeys(problems["id"].to_list(), range(least)))
+    ends = rows.group_by("verdict", "status").len().sort("verdict", "status")
+    return FirstRound(
+        count_signals(rows),
+        rows.height,
+        int(rows.select(truncated().sum()).item()),
+        int(rows.select(signal().sum()).item() or 0),
+        ends.rows(),
+    )
+
+
+def roll_part(
+    student: Student, rule: StoppingRule, prior: Prior, path: Path, part: PartWriter
+) -> dict[str, Any]:
+    """Roll out on a shard's problems until each is decided; the first round comes from the store."""
+    with sampling(student) as sample:
+        rows = roll_out(pl.read_parquet(path), rule, sample, prior=prior).rows
+    part.keep(rows)
+    return {
+        "prompt_tokens": int(rows["prompt_tokens"].sum() or 0),
+        "completion_tokens": int(rows["completion_tokens"].sum() or 0),
+        "usd": float(rows["usd"].sum() or 0.0),
+    }
+
+
+@contextmanager
+def sampling(student: Student) -> Iterator[Sample]:
+    """What samples and verifies rollouts."""
+    from factory.sampling import sample_problems
+    from factory.sampling.sampler import SamplingParams
+    from factory.verification import verify_responses
+
+    section = DifficultySection.model_validate_json(student.section)
+    verify = VerifySection.model_validate_json(student.verify)
+    params = SamplingParams(
+        temperature=section.temperature, top_p=section.top_p, max_tokens=section.max_tokens, seed=student.seed
+    )
+    with open_verifier(verify) as verifier, _journal(student) as store:
+
+        def sample(wanted: pl.DataFrame, plan: Mapping[str, range]) -> pl.DataFrame:
+            rows = sample_problems(
+                wanted,
+                student_sampler(student),
+                plan,
+                params,
+                prompt=student.prompt,
+                system=student.system,
+                store=store,
+                what="rollouts",
+                batch=section.batch_size,
+            )
+            return verify_responses(rows, verify, verifier=verifier)
+
+        yield sample
+
+
+@lru_cache(maxsize=1)
+def student_sampler(student: Student) -> Sampler:
+    """The student's sampler, opened (and its checkpoint loaded) once a process."""
+    from factory.sampling import open_sampler
+
+    section = DifficultySection.model_validate_json(student.section)
+    return open_sampler(
+        section.student,
+        model=student.model if section.student in CHECKPOINTS else section.model,
+        base_url=section.base_url,
+        api_key_env=section.api_key_env,
+    )
+
+
+@contextmanager
+def _journal(student: Student) -> Iterator[ResponseStore]:
+    """The response store; of several processes each writes the first journal that nobody else writes."""
+    if not student.spread:
+        with ResponseStore(student.store) as store:
+            yield store
+        return
+    student.store.mkdir(parents=True, exist_ok=True)
+    for number in count():
+        try:
+            seat = take_seat(student.store, journal_name(number), patience=0.0)
+        except UsageError:
+            continue
+        with seat, ResponseStore(student.store, number) as store:
+            yield store
+        return
