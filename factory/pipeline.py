@@ -108,6 +108,10 @@ def plan(recipe: Recipe, layout: RunLayout, rejected: Collection[str] = NOTHING)
 
 
 def _data_steps(recipe: Recipe, at: RunLayout, rejected: Collection[str]) -> list[Step]:
+    def cluster_only(engine: Engine) -> Engine | None:
+        """Deduplication's kernels hold no lock: on one machine it is faster in threads than in processes."""
+        return engine if engine.name == EngineName.RAY else None
+
     def problems(engine: Engine) -> None:
         from factory.steps import problems as step
 
@@ -116,7 +120,13 @@ def _data_steps(recipe: Recipe, at: RunLayout, rejected: Collection[str]) -> lis
     def dedup(engine: Engine) -> None:
         from factory.steps import deduplicate as step
 
-        step.run(at.problems, at.unique_problems, recipe.deduplication, field="problem")
+        step.run(
+            at.problems,
+            at.unique_problems,
+            recipe.deduplication,
+            field="problem",
+            engine=cluster_only(engine),
+        )
 
     def decontaminate(engine: Engine) -> None:
         from factory.steps import decontaminate as step
@@ -149,7 +159,14 @@ def _data_steps(recipe: Recipe, at: RunLayout, rejected: Collection[str]) -> lis
         from factory.steps import deduplicate as step
 
         section = recipe.response_deduplication
-        step.run(at.verdicts, at.unique_verdicts, section, field="reasoning", step="dedup-responses")
+        step.run(
+            at.verdicts,
+            at.unique_verdicts,
+            section,
+            field="reasoning",
+            step="dedup-responses",
+            engine=cluster_only(engine),
+        )
 
     def decontaminate_responses(engine: Engine) -> None:
         from factory.steps import decontaminate as step

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import typer
+
+from factory.engines.engine import EngineName, open_engine
 
 
 def command(
@@ -38,6 +41,9 @@ def command(
         help="Cluster the finished run in --out again with another --threshold, from its stored pairs.",
     ),
     sources: list[str] = typer.Option([], "--prefer-source", help="Sources to keep first, in order."),
+    engine: EngineName = typer.Option(
+        EngineName.LOCAL, help="Where the work runs: this machine, or a Ray cluster (RAY_ADDRESS)."
+    ),
 ) -> None:
     """Drop exact and near-duplicates; every merged pair is verified by its exact Jaccard similarity."""
     from pydantic import ValidationError
@@ -58,10 +64,13 @@ def command(
     except ValidationError as error:
         first = error.errors()[0]
         raise UsageError(f"--{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
-    if rethreshold:
-        manifest, fresh = deduplicate.rethreshold(inputs, out, section, field=field), True
-    else:
-        manifest, fresh = deduplicate.run_files(inputs, out, section, field=field)
+    # On one machine the step's own threads are faster than processes.
+    with open_engine(engine) if engine is EngineName.RAY else nullcontext() as opened:
+        if rethreshold:
+            manifest = deduplicate.rethreshold(inputs, out, section, field=field, engine=opened)
+            fresh = True
+        else:
+            manifest, fresh = deduplicate.run_files(inputs, out, section, field=field, engine=opened)
     if not fresh:
         typer.echo(f"{out} is up to date, nothing to do")
     _report(manifest, out)

@@ -19,7 +19,9 @@ class ThreadEngine:
     def __init__(self) -> None:
         self.workers = pl.thread_pool_size()
 
-    def map(self, work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
-        """See `Engine.map`; all items are handed out at once."""
+    def map(
+        self, work: Callable[[Item], Result], items: Iterable[Item], *, gpu: bool = False
+    ) -> Iterator[Result]:
+        """See `Engine.map`; all items are handed out at once, and no GPUs."""
         with ThreadPoolExecutor(self.workers) as pool:
             yield from pool.map(work, items)
