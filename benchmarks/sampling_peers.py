@@ -9,12 +9,17 @@ import resource
 import sys
 import time
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 
 
 def curator(url: str, count: int, tokens: int, concurrent: int) -> tuple[str, int]:
     os.environ |= {"OPENAI_API_KEY": "x", "CURATOR_DISABLE_CACHE": "1", "TELEMETRY_ENABLED": "0"}
+    os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # Otherwise it looks for the network first.
     os.environ |= {"CURATOR_CACHE_DIR": str(Path.cwd()), "CURATOR_DISABLE_RICH_DISPLAY": "1"}
+    # The tokenizer's table is fetched from the network, too; litellm, which it depends on, brings a copy.
+    tables = Path(find_spec("litellm").origin).parent / "litellm_core_utils" / "tokenizers"
+    os.environ["TIKTOKEN_CACHE_DIR"] = str(tables)
     from bespokelabs import curator as peer
 
     llm = peer.LLM(
@@ -49,7 +54,32 @@ def distilabel(url: str, count: int, tokens: int, concurrent: int) -> tuple[str,
     return version("distilabel"), len(result["default"]["train"])
 
 
-PEERS = {"curator": curator, "distilabel": distilabel}
+def datatrove(url: str, count: int, tokens: int, concurrent: int) -> tuple[str, int]:
+    from datatrove.data import Document
+    from datatrove.pipeline.inference.run_inference import InferenceConfig, InferenceRunner
+    from datatrove.pipeline.writers import JsonlWriter
+
+    async def ask(document: Document, generate):
+        reply = await generate(
+            {"messages": [{"role": "user", "content": document.text}], "max_tokens": tokens}
+        )
+        return reply.text
+
+    config = InferenceConfig(
+        server_type="endpoint",
+        endpoint_url=url.removesuffix("/v1"),
+        model_name_or_path="m",
+        max_concurrent_generations=concurrent,
+        metric_interval=3600,
+    )
+    writer = JsonlWriter("out", output_filename="${rank}_${chunk_index}.jsonl", compression=None)
+    runner = InferenceRunner(ask, config, writer, checkpoints_local_dir="checkpoints")
+    runner.run([Document(text=f"What is {i} + {i}?", id=str(i)) for i in range(count)])
+    rows = sum(len(path.read_text().splitlines()) for path in Path("out").glob("*.jsonl"))
+    return version("datatrove"), rows
+
+
+PEERS = {"curator": curator, "distilabel": distilabel, "datatrove": datatrove}
 
 
 def main() -> None:

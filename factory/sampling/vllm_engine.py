@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+import json
+import os
+import shlex
+from collections.abc import AsyncIterator, Iterable, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +22,7 @@ class VllmSampler:
     """Generates with `vllm.LLM`. The engine starts at the first request and is given back by `aclose`."""
 
     def __init__(self, model: str, **engine: Any) -> None:
-        """`model` is a checkpoint folder or a Hub id; `engine` goes to `vllm.LLM` as it is.
+        """`model` is a checkpoint folder or a Hub id; `engine` goes to `vllm.LLM`, as do the words of `FACTORY_SERVE_ARGS`.
 
         Raises:
             UsageError: vllm is not installed.
@@ -32,7 +36,8 @@ class VllmSampler:
             )
         self.name, self.model = "vllm-offline", model
         self.revision: str | None = checkpoint_digest(Path(model)) if Path(model).is_dir() else None
-        self._engine_options = {"enable_prefix_caching": True, **engine}
+        words = shlex.split(os.environ.get("FACTORY_SERVE_ARGS", ""))
+        self._engine_options = {"enable_prefix_caching": True, **engine_options(words), **engine}
         self._engine: Any = None
 
     def wire_request(self, request: SampleRequest) -> dict[str, Any]:
@@ -99,3 +104,33 @@ class VllmSampler:
             completion_tokens=len(best.token_ids),
             served_model=self.model,
         )
+
+
+def engine_options(words: Sequence[str]) -> dict[str, Any]:
+    """Words of vLLM's command line as arguments of `vllm.LLM`.
+
+    Example:
+        >>> engine_options(["--tensor-parallel-size", "8", "--enforce-eager", "--dtype=bfloat16"])
+        {'tensor_parallel_size': 8, 'enforce_eager': True, 'dtype': 'bfloat16'}
+
+    Raises:
+        UsageError: a value without a name.
+    """
+    found: dict[str, Any] = {}
+    name = ""
+    for word in chain.from_iterable(w.split("=", 1) if w.startswith("--") else [w] for w in words):
+        if word.startswith("--"):
+            name = word.removeprefix("--").replace("-", "_")
+            found[name] = True
+        elif name:
+            found[name], name = _value(word), ""
+        else:
+            raise UsageError(f"FACTORY_SERVE_ARGS: {word} belongs to no option", do="write --name value")
+    return found
+
+
+def _value(word: str) -> Any:
+    try:
+        return json.loads(word)
+    except ValueError:
+        return word

@@ -185,7 +185,7 @@ def test_two_hundred_kills_over_two_thousand_requests(server, tmp_path):
         json.dumps({"faults": FAULTS, "tokens": [20, 120], "rate": 400, "chunk": 5}).encode(),
     ).close()
     figures = kill_and_check(
-        server, tmp_path, problems=500, samples=4, kills=200, longest=0.6, seed=2, concurrency=8, blind=0.1
+        server, tmp_path, problems=500, samples=4, kills=200, longest=0.8, seed=2, concurrency=8, blind=0.1
     )
     assert figures["kills"] == 200
     print(json.dumps(figures))

@@ -193,3 +193,24 @@ def test_commands_listen_on_loopback_only():
 def test_vllm_offline_without_vllm_is_one_line():
     with pytest.raises(UsageError, match="vllm is not installed"):
         open_sampler("vllm-offline", model="m")
+
+
+def test_words_of_vllms_command_line_reach_the_offline_engine():
+    from factory.sampling.vllm_engine import engine_options
+
+    words = [
+        "--tensor-parallel-size",
+        "8",
+        "--enforce-eager",
+        "--dtype=bfloat16",
+        "--rope-scaling",
+        '{"a": 1}',
+    ]
+    assert engine_options(words) == {
+        "tensor_parallel_size": 8,
+        "enforce_eager": True,
+        "dtype": "bfloat16",
+        "rope_scaling": {"a": 1},
+    }
+    with pytest.raises(UsageError, match="belongs to no option"):
+        engine_options(["8"])

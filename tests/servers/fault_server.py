@@ -9,6 +9,7 @@ Settings (all optional):
     tokens      completion tokens a response, or [least, most]
     chunk       tokens in one streamed chunk
     rate        tokens a second of one stream; None is at once
+    tick        seconds that a stream may run ahead of its rate: wakes the server up less often
     latency     seconds before the first byte
     faults      name -> probability; names are in `state.FAULTS`
     per_request most faults that one request (prompt and seed) suffers, so that jobs end
@@ -76,6 +77,8 @@ class Connection(asyncio.Protocol):
         self.task = asyncio.get_running_loop().create_task(
             self.handle(method.decode(), path.decode(), headers, rest[:length])
         )
+        if headers.get(b"connection") == b"close":
+            self.task.add_done_callback(lambda _: self.transport.close())
 
     async def handle(self, method: str, path: str, headers: dict, body: bytes) -> None:
         server = self.server
@@ -101,6 +104,8 @@ class Connection(asyncio.Protocol):
         if key and headers.get(b"authorization") != b"bearer " + key.encode().lower():
             return self.reply(401, {"error": {"message": "Incorrect API key provided"}})
         request = json.loads(body)
+        if not request.get("messages"):
+            return self.reply(400, {"error": {"message": "messages is empty"}})
         server.open += 1
         server.most_open = max(server.most_open, server.open)
         try:
@@ -132,10 +137,10 @@ class Connection(asyncio.Protocol):
             pieces = answer(request, identity, settings, huge=fault == "huge")
             server.times.append((came, len(pieces)))
         if not request.get("stream"):
-            server.completed.append(identity)
+            server.complete(identity)
             return self.reply(200, whole(pieces, request, settings, fault))
         if await self.stream(pieces, request, settings, fault):
-            server.completed.append(identity)
+            server.complete(identity)
 
     async def before(self, fault: str) -> bool:
         """Faults that end the request before its answer."""
@@ -203,7 +208,7 @@ class Connection(asyncio.Protocol):
             sent += chunk
             if rate:
                 ahead = began + sent / rate - loop.time()
-                if ahead > 0:
+                if ahead > settings["tick"]:
                     await asyncio.sleep(ahead)
             if not self.resume.is_set():
                 await self.resume.wait()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import random
+import time
 
 DEFAULTS = {
     "style": "reasoning_content",
     "tokens": 20,
     "chunk": 1,
     "rate": None,
+    "tick": 0.0,
     "latency": 0.0,
     "faults": {},
     "per_request": 3,
@@ -52,6 +54,7 @@ class Server:
         self.asked: dict[str, int] = {}
         self.completed: list[str] = []
         self.times: list[tuple[float, int]] = []
+        self.last = 0.0
         self.faulted: dict[str, int] = {}
         self.suffered: dict[str, int] = {}
         self.open = self.most_open = self.aborted = self.chunks = 0
@@ -73,7 +76,12 @@ class Server:
             "most_open": self.most_open,
             "aborted": self.aborted,
             "chunks": self.chunks,
+            "busy_seconds": self.last - self.times[0][0] if self.times else 0.0,
         }
+
+    def complete(self, identity: str) -> None:
+        self.completed.append(identity)
+        self.last = time.monotonic()
 
     def fault(self, identity: str) -> str | None:
         faults = self.settings["faults"]
