@@ -76,11 +76,11 @@ def _corpus(rows: int, characters: int, work: Path | None, steps: list[str]) -> 
 
 def _measure(step: str, run: Path) -> dict[str, Any]:
     load = round(os.getloadavg()[0], 1)
-    print(f"{step} of {run.name}: load {load}", file=sys.stderr)
     cost = measured([sys.executable, "-m", "benchmarks.scale", "--one", step, str(run)])
     out = STEPS[step][1](RunLayout(run))
     manifest = read_json(out / MANIFEST)
     del cost["stdout"]
+    print(f"{step} of {manifest['rows_in']:,} rows: {cost}, load {load}", file=sys.stderr, flush=True)
     return cost | {
         "rows_in": manifest["rows_in"],
         "rows_out": manifest["rows_out"],
