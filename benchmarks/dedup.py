@@ -1,14 +1,16 @@
-"""Deduplication measured: speed beside other tools, recall and precision against brute force, memory, cost by size.
+"""Deduplication beside datasketch, rensa, text-dedup and datatrove; quality against brute force; curve of cost and memory.
 
-Run: python -m benchmarks.dedup [--data ../shared/data] [--parts speed,quality,curve] [--peers PYTHON]. Prints JSON.
-All contenders read the same Parquet file and end with clusters. `--peers` is the interpreter of an environment with
-text-dedup and datatrove; without it they are left out, and the report says so.
+Run: python -m benchmarks.dedup [--data ../shared/data] [--parts speed,quality,curve] [--peer NAME=PYTHON ...]. Prints JSON.
+All contenders read the same Parquet file and end with clusters, each in a process of its own that has done a small
+corpus first: imports, and our compiled kernels, are loaded then (`first_seconds`). `--peer` names the interpreter of an
+environment with text-dedup or datatrove (`dedup_peers.py`); without it they are left out, and the report says so.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import random
 import subprocess
 import sys
@@ -18,11 +20,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
+from scipy import sparse
 
 from factory.deduplication import deduplicate
-from factory.deduplication.audit import all_pairs
-from factory.deduplication.sets import gram_sets
+from factory.deduplication.clusters import components
 from factory.recipe.deduplication import DeduplicationSection
 from factory.text import canonical_text, word_ngram_hashes
 
@@ -34,13 +38,14 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--parts", default="speed,quality,curve")
     parser.add_argument("--largest", type=int, default=1_000_000)
-    parser.add_argument("--peers", default=None)
+    parser.add_argument("--peer", action="append", default=[], metavar="NAME=PYTHON")
     parser.add_argument("--one", nargs=2, metavar=("NAME", "FILE"), help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.one:
         print(json.dumps(measure(asked.one[0], Path(asked.one[1]))))
         return
-    report: dict[str, Any] = {}
+    peers = dict(text.split("=", 1) for text in asked.peer)
+    report: dict[str, Any] = {"cores": os.cpu_count(), "load_before": round(os.getloadavg()[0], 1)}
     with tempfile.TemporaryDirectory() as folder:
         sets = {"generated_traces": traces(3000), "generated_problems": problems(20_000)}
         if asked.data.is_dir():
@@ -49,13 +54,15 @@ def main() -> None:
             path = Path(folder) / f"{name}.parquet"
             pl.DataFrame({"id": [str(i) for i in range(len(texts))], "text": texts}).write_parquet(path)
             if "speed" in asked.parts:
-                report.setdefault("speed", {})[name] = compare(path, texts, asked.peers)
+                report.setdefault("speed", {})[name] = compare(path, texts, peers)
             if "quality" in asked.parts:
                 report.setdefault("quality", {})[name] = {
                     str(t): quality(texts[:8000], t) for t in (0.7, 0.8, 0.9)
                 }
         if "curve" in asked.parts:
             report["curve"] = curve(Path(folder), asked.largest)
+            report["slope"] = slope(report["curve"])
+        report["load_after"] = round(os.getloadavg()[0], 1)
     print(json.dumps(report, indent=2))
 
 
@@ -100,37 +107,38 @@ def shared(data: Path) -> list[str]:
     return texts
 
 
-def compare(path: Path, texts: list[str], peers: str | None) -> dict[str, Any]:
-    """Each contender in a process of its own: seconds from file to clusters, largest memory, rows dropped."""
+def compare(path: Path, texts: list[str], peers: dict[str, str]) -> dict[str, Any]:
+    """Each contender in a process of its own: seconds from file to clusters, rows dropped."""
     result: dict[str, Any] = {"rows": len(texts), "mb": round(sum(len(t.encode()) for t in texts) / 1e6, 1)}
-    for name in CONTENDERS:
-        result[name] = apart(sys.executable, name, path)
+    for name in ("factory", "factory_one_thread", "factory_to_disk", "rensa_loop", "datasketch_loop"):
+        result[name] = apart(name, path)
     for name in ("text_dedup", "datatrove"):
-        result[name] = "left out: give --peers" if peers is None else peer(peers, name, path)
-    ours = result["factory"]["seconds"]
-    result["times_faster_than"] = {
-        name: round(value["seconds"] / ours, 1)
-        for name, value in result.items()
-        if isinstance(value, dict) and name != "factory" and "seconds" in value
-    }
+        result[name] = (
+            peer(peers[name], name, path) if name in peers else f"left out: give --peer {name}=PYTHON"
+        )
+    for one in ("factory", "factory_one_thread"):
+        result[f"times_faster_{one}"] = {
+            name: round(value["seconds"] / result[one]["seconds"], 1)
+            for name, value in result.items()
+            if isinstance(value, dict) and "seconds" in value and not name.startswith("factory")
+        }
     return result
 
 
-def apart(python: str, name: str, path: Path) -> dict[str, Any]:
-    done = subprocess.run(
-        [python, "-m", "benchmarks.dedup", "--one", name, str(path)], capture_output=True, text=True
-    )
+def apart(name: str, path: Path) -> dict[str, Any]:
+    """A contender in a fresh interpreter; `NAME_one_thread` is NAME with one thread."""
+    alone = name.endswith("_one_thread")
+    limit = {"POLARS_MAX_THREADS": "1", "OMP_NUM_THREADS": "1", "RAYON_NUM_THREADS": "1"} if alone else {}
+    command = [sys.executable, "-m", "benchmarks.dedup", "--one", name.removesuffix("_one_thread"), str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, env=os.environ | limit)
     return (
         json.loads(done.stdout) if done.returncode == 0 else {"failed": done.stderr.strip().splitlines()[-1]}
     )
 
 
 def peer(python: str, name: str, path: Path) -> Any:
-    done = subprocess.run(
-        [python, str(Path(__file__).parent / "dedup_peers.py"), name, str(path)],
-        capture_output=True,
-        text=True,
-    )
+    command = [python, str(Path(__file__).parent / "dedup_peers.py"), name, str(path), str(os.cpu_count())]
+    done = subprocess.run(command, capture_output=True, text=True)
     lines = done.stdout.strip().splitlines()
     return (
         json.loads(lines[-1]) if done.returncode == 0 and lines else f"failed: {done.stderr.strip()[-300:]}"
@@ -138,15 +146,21 @@ def peer(python: str, name: str, path: Path) -> Any:
 
 
 def measure(name: str, path: Path) -> dict[str, Any]:
+    run = CONTENDERS[name]
+    with tempfile.TemporaryDirectory() as folder:
+        small = Path(folder) / "small.parquet"
+        pl.scan_parquet(path).head(100).sink_parquet(small)
+        began = time.perf_counter()
+        run(small)
+        first = time.perf_counter() - began
     before = peak_kb()
-    began = time.perf_counter()
-    dropped = CONTENDERS[name](path)
-    seconds = time.perf_counter() - began
-    peak = peak_kb()
+    began, cpu = time.perf_counter(), time.process_time()
+    dropped = run(path)
     return {
-        "seconds": round(seconds, 3),
-        "peak_mb": round(peak / 1024, 1),
-        "grown_mb": round((peak - before) / 1024, 1),
+        "seconds": round(time.perf_counter() - began, 3),
+        "cpu_seconds": round(time.process_time() - cpu, 3),
+        "first_seconds": round(first, 3),
+        "grown_mb": round((peak_kb() - before) / 1024, 1),
         "dropped": dropped,
     }
 
@@ -157,10 +171,20 @@ def peak_kb() -> int:
     return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM"))
 
 
+SECTION = DeduplicationSection(threshold=THRESHOLD, numbers_differ=False)
+
+
 def factory(path: Path) -> int:
-    rows = pl.read_parquet(path)
-    section = DeduplicationSection(threshold=THRESHOLD, numbers_differ=False)
-    return deduplicate(rows, section, field="text").dropped.height
+    """The function: clusters, verified pairs, evidence, audit."""
+    return deduplicate(pl.read_parquet(path), SECTION, field="text").dropped.height
+
+
+def factory_to_disk(path: Path) -> int:
+    """The verb: the same, out of core, and kept and dropped rows written to Parquet."""
+    from factory.steps import deduplicate as step
+
+    with tempfile.TemporaryDirectory() as out:
+        return int(step.run_files([str(path)], Path(out), SECTION, field="text")[0]["rows_dropped"])
 
 
 def datasketch_loop(path: Path) -> int:
@@ -203,22 +227,18 @@ def shingles(text: str) -> list[str]:
 
 CONTENDERS: dict[str, Callable[[Path], int]] = {
     "factory": factory,
+    "factory_to_disk": factory_to_disk,
     "rensa_loop": rensa_loop,
     "datasketch_loop": datasketch_loop,
 }
 
 
 def quality(texts: list[str], threshold: float) -> dict[str, Any]:
-    """Pairs in one cluster, and merged pairs, against all pairs of the corpus compared one by one."""
-    import numpy as np
-
-    from factory.deduplication.clusters import components
-
+    """Pairs in one cluster, and merged pairs, against all pairs of the corpus compared by brute force."""
     rows = pl.DataFrame({"id": [str(i) for i in range(len(texts))], "text": texts})
-    result = deduplicate(rows, DeduplicationSection(threshold=threshold, numbers_differ=False), field="text")
-    everything = np.arange(len(texts))
-    true, _ = brute_force(Shingles(*word_ngram_hashes(rows["text"], NGRAM)), everything, threshold)
-    true = true[true[:, 0] < true[:, 1]]
+    section = DeduplicationSection(threshold=threshold, numbers_differ=False)
+    result = deduplicate(rows, section, field="text")
+    true = brute_force(texts, threshold)
     merged = result.pairs.select("left", "right").to_numpy()
     labels = components(len(texts), merged)
     found = labels[true[:, 0]] == labels[true[:, 1]]
@@ -233,33 +253,56 @@ def quality(texts: list[str], threshold: float) -> dict[str, Any]:
         "merged_pairs": len(merged),
         "precision": round(1 - len(wrong) / max(len(merged), 1), 4),
         "self_audit_recall": result.audit["recall"],
+        "self_audit_pairs": result.audit["audit_pairs"],
     }
 
 
+def brute_force(texts: list[str], threshold: float) -> npt.NDArray[np.int64]:
+    """All pairs of a Jaccard similarity of `threshold` and more: shared n-grams of all pairs by a sparse matrix product."""
+    hashes, offsets = word_ngram_hashes(pl.Series(texts), NGRAM)
+    _, columns = np.unique(hashes, return_inverse=True)
+    matrix = sparse.csr_array((np.ones(hashes.size, np.int32), columns, offsets))
+    matrix.sum_duplicates()
+    matrix.data[:] = 1
+    sizes = np.diff(matrix.indptr)
+    shared = sparse.triu(matrix @ matrix.T, k=1).tocoo()
+    similarity = shared.data / (sizes[shared.row] + sizes[shared.col] - shared.data)
+    good = similarity >= threshold
+    return np.stack([shared.row[good], shared.col[good]], axis=1).astype(np.int64)
+
+
 def curve(folder: Path, largest: int) -> list[dict[str, Any]]:
-    """Seconds and memory at 10 k, 100 k, ... documents of a generated corpus."""
+    """Seconds and memory at 10 k, 100 k, ... documents of a generated corpus: in memory, and the verb from file to files."""
     points, size = [], 10_000
     while size <= largest:
         path = folder / f"curve-{size}.parquet"
         texts = generated(size, 20, 60, 3)
-        pl.DataFrame({"id": [str(i) for i in range(size)], "text": texts}).write_parquet(path)
         mb = sum(map(len, texts)) / 1e6
-        del texts
-        taken = apart(sys.executable, "factory", path)
-        grown = taken.get("grown_mb", 0)
-        points.append(
-            {
-                "documents": size,
-                "text_mb": round(mb, 1),
-                "us_a_document": round(taken["seconds"] / size * 1e6, 1),
-                "kb_a_document_beyond_text": round((grown - mb) * 1000 / size, 3),
-                **taken,
-            }
-            if "seconds" in taken
-            else {"documents": size, **taken}
+        pl.DataFrame({"id": pl.int_range(size, eager=True).cast(pl.String), "text": texts}).write_parquet(
+            path
         )
+        del texts
+        for name in ("factory", "factory_to_disk"):
+            taken = apart(name, path)
+            held = mb if name == "factory" else 0.0
+            more = {} if "failed" in taken else {
+                "us_a_document": round(taken["seconds"] / size * 1e6, 2),
+                "kb_a_document": round((taken["grown_mb"] * 1.048576 - held) * 1000 / size, 3),
+            }  # fmt: skip
+            points.append({"documents": size, "text_mb": round(mb, 1), "contender": name, **taken, **more})
         size *= 10
     return points
+
+
+def slope(points: list[dict[str, Any]]) -> dict[str, float]:
+    """Log-log slope of seconds over documents, 1 being linear."""
+    found = {}
+    for name in ("factory", "factory_to_disk"):
+        own = [p for p in points if p["contender"] == name and "seconds" in p]
+        if len(own) > 1:
+            x, y = (np.log([p[key] for p in own]) for key in ("documents", "seconds"))
+            found[name] = round(float(np.polyfit(x, y, 1)[0]), 3)
+    return found
 
 
 if __name__ == "__main__":
