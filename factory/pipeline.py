@@ -132,7 +132,12 @@ def _data_steps(recipe: Recipe, at: RunLayout, rejected: Collection[str]) -> lis
         from factory.steps import decontaminate as step
 
         step.run(
-            at.unique_problems, at.clean_problems, recipe.decontamination, fields=["problem"], engine=engine
+            at.unique_problems,
+            at.clean_problems,
+            recipe.decontamination,
+            fields=["problem"],
+            engine=engine,
+            store=at.store,
         )
 
     def generate(engine: Engine) -> None:
@@ -179,6 +184,7 @@ def _data_steps(recipe: Recipe, at: RunLayout, rejected: Collection[str]) -> lis
             fields=fields,
             step="decontaminate-responses",
             engine=engine,
+            store=at.store,
         )
 
     def label(engine: Engine) -> None:

@@ -21,7 +21,14 @@ def command(
         0.45, "--coverage", help="Share of a longer problem's n-grams that makes a hit."
     ),
     review: int = typer.Option(
-        0, "--review", help="Print so many of the most doubtful hits, with their spans."
+        0,
+        "--review",
+        help="Walk so many of the most doubtful hits: keep, drop or skip each. Printed where nobody can answer.",
+    ),
+    decisions: Path | None = typer.Option(
+        None,
+        "--decisions",
+        help="File of decisions on single hits; OUT/decisions.jsonl by default. Honoured by the next run.",
     ),
     compare: Path | None = typer.Option(
         None,
@@ -33,6 +40,22 @@ def command(
         "--drop-templates",
         help="Also drop problems that differ from a benchmark problem in numbers only.",
     ),
+    drop_variants: bool = typer.Option(
+        False, "--drop-variants", help="Also drop problems that are much like a benchmark problem."
+    ),
+    embedding: Path | None = typer.Option(
+        None,
+        "--embedding",
+        help="Folder of a sentence-embedding model: look for paraphrases and translations as well. "
+        "Needs --against FILE: indexes hold no text.",
+    ),
+    threshold: float = typer.Option(0.85, "--threshold", help="Cosine from which a problem is a candidate."),
+    judge: str | None = typer.Option(
+        None, "--judge", help="Preset of a model that decides on the candidates; else they are reported."
+    ),
+    judge_model: str | None = typer.Option(None, "--judge-model", help="Model id of the judge."),
+    judge_base_url: str | None = typer.Option(None, "--judge-base-url", help="Endpoint of the judge."),
+    judge_max_usd: float | None = typer.Option(None, "--judge-max-usd", help="Budget of the judge."),
     engine: EngineName = typer.Option(
         EngineName.LOCAL, help="Where the work runs: this machine, or a Ray cluster (RAY_ADDRESS)."
     ),
@@ -40,22 +63,43 @@ def command(
     """Drop the rows that hold a benchmark problem, each with benchmark, tier, score and matched span."""
     from pydantic import ValidationError
 
+    from factory.cli.review_hits import review_hits
     from factory.errors import UsageError
-    from factory.recipe.decontamination import DecontaminationSection
+    from factory.recipe.decontamination import DecontaminationSection, EmbeddingSection
     from factory.steps import decontaminate
 
+    decisions = decisions or out / "decisions.jsonl"
     try:
-        section = DecontaminationSection(against=against, coverage=coverage, drop_templates=drop_templates)
+        near = None
+        if embedding:
+            near = EmbeddingSection(
+                model=str(embedding),
+                threshold=threshold,
+                judge=judge,
+                judge_model=judge_model,
+                judge_base_url=judge_base_url,
+                judge_max_usd=judge_max_usd,
+            )
+        section = DecontaminationSection(
+            against=against,
+            coverage=coverage,
+            drop_templates=drop_templates,
+            drop_variants=drop_variants,
+            decisions=str(decisions),
+            embedding=near,
+        )
     except ValidationError as error:
         first = error.errors()[0]
         raise UsageError(f"--{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+    if judge and not embedding:
+        raise UsageError("--judge decides on what --embedding finds", do="add --embedding FOLDER")
     with open_engine(engine) as opened:
         manifest, fresh = decontaminate.run_files(inputs, out, section, fields=fields, engine=opened)
     if not fresh:
         typer.echo(f"{out} is up to date, nothing to do")
     _report(manifest, out)
     if review:
-        _review(out, review)
+        review_hits(decontaminate.borderline_hits(out, section), review, decisions)
     if compare is not None:
         _compare(decontaminate.differences(out, compare))
 
@@ -79,26 +123,6 @@ def _report(manifest: dict[str, Any], out: Path) -> None:
         f"{manifest['rows_in']:,} rows against {len(certificate['benchmarks'])} benchmarks: "
         f"{manifest['rows_out']:,} kept, {manifest['rows_dropped']:,} dropped"
     )
-
-
-def _review(out: Path, count: int) -> None:
-    """The hits with the lowest scores: those that another threshold would decide differently."""
-    import polars as pl
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    from factory.steps.decontaminate import HITS
-
-    hits = pl.read_parquet(out / HITS).sort("score", "row").head(count)
-    table = Table(
-        "score", "tier", "benchmark", "row", "matched span", title="most doubtful hits", title_justify="left"
-    )
-    for hit in hits.iter_rows(named=True):
-        span = "".join(c if c.isprintable() else " " for c in hit["span"])
-        name = f"{hit['benchmark']} {hit['benchmark_id']}"
-        table.add_row(f"{hit['score']:.3f}", hit["tier"], name, str(hit["row"] + 1), Text(span))
-    Console().print(table)
 
 
 def _compare(differences: Any) -> None:

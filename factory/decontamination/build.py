@@ -12,7 +12,7 @@ import numpy.typing as npt
 import polars as pl
 
 from factory.decontamination.features import SALT, Features, Stream, features, short_form
-from factory.decontamination.index import ANCHOR, ANCHOR_TOKENS, Benchmark
+from factory.decontamination.index import ANCHOR, ANCHOR_TOKENS, Benchmark, problem_ids
 from factory.decontamination.stock import Stock
 from factory.text.hashing import U64, distinct
 from factory.text.ngrams import SequenceHasher
@@ -51,8 +51,9 @@ def read_document(name: str, rows: pl.DataFrame, facts: dict[str, Any]) -> Docum
     options = np.array([len(cut) < len(text) for cut, text in zip(cuts, texts, strict=True)], dtype=bool)
     if "choices" in rows.columns:
         options |= rows["choices"].is_not_null().to_numpy()
-    ids = [str(i) for i in rows["id"]] if "id" in rows.columns else [str(i + 1) for i in range(rows.height)]
-    return Document(name, facts, ids, _all_features(texts), _all_features(pl.Series(cuts)), options)
+    return Document(
+        name, facts, problem_ids(rows), _all_features(texts), _all_features(pl.Series(cuts)), options
+    )
 
 
 def build(documents: Sequence[Document], stock: Stock) -> list[Benchmark]:

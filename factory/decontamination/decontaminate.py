@@ -12,7 +12,7 @@ import polars as pl
 
 import factory
 from factory.decontamination.evidence import dropped_with_evidence
-from factory.decontamination.find import find_hits
+from factory.decontamination.find import NOTHING, Outside, find_hits
 from factory.decontamination.index import FORMAT, BenchmarkIndex, salt
 from factory.deduplication.deduplicate import row_ids
 from factory.recipe.decontamination import DecontaminationSection
@@ -35,6 +35,7 @@ def decontaminate(
     *,
     fields: Sequence[str],
     step: str = "decontaminate",
+    outside: Outside = NOTHING,
 ) -> DecontaminationResult:
     """Drop the rows that hold a benchmark problem.
 
@@ -44,11 +45,12 @@ def decontaminate(
         settings: coverage and whether templates are dropped too.
         fields: columns to look in; each is looked at by itself.
         step: name for the dropped rows.
+        outside: decisions, and what the embedding tier found.
 
     Raises:
         UsageError: a column is missing.
     """
-    hits = find_hits(rows, index, settings, fields=fields)
+    hits = find_hits(rows, index, settings, fields=fields, outside=outside)
     lost = hits.filter("drops")["row"].unique()
     mask = np.zeros(rows.height, dtype=bool)
     mask[lost.to_numpy()] = True
@@ -78,6 +80,10 @@ def certify(
         "coverage": settings.coverage,
         "drop_templates": settings.drop_templates,
         "drop_variants": settings.drop_variants,
+        "embedding": settings.embedding.model_dump(exclude={"judge_base_url"})
+        if settings.embedding
+        else None,
+        "decisions": dict(hits["decision"].drop_nulls().value_counts().sort("decision").rows()),
         "rows": rows,
         "rows_dropped": dropped,
         "rows_found": {name: dict(tiers) for name, tiers in counts.items()},

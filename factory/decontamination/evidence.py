@@ -25,7 +25,7 @@ def dropped_with_evidence(rows: pl.DataFrame, ids: pl.Series, hits: pl.DataFrame
     for group in hits.sort("row", ~pl.col("drops"), maintain_order=True).partition_by(
         "row", maintain_order=True
     ):
-        found = group.drop("row", "text", "drops").to_dicts()
+        found = group.drop("row", "text", "drops", "decision").to_dicts()
         others = [
             {k: h[k] for k in ("benchmark", "benchmark_id", "tier", "score")} for h in found[1 : 1 + OTHERS]
         ]

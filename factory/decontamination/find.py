@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import polars as pl
 
+from factory.decontamination.decisions import decided
 from factory.decontamination.hits import Hits, Tier, tiers_kept
 from factory.decontamination.index import BenchmarkIndex
 from factory.errors import UsageError
@@ -32,44 +33,81 @@ HITS = {
     "span": pl.String,
     "text": pl.String,
     "drops": pl.Boolean,
+    "decision": pl.String,
 }
-"""A hit: number of the row, column, benchmark, problem, tier, score, matched part of the text, digest of the text, and
-whether the row is dropped for it."""
+"""A hit: number of the row, column, benchmark, problem, tier, score, matched part of the text, digest of the text,
+whether the row is dropped for it, and what a person decided about it."""
+
+
+class Outside(NamedTuple):
+    """What is known of texts from elsewhere than an index: `near.NEAR` and `decisions.DECISIONS`, or nothing."""
+
+    near: pl.DataFrame | None = None
+    decisions: pl.DataFrame | None = None
+
+
+NOTHING = Outside()
 
 
 def find_hits(
-    rows: pl.DataFrame, index: BenchmarkIndex, settings: DecontaminationSection, *, fields: Sequence[str]
+    rows: pl.DataFrame,
+    index: BenchmarkIndex,
+    settings: DecontaminationSection,
+    *,
+    fields: Sequence[str],
+    outside: Outside = NOTHING,
 ) -> pl.DataFrame:
     """Every benchmark problem found, one row a text and problem, surest tier first within a row (columns `HITS`)."""
     missing = [name for name in fields if name not in rows.columns]
     if missing:
         raise UsageError(f"no column {', '.join(missing)} to check (columns: {', '.join(rows.columns)})")
+    found = [pl.DataFrame(schema=HITS)]
+    for field in fields:
+        found += _by_index(rows, field, index, settings.coverage)
+        if outside.near is not None and outside.near.height:
+            found.append(_by_embedding(rows, field, outside.near))
+    kept = tiers_kept(templates=settings.drop_templates, variants=settings.drop_variants)
+    hits = pl.concat(found).unique(
+        ["row", "field", "benchmark", "benchmark_id"], keep="first", maintain_order=True
+    )
+    hits = hits.with_columns(drops=~pl.col("tier").is_in(kept))
+    return hits if outside.decisions is None else decided(hits, outside.decisions)
+
+
+def _by_index(
+    rows: pl.DataFrame, field: str, index: BenchmarkIndex, coverage: float
+) -> Iterator[pl.DataFrame]:
     matcher = arranged(index)
     names = np.array([b.name for b in index.benchmarks], dtype=object)
     ids = np.array([i for b in index.benchmarks for i in b.ids], dtype=object)
     tiers = np.array([tier.value for tier in Tier], dtype=object)
-    kept = tiers_kept(templates=settings.drop_templates, variants=settings.drop_variants)
-    found = []
-    for field in fields:
-        for first, tokens, hits in scan(rows[field], matcher, settings.coverage):
-            benchmark = names[np.searchsorted(matcher.firsts, hits.problem, side="right") - 1]
-            found.append(
-                pl.DataFrame(
-                    {
-                        "row": first + hits.row,
-                        "field": [field] * hits.row.size,
-                        "benchmark": benchmark.tolist(),
-                        "benchmark_id": ids[hits.problem].tolist(),
-                        "tier": tiers[hits.tier].tolist(),
-                        "score": hits.score.round(4),
-                        "span": spans(tokens, hits),
-                        "text": [text_digest(rows[field][row]) for row in (first + hits.row).tolist()],
-                        "drops": ~np.isin(tiers[hits.tier].astype(str), kept),
-                    },
-                    schema=HITS,
-                )
-            )
-    return pl.concat([pl.DataFrame(schema=HITS), *found])
+    for first, tokens, hits in scan(rows[field], matcher, coverage):
+        at = (first + hits.row).tolist()
+        which = np.searchsorted(matcher.firsts, hits.problem, side="right") - 1
+        columns = {
+            "row": at,
+            "field": [field] * len(at),
+            "benchmark": names[which].tolist(),
+            "benchmark_id": ids[hits.problem].tolist(),
+            "tier": tiers[hits.tier].tolist(),
+            "score": hits.score.round(4),
+            "span": spans(tokens, hits),
+            "text": [text_digest(rows[field][row]) for row in at],
+        }
+        yield pl.DataFrame(columns | {"drops": [None] * len(at), "decision": [None] * len(at)}, schema=HITS)
+
+
+def _by_embedding(rows: pl.DataFrame, field: str, near: pl.DataFrame) -> pl.DataFrame:
+    """Hits of the embedding tier: the whole text is their span."""
+    texts = rows.select(
+        row=pl.int_range(pl.len(), dtype=pl.Int64),
+        field=pl.lit(field),
+        text=pl.Series([text_digest(text or "") for text in rows[field]], dtype=pl.String),
+        span=pl.col(field).cast(pl.String).str.slice(0, SPAN),
+    )
+    joined = texts.join(near, on="text", how="inner", maintain_order="left")
+    empty = {"drops": pl.lit(None, pl.Boolean), "decision": pl.lit(None, pl.String)}
+    return joined.with_columns(**empty).select(list(HITS))
 
 
 @lru_cache(maxsize=2)

@@ -12,7 +12,7 @@ from factory.text.tokens import Places
 
 
 class Tier(StrEnum):
-    """How a benchmark problem was recognised, surest first."""
+    """How a benchmark problem was recognised; what `matching_kernels` finds comes first, surest first."""
 
     EXACT = "exact"
     """The same letters, digits and commands; operators, spacing, case and punctuation do not matter."""
@@ -29,11 +29,16 @@ class Tier(StrEnum):
     VARIANT = "variant"
     """Most of the same telling words near each other, and little else, in a text of a problem's length: a problem
     reworded, or changed in some point. Dropped only if asked."""
+    JUDGED = "judged"
+    """The judge calls it the same problem in other words or another language."""
+    EMBEDDING = "embedding"
+    """Near in an embedding model's space, and not judged. Never dropped."""
 
 
 def tiers_kept(*, templates: bool, variants: bool) -> list[str]:
     """Tiers that say "alike", not "the same": reported, and not dropped unless that is asked for."""
-    return [*([] if templates else [Tier.TEMPLATE.value]), *([] if variants else [Tier.VARIANT.value])]
+    kept = [Tier.EMBEDDING.value]
+    return kept + [Tier.TEMPLATE.value] * (not templates) + [Tier.VARIANT.value] * (not variants)
 
 
 class Hits(NamedTuple):

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 
 from factory.decontamination.features import SALT
 from factory.errors import UsageError
@@ -121,6 +122,13 @@ def read(path: Path) -> Benchmark:
         if name.endswith(("offsets", "counts", "bytes", "tokens"))
     }
     return Benchmark(name=facts["name"], ids=facts.pop("ids"), facts=facts, **(arrays | wide))
+
+
+def problem_ids(rows: pl.DataFrame) -> list[str]:
+    """Ids of a benchmark's problems: the column `id`, or their numbers from 1 on."""
+    if "id" in rows.columns:
+        return [str(i) for i in rows["id"]]
+    return [str(i + 1) for i in range(rows.height)]
 
 
 def read_facts(path: Path) -> dict[str, Any]:

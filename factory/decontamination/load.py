@@ -105,11 +105,16 @@ def _documents(patterns: Sequence[str], facts: dict[str, Any]) -> list[Document]
     for path in expand(list(patterns)):
         rows = read_file(path).rows
         require_columns(rows, ["problem"], path)
-        name = path.name.split(".")[0]
+        name = benchmark_name(path)
         documents.append(
             read_document(name, rows, {"sha256": file_digest(path), "file": path.name} | facts.get(name, {}))
         )
     return documents
+
+
+def benchmark_name(path: Path) -> str:
+    """A data file's benchmark: the file's name up to the first point."""
+    return path.name.split(".")[0]
 
 
 def index_digests(names_or_paths: Sequence[str | Path]) -> dict[str, str]:

@@ -30,6 +30,10 @@ BATCH_ROWS = 2_000
 """Rows whose texts are looked at together."""
 HITS = "hits.parquet"
 """Every hit, beside the parts, those only reported included: read by `factory decontaminate --review`."""
+BESIDE = ("benchmark:", "decisions", "model:")
+"""Inputs that are not the rows themselves."""
+NEAR = "near.parquet"
+"""What the embedding tier found, beside the parts."""
 
 
 def run(
@@ -40,6 +44,7 @@ def run(
     fields: Sequence[str],
     step: str = STEP,
     engine: Engine | None = None,
+    store: Path | None = None,
 ) -> dict[str, Any]:
     """Write the rows of `rows` that hold no benchmark problem.
 
@@ -50,6 +55,7 @@ def run(
         fields: columns to look in.
         step: name in the ledger.
         engine: where the parts are worked on.
+        store: the response store of the embedding tier's judge; a folder beside `out` by default.
 
     Returns:
         The manifest; `totals` is the certificate.
@@ -57,14 +63,12 @@ def run(
     Raises:
         UsageError: a benchmark, the folder or a column is missing.
     """
-    from factory.decontamination.load import index_digests
-
-    inputs = {"rows": input_digest(rows)} | index_digests(section.against)
+    inputs = {"rows": input_digest(rows)} | _checked_against(section)
     if done := finished(out, step_key(step, key_parts(section, fields), inputs)):
         return done
     if not (parts := part_paths(rows)):
         raise UsageError(f"{rows} holds no part-*.parquet", do="run the step that writes it first")
-    return _write(Staged(parts, no_drops()), out, section, fields, step, inputs, engine)
+    return _write(Staged(parts, no_drops()), out, section, fields, step, inputs, engine, store)
 
 
 def run_files(
@@ -80,13 +84,11 @@ def run_files(
     Returns:
         The manifest, and whether there was anything to do.
     """
-    from factory.decontamination.load import index_digests
-
-    inputs = {str(path): file_digest(path) for path in expand(patterns)} | index_digests(section.against)
+    inputs = {str(path): file_digest(path) for path in expand(patterns)} | _checked_against(section)
     if done := finished(out, step_key(STEP, key_parts(section, fields), inputs)):
         return done, False
     with engine_or_local(engine) as where, staged(patterns, out, where) as read:
-        return _write(read, out, section, fields, STEP, inputs, where), True
+        return _write(read, out, section, fields, STEP, inputs, where, None), True
 
 
 def differences(out: Path, other: Path) -> pl.DataFrame:
@@ -103,17 +105,71 @@ def differences(out: Path, other: Path) -> pl.DataFrame:
             raise UsageError(f"{folder} holds no finished decontamination", do="run it first")
         manifests.append(read_json(folder / MANIFEST))
     ours, theirs = (
-        sorted(value for name, value in m["inputs"].items() if not name.startswith("benchmark:"))
-        for m in manifests
+        sorted(value for name, value in m["inputs"].items() if not name.startswith(BESIDE)) for m in manifests
     )
     if ours != theirs:
         raise UsageError(f"{out} and {other} are of different files: only runs over the same can be compared")
     return decided_differently(*(pl.read_parquet(folder / HITS) for folder in (out, other)))
 
 
+def borderline_hits(out: Path, section: DecontaminationSection) -> pl.DataFrame:
+    """Hits of a finished run that another threshold might decide differently, and nobody has (`decisions.borderline`)."""
+    from factory.decontamination.decisions import borderline, decided, read_decisions
+
+    hits = pl.read_parquet(out / HITS)
+    # Decisions made since the run are not asked for again.
+    made = read_decisions(Path(section.decisions)) if section.decisions else read_decisions(None)
+    return borderline(decided(hits, made), section.coverage)
+
+
 def key_parts(section: DecontaminationSection, fields: Sequence[str]) -> dict[str, Any]:
-    """The settings that decide what comes out."""
-    return {"section": section.model_dump(mode="json"), "fields": list(fields)}
+    """The settings that decide what comes out; files are among the inputs, by their digests."""
+    dumped = section.model_dump(
+        mode="json", exclude={"decisions": True, "embedding": {"model", "judge_base_url"}}
+    )
+    return {"section": dumped, "fields": list(fields)}
+
+
+def _checked_against(section: DecontaminationSection) -> dict[str, str]:
+    """Digests of what the texts are compared with: indexes, benchmark files, decisions, the embedding model."""
+    from factory.decontamination.load import index_digests
+
+    inputs = index_digests(section.against)
+    if section.decisions and Path(section.decisions).exists():
+        inputs["decisions"] = file_digest(Path(section.decisions))
+    if section.embedding:
+        folder = Path(section.embedding.model)
+        inputs |= {
+            f"model:{path.name}": file_digest(path) for path in sorted(folder.glob("*")) if path.is_file()
+        }
+    return inputs
+
+
+def _near(
+    parts: Sequence[Path],
+    out: Path,
+    fields: Sequence[str],
+    section: DecontaminationSection,
+    store: Path | None,
+) -> Path | None:
+    """The embedding tier over all texts, before the parts are worked on; what it finds lies beside the parts."""
+    if section.embedding is None:
+        return None
+    from factory.decontamination.find import text_digest
+    from factory.decontamination.near import near_problems, read_problems
+
+    problems = read_problems(section.against)
+    texts: dict[str, str] = {}
+    for path in parts:
+        for rows in iter_part(path, BATCH_ROWS):
+            for field in fields:
+                if field in rows.columns:
+                    texts.update((text_digest(text), text) for text in rows[field] if text)
+    out.mkdir(parents=True, exist_ok=True)
+    found = near_problems(texts, problems, section.embedding, store or out.with_name(f"{out.name}-judge"))
+    with atomic_path(out / NEAR) as temporary:
+        found.write_parquet(temporary)
+    return (out / NEAR).resolve()
 
 
 def _write(
@@ -124,13 +180,16 @@ def _write(
     step: str,
     inputs: Mapping[str, str],
     engine: Engine | None,
+    store: Path | None,
 ) -> dict[str, Any]:
+    near = _near(read.parts, out, fields, section, store)
+    decisions = Path(section.decisions).resolve() if section.decisions else None
     digests = tuple(value for name, value in inputs.items() if name.startswith("benchmark:"))
     return run_by_part(
         read.parts,
         out,
         step,
-        partial(_clean, section, tuple(fields), step, digests),
+        partial(_clean, section, tuple(fields), step, digests, near, decisions),
         settings=key_parts(section, fields),
         inputs=inputs,
         engine=engine,
@@ -144,17 +203,22 @@ def _clean(
     fields: tuple[str, ...],
     step: str,
     digests: tuple[str, ...],
+    near: Path | None,
+    decisions: Path | None,
     path: Path,
     part: PartWriter,
 ) -> dict[str, Any]:
     """One part: keep and drop rows, and write its hits beside it, their rows counted from the part's first."""
+    from factory.decontamination.decisions import read_decisions
     from factory.decontamination.decontaminate import decontaminate
     from factory.decontamination.find import HITS as COLUMNS
+    from factory.decontamination.find import Outside
 
     index = _index(tuple(section.against), digests)
+    outside = Outside(pl.read_parquet(near) if near else None, read_decisions(decisions))
     seen, hits = 0, [pl.DataFrame(schema=COLUMNS)]
     for rows in iter_part(path, BATCH_ROWS):
-        result = decontaminate(rows, index, section, fields=fields, step=step)
+        result = decontaminate(rows, index, section, fields=fields, step=step, outside=outside)
         part.keep(result.kept)
         part.drop(result.dropped)
         hits.append(result.hits.with_columns(pl.col("row") + seen))

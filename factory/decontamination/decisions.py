@@ -1,0 +1,88 @@
+"""What a person decided about single hits, and what is still worth a look.
+
+A decisions file holds one JSON object a line: text (digest), benchmark, benchmark_id and decision, keep or drop. The
+last line on a text and problem counts. Decisions are about texts, not about row numbers, so they hold for any run.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from enum import StrEnum
+from pathlib import Path
+
+import polars as pl
+
+from factory.decontamination.hits import Tier
+from factory.errors import UsageError
+
+ABOUT = ("text", "benchmark", "benchmark_id")
+"""What a decision is about."""
+DECISIONS = {**dict.fromkeys(ABOUT, pl.String), "decision": pl.String}
+DOUBTFUL = (Tier.NGRAM, Tier.TEMPLATE, Tier.VARIANT, Tier.EMBEDDING)
+"""Tiers that rest on a threshold."""
+
+
+class Decision(StrEnum):
+    """What becomes of a hit."""
+
+    KEEP = "keep"
+    """It is no contamination: the row is not dropped for it."""
+    DROP = "drop"
+    """It is contamination, whatever its tier: the row is dropped."""
+
+
+def read_decisions(path: Path | None) -> pl.DataFrame:
+    """The decisions in force (columns `DECISIONS`); none if there is no file.
+
+    Raises:
+        UsageError: a line is no decision.
+    """
+    found: dict[tuple[str, ...], str] = {}
+    if path is not None and path.exists():
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+            try:
+                entry = json.loads(line)
+                found[tuple(str(entry[name]) for name in ABOUT)] = Decision(entry["decision"]).value
+            except (ValueError, KeyError, TypeError) as error:
+                raise UsageError(
+                    f"{path}:{number} is no decision ({type(error).__name__})", do="mend or remove the line"
+                ) from None
+    return pl.DataFrame([(*about, said) for about, said in found.items()], schema=DECISIONS, orient="row")
+
+
+def write_decision(path: Path, hit: dict[str, object], decision: Decision) -> None:
+    """Add a decision on a hit (columns `find.HITS`) to the file; it is on disk when this returns."""
+    entry = {name: hit[name] for name in ABOUT} | {"decision": decision.value}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a", encoding="utf-8") as handle:
+        handle.write(json.dumps(entry, ensure_ascii=False) + "\n")
+        handle.flush()
+        os.fsync(handle.fileno())
+
+
+def decided(hits: pl.DataFrame, decisions: pl.DataFrame) -> pl.DataFrame:
+    """Hits with what was decided about them: `drops` follows it, `decision` is null where nothing was."""
+    joined = hits.drop("decision").join(decisions, on=ABOUT, how="left", maintain_order="left")
+    drops = (
+        pl.when(pl.col("decision").is_null())
+        .then(pl.col("drops"))
+        .otherwise(pl.col("decision") == Decision.DROP.value)
+    )
+    return joined.with_columns(drops=drops).select(hits.columns)
+
+
+def borderline(hits: pl.DataFrame, coverage: float) -> pl.DataFrame:
+    """Undecided hits that another threshold might decide differently, the most doubtful first.
+
+    An n-gram hit is doubtful the nearer its score is to the coverage that was asked for; a hit that is only reported
+    the higher its score is.
+    """
+    doubt = (
+        pl.when(pl.col("tier") == Tier.NGRAM.value)
+        .then(pl.col("score") - coverage)
+        .otherwise(1 - pl.col("score"))
+    )
+    open_hits = hits.filter(pl.col("decision").is_null() & pl.col("tier").is_in([t.value for t in DOUBTFUL]))
+    once = open_hits.unique(ABOUT, keep="first", maintain_order=True)
+    return once.sort(doubt, "row", maintain_order=True)

@@ -1,0 +1,152 @@
+"""The embedding tier: benchmark problems that say the same in other words or in another language.
+
+A sentence-embedding model of the user's (a folder, nothing is downloaded) puts texts and benchmark problems into one
+space; problems that are near a text are candidates, reported as such. A judge, if one is named, decides on each whether
+it is the same problem. Benchmarks are compared as texts here, so only those given as files can be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from factory.decontamination.hits import Tier
+from factory.errors import UsageError
+from factory.recipe.decontamination import EmbeddingSection
+
+NEAREST = 3
+"""Candidates a text."""
+BATCH = 32
+LONGEST = 512
+"""Tokens of a text that the model reads."""
+NEAR = {
+    "text": pl.String,
+    "benchmark": pl.String,
+    "benchmark_id": pl.String,
+    "tier": pl.String,
+    "score": pl.Float64,
+}
+"""A text (digest), a problem, what came of the pair, and the cosine of their embeddings."""
+
+Vectors = npt.NDArray[np.float32]
+
+
+def embed(texts: Sequence[str], folder: Path) -> Vectors:
+    """Unit vectors of texts, shape (texts, width): the mean of the model's last layer over a text's tokens.
+
+    Raises:
+        UsageError: the folder holds no model with a tokenizer.
+    """
+    import torch
+    from transformers import AutoModel, AutoTokenizer
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        model = AutoModel.from_pretrained(folder, local_files_only=True).eval()
+    except (OSError, ValueError) as error:
+        raise UsageError(
+            f"{folder} holds no embedding model ({str(error).splitlines()[0]})",
+            do="give the folder of a sentence-embedding model with its tokenizer",
+        ) from error
+    # Texts of one length together, so that little is padded.
+    order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
+    parts = []
+    with torch.inference_mode():
+        for first in range(0, len(order), BATCH):
+            batch = [texts[i] for i in order[first : first + BATCH]]
+            inputs = tokenizer(batch, padding=True, truncation=True, max_length=LONGEST, return_tensors="pt")
+            states = model(**inputs).last_hidden_state
+            mask = inputs["attention_mask"].unsqueeze(-1).to(states.dtype)
+            mean = (states * mask).sum(1) / mask.sum(1).clamp(min=1)
+            parts.append(torch.nn.functional.normalize(mean.float(), dim=1).numpy())
+    if not parts:
+        return np.zeros((0, 1), dtype=np.float32)
+    vectors = np.concatenate(parts)
+    result = np.empty_like(vectors)
+    result[order] = vectors
+    return result
+
+
+def nearest(texts: Vectors, problems: Vectors, threshold: float) -> list[tuple[int, int, float]]:
+    """For every text the nearest problems, at most `NEAREST`, of a cosine of `threshold` and more."""
+    found = []
+    for first in range(0, len(texts), 1024):
+        cosines = texts[first : first + 1024] @ problems.T
+        best = np.argsort(-cosines, axis=1, kind="stable")[:, :NEAREST]
+        for row, columns in enumerate(best.tolist()):
+            found += [
+                (first + row, j, float(cosines[row, j])) for j in columns if cosines[row, j] >= threshold
+            ]
+    return found
+
+
+def near_problems(
+    texts: dict[str, str], problems: pl.DataFrame, section: EmbeddingSection, store: Path
+) -> pl.DataFrame:
+    """Texts and problems that are near each other and that the judge, if there is one, does not tell apart.
+
+    Args:
+        texts: digest to text.
+        problems: columns benchmark, benchmark_id, problem.
+        section: model, threshold and judge.
+        store: the response store that the judge's replies live in.
+
+    Returns:
+        Columns `NEAR`; the tier is `judged` where the judge says that they are the same, else `embedding`.
+    """
+    from factory.decontamination.judge import judged_same
+
+    folder, digests = Path(section.model), list(texts)
+    wanted = problems["problem"].to_list()
+    pairs = nearest(embed([texts[d] for d in digests], folder), embed(wanted, folder), section.threshold)
+    said: list[str | None] = [None] * len(pairs)
+    if section.judge:
+        said = judged_same([(texts[digests[i]], wanted[j]) for i, j, _ in pairs], section, store)
+    tiers = {"SAME": Tier.JUDGED.value, "DIFFERENT": ""}
+    names, ids = problems["benchmark"].to_list(), problems["benchmark_id"].to_list()
+    rows = [
+        (digests[i], names[j], ids[j], tiers.get(verdict or "", Tier.EMBEDDING.value), round(score, 4))
+        for (i, j, score), verdict in zip(pairs, said, strict=True)
+    ]
+    return pl.DataFrame(rows, schema=NEAR, orient="row").filter(pl.col("tier") != "")
+
+
+def read_problems(against: Sequence[str]) -> pl.DataFrame:
+    """The benchmarks of a list that are data files, as texts: columns benchmark, benchmark_id, problem.
+
+    Raises:
+        UsageError: none of them is.
+    """
+    from factory.decontamination.index import SUFFIX, problem_ids
+    from factory.decontamination.load import SETS, benchmark_name, shipped
+    from factory.sources.files import read_file
+    from factory.sources.paths import expand
+
+    known = {*shipped(), *SETS, "all"}
+    files = [
+        path
+        for name in against
+        if name not in known and not Path(name).is_dir()
+        for path in expand([name])
+        if not path.name.endswith(SUFFIX)
+    ]
+    if not files:
+        raise UsageError(
+            "the embedding tier needs benchmarks as texts, and indexes hold none",
+            do="add --against FILE for the benchmarks that it is to check",
+        )
+    frames: list[pl.DataFrame] = []
+    for path in files:
+        rows = read_file(path).rows
+        facts: dict[str, Any] = {
+            "benchmark": [benchmark_name(path)] * rows.height,
+            "benchmark_id": problem_ids(rows),
+            "problem": rows["problem"].cast(pl.String).fill_null(""),
+        }
+        frames.append(pl.DataFrame(facts))
+    return pl.concat(frames)
