@@ -61,7 +61,29 @@ ABLATIONS = (
         "rl",
     ),
     Ablation(
-        "dpo_matched", "dpo on pairs of matched lengths", ("preference.match_length=true",), "dpo", "dpo"
+        "dpo_unmatched",
+        "dpo on the longest right with the shortest wrong answers (lengths unmatched)",
+        ("preference.rule=longest_chosen", "preference.max_length_bias=99"),
+        "dpo",
+        "dpo",
+    ),
+    Ablation(
+        "dpo_matched",
+        "the same, lengths matched",
+        (
+            "preference.rule=longest_chosen",
+            "preference.max_length_bias=0.05",
+            "preference.match_length=true",
+        ),
+        "dpo",
+        "dpo",
+    ),
+    Ablation(
+        "dpo_teacher",
+        "dpo with the teacher's right answers as chosen",
+        ("preference.chosen_from=teacher",),
+        "dpo",
+        "dpo",
     ),
     Ablation("dpo_no_sft", "dpo without the supervised term", ("train.dpo.sft_weight=0",), "dpo", "dpo"),
     Ablation(

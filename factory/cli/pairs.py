@@ -22,7 +22,7 @@ def command(
         None, "--rejected-from", help="teacher, student, both or delta; both when --rollouts is given."
     ),
     rule: str = typer.Option(
-        "nearest_length", "--rule", help="nearest_length, hardest_negative or most_different."
+        "nearest_length", "--rule", help="nearest_length, hardest_negative, most_different or longest_chosen."
     ),
     per_problem: int = typer.Option(1, "--per-problem", min=1, help="Pairs a problem."),
     max_pairs: int | None = typer.Option(None, "--max-pairs", min=1, help="At most N, balanced."),

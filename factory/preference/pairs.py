@@ -35,7 +35,8 @@ def pair_up(
     Sides of the same format (both boxed or neither) come first, so that the box does not tell them apart; then:
     - `nearest_length`: the smallest ratio of lengths;
     - `hardest_negative`: the wrong answer that is given most often, then the most similar text;
-    - `most_different`: the least similar text.
+    - `most_different`: the least similar text;
+    - `longest_chosen`: the longest right answer with the shortest wrong one, which is what a careless set looks like.
 
     Args:
         chosen: correct responses.
@@ -54,6 +55,8 @@ def pair_up(
         ratio = abs(math.log(max(length(one), 1) / max(length(other), 1)))
         if rule == "nearest_length":
             return format_differs, ratio
+        if rule == "longest_chosen":
+            return format_differs, length(other) - length(one)
         if rule == "hardest_negative":
             return format_differs, -given[other["extracted"]], -alike[key]
         return format_differs, alike[key], ratio

@@ -20,9 +20,10 @@ class PreferenceSection(Section):
     student's whole answers, right or wrong: what is learnt is the gap to the teacher (OLMo 3, arXiv 2512.13961)."""
     per_problem: int = Field(1, ge=1)
     """Pairs a problem."""
-    rule: Literal["nearest_length", "hardest_negative", "most_different"] = "nearest_length"
+    rule: Literal["nearest_length", "hardest_negative", "most_different", "longest_chosen"] = "nearest_length"
     """How a rejected response is matched to a chosen one: the nearest length; the wrong answer that is given most
-    often; the least similar text."""
+    often; the least similar text; or, to see what an unheeded length bias does, the longest right answer with the
+    shortest wrong one."""
     allow_truncated: bool = False
     """Let a response that the token budget cut be rejected."""
     max_similarity: float = Field(0.95, gt=0, le=1)

@@ -40,6 +40,13 @@ def test_most_different():
     assert pair.rejected is rejected[1]
 
 
+def test_longest_chosen():
+    chosen = [said("alpha beta gamma"), said("alpha beta gamma delta epsilon zeta")]
+    rejected = [said("one two three four", "2"), said("one two", "2")]
+    (pair,) = pair_up(chosen, rejected, "longest_chosen", 1)
+    assert (pair.chosen, pair.rejected) == (chosen[1], rejected[1])
+
+
 def test_the_same_format_comes_first():
     chosen = [said("alpha beta gamma delta")]
     rejected = [
@@ -62,7 +69,10 @@ sides = st.lists(st.text("abc ", min_size=3, max_size=40), min_size=0, max_size=
 
 
 @given(
-    sides, sides, st.integers(1, 4), st.sampled_from(["nearest_length", "hardest_negative", "most_different"])
+    sides,
+    sides,
+    st.integers(1, 4),
+    st.sampled_from(["nearest_length", "hardest_negative", "most_different", "longest_chosen"]),
 )
 @settings(deadline=None)
 def test_no_response_is_used_twice(left, right, count, rule):
