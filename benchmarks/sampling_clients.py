@@ -50,6 +50,7 @@ def run_factory(url: str, count: int, tokens: int) -> dict:
         began, before = time.perf_counter(), cpu()
         tally = asyncio.run(then_hang_up(purchase(requests, sampler, store, schedule=schedule), sampler))
         found = {"seconds": time.perf_counter() - began, "cpu": cpu() - before, "answers": tally.bought}
+        found["ended"] = time.monotonic()
     shutil.rmtree(folder)
     return found
 
@@ -78,7 +79,8 @@ def run_openai(url: str, count: int, tokens: int, *, stream: bool) -> dict:
 
         began, before = time.perf_counter(), cpu()
         await asyncio.gather(*(worker() for _ in range(CONCURRENT)))
-        return {"seconds": time.perf_counter() - began, "cpu": cpu() - before, "answers": answers}
+        seconds, ended = time.perf_counter() - began, time.monotonic()
+        return {"seconds": seconds, "cpu": cpu() - before, "answers": answers, "ended": ended}
 
     return asyncio.run(work())
 

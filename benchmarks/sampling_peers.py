@@ -88,10 +88,12 @@ def main() -> None:
         raise SystemExit(f"no driver for {name}")
     began = time.perf_counter()
     release, answers = PEERS[name](url, *map(int, numbers))
-    seconds = time.perf_counter() - began
+    seconds, ended = time.perf_counter() - began, time.monotonic()
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     cpu = sum(u.ru_utime + u.ru_stime for u in used)
-    print(json.dumps({"seconds": seconds, "cpu": cpu, "answers": answers, "version": release}))
+    print(
+        json.dumps({"seconds": seconds, "cpu": cpu, "answers": answers, "ended": ended, "version": release})
+    )
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import replace
 from typing import Any
@@ -28,8 +29,10 @@ from factory.sampling.seeds import sample_seed
 GAP_SECONDS = 300.0
 """Longest silence inside a stream. A total time-out would cut the longest chains, which are the wanted ones."""
 READS_AT_ONCE = 8
-REST_SECONDS = 0.1
-"""A long stream is read at most ten times a second: waking up for every token costs more than reading it."""
+REST_SECONDS = (0.1, 0.5)
+REST_SHARE = 0.03
+"""Between two reads a long stream is left alone for this share of its age, within these limits: waking up for every
+token costs more than reading it, and an answer that took a minute may be noticed half a second late."""
 CONNECT_SECONDS = 30.0
 FATAL = {400, 401, 402, 403, 404, 405, 413, 422}
 
@@ -172,7 +175,7 @@ class HttpSampler:
         return reply.completion()
 
     async def _stream(self, response: aiohttp.ClientResponse, reply: Reply) -> None:
-        reads = 0
+        reads, began = 0, time.monotonic()
         while chunk := await response.content.readany():
             reply.feed(chunk)
             if reply.ended:
@@ -182,7 +185,8 @@ class HttpSampler:
                 return
             reads += 1
             if reads > READS_AT_ONCE:
-                await asyncio.sleep(REST_SECONDS)
+                least, most = REST_SECONDS
+                await asyncio.sleep(min(most, max(least, REST_SHARE * (time.monotonic() - began))))
         reply.close()
 
     async def _refusal(self, endpoint: Endpoint, response: aiohttp.ClientResponse) -> Exception:

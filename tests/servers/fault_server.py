@@ -44,6 +44,7 @@ class Connection(asyncio.Protocol):
     def __init__(self, server: Server) -> None:
         self.server = server
         self.buffer = b""
+        self.pending: list[bytes] = []
         self.task: asyncio.Task | None = None
         self.resume = asyncio.Event()
         self.resume.set()
@@ -173,7 +174,7 @@ class Connection(asyncio.Protocol):
         return True
 
     async def stream(self, pieces: list, request: dict, settings: dict, fault: str | None) -> bool:
-        self.transport.write(
+        self.pending.append(
             b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
         )
         rate, chunk = settings["rate"], settings["chunk"]
@@ -186,9 +187,11 @@ class Connection(asyncio.Protocol):
         half = len(pieces) // 2
         for number in range(0, len(pieces), chunk):
             if fault == "reset_during" and number >= half:
+                self.flush()
                 self.transport.abort()
                 return False
             if fault == "stall" and number >= half:
+                self.flush()
                 await asyncio.sleep(3600)
             if fault == "bad_sse" and number >= half:
                 self.event('data: {"choices": [{"delta": ')
@@ -209,8 +212,10 @@ class Connection(asyncio.Protocol):
             if rate:
                 ahead = began + sent / rate - loop.time()
                 if ahead > settings["tick"]:
+                    self.flush()
                     await asyncio.sleep(ahead)
             if not self.resume.is_set():
+                self.flush()
                 await self.resume.wait()
         finish = f'{head}"choices":[{{"index":0,"delta":{{}},"finish_reason":"{settings["finish"]}"}}]}}'
         self.event(finish)
@@ -233,14 +238,24 @@ class Connection(asyncio.Protocol):
     def event(self, text: str, *, split: bool = False) -> None:
         data = text.encode() + b"\n\n"
         if not split:
-            self.transport.write(b"%x\r\n%b\r\n" % (len(data), data))
+            self.pending.append(b"%x\r\n%b\r\n" % (len(data), data))
+            if len(self.pending) >= 256:
+                self.flush()
             return
+        self.flush()
         for byte in range(0, len(data), 3):
             piece = data[byte : byte + 3]
             self.transport.write(b"%x\r\n%b\r\n" % (len(piece), piece))
 
     def finish_chunked(self) -> None:
-        self.transport.write(b"0\r\n\r\n")
+        self.pending.append(b"0\r\n\r\n")
+        self.flush()
+
+    def flush(self) -> None:
+        """Send what is pending in one system call, as an engine's step sends it."""
+        if self.pending:
+            self.transport.write(b"".join(self.pending))
+            self.pending.clear()
 
     def reply(self, status: int, value, headers: dict | None = None) -> None:
         self.raw(status, json.dumps(value).encode(), "application/json", headers)

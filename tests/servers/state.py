@@ -76,7 +76,8 @@ class Server:
             "most_open": self.most_open,
             "aborted": self.aborted,
             "chunks": self.chunks,
-            "busy_seconds": self.last - self.times[0][0] if self.times else 0.0,
+            "first": self.times[0][0] if self.times else 0.0,
+            "last": self.last,
         }
 
     def complete(self, identity: str) -> None:
