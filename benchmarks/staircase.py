@@ -85,6 +85,13 @@ ABLATIONS = (
         "dpo",
         "dpo",
     ),
+    Ablation(
+        "dpo_sft_alone",
+        "the supervised term of dpo all but alone (beta 0.0001)",
+        ("train.dpo.beta=0.0001",),
+        "dpo",
+        "dpo",
+    ),
     Ablation("dpo_no_sft", "dpo without the supervised term", ("train.dpo.sft_weight=0",), "dpo", "dpo"),
     Ablation(
         "small_set",
