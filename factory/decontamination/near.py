@@ -44,7 +44,9 @@ def embed(texts: Sequence[str], folder: Path) -> Vectors:
     """
     import torch
     from transformers import AutoModel, AutoTokenizer
+    from transformers.utils import logging
 
+    logging.disable_progress_bar()
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
         model = AutoModel.from_pretrained(folder, local_files_only=True).eval()
@@ -103,7 +105,8 @@ def near_problems(
 
     folder, digests = Path(section.model), list(texts)
     wanted = problems["problem"].to_list()
-    pairs = nearest(embed([texts[d] for d in digests], folder), embed(wanted, folder), section.threshold)
+    vectors = embed([*(texts[d] for d in digests), *wanted], folder)
+    pairs = nearest(vectors[: len(digests)], vectors[len(digests) :], section.threshold)
     said: list[str | None] = [None] * len(pairs)
     if section.judge:
         said = judged_same([(texts[digests[i]], wanted[j]) for i, j, _ in pairs], section, store)
