@@ -23,7 +23,7 @@ from benchmarks.sampling_clients import CONCURRENT
 
 ROOT = Path(__file__).parents[1]
 SERVER = ROOT / "tests" / "servers" / "fault_server.py"
-PEERS = ("curator", "distilabel", "datatrove")
+PEERS = ("curator", "distilabel", "datatrove", "datatrove-checkpoints")
 
 
 class Server:
@@ -80,7 +80,7 @@ def rates(found: dict, count: int, stats: dict) -> dict:
 
 def contend_peer(name: str, folder: Path, count: int, tokens: int, **settings) -> dict | None:
     """A peer from its own environment, driven by benchmarks/sampling_peers.py."""
-    python = folder / name / "bin" / "python"
+    python = folder / name.partition("-")[0] / "bin" / "python"
     if not python.exists():
         print(f"{name}: not installed in {folder}, left out", file=sys.stderr)
         return None

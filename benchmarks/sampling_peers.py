@@ -54,7 +54,9 @@ def distilabel(url: str, count: int, tokens: int, concurrent: int) -> tuple[str,
     return version("distilabel"), len(result["default"]["train"])
 
 
-def datatrove(url: str, count: int, tokens: int, concurrent: int) -> tuple[str, int]:
+def datatrove(
+    url: str, count: int, tokens: int, concurrent: int, checkpoints: str | None = None
+) -> tuple[str, int]:
     from datatrove.data import Document
     from datatrove.pipeline.inference.run_inference import InferenceConfig, InferenceRunner
     from datatrove.pipeline.writers import JsonlWriter
@@ -73,13 +75,23 @@ def datatrove(url: str, count: int, tokens: int, concurrent: int) -> tuple[str, 
         metric_interval=3600,
     )
     writer = JsonlWriter("out", output_filename="${rank}_${chunk_index}.jsonl", compression=None)
-    runner = InferenceRunner(ask, config, writer, checkpoints_local_dir="checkpoints")
+    runner = InferenceRunner(ask, config, writer, checkpoints_local_dir=checkpoints)
     runner.run([Document(text=f"What is {i} + {i}?", id=str(i)) for i in range(count)])
     rows = sum(len(path.read_text().splitlines()) for path in Path("out").glob("*.jsonl"))
     return version("datatrove"), rows
 
 
-PEERS = {"curator": curator, "distilabel": distilabel, "datatrove": datatrove}
+def datatrove_checkpoints(url: str, count: int, tokens: int, concurrent: int) -> tuple[str, int]:
+    """Resumable, as ours and curator always are."""
+    return datatrove(url, count, tokens, concurrent, checkpoints="checkpoints")
+
+
+PEERS = {
+    "curator": curator,
+    "distilabel": distilabel,
+    "datatrove": datatrove,
+    "datatrove-checkpoints": datatrove_checkpoints,
+}
 
 
 def main() -> None:
