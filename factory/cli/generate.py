@@ -52,8 +52,11 @@ def command(
     slip_rate: asking.SlipRate = 0.25,
     store: asking.Store = None,
     seed: asking.Seed = 0,
-    workers: int = typer.Option(
-        1, "--workers", min=1, help="Processes that ask at the same time, on one budget and one rate limit."
+    workers: int | None = typer.Option(
+        None,
+        "--workers",
+        min=1,
+        help="Processes that ask at the same time, on one budget and one rate limit; 1, or all of Ray's cores.",
     ),
     engine: str = typer.Option(
         "local", "--engine", help="Where the workers run: local (this machine) or ray."
@@ -94,7 +97,7 @@ def command(
     from factory.engines.engine import open_engine
     from factory.steps.generate import run_files
 
-    if workers == 1 and engine == "local":
+    if engine == "local" and workers in (None, 1):
         manifest, fresh = run_files(inputs, out, section, store=folder, seed=seed, **reading)
     else:
         with open_engine(engine, workers) as opened:

@@ -19,6 +19,7 @@ from factory.errors import FactoryError, Stopped
 from factory.recipe.generate import GenerateSection
 from factory.recipe.verify import VerifySection
 from factory.sampling.job import Job
+from factory.sampling.presets import LOCAL
 from factory.sampling.problems import iter_problems
 from factory.sampling.prompt import check_prompt
 from factory.sampling.serving import served
@@ -59,7 +60,7 @@ def run(
         seed: of samplers that can be seeded.
         verify: how answers are checked for `accept`.
         engine: where workers buy, each into a journal of its own; None buys in this process.
-        workers: how many; as many as the engine has by default.
+        workers: how many; by default as many as the engine has, and one for `accept`, `batch` and local models.
 
     Returns:
         The manifest; `totals` has tokens, dollars, statuses and alarms.
@@ -139,10 +140,10 @@ def generate(
     """
     check_prompt(section.prompt)
     name = job_name(out)
-    spread = engine is not None and (workers or engine.workers) > 1
+    of = workers or _workers(engine, section)
+    spread = engine is not None and of > 1
     with terminated(), served(section) as section:
         if engine is not None and spread:
-            of = workers or engine.workers
             buy_spread(engine, of, problems, count, schema, out, section, store=store, job=name, seed=seed)
         with ResponseStore(store) as opened:
             sampler = teacher(section, seed, store=store)
@@ -151,6 +152,13 @@ def generate(
                 _buy(job, problems, count)
             expected = count * section.samples if spread else None
             return _collect(job, problems, schema, out, expected, seed=seed, inputs=inputs, dropped=dropped)
+
+
+def _workers(engine: Engine | None, section: GenerateSection) -> int:
+    """How many buy when nobody says: one where many would be refused, or would each load the same model."""
+    alone = section.accept is not None or section.batch
+    alone = alone or (section.teacher in LOCAL and section.teacher != "procedural")
+    return 1 if engine is None or alone else engine.workers
 
 
 def _buy(job: Job, problems: Callable[[], Iterator[dict[str, Any]]], count: int) -> None:

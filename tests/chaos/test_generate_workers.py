@@ -248,3 +248,16 @@ def test_what_one_worker_refuses_is_one_line(spread):
         code, said = end(begin(2, more=flags))
         assert code == 2
         assert "one worker only" in said
+
+
+@pytest.mark.slow
+def test_ray_workers_write_the_bytes_of_one(spread, tmp_path):
+    pytest.importorskip("ray")
+    begin, server = spread(40, 3, tokens=[5, 60])
+    for workers, out, more in ((1, "one", []), (2, "ray", ["--engine", "ray"])):
+        code, said = end(begin(workers, out, f"store-{out}", more=more))
+        assert code == 0, said
+    assert server.get("stats")["completed"] == 240
+    one, ray = (tmp_path / out / "part-00000.parquet" for out in ("one", "ray"))
+    assert one.read_bytes() == ray.read_bytes()
+    assert len(journal_names(tmp_path / "store-ray")) == 3
