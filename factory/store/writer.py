@@ -20,7 +20,7 @@ from factory.store.part_file import PartFile, rows_each
 from factory.store.parts import MANIFEST
 from schemas import DROPPED, TABLES, TableSchema
 
-ROWS_PER_PART = 50_000
+ROWS_PER_PART = 10_000
 BYTES_PER_PART = 64 * 2**20
 """Rows or Arrow bytes of a part. A part is what one worker works on at a time: small enough that the paper's 10 M
 responses (about 100 GB) make well over a thousand, so that 64 nodes have something to do, and memory stays small."""
