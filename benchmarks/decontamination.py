@@ -14,21 +14,24 @@ import re
 import sys
 import time
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
+from benchmarks.decontamination_speed import speed, words
 from benchmarks.mutations import MUTATIONS
-from factory.decontamination.find import find_hits, scan
-from factory.decontamination.hits import Tier
+from factory.decontamination.find import find_hits
 from factory.decontamination.index import BenchmarkIndex
 from factory.decontamination.load import load_index
 from factory.decontamination.matcher import Matcher
 from factory.recipe.decontamination import DecontaminationSection
+from factory.sampling.procedural_trace import Habits, write_trace
+from factory.sources.families import FAMILIES
+from factory.sources.procedural import draw_problems
 
 SETTINGS = DecontaminationSection()
-SPEED_SET = ("math500", "aime24", "aime25", "gpqa_diamond", "gsm8k_test")
 BOILERPLATE = (
     "Let $N$ be the number of {0}. The probability that {1} can be written as $\\frac{{m}}{{n}}$, where $m$ and $n$ "
     "are relatively prime positive integers. Find $m+n$."
@@ -43,9 +46,10 @@ def main() -> None:
     asked = parser.parse_args()
     if not asked.data.is_dir():
         sys.exit(f"{asked.data} is not there: this benchmark needs the data described in its README")
+    Matcher(BenchmarkIndex(()))  # compiled code is loaded, or compiled on a machine's first run
     began = time.perf_counter()
     index = load_index([asked.index])
-    Matcher(index, SETTINGS.coverage)
+    Matcher(index)
     report: dict[str, Any] = {
         "load_seconds": round(time.perf_counter() - began, 2),
         "benchmarks": len(index.benchmarks),
@@ -73,9 +77,14 @@ def only(index: BenchmarkIndex, *names: str) -> BenchmarkIndex:
     return BenchmarkIndex(tuple(b for b in index.benchmarks if b.name in names))
 
 
-def flagged(texts: list[str], index: BenchmarkIndex, *, templates: bool = False) -> pl.DataFrame:
-    hits = find_hits(pl.DataFrame({"problem": texts}), index, SETTINGS, fields=["problem"])
-    return hits if templates else hits.filter(pl.col("tier") != Tier.TEMPLATE)
+def found(texts: list[str], index: BenchmarkIndex) -> pl.DataFrame:
+    """All hits with the default settings."""
+    return find_hits(pl.DataFrame({"problem": texts}), index, SETTINGS, fields=["problem"])
+
+
+def flagged(texts: list[str], index: BenchmarkIndex) -> pl.DataFrame:
+    """The hits that drop a row."""
+    return found(texts, index).filter("drops")
 
 
 def bare(text: str) -> str:
@@ -94,15 +103,15 @@ def overlap(data: Path, index: BenchmarkIndex) -> dict[str, Any]:
     for path in sorted((data / "seeds").glob("*.jsonl")):
         seed = rows_of(path)
         hits = flagged(seed["problem"].to_list(), index)
-        found = {(row, name) for row, name in zip(hits["row"], hits["benchmark"], strict=True)}
+        pairs = {(row, name) for row, name in zip(hits["row"], hits["benchmark"], strict=True)}
         rows = set(hits["row"])
         here = {i: truth[k] for i, t in enumerate(seed["problem"]) if (k := bare(t)) in truth}
         result["rows"] += len(here)
         result["rows_found"] += len(rows & set(here))
         for i, names in here.items():
             result["pairs"] += len(names)
-            result["found"] += sum((i, name) in found for name in names)
-            result["missed"] += [[path.stem, seed["id"][i], name] for name in names if (i, name) not in found]
+            result["found"] += sum((i, name) in pairs for name in names)
+            result["missed"] += [[path.stem, seed["id"][i], name] for name in names if (i, name) not in pairs]
         stated = listed.get(path.stem, [0])[0]
         result.setdefault("by_seed", {})[path.stem] = {
             "listed": stated,
@@ -116,37 +125,45 @@ def overlap(data: Path, index: BenchmarkIndex) -> dict[str, Any]:
 
 def control(data: Path, index: BenchmarkIndex) -> dict[str, Any]:
     rows = rows_of(data / "decontamination" / "positive_control_llm_adapters_math_data.jsonl")
-    found = flagged(rows["problem"].to_list(), index)["row"].n_unique()
-    return {"rows": rows.height, "found": found, "recall": found / rows.height}
+    count = flagged(rows["problem"].to_list(), index)["row"].n_unique()
+    return {"rows": rows.height, "found": count, "recall": count / rows.height}
 
 
 def labelled(data: Path, index: BenchmarkIndex) -> dict[str, Any]:
-    """F1 on annotated pairs of a MATH-500 problem and a training problem: is this training problem contaminated?"""
+    """F1 on annotated pairs of a MATH-500 problem and a training problem: is this training problem contaminated?
+
+    Ours twice: what is dropped by default, and what is found at all, the tiers that are only reported included. The
+    annotators call a problem with other numbers contaminated, so the second is what the labels ask for. Beside them,
+    how many rows of three training sets are dropped and reported: a rule that flags everything has a high F1, too.
+    """
     pairs = [
         json.loads(x) for x in (data / "decontamination" / "math500_train_pairs.jsonl").open(encoding="utf-8")
     ]
     pairs = [p for p in pairs if p["label"] is not None]
-    hits = flagged([p["train_problem"] for p in pairs], only(index, "math500"), templates=True)
-    ids = {p["math500_id"]: None for p in pairs}
-    number = {name: int(re.sub(r"\D", "", name.split("_")[-1])) for name in ids}
-    strict = {
-        (r, b) for r, b in hits.filter(pl.col("tier") != Tier.TEMPLATE).select("row", "benchmark_id").rows()
-    }
-    loose = set(hits.select("row", "benchmark_id").rows())
-    rules: dict[str, list[bool]] = {
-        "factory": [any(r == i for r, _ in strict) for i in range(len(pairs))],
-        "factory_with_templates": [any(r == i for r, _ in loose) for i in range(len(pairs))],
-    }
+    math500 = only(index, "math500")
+    hits = found([p["train_problem"] for p in pairs], math500)
+    rows = {"dropped": set(hits.filter("drops")["row"]), "found": set(hits["row"])}
+    labels = [p["label"] for p in pairs]
+    result: dict[str, Any] = {"pairs": len(pairs), "positive": sum(labels)}
+    result["factory_dropped"] = scores(labels, [i in rows["dropped"] for i in range(len(pairs))])
+    result["factory_found"] = scores(labels, [i in rows["found"] for i in range(len(pairs))])
     for n, name in ((8, "open_r1_8gram"), (13, "s1_13gram")):
-        rules[name] = [bool(words(p["benchmark_problem"], n) & words(p["train_problem"], n)) for p in pairs]
-    return {"pairs": len(pairs), "positive": sum(p["label"] for p in pairs), "known": len(number)} | {
-        name: scores([p["label"] for p in pairs], said) for name, said in rules.items()
-    }
-
-
-def words(text: str, n: int) -> set[str]:
-    parts = text.lower().split()
-    return {" ".join(parts[i : i + n]) for i in range(len(parts) - n + 1)}
+        said = [bool(words(p["benchmark_problem"], n) & words(p["train_problem"], n)) for p in pairs]
+        result[name] = scores(labels, said)
+    problems = rows_of(data / "benchmarks" / "math500.jsonl")["problem"]
+    tables = {n: {g for text in problems for g in words(text, n)} for n in (8, 13)}
+    result["training_sets"] = {}
+    for name in ("gsm8k_train", "math_train", "dapo_math_17k"):
+        texts = rows_of(data / "seeds" / f"{name}.jsonl")["problem"].to_list()
+        hits = found(texts, math500)
+        result["training_sets"][name] = {
+            "rows": len(texts),
+            "factory_dropped": hits.filter("drops")["row"].n_unique(),
+            "factory_found": hits["row"].n_unique(),
+            "open_r1_8gram": sum(not words(text, 8).isdisjoint(tables[8]) for text in texts),
+            "s1_13gram": sum(not words(text, 13).isdisjoint(tables[13]) for text in texts),
+        }
+    return result
 
 
 def scores(labels: list[int], said: list[bool]) -> dict[str, float]:
@@ -182,8 +199,8 @@ def mutations(data: Path, index: BenchmarkIndex, limit: int = 1500) -> dict[str,
             if not changed:
                 continue
             hits = flagged([t for _, t in changed], only(index, name))
-            found = set(hits.select("row", "benchmark_id").rows())
-            missed = [changed[k][0] for k in range(len(changed)) if (k, changed[k][0]) not in found]
+            again = set(hits.select("row", "benchmark_id").rows())
+            missed = [changed[k][0] for k in range(len(changed)) if (k, changed[k][0]) not in again]
             total = result.setdefault(kind, {"texts": 0, "found": 0, "by_benchmark": {}, "missed": []})
             total["texts"] += len(changed)
             total["found"] += len(changed) - len(missed)
@@ -194,8 +211,19 @@ def mutations(data: Path, index: BenchmarkIndex, limit: int = 1500) -> dict[str,
     return result
 
 
+@lru_cache(maxsize=1)
+def procedural_traces(count: int = 2000) -> list[tuple[str, str]]:
+    """Problems made by the procedural families and long chains of thought for them: none is a benchmark's."""
+    rng, made = random.Random(0), []
+    for row in draw_problems(f"procedural:all?count={count}&seed=5&repeats=0"):
+        metadata = json.loads(row["metadata"])
+        trace = write_trace(FAMILIES[metadata["family"]], metadata["params"], rng, Habits())
+        made.append((row["problem"], trace.reasoning))
+    return made
+
+
 def false_positives(data: Path, index: BenchmarkIndex) -> dict[str, Any]:
-    """Texts that are no benchmark problem: AIME phrasing, older AIME problems, GSM8K train."""
+    """Texts that are no benchmark problem: made problems, AIME phrasing, older AIME problems, GSM8K train."""
     rng = random.Random(0)
     things = [
         "ordered pairs",
@@ -225,7 +253,10 @@ def false_positives(data: Path, index: BenchmarkIndex) -> dict[str, Any]:
         if bare(t) not in known
     ]
     gsm = rows_of(data / "seeds" / "gsm8k_train.jsonl")["problem"].to_list()
+    written = [trace for _, trace in procedural_traces()]
     cases = {
+        "procedural_problems": ([problem for problem, _ in procedural_traces()], index),
+        "procedural_traces": (written, index),
         "boilerplate": (made, index),
         "older_aime": (older, aime),
         "gsm8k_train": (gsm, only(index, "gsm8k_test")),
@@ -241,41 +272,6 @@ def false_positives(data: Path, index: BenchmarkIndex) -> dict[str, Any]:
             "examples": hits.head(20).select("row", "benchmark_id", "tier", "score").rows(),
         }
     return result
-
-
-def speed(data: Path, index: BenchmarkIndex) -> dict[str, Any]:
-    """All seeds against five benchmarks: our scan and open-r1's rule, each over the same texts in memory."""
-    texts = pl.concat([rows_of(path) for path in sorted((data / "seeds").glob("*.jsonl"))])["problem"]
-    size = int(texts.str.len_bytes().sum())
-    problems = [t for n in SPEED_SET for t in rows_of(data / "benchmarks" / f"{n}.jsonl")["problem"]]
-    began = time.perf_counter()
-    table = {gram for text in problems for gram in words(text, 8)}
-    sample = texts.to_list()[::4]
-    usual = sum(not words(text, 8).isdisjoint(table) for text in sample)
-    seconds = time.perf_counter() - began
-    rate = sum(len(t.encode()) for t in sample) / seconds / 1e6
-    ours = {}
-    for name, against in (("same_five", only(index, *SPEED_SET)), ("all", index)):
-        matcher = Matcher(against, SETTINGS.coverage)
-        began = time.perf_counter()
-        found = {
-            first + hit.row
-            for first, _, hits in scan(texts, matcher)
-            for hit in hits
-            if hit.tier is not Tier.TEMPLATE
-        }
-        taken = time.perf_counter() - began
-        ours[name] = {
-            "mb_per_s": round(size / taken / 1e6, 1),
-            "flagged": len(found),
-            "times_open_r1": round(size / taken / 1e6 / rate, 2),
-        }
-    return {
-        "rows": texts.len(),
-        "mb": round(size / 1e6, 1),
-        "open_r1": {"mb_per_s": round(rate, 2), "flagged_of_sample": usual, "sample": len(sample)},
-        "factory": ours,
-    }
 
 
 if __name__ == "__main__":

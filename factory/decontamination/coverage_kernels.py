@@ -18,6 +18,9 @@ Floats = npt.NDArray[np.float64]
 
 LEAST_GRAMS = 3
 """Different n-grams of a problem that a text must have in one place: one or two are no evidence."""
+LEAST_SHARED = 0.45
+"""Share of all n-grams of a problem, stock phrases too, that a text must have in one place: of a problem that is mostly
+stock phrases, the telling n-grams alone are too few to go by."""
 SHORT, LONG = 12, 40
 """Problems of at most SHORT n-grams must be covered to `SHORT_COVERAGE`, of LONG and more to the section's."""
 SHORT_COVERAGE = 0.7
@@ -29,6 +32,8 @@ VARIANT_SIMILARITY = 0.4
 """Jaccard similarity of the n-grams of a text and a problem from which the text counts as a variant."""
 MARGIN = 10
 """Tokens round the window of words in which numbers count."""
+CRUMB = 1e-6
+"""What an n-gram, a stock phrase too, adds to the weight of a window: of two windows of one weight the fuller is taken."""
 ONE_GRAM = 1024.0
 """More than all n-grams of a problem weigh."""
 _SALT, _BASE = np.uint64(SALT), np.uint64(BASE)
@@ -165,6 +170,7 @@ def needed(count: int, coverage: float) -> float:
 def judge(
     grams: int,
     share: float,
+    shared: float,
     numbers: float,
     weight: float,
     number_weight: float,
@@ -175,12 +181,13 @@ def judge(
     Args:
         grams: how many different telling n-grams of a problem were found in one place.
         share: their weight.
+        shared: share of all the problem's n-grams, stock phrases too, that were found there.
         numbers: weight of its number pairs that were found there.
         weight: weight of the problem's n-grams.
         number_weight: weight of its number pairs.
         needed_share: see `needed`.
     """
-    if grams < LEAST_GRAMS:
+    if grams < LEAST_GRAMS or shared < LEAST_SHARED:
         return -1, 0.0
     together = (share + numbers) / (weight + number_weight)
     same = numbers / number_weight if number_weight > 0 else 1.0
@@ -224,11 +231,11 @@ def shared_grams(
 @kernel
 def densest(
     first: int, last: int, places: Counters, low: int, high: int, reach: int, weights: Floats, room: Room
-) -> tuple[int, float, int, int]:
+) -> tuple[int, int, float, int, int]:
     """The window of at most `reach` tokens whose different n-grams of a problem (`places[first:last]`) weigh most.
 
     Returns:
-        How many different telling n-grams, their weight, first and last token.
+        How many different telling n-grams, how many with stock phrases, weight, first and last token.
     """
     seen, place_of, begin, end, chosen = room.seen, room.place, room.begin, room.end, room.chosen
     for j in range(first, last):
@@ -238,27 +245,30 @@ def densest(
         if seen[place_of[i]]:
             chosen[many] = i
             many += 1
-    grams, best, best_first, best_last = 0, 0.0, 0, 0
-    count, total, start = 0, 0.0, 0
+    grams, shared, best, best_first, best_last = 0, 0, 0.0, 0, 0
+    telling, count, total, start = 0, 0, 0.0, 0
     for k in range(many):
         entry = chosen[k]
         place = place_of[entry]
         seen[place] += 1
         if seen[place] == 2:
-            total += weights[place]
-            count += weights[place] > 0
+            total += weights[place] + CRUMB
+            telling += weights[place] > 0
+            count += 1
         while end[entry] - begin[chosen[start]] > reach:
             gone = place_of[chosen[start]]
             seen[gone] -= 1
             if seen[gone] == 1:
-                total -= weights[gone]
-                count -= weights[gone] > 0
+                total -= weights[gone] + CRUMB
+                telling -= weights[gone] > 0
+                count -= 1
             start += 1
         if total > best + 1e-9:
-            grams, best, best_first, best_last = count, total, begin[chosen[start]], end[entry]
+            grams, shared, best = telling, count, total
+            best_first, best_last = begin[chosen[start]], end[entry]
     for j in range(first, last):
         seen[places[j]] = 0
-    return grams, best, best_first, best_last
+    return grams, shared, best - CRUMB * shared, best_first, best_last
 
 
 @kernel

@@ -201,18 +201,21 @@ def covered_texts(
             reach = 2 * lengths[problem] + 30
             whole = tokens <= reach
             # What at most can be: all n-grams in one place, with all numbers, and all stock phrases that both have.
-            most = alike(grams + min(stock, stock_of[problem]), every[problem], kept[problem], different)
+            both = grams + min(stock, stock_of[problem])
+            most = alike(both, every[problem], kept[problem], different)
             variant = whole and most >= VARIANT_SIMILARITY
             tier, score, first, last = -1, 0.0, 0, 0
             enough = needed(every[problem], coverage)
             weight, number_weight = weight_of[problem], number_weight_of[problem]
             begins, ends = place_offsets[problem], place_offsets[problem + 1]
             if grams >= LEAST_GRAMS:
-                tier, score = judge(grams, share, number_weight, weight, number_weight, enough)
+                tier, score = judge(
+                    grams, share, both / kept[problem], number_weight, weight, number_weight, enough
+                )
             if tier >= 0:
                 if pairs < 0:
                     pairs = pair_numbers(text.numbers, first_number, last_number, room.pairs)
-                grams, share, first, last = densest(
+                grams, both, share, first, last = densest(
                     begins, ends, places, low, high, _FAR if whole else reach, weights, room
                 )
                 shared = shared_numbers(
@@ -223,7 +226,7 @@ def covered_texts(
                     0 if whole else first - MARGIN,
                     _FAR if whole else last + MARGIN,
                 )
-                tier, score = judge(grams, share, shared, weight, number_weight, enough)
+                tier, score = judge(grams, share, both / kept[problem], shared, weight, number_weight, enough)
             if tier < 0 and variant:
                 both = shared_grams(begins, ends, places, low, high, place_of, seen)
                 score = alike(both, every[problem], kept[problem], different)

@@ -159,16 +159,17 @@ def by_coverage(grams, numbers, theirs, figures, every, size, tokens, coverage):
             last = entries[j][2]
             if whole or last - first <= reach:
                 inside = {g for g, _, _ in entries[i : j + 1]}
-                weight = sum(theirs[g] for g in inside)
+                weight = sum(theirs[g] + rules.CRUMB for g in inside)
                 if weight > best[0] + 1e-9:
                     best = (weight, inside, first, last)
-    weight, inside, first, last = best
+    _, inside, first, last = best
+    weight = sum(theirs[g] for g in inside)
     telling = {g for g in inside if theirs[g]}
     if whole:
         telling, weight = {g for g in shared if theirs[g]}, sum(theirs[g] for g in shared)
     near = {g for g, at in numbers if whole or first - rules.MARGIN <= at <= last + rules.MARGIN}
     same = sum(w for g, w in figures.items() if g in near)
-    if len(telling) >= rules.LEAST_GRAMS:
+    if len(telling) >= rules.LEAST_GRAMS and len(inside) / len(theirs) >= rules.LEAST_SHARED:
         together = (weight + same) / (sum(theirs.values()) + sum(figures.values()))
         needed = np.interp(every, [rules.SHORT, rules.LONG], [rules.SHORT_COVERAGE, coverage])
         figure_share = same / sum(figures.values()) if figures else 1.0
