@@ -7,6 +7,7 @@ from typing import Any
 
 import typer
 
+from factory.engines.engine import EngineName, open_engine
 from factory.sampling.defaults import DEFAULT_PROMPT
 
 
@@ -41,6 +42,9 @@ def command(
     answer_field: str = typer.Option("answer", "--answer-field", help="Column with the gold answer."),
     store: Path | None = typer.Option(None, "--store", help="Response store; default OUT/store."),
     seed: int = typer.Option(0, "--seed"),
+    engine: EngineName = typer.Option(
+        EngineName.LOCAL, help="Where the work runs: this machine, or a Ray cluster (a GPU a student)."
+    ),
 ) -> None:
     """Roll a student out on problems until the band of each pass rate is known; rollouts are kept for `pairs`."""
     from pydantic import ValidationError
@@ -77,18 +81,20 @@ def command(
     )
     before = manifest_of(out)
     problems.run(sources, out / "problems", out / "held_out", seed=seed)
-    manifest = difficulty.run(
-        out / "problems",
-        out,
-        out / "rollouts",
-        section,
-        VerifySection(),
-        model=model,
-        store=store or out / "store",
-        seed=seed,
-        prompt=prompt,
-        system=system,
-    )
+    with open_engine(engine) as opened:
+        manifest = difficulty.run(
+            out / "problems",
+            out,
+            out / "rollouts",
+            section,
+            VerifySection(),
+            model=model,
+            store=store or out / "store",
+            seed=seed,
+            prompt=prompt,
+            system=system,
+            engine=opened,
+        )
     if manifest == before:
         typer.echo(f"{out} is up to date, nothing to do")
     _show(manifest, out)
