@@ -97,6 +97,7 @@ def main() -> None:
                 "name": "throughput",
                 "problems": {"sources": ["none"]},
                 "train": {
+                    "tracker": "none",
                     "student": {"model": options.model},
                     "midtrain": {"enabled": False},
                     "sft": section,
