@@ -27,10 +27,14 @@ from factory.sampling.shared import SharedBudget, SharedRates
 from factory.sampling.signals import terminated
 from factory.steps.teacher import teacher
 from factory.store.journal import ResponseStore
+from factory.store.journals import journal_name
 from factory.store.leases import Leases
 from factory.store.money import Money
+from factory.store.seats import take_first_seat
 
 INFINITE = float("inf")
+TURNS = 100
+"""Jobs that may spread over one store at the same time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +94,13 @@ def _job(shard: Shard) -> Iterator[tuple[Job, Any]]:
         mine = concurrency_of(section.concurrency, shard.number, shard.of)
         section = section.model_copy(update={"concurrency": mine})
     sampler = teacher(section, shard.seed, store=shard.store)
-    with ResponseStore(shard.store, shard.number) as store:
+    shard.store.mkdir(parents=True, exist_ok=True)
+    # Another job may spread over this store at the same time; then the journal of one turn later is ours.
+    numbers = range(shard.number, shard.number + TURNS * shard.of, shard.of)
+    journal, seat = take_first_seat(shard.store, map(journal_name, numbers))
+    with seat, ResponseStore(shard.store, journal) as store:
         cap = Money(section.max_usd or INFINITE, section.max_tokens_total or INFINITE)
-        journal = store.path.name
-        leases = Leases(shard.store, shard.job, journal, cap, lambda name: store.spent(shard.job, name))
+        leases = Leases(shard.store, shard.job, journal, seat, cap, lambda name: store.spent(shard.job, name))
         usd, tokens = store.spent(shard.job, journal)
         prices = getattr(getattr(sampler, "preset", None), "prices", None)
         budget = SharedBudget(leases, prices=prices, spent_usd=usd, spent_tokens=tokens)

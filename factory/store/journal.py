@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from factory.errors import FactoryError, Stopped, UsageError
-from factory.store.journals import BUSY_SECONDS, FILE, Journals, journal_name
+from factory.store.journals import BUSY_SECONDS, FILE, Journals
 from factory.store.stored import (
     INSERT,
     TABLES,
@@ -55,18 +55,18 @@ class _Put:
 class ResponseStore(Journals):
     """A folder of journals, one of which is ours to write. Open it once a process; use it from one event loop."""
 
-    def __init__(self, folder: Path, worker: int | None = None) -> None:
+    def __init__(self, folder: Path, journal: str = FILE) -> None:
         """Open or create the store.
 
         Args:
             folder: where it is.
-            worker: number of the worker whose journal this process writes; None is a process on its own.
+            journal: name of the journal that this process writes; a worker among many has one of its own.
 
         Raises:
             UsageError: the folder cannot be written or holds something else.
         """
-        self._mode = "WAL" if worker is None else "TRUNCATE"
-        path = folder / journal_name(worker)
+        self._mode = "WAL" if journal == FILE else "TRUNCATE"
+        path = folder / journal
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._locks = (folder / "claims.lock").open("a+b")

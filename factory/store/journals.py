@@ -25,9 +25,9 @@ BUSY_SECONDS = 60
 _AT_ONCE = 500
 
 
-def journal_name(worker: int | None) -> str:
-    """File name of a worker's journal; None is a process on its own."""
-    return FILE if worker is None else f"responses-{worker:05d}.sqlite"
+def journal_name(worker: int) -> str:
+    """File name of a worker's journal."""
+    return f"responses-{worker:05d}.sqlite"
 
 
 def journal_names(folder: Path) -> list[str]:

@@ -16,13 +16,14 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Sequence
+from io import BufferedRandom
 from pathlib import Path
 
 from factory.errors import Stopped
 from factory.store.journals import journal_names
 from factory.store.lease_file import open_leases, transaction
 from factory.store.money import NOTHING, Money
-from factory.store.seats import seated, take_seat
+from factory.store.seats import seated
 
 EXPIRY_SECONDS = 600.0
 SHARE = 4
@@ -42,29 +43,28 @@ class Leases:
         folder: Path,
         job: str,
         journal: str,
+        seat: BufferedRandom,
         cap: Money,
         booked: Booked,
         *,
         expiry: float = EXPIRY_SECONDS,
     ) -> None:
-        """Take the seat and open the account.
+        """Open the account.
 
         Args:
             folder: the store's.
             job: whose budget it is.
             journal: file name of the journal that this worker writes.
+            seat: of that journal, taken; it is given back at the end.
             cap: of the whole job.
             booked: reads what a journal shows as spent for the job.
             expiry: silence after which a lease is lost though its holder's seat is taken.
-
-        Raises:
-            UsageError: another process works as this worker.
         """
         self.folder, self.job, self.journal, self.cap, self.expiry = folder, job, journal, cap, expiry
         self.life = uuid.uuid4().hex
         self._booked = booked
         self._lock = threading.Lock()
-        self._seat = take_seat(folder, journal)
+        self._seat = seat
         self._ledger = open_leases(folder)
         with self._lock, transaction(self._ledger, self.folder):
             for name in {*journal_names(folder), journal}:

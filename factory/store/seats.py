@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import fcntl
 import time
+from collections.abc import Iterable
 from io import BufferedRandom
 from pathlib import Path
 
 from factory.errors import UsageError
 
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 1.0
 """How long a new life waits for its predecessor to be gone."""
 
 
@@ -21,12 +22,17 @@ def seat_path(folder: Path, journal: str) -> Path:
     return folder / f"{journal}.seat"
 
 
-def take_seat(folder: Path, journal: str, *, patience: float = PATIENCE_SECONDS) -> BufferedRandom:
-    """Take a seat; close the file to give it back.
+def take_first_seat(folder: Path, journals: Iterable[str]) -> tuple[str, BufferedRandom]:
+    """The first of these journals that nobody writes, with its seat; close the file to give it back."""
+    for journal in journals:
+        seat = take_seat(folder, journal)
+        if seat is not None:
+            return journal, seat
+    raise UsageError(f"every journal in {folder} is being written", do="wait, or choose another --store")
 
-    Raises:
-        UsageError: another process sits there.
-    """
+
+def take_seat(folder: Path, journal: str, *, patience: float = PATIENCE_SECONDS) -> BufferedRandom | None:
+    """Take a seat; None when another process sits there."""
     handle = seat_path(folder, journal).open("a+b")
     until = time.monotonic() + patience
     while True:
@@ -35,10 +41,7 @@ def take_seat(folder: Path, journal: str, *, patience: float = PATIENCE_SECONDS)
         except OSError:
             if time.monotonic() > until:
                 handle.close()
-                raise UsageError(
-                    f"{folder / journal} is being written by another process",
-                    do="wait for it to end, or choose another --store",
-                ) from None
+                return None
             time.sleep(0.05)
         else:
             return handle

@@ -202,6 +202,18 @@ def test_many_kills_of_workers_and_of_their_owner_lose_nothing(spread, tmp_path)
 
 
 @pytest.mark.slow
+def test_two_spread_jobs_share_a_store_and_buy_everything_once(spread, tmp_path):
+    begin, server = spread(60, 4, **SLOW)
+    both = [begin(2, out, more=["--concurrency", 8]) for out in "ab"]
+    for code, said in map(end, both):
+        assert code == 0, said
+    stats = server.get("stats")
+    assert stats["completed"] == stats["completed_identities"] == 240
+    a, b = (tmp_path / out / "part-00000.parquet" for out in "ab")
+    assert a.read_bytes() == b.read_bytes()
+
+
+@pytest.mark.slow
 def test_orphans_end_with_their_owner_and_leave_the_seats_free(spread, tmp_path):
     begin, server = spread(100, 4, **SLOW)
     job = begin(2, more=["--concurrency", 16])

@@ -11,8 +11,10 @@ from factory.sampling.sampler import Completion, SampleRequest, SamplingParams
 from factory.sampling.shared import SharedBudget
 from factory.steps.generate_shard import concurrency_of, shard_of
 from factory.store.journal import request_key
+from factory.store.journals import journal_name
 from factory.store.leases import Leases
 from factory.store.money import Money
+from factory.store.seats import take_seat
 from schemas import ResponseStatus
 
 
@@ -40,7 +42,8 @@ def request(tokens=100):
 
 
 def budget(folder, number, cap=Money(math.inf, 1_000)):
-    leases = Leases(folder, "job", f"responses-{number:05d}.sqlite", cap, lambda name: (0.0, 0))
+    journal = journal_name(number)
+    leases = Leases(folder, "job", journal, take_seat(folder, journal), cap, lambda name: (0.0, 0))
     return SharedBudget(leases, prices=Prices(1, 1, ""), spent_usd=0.0, spent_tokens=0)
 
 

@@ -9,7 +9,7 @@ import textwrap
 from pathlib import Path
 
 from factory.store.journal import ResponseStore, Stored, response_key
-from factory.store.journals import leave_shared_memory
+from factory.store.journals import journal_name, leave_shared_memory
 
 ROOT = Path(__file__).parents[2]
 
@@ -31,8 +31,8 @@ def put(store, *items, job=""):
 def test_what_any_worker_bought_everybody_finds(tmp_path):
     with (
         ResponseStore(tmp_path) as alone,
-        ResponseStore(tmp_path, 0) as one,
-        ResponseStore(tmp_path, 7) as other,
+        ResponseStore(tmp_path, journal_name(0)) as one,
+        ResponseStore(tmp_path, journal_name(7)) as other,
     ):
         put(alone, stored(0), job="j")
         put(one, stored(1), stored(2), job="j")
@@ -57,15 +57,18 @@ def test_what_any_worker_bought_everybody_finds(tmp_path):
 
 
 def test_a_journal_that_appears_later_is_found(tmp_path):
-    with ResponseStore(tmp_path, 0) as first:
+    with ResponseStore(tmp_path, journal_name(0)) as first:
         assert first.get(stored(5).key) is None
-        with ResponseStore(tmp_path, 1) as second:
+        with ResponseStore(tmp_path, journal_name(1)) as second:
             put(second, stored(5))
         assert first.get(stored(5).key) == stored(5)
 
 
 def test_a_finished_response_goes_before_a_failed_one_and_the_first_journal_before_the_second(tmp_path):
-    with ResponseStore(tmp_path, 0) as first, ResponseStore(tmp_path, 1) as second:
+    with (
+        ResponseStore(tmp_path, journal_name(0)) as first,
+        ResponseStore(tmp_path, journal_name(1)) as second,
+    ):
         put(first, stored(0, status="failed"), stored(1, text="first"))
         put(second, stored(0, text="second"), stored(1, text="second"), stored(2, status="failed"))
         for store in (first, second):
@@ -88,7 +91,7 @@ def test_a_workers_journal_needs_no_shared_memory_and_survives_its_death(tmp_pat
         sys.path.insert(0, "tests/store")
         from test_journals import put, stored
         from factory.store.journal import ResponseStore
-        store = ResponseStore(Path(sys.argv[1]), 3)
+        store = ResponseStore(Path(sys.argv[1]), "responses-00003.sqlite")
         for i in range(20):
             put(store, stored(i))
         print("safe", flush=True)
@@ -102,7 +105,7 @@ def test_a_workers_journal_needs_no_shared_memory_and_survives_its_death(tmp_pat
     )
     assert done.returncode == -9 and "safe" in done.stdout, done.stderr
     assert not list(tmp_path.glob("*-shm"))
-    with ResponseStore(tmp_path, 4) as store:
+    with ResponseStore(tmp_path, journal_name(4)) as store:
         keys = [stored(i).key for i in range(20)]
         assert store.present(keys) == set(keys)
         assert {s.status for s in store.get_many(keys)} == {"complete"}
@@ -115,7 +118,7 @@ def test_the_journal_of_a_process_on_its_own_is_made_fit_for_many_machines(tmp_p
     with sqlite3.connect(tmp_path / "responses.sqlite") as beside:
         assert beside.execute("PRAGMA journal_mode").fetchone() == ("delete",)
     beside.close()
-    with ResponseStore(tmp_path, 0) as worker:
+    with ResponseStore(tmp_path, journal_name(0)) as worker:
         assert worker.get(stored(0).key) == stored(0)
     assert not [name for name in os.listdir(tmp_path) if name.endswith("-shm")]
     leave_shared_memory(tmp_path / "nowhere")

@@ -17,7 +17,7 @@ from factory.errors import Stopped, UsageError
 from factory.store.lease_file import ask_to_stop, progress
 from factory.store.leases import Leases
 from factory.store.money import NOTHING, Money
-from factory.store.seats import seated, take_seat
+from factory.store.seats import seated, take_first_seat, take_seat
 
 ROOT = Path(__file__).parents[2]
 ONE = Money(1.0, 10)
@@ -36,6 +36,7 @@ def worker(folder, number=0, *, cap=None, booked=None, **options):
         folder,
         "job",
         name(number),
+        take_seat(folder, name(number)),
         cap or Money(10.0, math.inf),
         lambda journal: shown.get(journal, (0.0, 0)),
         **options,
@@ -132,10 +133,14 @@ def test_a_worker_that_is_silent_for_too_long_loses_its_lease_and_finds_out(tmp_
 
 def test_a_seat_has_room_for_one(tmp_path):
     a = worker(tmp_path, 0)
-    with pytest.raises(UsageError, match="another process"):
-        take_seat(tmp_path, name(0), patience=0.1)
+    assert take_seat(tmp_path, name(0), patience=0.1) is None
+    second, seat = take_first_seat(tmp_path, [name(0), name(4), name(8)])
+    assert second == name(4)
+    with pytest.raises(UsageError, match="every journal"):
+        take_first_seat(tmp_path, [name(0), name(4)])
     a.leave(NOTHING, 0)
-    take_seat(tmp_path, name(0), patience=0.1).close()
+    assert take_first_seat(tmp_path, [name(0), name(4)])[0] == name(0)
+    seat.close()
 
 
 def test_workers_stop_when_they_are_asked_to(tmp_path):
