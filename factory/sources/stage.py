@@ -14,13 +14,14 @@ import pyarrow.parquet as pq
 
 from factory.engines.engine import Engine
 from factory.sources.columns import as_text_column
-from factory.sources.files import Patterns, no_drops, read_blocks
+from factory.sources.files import BLOCK_BYTES, Patterns, no_drops, read_blocks
 from factory.sources.paths import expand
 from factory.store.part_file import PartFile
 from factory.store.parts import iter_part
 from factory.store.writer import arrow_table
 
 Kinds = dict[str, pl.DataType]
+EMPTY_LISTS = pl.List(pl.Null())
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +32,11 @@ class Staged:
     unread: pl.DataFrame
 
 
-def stage(patterns: Patterns, folder: Path, engine: Engine) -> Staged:
+def stage(patterns: Patterns, folder: Path, engine: Engine, *, size: int = BLOCK_BYTES) -> Staged:
     """Parts that hold what the patterns name.
 
     Parquet files of one schema are parts as they are; everything else is read into parts in `folder`. Types follow
-    `factory.sources.columns`, over all files.
+    `factory.sources.columns`, over all files. Text is read `size` bytes at a time.
 
     Raises:
         UsageError: a path matches nothing, or a file cannot be read at all.
@@ -44,13 +45,13 @@ def stage(patterns: Patterns, folder: Path, engine: Engine) -> Staged:
     if all(path.suffix == ".parquet" for path in files) and len({_schema(path) for path in files}) == 1:
         return Staged(files, no_drops())
     folder.mkdir(parents=True, exist_ok=True)
-    read = list(engine.map(partial(_read, folder.resolve()), list(enumerate(files))))
+    read = list(engine.map(partial(_read, folder.resolve(), size), list(enumerate(files))))
     parts = [part for each, _ in read for part in each]
     if not parts:
         _write(folder / "nothing.parquet", pl.DataFrame())
         parts = [(folder / "nothing.parquet", {})]
     kinds = _union([kinds for _, kinds in parts])
-    stale = [path for path, found in parts if found != kinds or list(found) != list(kinds)]
+    stale = [path for path, found in parts if _written(found) != list(kinds.items())]
     list(engine.map(partial(_conform, kinds), stale))
     unread = pl.concat([no_drops(), *(pl.read_parquet(path) for _, path in read if path)])
     return Staged([path for path, _ in parts], unread)
@@ -64,11 +65,11 @@ def _schema(path: Path) -> str:
         return str(path)
 
 
-def _read(folder: Path, item: tuple[int, Path]) -> tuple[list[tuple[Path, Kinds]], Path | None]:
+def _read(folder: Path, size: int, item: tuple[int, Path]) -> tuple[list[tuple[Path, Kinds]], Path | None]:
     """One file into numbered parts; what they hold, and where the unreadable lines are."""
     number, path = item
     parts, unread = [], []
-    for block, result in enumerate(read_blocks(path)):
+    for block, result in enumerate(read_blocks(path, size)):
         unread.append(result.dropped)
         if result.rows.height:
             target = folder / f"read-{number:05d}-{block:05d}.parquet"
@@ -88,11 +89,22 @@ def _write(path: Path, rows: pl.DataFrame) -> None:
 
 
 def _kinds(rows: pl.DataFrame) -> Kinds:
-    """Type of every column; Null for one that holds nothing."""
-    return {
-        name: pl.Null() if rows[name].null_count() == rows.height else rows[name].dtype
-        for name in rows.columns
-    }
+    """Type of every column; Null for one that holds nothing, a list of Null for one that holds empty lists."""
+    return {name: _kind(rows[name]) for name in rows.columns}
+
+
+def _written(kinds: Kinds) -> list[tuple[str, pl.DataType]]:
+    """Columns and types as they lie in the file: text where nothing is known."""
+    unknown = {pl.Null(): pl.String(), EMPTY_LISTS: pl.List(pl.String())}
+    return [(name, unknown.get(kind, kind)) for name, kind in kinds.items()]
+
+
+def _kind(column: pl.Series) -> pl.DataType:
+    if column.null_count() == column.len():
+        return pl.Null()
+    if isinstance(column.dtype, pl.List) and not column.list.len().sum():
+        return EMPTY_LISTS
+    return column.dtype
 
 
 def _union(found: Sequence[Kinds]) -> Kinds:
@@ -102,10 +114,17 @@ def _union(found: Sequence[Kinds]) -> Kinds:
 
 
 def _one(kinds: set[pl.DataType]) -> pl.DataType:
+    known = kinds - {EMPTY_LISTS}
+    lists = [kind for kind in known if isinstance(kind, pl.List)]
+    if EMPTY_LISTS in kinds and len(lists) == len(known):
+        return _one(known) if known else pl.List(pl.String())
     if len(kinds) == 1:
         return next(iter(kinds))
     if kinds and all(kind.is_numeric() for kind in kinds):
         return pl.Float64() if any(kind.is_float() for kind in kinds) else pl.Int64()
+    inner = {kind.inner for kind in lists}
+    if lists and len(lists) == len(kinds) and all(kind.is_numeric() for kind in inner):
+        return pl.List(_one({pl.Float64() if kind.is_float() else pl.Int64() for kind in inner}))
     return pl.String()
 
 
