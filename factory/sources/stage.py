@@ -100,9 +100,10 @@ def _written(kinds: Kinds) -> list[tuple[str, pl.DataType]]:
 
 
 def _kind(column: pl.Series) -> pl.DataType:
-    if column.null_count() == column.len():
+    # Text is what JSON without a value is read as; a Parquet file's own types are its own.
+    if column.dtype == pl.String and column.null_count() == column.len():
         return pl.Null()
-    if isinstance(column.dtype, pl.List) and not column.list.len().sum():
+    if column.dtype == pl.List(pl.String) and not column.list.len().sum():
         return EMPTY_LISTS
     return column.dtype
 

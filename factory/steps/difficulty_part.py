@@ -20,7 +20,6 @@ import polars as pl
 from factory.difficulty.posterior import Prior
 from factory.difficulty.rollouts import Sample, count_signals, roll_out, signal, truncated
 from factory.difficulty.stopping import StoppingRule
-from factory.errors import UsageError
 from factory.recipe.difficulty import DifficultySection
 from factory.recipe.verify import VerifySection
 from factory.sampling.sampler import Sampler
@@ -28,7 +27,7 @@ from factory.steps.verify_part import open_verifier
 from factory.store.journal import ResponseStore
 from factory.store.journals import journal_name
 from factory.store.part_writer import PartWriter
-from factory.store.seats import take_seat
+from factory.store.seats import take_first_seat
 
 CHECKPOINTS = ("student", "transformers", "vllm-offline")
 """Samplers that load a checkpoint into their own process; for others `model` names what an endpoint serves."""
@@ -144,11 +143,6 @@ def _journal(student: Student) -> Iterator[ResponseStore]:
             yield store
         return
     student.store.mkdir(parents=True, exist_ok=True)
-    for number in count():
-        try:
-            seat = take_seat(student.store, journal_name(number), patience=0.0)
-        except UsageError:
-            continue
-        with seat, ResponseStore(student.store, number) as store:
-            yield store
-        return
+    journal, seat = take_first_seat(student.store, map(journal_name, count()))
+    with seat, ResponseStore(student.store, journal) as store:
+        yield store
