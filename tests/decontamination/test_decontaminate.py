@@ -1,4 +1,5 @@
 import json
+import random
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,9 @@ from factory.decontamination.index import read, save
 from factory.decontamination.load import build_indexes, shipped
 from factory.errors import UsageError
 from factory.recipe.decontamination import DecontaminationSection
+from factory.sampling.procedural_trace import Habits, write_trace
+from factory.sources.families import FAMILIES
+from factory.sources.procedural import draw_problems
 
 SETTINGS = DecontaminationSection()
 GEESE = (
@@ -110,6 +114,46 @@ def test_scattered_words_of_a_problem_are_no_hit(index):
         " ".join(words[i : i + 5]) + " and so on and so forth" * 20 for i in range(0, len(words), 5)
     )
     assert found(text, index) == {}
+
+
+def test_a_problem_of_one_telling_phrase_is_not_found_in_every_trace(tmp_path):
+    bench = tmp_path / "bench.jsonl"
+    bench.write_text(
+        json.dumps({"id": "b", "problem": r"Let $T=T N Y W R$. Compute $2^{\log _{T} 8}-8^{\log _{T} 2}$."})
+    )
+    lines = " ".join(
+        f"Let T = {i}. Then T^2 = {i * i % 23} mod 23, so 2^T = {2**i % 23} mod 23." for i in range(99)
+    )
+    assert found(f"We work mod 23. {lines} Compute 8^2 = 18.", load_index([bench])) == {}
+
+
+def test_a_problem_of_stock_phrases_is_not_found_by_its_few_telling_ones(index):
+    told = "A sequence is defined by a_1 = 1, a_2 = 4 and a_n = 2 a_(n-1) - 2 a_(n-2) for n > 2. What is a_9?"
+    hits = find_hits(
+        pl.DataFrame({"problem": [told]}), load_index(["math_test"]), SETTINGS, fields=["problem"]
+    )
+    assert not hits["drops"].any()
+
+
+def test_procedural_problems_and_their_traces_hold_no_benchmark_problem():
+    texts = []
+    for row in draw_problems("procedural:all?count=120&seed=3"):
+        metadata = json.loads(row["metadata"])
+        trace = write_trace(FAMILIES[metadata["family"]], metadata["params"], random.Random(1), Habits())
+        texts += [row["problem"], trace.reasoning]
+    hits = find_hits(pl.DataFrame({"problem": texts}), load_index(["all"]), SETTINGS, fields=["problem"])
+    assert hits.filter("drops").is_empty()
+
+
+def test_a_reworded_problem_is_a_variant_and_stays_unless_asked(index):
+    text = CIRCLE.replace("the perimeter of the dodecagon that", "what area the dodecagon has that")
+    text = text.replace("17b = 450", "19b = 77").replace("shaded lens to the annulus", "two areas")
+    rows = pl.DataFrame({"id": ["x"], "problem": [text]})
+    result = decontaminate(rows, index, SETTINGS, fields=["problem"])
+    tiers = result.hits["tier"].to_list()
+    assert tiers in (["variant"], ["template"]) and result.kept.height == 1
+    asked = DecontaminationSection(drop_variants=True, drop_templates=True)
+    assert decontaminate(rows, index, asked, fields=["problem"]).kept.height == 0
 
 
 def test_dropped_rows_carry_evidence_and_templates_stay_unless_asked(index):

@@ -1,6 +1,8 @@
 """The kernels that read and match texts, against the reading in whole arrays and against plain Python."""
 
+import json
 import random
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -8,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmarks.mutations import MUTATIONS
 from factory.decontamination import coverage_kernels as rules
 from factory.decontamination.build import build, read_document
 from factory.decontamination.features import SALT, Stream, features, short_form, word_sets
@@ -217,20 +220,44 @@ def disguised(rng, problem):
     return problem.replace("x", "t").replace("y", "s")
 
 
-@pytest.mark.parametrize("seed", range(6))
-def test_matcher_finds_what_plain_comparison_finds(seed):
-    rng, problems = corpus(seed)
+def matched(problems, texts):
+    """What the matcher finds of some benchmark problems in some texts, and what plain comparison does."""
     rows = pl.DataFrame({"id": [str(i) for i in range(len(problems))], "problem": problems})
     (benchmark,) = build([read_document("made", rows, {})], {})
     KNOWN.clear()
     KNOWN.update(benchmark.words.tolist())
-    texts = [disguised(rng, rng.choice(problems)) for _ in range(60)] + ["", "???", "unlike all others"]
     (tokens,) = tokenize(pl.Series(texts))
     hits = Matcher(BenchmarkIndex((benchmark,))).match(tokens, 0.45)
     found = {
         (int(r), int(p)): (int(t), -round(float(s), 6))
         for r, p, t, s in zip(hits.row, hits.problem, hits.tier, hits.score, strict=True)
     }
-    wanted = {key: (tier, round(score, 6)) for key, (tier, score) in expected(texts, benchmark, 0.45).items()}
+    wanted = {k: (tier, round(score, 6)) for k, (tier, score) in expected(texts, benchmark, 0.45).items()}
+    return found, wanted
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_matcher_finds_what_plain_comparison_finds(seed):
+    rng, problems = corpus(seed)
+    texts = [disguised(rng, rng.choice(problems)) for _ in range(60)] + ["", "???", "unlike all others"]
+    found, wanted = matched(problems, texts)
     assert found == wanted
     assert {tier for tier, _ in wanted.values()} >= {0, 3, 4, 5, 6}
+
+
+DATA = Path(__file__).parents[2] / "../shared/data"
+
+
+@pytest.mark.skipif(not DATA.is_dir(), reason="the shared data is not here")
+def test_matcher_finds_what_plain_comparison_finds_in_real_texts():
+    def read(path, field):
+        return [str(json.loads(line).get(field) or "") for line in (DATA / path).open(encoding="utf-8")]
+
+    rng = random.Random(0)
+    problems = read("benchmarks/aime24.jsonl", "problem")
+    texts = [change(text, rng) for text in problems for change in MUTATIONS.values()]
+    texts = [text for text in texts if text] + read("seeds/deepscaler_aime_1983_2023.jsonl", "problem")[::30]
+    texts += [trace[:4000] for trace in read("traces/openmathreasoning_mini_r1_72.jsonl", "response")[:10]]
+    found, wanted = matched(problems, texts)
+    assert found == wanted
+    assert len(wanted) > len(problems)
