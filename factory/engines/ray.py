@@ -8,6 +8,7 @@ environment and the same file system.
 from __future__ import annotations
 
 import os
+import socket
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -67,6 +68,7 @@ def _connect(workers: int | None) -> None:
     if address is None:
         ray.init(address="local", num_cpus=workers or cores(), include_dashboard=False, **quiet)
         return
+    _answers(address)
     try:
         ray.init(address=address, **quiet)
     except (ConnectionError, RuntimeError, ValueError) as error:
@@ -74,6 +76,19 @@ def _connect(workers: int | None) -> None:
         raise UsageError(
             f"cannot join the Ray cluster at {address}: {first}", do="start it, or unset RAY_ADDRESS"
         ) from error
+
+
+def _answers(address: str) -> None:
+    """Refuse an address at which nobody listens; Ray itself tries for minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if host and port.isdigit():
+        try:
+            socket.create_connection((host, int(port)), timeout=10).close()
+        except OSError as error:
+            raise UsageError(
+                f"cannot join the Ray cluster at {address}: {error.strerror or error}",
+                do="start it (ray start --head), or unset RAY_ADDRESS",
+            ) from None
 
 
 class RayEngine:

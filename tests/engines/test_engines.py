@@ -158,6 +158,18 @@ def test_workers_end_with_their_parent_even_by_kill_9(tmp_path):
         time.sleep(0.05)
 
 
+def test_a_cluster_that_does_not_answer_is_one_line_at_once(tmp_path):
+    recipe = tmp_path / "r.yaml"
+    recipe.write_text("name: r\nproblems: {sources: ['procedural:all?count=5&seed=1']}\ntrain: null\n")
+    command = [sys.executable, "-m", "factory.cli.main", "run", str(recipe), "--engine", "ray"]
+    command += ["--out", str(tmp_path / "run")]
+    environment = {**os.environ, "RAY_ADDRESS": "127.0.0.1:1"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2
+    assert "cannot join the Ray cluster at 127.0.0.1:1: Connection refused" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
 def test_wrong_names_and_missing_packages_are_one_line(monkeypatch):
     with pytest.raises(UsageError, match="no engine slurm - choose local or ray"), open_engine("slurm"):
         pass
