@@ -59,6 +59,17 @@ def test_a_checkpoint_gets_an_actor_a_gpu_and_rolls_out_the_same(asked, tmp_path
     assert journals(tmp_path / "there") == ["responses-00000.sqlite", "responses-00001.sqlite"]
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_vllm_runs_in_an_actor(asked, tmp_path):
+    """Needs vLLM beside Ray; its CPU build will do."""
+    pytest.importorskip("vllm")
+    model = str(tiny_student.save_student(tmp_path / "sft" / "final"))
+    totals = on_ray(asked, tmp_path / "there", "vllm-offline", model, gpus=1)
+    assert totals["rollouts"] >= 24 and sum(totals["bands"].values()) >= 1
+    assert journals(tmp_path / "there") == ["responses-00000.sqlite"]
+
+
 def test_a_student_without_a_checkpoint_is_rolled_out_in_tasks(asked, tmp_path):
     here = tiny_student.roll(asked, tmp_path / "here", "procedural", None)["totals"]
     there = on_ray(asked, tmp_path / "there", "procedural", "", gpus=0)

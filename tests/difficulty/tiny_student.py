@@ -29,11 +29,11 @@ def save_student(folder):
     torch.manual_seed(0)
     config = LlamaConfig(
         vocab_size=len(tokenizer),
-        hidden_size=16,
+        hidden_size=64,  # vLLM knows no smaller head
         intermediate_size=32,
         num_hidden_layers=1,
-        num_attention_heads=2,
-        num_key_value_heads=2,
+        num_attention_heads=1,
+        num_key_value_heads=1,
         max_position_embeddings=1024,
         eos_token_id=0,
         pad_token_id=1,
