@@ -71,8 +71,7 @@ def all_pairs(sets: GramSets, least: float) -> tuple[Pairs, Similarities]:
     Chaudhuri, Ganti and Kaushik 2006; Bayardo, Ma and Srikant 2007); pairs that do are compared exactly.
     """
     sizes = np.diff(sets.offsets)
-    _, inverse, frequency = np.unique(sets.grams, return_inverse=True, return_counts=True)
-    rarity = np.minimum(frequency[inverse], (1 << int(_FREQUENCY_BITS)) - 1).astype(np.uint64)
+    rarity = np.minimum(_occurrences(sets.grams), (1 << int(_FREQUENCY_BITS)) - 1).astype(np.uint64)
     rows = np.repeat(np.arange(sizes.size, dtype=np.uint64), sizes)
     name = rarity << _HASH_BITS | sets.grams >> (np.uint64(64) - _HASH_BITS)
     ordered = np.sort(rows << (_FREQUENCY_BITS + _HASH_BITS) | name)
@@ -81,22 +80,24 @@ def all_pairs(sets: GramSets, least: float) -> tuple[Pairs, Similarities]:
     chosen = place < np.repeat(prefix, sizes)
     names = ordered[chosen] & np.uint64((1 << int(_FREQUENCY_BITS + _HASH_BITS)) - 1)
     owners = rows[chosen].astype(np.int64)
-    shared = frequency_of(names) > 1
+    names = mix(names)  # `bucket_codes` compares by high bits
+    shared = _occurrences(names) > 1
     pairs = _of_buckets(names[shared], owners[shared])
     nearness = similarities(pairs, sets)
     good = nearness >= least
     return pairs[good], nearness[good]
 
 
-def frequency_of(values: U64) -> Places:
-    """How often each value occurs."""
-    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
-    return counts[inverse].astype(np.int64)
+def _occurrences(values: U64) -> Places:
+    from factory.deduplication import kernels
+
+    counts = np.empty(values.size, dtype=np.int64)
+    kernels.occurrences(values, counts)
+    return counts
 
 
 def _of_buckets(names: U64, owners: Places) -> Pairs:
-    """Pairs of different owners of one name; `bucket_codes` compares by high bits, so names are spread first."""
-    order = np.argsort(owners, kind="stable")
-    codes = bucket_codes(mix(names[order]), owners[order], NEIGHBOURS)
+    """Pairs of different owners (ascending) of one name."""
+    codes = bucket_codes(names, owners, NEIGHBOURS)
     pairs = np.stack([codes >> np.uint64(32), codes & np.uint64(2**32 - 1)], axis=1).astype(np.int64)
     return pairs[pairs[:, 0] != pairs[:, 1]]

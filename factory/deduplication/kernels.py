@@ -10,8 +10,6 @@ from factory.text.jit import kernel, load_word
 from factory.text.kernels import U, classify, look_up, mix, run_hashes, sequence_hash, split
 
 U32 = npt.NDArray[np.uint32]
-LANES = 32
-"""N-grams are padded to a multiple of this, so that the loop over them is one of whole vectors."""
 _BASE = U(BASE)
 _0, _1, _8, _32 = U(0), U(1), U(8), U(32)
 _MOST = np.uint32(2**32 - 1)
@@ -45,13 +43,14 @@ def _numbers_hash(hashes: U64, kinds: Bytes, count: U, words: U64, minus: U, num
 
 
 @kernel
-def _least(grams: U32, count: np.int64, factor: np.uint32, term: np.uint32) -> np.uint32:
-    """The least `factor * gram + term` modulo 2**32."""
-    least = _MOST
-    for i in range(count):
-        value = np.uint32(factor * grams[i] + term)
-        least = min(least, value)
-    return least
+def _lower(least: U32, factors: U32, terms: U32, grams: U32, at: int) -> None:
+    """Lower the minimum of every permutation to the least of four n-grams: one loop of whole vectors."""
+    one, two, three, four = grams[at], grams[at + 1], grams[at + 2], grams[at + 3]
+    for k in range(least.size):
+        factor, term = factors[k], terms[k]
+        first = min(np.uint32(factor * one + term), np.uint32(factor * two + term))
+        second = min(np.uint32(factor * three + term), np.uint32(factor * four + term))
+        least[k] = min(least[k], min(first, second))
 
 
 @kernel
@@ -81,22 +80,18 @@ def sign_texts(
     longest = 0
     for row in range(bounds.size - 1):
         longest = max(longest, int(bounds[row + 1] - bounds[row]))
-    raw, data, classes = (
-        np.empty(longest + 8, np.uint8),
-        np.empty(longest + 8, np.uint8),
-        np.empty(longest + 8, np.uint8),
-    )
+    data, classes = np.empty(longest + 8, np.uint8), np.empty(longest + 8, np.uint8)
+    raw, places = np.empty(0, np.uint8), np.empty(0, np.int64)
     kinds, hashes, grams = (
         np.empty(longest, np.uint8),
         np.empty(longest, np.uint64),
         np.empty(longest, np.uint64),
     )
-    starts, lengths = np.empty(longest, np.int64), np.empty(longest, np.int64)
-    high = np.empty(longest + LANES, np.uint32)
+    high, least = np.empty(longest + 3, np.uint32), np.empty(factors.size, np.uint32)
     for row in range(bounds.size - 1):
         end = classify(text, U(bounds[row]), U(bounds[row + 1]), table, lower, raw, data, classes, _0)
-        count = split(raw, data, classes, _0, end, names, hashes, kinds, starts, lengths, _0)
-        exact[row] = sequence_hash(hashes, _0, count, _0) if count > _0 else _bytes_hash(raw, end, grams)
+        count = split(data, classes, _0, end, names, hashes, kinds, places, places, _0)
+        exact[row] = sequence_hash(hashes, _0, count, _0) if count > _0 else _bytes_hash(data, end, grams)
         if number_words.size:
             guard[row] ^= _numbers_hash(hashes, kinds, count, number_words, minus, grams)
         found = np.int64(run_hashes(hashes, _0, count, n, _0, grams, _0))
@@ -105,16 +100,17 @@ def sign_texts(
             continue
         for i in range(found):
             high[i] = np.uint32(grams[i] >> _32)
-        padded = (found + LANES - 1) // LANES * LANES
-        for i in range(found, padded):
+        for i in range(found, found + 3):
             high[i] = high[0]
+        least[:] = _MOST
+        for i in range(0, found, 4):
+            _lower(least, factors, terms, high, i)
         for band in range(keys.shape[0]):
             key = guard[row] ^ U(band + 1)
             for k in range(band * width, (band + 1) * width):
-                key = key * _BASE + U(_least(high, padded, factors[k], terms[k]))
+                key = key * _BASE + U(least[k])
             keys[band, row] = mix(key)
-        last = keys.shape[0] * width
-        draw[row] = np.uint32(mix(U(_least(high, padded, factors[last], terms[last]))) >> _32)
+        draw[row] = np.uint32(mix(U(least[keys.shape[0] * width])) >> _32)
 
 
 @kernel
@@ -156,23 +152,19 @@ def gram_sets(
     longest = 0
     for row in range(bounds.size - 1):
         longest = max(longest, int(bounds[row + 1] - bounds[row]))
-    raw, data, classes = (
-        np.empty(longest + 8, np.uint8),
-        np.empty(longest + 8, np.uint8),
-        np.empty(longest + 8, np.uint8),
-    )
+    data, classes = np.empty(longest + 8, np.uint8), np.empty(longest + 8, np.uint8)
+    raw, places = np.empty(0, np.uint8), np.empty(0, np.int64)
     kinds, hashes, found = (
         np.empty(longest, np.uint8),
         np.empty(longest, np.uint64),
         np.empty(longest, np.uint64),
     )
-    starts, lengths = np.empty(longest, np.int64), np.empty(longest, np.int64)
     seen = np.empty(_slots(np.int64(longest)), np.uint64)
     to = 0
     offsets[0] = 0
     for row in range(bounds.size - 1):
         end = classify(text, U(bounds[row]), U(bounds[row + 1]), table, lower, raw, data, classes, _0)
-        count = split(raw, data, classes, _0, end, names, hashes, kinds, starts, lengths, _0)
+        count = split(data, classes, _0, end, names, hashes, kinds, places, places, _0)
         runs = np.int64(run_hashes(hashes, _0, count, n, _0, found, _0))
         slots = _slots(runs)
         seen[:slots] = _0
@@ -238,6 +230,24 @@ def bucket_pairs(ordered: U64, bits: U, neighbours: int, rows: Places, codes: U6
                     codes[count] = U(rows[ordered[other] & mask]) << _32 | own
                     count += 1
             start = i
+
+
+@kernel
+def occurrences(values: U64, counts: Places) -> None:
+    """How often each value (none is 0) occurs."""
+    slots = _slots(np.int64(values.size))
+    table, times = np.zeros(slots, np.uint64), np.zeros(slots, np.int64)
+    places = np.empty(values.size, np.int64)
+    mask = slots - 1
+    for i in range(values.size):
+        slot = np.int64(values[i] & U(mask))
+        while table[slot] != _0 and table[slot] != values[i]:
+            slot = np.int64((slot + 1) & mask)
+        table[slot] = values[i]
+        times[slot] += 1
+        places[i] = slot
+    for i in range(values.size):
+        counts[i] = times[places[i]]
 
 
 @kernel

@@ -47,8 +47,12 @@ def _code_point(text: Bytes, at: U) -> tuple[U, U]:
 
 
 @kernel
-def hard_texts(text: Bytes, bounds: Places, places: FoldTable, pool: Bytes, found: Bytes) -> None:
-    """Mark the texts that have a character which cannot be folded by itself."""
+def hard_texts(text: Bytes, bounds: Places, places: FoldTable, pool: Bytes, found: Bytes) -> U:
+    """Mark the texts that have a character which cannot be folded by itself; returns the bytes of long characters.
+
+    Those of marked texts are counted up to that character only.
+    """
+    long = _0
     for row in range(bounds.size - 1):
         at, last = U(bounds[row]), U(bounds[row + 1])
         while at < last:
@@ -68,6 +72,8 @@ def hard_texts(text: Bytes, bounds: Places, places: FoldTable, pool: Bytes, foun
                 found[row] = 1
                 break
             at += size
+            long += size
+    return long
 
 
 @kernel
@@ -153,9 +159,9 @@ def classify(
 ) -> U:
     """Write one folded text from `to` on, thousands commas out: as it is, in lower case, and as classes of its bytes.
 
-    Returns:
-        Where it ends.
+    Returns where it ends. An empty `raw` is not written.
     """
+    keep_raw = raw.size > 0
     for place in range(first, last):
         i = U(place)
         byte = text[i]
@@ -171,7 +177,8 @@ def classify(
                 kind = np.uint8(_NUMBER)
             else:
                 kind = np.uint8(0)
-        raw[to] = byte
+        if keep_raw:
+            raw[to] = byte
         data[to] = lower[byte]
         classes[to] = kind
         to += _1
@@ -206,7 +213,6 @@ def look_up(keys: U64, key: U) -> np.int64:
 
 @kernel
 def split(
-    raw: Bytes,
     data: Bytes,
     classes: Bytes,
     first: U,
@@ -220,9 +226,10 @@ def split(
 ) -> U:
     """Write the tokens of one classified text from `count` on; escaped operators get class 0. Returns their number.
 
-    `raw`, `data` and `classes` are what `classify` wrote, with seven bytes more behind it. `names`: shape (2, slots),
-    hashes of command names, and of what they mean, 0 for those that say nothing.
+    `data` and `classes` are what `classify` wrote, with seven bytes more behind it. `names`: shape (2, slots), hashes of
+    command names, and of what they mean, 0 for those that say nothing. Empty `starts` and `lengths` are not written.
     """
+    keep_places = starts.size > 0
     at = first
     while at < last:
         kind = classes[at]
@@ -240,11 +247,11 @@ def split(
         elif kind == _CHARACTER:
             while at < last and data[at] >= 0x80 and data[at] < 0xC0:
                 at += _1
-        elif start > first and raw[start - _1] == _BACKSLASH and raw[start] != _BAR:
+        elif start > first and data[start - _1] == _BACKSLASH and data[start] != _BAR:
             classes[start] = 0
             continue
         value = range_hash(data, start, at - start)
-        if kind == _WORD and start > first and raw[start - _1] == _BACKSLASH:
+        if kind == _WORD and start > first and data[start - _1] == _BACKSLASH:
             kind = np.uint8(_COMMAND)
             slot = look_up(names[0], value)
             if slot >= 0:
@@ -253,8 +260,9 @@ def split(
                     continue
         hashes[count] = value
         kinds[count] = kind
-        starts[count] = start
-        lengths[count] = at - start
+        if keep_places:
+            starts[count] = start
+            lengths[count] = at - start
         count += _1
     return count
 
@@ -282,7 +290,7 @@ def tokenize_texts(
     for row in range(bounds.size - 1):
         begin = to
         to = classify(text, U(bounds[row]), U(bounds[row + 1]), table, lower, raw, data, classes, to)
-        count = split(raw, data, classes, begin, to, names, hashes, kinds, starts, lengths, count)
+        count = split(data, classes, begin, to, names, hashes, kinds, starts, lengths, count)
         new_bounds[row + 1] = to
         offsets[row + 1] = count
 

@@ -159,11 +159,12 @@ def flat(texts: pl.Series) -> tuple[Bytes, Places]:
     data, bounds = text_bytes(texts)
     table, pool = fold_table()
     hard = np.zeros(len(texts), dtype=np.uint8)
-    kernels.hard_texts(data, bounds, table, pool, hard)
+    long = int(kernels.hard_texts(data, bounds, table, pool, hard))
     if hard.any():
         rows = pl.Series(np.flatnonzero(hard))
         data, bounds = text_bytes(texts.scatter(rows, fold(texts.gather(rows))))
-    out = np.empty(data.size + MOST_GROWTH * np.count_nonzero(data >= 0x80), dtype=np.uint8)
+        long = int(np.count_nonzero(data >= 0x80))
+    out = np.empty(data.size + MOST_GROWTH * long, dtype=np.uint8)
     folded = np.empty(bounds.size, dtype=np.int64)
     kernels.fold_texts(data, bounds, table, pool, hard, out, folded)
     return out[: folded[-1]], folded

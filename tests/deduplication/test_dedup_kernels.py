@@ -16,6 +16,7 @@ from factory.deduplication.similarity import similarities
 from factory.recipe.deduplication import DeduplicationSection
 from factory.text import canonical_text, word_ngram_hashes
 from factory.text.hashing import mix
+from factory.text.ngrams import text_hashes
 from factory.text.tokens import CLASSES, LOWER, NAMES, flat
 
 SECTION = DeduplicationSection(ngram=1)
@@ -113,6 +114,15 @@ def test_signatures_know_equal_texts_and_equal_numbers(texts):
         for j in range(i):
             if canonical[i] or canonical[j]:
                 assert (signed.exact[i] == signed.exact[j]) == (canonical[i] == canonical[j])
+
+
+def test_texts_without_words_are_known_by_their_bytes():
+    texts = pl.Series(["???", "", "?!", "???", "~" * 30, "~" * 31, "", "~" * 30])
+    exact = sign(texts, SECTION).exact
+    assert exact.tolist() == (text_hashes(*flat(texts))).tolist()
+    assert [exact[i] == exact[j] for i, j in ((0, 3), (1, 6), (4, 7), (0, 2), (4, 5))] == [True] * 3 + [
+        False
+    ] * 2
 
 
 texts_of_grams = st.lists(st.lists(st.integers(0, 12), max_size=12), min_size=1, max_size=9)
