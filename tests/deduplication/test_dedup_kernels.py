@@ -117,7 +117,7 @@ def test_signatures_know_equal_texts_and_equal_numbers(texts):
 
 
 def test_texts_without_words_are_known_by_their_bytes():
-    texts = pl.Series(["???", "", "?!", "???", "~" * 30, "~" * 31, "", "~" * 30])
+    texts = pl.Series(["???", "", "?;", "???", "~" * 30, "~" * 31, "", "~" * 30])
     exact = sign(texts, SECTION).exact
     assert exact.tolist() == (text_hashes(*flat(texts))).tolist()
     assert [exact[i] == exact[j] for i, j in ((0, 3), (1, 6), (4, 7), (0, 2), (4, 5))] == [True] * 3 + [
