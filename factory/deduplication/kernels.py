@@ -233,6 +233,24 @@ def bucket_pairs(ordered: U64, bits: U, neighbours: int, rows: Places, codes: U6
 
 
 @kernel
+def mark_repeated(values: U64, repeated: Bytes) -> None:
+    """Mark the values (none is 0) that occur more than once."""
+    slots = _slots(np.int64(values.size))
+    table, owner = np.zeros(slots, np.uint64), np.empty(slots, np.uint32)
+    mask = slots - 1
+    for i in range(values.size):
+        slot = np.int64(values[i] & U(mask))
+        while table[slot] != _0 and table[slot] != values[i]:
+            slot = np.int64((slot + 1) & mask)
+        if table[slot] == _0:
+            table[slot] = values[i]
+            owner[slot] = i
+        else:
+            repeated[i] = 1
+            repeated[owner[slot]] = 1
+
+
+@kernel
 def occurrences(values: U64, counts: Places) -> None:
     """How often each value (none is 0) occurs."""
     slots = _slots(np.int64(values.size))

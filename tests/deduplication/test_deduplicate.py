@@ -168,4 +168,4 @@ def test_pairs_of_a_bucket_too_large_for_all_pairs():
 
 def test_rows_without_company_have_no_pairs():
     assert bucket_codes(np.zeros(0, np.uint64), np.zeros(0, np.int64)).size == 0
-    assert bucket_codes(np.zeros(1, np.uint64), np.zeros(1, np.int64)).size == 0
+    assert bucket_codes(np.ones(1, np.uint64), np.zeros(1, np.int64)).size == 0
