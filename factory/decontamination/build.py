@@ -11,7 +11,15 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from factory.decontamination.features import SALT, Features, Stream, features, short_form
+from factory.decontamination.features import (
+    NOT_TELLING,
+    SALT,
+    VARIABLE_MARK,
+    Features,
+    Stream,
+    features,
+    short_form,
+)
 from factory.decontamination.index import ANCHOR, ANCHOR_TOKENS, Benchmark, problem_ids
 from factory.decontamination.stock import Stock
 from factory.text.hashing import U64, distinct
@@ -24,6 +32,10 @@ FEW_GRAMS = 24
 """Problems of fewer n-grams are also looked for as whole sequences inside longer texts."""
 STEM_TOKENS = 12
 """A multiple-choice stem of at least so many tokens is looked for without its options."""
+
+LEAST_TELLING = 3
+"""Different symbols, other than signs, variables and small words, that a sequence must have to be looked for: "a, b, c,
+d" stands in many a text."""
 
 OPTIONS = re.compile(
     r"\n\s*(?=[\(\[]?A\s*[\)\].:])|(?:answer choices|options?)\s*:|\s(?=\(A\))|\s(?=a \) )|(?=\$?\\(?:textbf|text|mathrm|mathbf)\{\s*\(A\))",
@@ -157,7 +169,9 @@ def _anchors(d: Document, words_counts: Places, frequency: tuple[U64, Places]) -
 
 def _sequences(stream: Stream, problems: Places, frequency: tuple[U64, Places]) -> npt.NDArray[np.void]:
     """Each problem's tokens as one sequence, to be found by its rarest run."""
-    problems = problems[(stream.lengths[problems] >= ANCHOR_TOKENS) & (stream.lengths[problems] < 2**16)]
+    lengths = stream.lengths[problems]
+    fit = (lengths >= ANCHOR_TOKENS) & (lengths < 2**16)
+    problems = problems[fit & (_telling(stream)[problems] >= LEAST_TELLING)]
     hashes, owner, within = _runs(stream, problems)
     known, counts = frequency
     place = np.minimum(np.searchsorted(known, hashes), known.size - 1)
@@ -170,6 +184,15 @@ def _sequences(stream: Stream, problems: Places, frequency: tuple[U64, Places]) 
     found["whole"] = SequenceHasher(stream.hashes, SALT)(stream.offsets[problems], lengths)
     found["length"], found["problem"] = lengths, problems
     return found
+
+
+def _telling(stream: Stream) -> Places:
+    """How many different symbols of every text are neither signs nor variables nor small words."""
+    rows = np.repeat(np.arange(stream.offsets.size - 1), stream.lengths)
+    keep = stream.hashes != VARIABLE_MARK
+    keep[NOT_TELLING.positions(stream.hashes)] = False
+    pairs = np.unique(np.stack([rows[keep].astype(np.uint64), stream.hashes[keep]], axis=1), axis=0)
+    return np.bincount(pairs[:, 0].astype(np.int64), minlength=stream.offsets.size - 1)
 
 
 def _stem(text: str) -> str:

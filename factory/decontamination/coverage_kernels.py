@@ -18,6 +18,9 @@ Floats = npt.NDArray[np.float64]
 
 LEAST_GRAMS = 3
 """Different n-grams of a problem that a text must have in one place: one or two are no evidence."""
+LEAST_FOR_NGRAM = 5
+"""The same for the tier that is dropped. A problem of fewer is found as a whole sequence, or not at all: all three of "How
+many three-digit positive integers are there?" stand in many a longer problem."""
 LEAST_SHARED = 0.45
 """Share of all n-grams of a problem, stock phrases too, that a text must have in one place: of a problem that is mostly
 stock phrases, the telling n-grams alone are too few to go by."""
@@ -191,7 +194,7 @@ def judge(
         return -1, 0.0
     together = (share + numbers) / (weight + number_weight)
     same = numbers / number_weight if number_weight > 0 else 1.0
-    if together >= needed_share and same >= SAME_NUMBERS:
+    if grams >= LEAST_FOR_NGRAM and together >= needed_share and same >= SAME_NUMBERS:
         return NGRAM, together
     if share >= TEMPLATE_COVERAGE * weight:
         return TEMPLATE, share / weight

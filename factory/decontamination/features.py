@@ -24,7 +24,7 @@ import numpy.typing as npt
 
 from factory.text.hashing import BASE, U64, HashSet, byte_words, hash_words, mix, range_hashes
 from factory.text.ngrams import ngram_hashes, sequence_hashes, text_hashes
-from factory.text.tokens import Kind, Places, Tokens
+from factory.text.tokens import OPERATORS, Kind, Places, Tokens
 
 SALT = hash_words(["cot-factory benchmark index 1"])[0]
 """Part of the index format: hashes of other programs, or of an unsalted table, do not fit."""
@@ -57,6 +57,8 @@ _SMALL_WORDS = (
 """Words that say nothing of a problem: grammar, and the phrases of exercises and of instructions to models."""
 _NO_CONTENT = HashSet(_MATH_WORDS.split())
 _SMALL = HashSet(_SMALL_WORDS.split())
+NOT_TELLING = HashSet([*_SMALL_WORDS.split(), *OPERATORS.decode()])
+"""Small words and signs."""
 _GREEK_LETTERS = HashSet(_GREEK.split())
 VARIABLE_MARK, NUMBER_MARK = hash_words(["<variable>", "<number>"])
 """What stands for every variable and for every number."""

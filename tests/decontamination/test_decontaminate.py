@@ -127,6 +127,19 @@ def test_a_problem_of_one_telling_phrase_is_not_found_in_every_trace(tmp_path):
     assert found(f"We work mod 23. {lines} Compute 8^2 = 18.", load_index([bench])) == {}
 
 
+def test_a_problem_of_nothing_but_letters_is_not_found_wherever_there_are_some(tmp_path):
+    bench = tmp_path / "bench.jsonl"
+    bench.write_text(json.dumps({"id": "b", "problem": "?\n(A) A\n(B) b\n(C) c\n(D) D"}))
+    text = "Let $a, b, c, d$ be reals with $a + b = 7$ and $c + d = 9$. Find the least value of $abcd$."
+    assert found(text, load_index([bench])) == {}
+
+
+def test_a_short_problem_is_not_found_by_its_one_phrase():
+    text = "How many three-digit positive integers have digits that add up to a multiple of nine?"
+    hits = find_hits(pl.DataFrame({"problem": [text]}), load_index(["all"]), SETTINGS, fields=["problem"])
+    assert not hits["drops"].any()
+
+
 def test_a_problem_of_stock_phrases_is_not_found_by_its_few_telling_ones(index):
     told = "A sequence is defined by a_1 = 1, a_2 = 4 and a_n = 2 a_(n-1) - 2 a_(n-2) for n > 2. What is a_9?"
     hits = find_hits(

@@ -176,7 +176,8 @@ def by_coverage(grams, numbers, theirs, figures, every, size, tokens, coverage):
         together = (weight + same) / (sum(theirs.values()) + sum(figures.values()))
         needed = np.interp(every, [rules.SHORT, rules.LONG], [rules.SHORT_COVERAGE, coverage])
         figure_share = same / sum(figures.values()) if figures else 1.0
-        if together >= needed - 1e-12 and figure_share >= rules.SAME_NUMBERS:
+        enough = len(telling) >= rules.LEAST_FOR_NGRAM
+        if enough and together >= needed - 1e-12 and figure_share >= rules.SAME_NUMBERS:
             return Tier.NGRAM, together
         if weight >= rules.TEMPLATE_COVERAGE * sum(theirs.values()) - 1e-12:
             return Tier.TEMPLATE, weight / sum(theirs.values())
