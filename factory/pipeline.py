@@ -6,8 +6,7 @@ resuming, and changing one setting redoes only what depends on it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -69,31 +68,20 @@ def run_recipe(
     check_held_out(recipe)
     check_packages(recipe, names[: names.index(until) + 1] if until else names)
     check_engine(engine)
-    with locked(run), _engines(engine) as engine_for_step:
+    with locked(run), open_engine(engine) as opened:
         save_recipe(recipe, layout.recipe)
         for index, step in enumerate(steps, start=1):
             on_step(step.name, index, len(steps))
-            with engine_for_step() as opened:
-                step.call(opened)
+            if step.name.startswith(("train-", "eval-")):
+                # The trainer wants the memory that idle workers hold.
+                opened.rest()
+            step.call(opened)
             if step.name == until:
                 break
         close_ledger(run)
         if until is None:
             mark_finished(recipe, run, rejected)
     return True
-
-
-@contextmanager
-def _engines(name: str) -> Iterator[Callable[[], AbstractContextManager[Engine]]]:
-    """What opens the engine for a step: one Ray connection for the whole run, local processes for one step each.
-
-    Idle local workers would otherwise hold memory while the student trains.
-    """
-    if name == EngineName.LOCAL:
-        yield lambda: open_engine(name)
-    else:
-        with open_engine(name) as engine:
-            yield lambda: nullcontext(engine)
 
 
 def plan(recipe: Recipe, layout: RunLayout, rejected: Collection[str] = NOTHING) -> list[Step]:

@@ -60,6 +60,9 @@ class Engine(Protocol):
             Exception: what `work` raised, when the item's turn comes. The items after it are given up.
         """
 
+    def rest(self) -> None:
+        """Give back the processes that wait for work, and their memory; the next `map` starts new ones."""
+
 
 @contextmanager
 def open_engine(name: str = "local", workers: int | None = None) -> Iterator[Engine]:

@@ -48,11 +48,17 @@ class LocalEngine:
         """End the processes, whatever they do; what they wrote whole stays."""
         with self._lock:
             self._closed = True
-            running = list(self._processes)
-        for process in running:
-            process.kill()
+        self.rest()
         if self._threads is not None:
             self._threads.shutdown(wait=True, cancel_futures=True)
+
+    def rest(self) -> None:
+        """See `Engine.rest`."""
+        with self._lock:
+            running = list(self._processes)
+            self._processes.clear()
+        for process in running:
+            process.kill()
 
     def map(
         self, work: Callable[[Item], Result], items: Iterable[Item], *, gpu: bool = False
@@ -105,7 +111,7 @@ class LocalEngine:
         with self._lock:
             if self._closed:
                 raise FactoryError("the engine is closed")
-            if getattr(self._mine, "process", None) is None:
+            if getattr(self._mine, "process", None) not in self._processes:
                 self._mine.process = _Process()
                 self._processes.add(self._mine.process)
             process: _Process = self._mine.process

@@ -119,6 +119,9 @@ class RayEngine:
         else:
             yield from self._in_tasks(packed, folder, items)
 
+    def rest(self) -> None:
+        """Ray's own business: it ends workers that stay idle."""
+
     def _in_tasks(self, packed: bytes, folder: str, items: Iterable[Any]) -> Iterator[Any]:
         import ray
 

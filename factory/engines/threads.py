@@ -25,3 +25,6 @@ class ThreadEngine:
         """See `Engine.map`; all items are handed out at once, and no GPUs."""
         with ThreadPoolExecutor(self.workers) as pool:
             yield from pool.map(work, items)
+
+    def rest(self) -> None:
+        """Nothing waits between two calls of `map`."""

@@ -132,6 +132,14 @@ def test_leaving_ends_the_workers_at_once(tmp_path):
     assert time.monotonic() - began < 45
 
 
+def test_resting_workers_are_gone_and_come_back(local_engine):
+    before = set(local_engine.map(items.who, range(8)))
+    local_engine.rest()
+    assert not any(os.path.exists(f"/proc/{pid}") for pid in before)
+    after = set(local_engine.map(items.who, range(8)))
+    assert len(after) == 2 and not after & before
+
+
 def test_workers_end_with_their_parent_even_by_kill_9(tmp_path):
     program = (
         "import sys; from functools import partial; import items\n"

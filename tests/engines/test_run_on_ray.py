@@ -13,8 +13,8 @@ from factory.store.parts import check_parts, part_paths
 RECIPE = """
 name: demo
 problems:
-  sources: ["procedural:modular_chain+linear_equation?count=160&seed=3&style=terse"]
-  held_out: 20
+  sources: ["procedural:modular_chain+linear_equation?count=100&seed=3&style=terse"]
+  held_out: 10
 generate: {teacher: procedural, samples: 3, max_tokens: 1024, slip_rate: 0.4}
 train: null
 """
@@ -29,9 +29,9 @@ def recipe(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def small_parts():
-    """Parts of 50 rows, so that every step has several."""
+    """Parts of 40 rows, so that every step has several."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("factory.store.writer.ROWS_PER_PART", 50)
+        patch.setattr("factory.store.writer.ROWS_PER_PART", 40)
         yield
 
 
