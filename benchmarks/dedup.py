@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import random
 import subprocess
 import sys
 import tempfile
@@ -25,6 +24,7 @@ import numpy.typing as npt
 import polars as pl
 from scipy import sparse
 
+from benchmarks.dedup_corpora import generated, problems, shared, traces
 from factory.deduplication import deduplicate
 from factory.deduplication.clusters import components
 from factory.recipe.deduplication import DeduplicationSection
@@ -64,47 +64,6 @@ def main() -> None:
             report["slope"] = slope(report["curve"])
         report["load_after"] = round(os.getloadavg()[0], 1)
     print(json.dumps(report, indent=2))
-
-
-def sentences(rng: random.Random, words: list[str], count: int) -> str:
-    return " ".join(rng.choices(words, k=count))
-
-
-def family(rng: random.Random, words: list[str], count: int) -> list[str]:
-    """A text and, now and then, copies with a few words changed."""
-    base = sentences(rng, words, count).split()
-    copies = [" ".join(base)]
-    while rng.random() < 0.25:
-        share = rng.choice([0, 0.002, 0.005, 0.01, 0.02])
-        copies.append(" ".join(rng.choice(words) if rng.random() < share else w for w in base))
-    return copies
-
-
-def generated(count: int, low: int, high: int, seed: int) -> list[str]:
-    rng = random.Random(seed)
-    words = ["".join(rng.choices("abcdefghijklmnopqrstuvwxyz", k=rng.randint(2, 9))) for _ in range(5000)]
-    texts: list[str] = []
-    while len(texts) < count:
-        texts += family(rng, words, rng.randint(low, high))
-    return texts[:count]
-
-
-def traces(count: int) -> list[str]:
-    return generated(count, 800, 2200, 1)
-
-
-def problems(count: int) -> list[str]:
-    return generated(count, 20, 90, 2)
-
-
-def shared(data: Path) -> list[str]:
-    texts = []
-    for name, column in (
-        ("seeds/deepscaler_40k", "problem"),
-        ("traces/mip_overthinking_long_cot", "response"),
-    ):
-        texts += [json.loads(line)[column] for line in (data / f"{name}.jsonl").open(encoding="utf-8")]
-    return texts
 
 
 def compare(path: Path, texts: list[str], peers: dict[str, str]) -> dict[str, Any]:

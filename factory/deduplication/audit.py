@@ -88,10 +88,10 @@ def all_pairs(sets: GramSets, least: float) -> tuple[Pairs, Similarities]:
 
 
 def _occurrences(values: U64) -> Places:
-    from factory.deduplication import kernels
+    from factory.deduplication import set_kernels
 
     counts = np.empty(values.size, dtype=np.int64)
-    kernels.occurrences(values, counts)
+    set_kernels.occurrences(values, counts)
     return counts
 
 

@@ -51,17 +51,17 @@ def bucket_codes(keys: U64, rows: Places, neighbours: int = NEIGHBOURS) -> U64:
         rows: the rows' numbers, ascending.
         neighbours: as above.
     """
-    from factory.deduplication import kernels
+    from factory.deduplication import set_kernels
 
     repeated = np.zeros(keys.size, dtype=np.uint8)
-    kernels.mark_repeated(keys, repeated)
+    set_kernels.mark_repeated(keys, repeated)
     # Only rows in buckets of two and more are sorted: usually a small share.
     company = np.flatnonzero(repeated)
     keys, rows = keys[company], rows[company]
     bits = np.uint64(max(int(rows.size - 1).bit_length(), 1))
     ordered = np.sort(keys >> bits << bits | np.arange(rows.size, dtype=np.uint64))
-    codes = np.empty(kernels.count_bucket_pairs(ordered, bits, neighbours), dtype=np.uint64)
-    kernels.bucket_pairs(ordered, bits, neighbours, rows, codes)
+    codes = np.empty(set_kernels.count_bucket_pairs(ordered, bits, neighbours), dtype=np.uint64)
+    set_kernels.bucket_pairs(ordered, bits, neighbours, rows, codes)
     return distinct(codes)
 
 

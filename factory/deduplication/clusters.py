@@ -15,10 +15,10 @@ from schemas import Verdict
 
 def components(count: int, pairs: Pairs) -> Places:
     """The smallest row index of every row's connected component."""
-    from factory.deduplication import kernels
+    from factory.deduplication import set_kernels
 
     labels = np.arange(count, dtype=np.int64)
-    kernels.join(np.ascontiguousarray(pairs[:, 0]), np.ascontiguousarray(pairs[:, 1]), labels)
+    set_kernels.join(np.ascontiguousarray(pairs[:, 0]), np.ascontiguousarray(pairs[:, 1]), labels)
     return labels
 
 

@@ -40,11 +40,11 @@ def gram_sets(texts: pl.Series, ngram: int) -> GramSets:
 
 
 def _piece(texts: pl.Series, ngram: int) -> GramSets:
-    from factory.deduplication import kernels
+    from factory.deduplication import set_kernels
 
     data, bounds = flat(texts)
     grams, offsets = np.empty(data.size, dtype=np.uint64), np.empty_like(bounds)
-    kernels.gram_sets(data, bounds, CLASSES, LOWER, NAMES, np.uint64(ngram), grams, offsets)
+    set_kernels.gram_sets(data, bounds, CLASSES, LOWER, NAMES, np.uint64(ngram), grams, offsets)
     return GramSets(grams[: offsets[-1]], offsets)
 
 

@@ -30,11 +30,11 @@ def jaccard(pairs: Pairs, read: Reader) -> Similarities:
 
 def similarities(pairs: Pairs, sets: GramSets) -> Similarities:
     """Jaccard similarity of pairs of sets, named by their places."""
-    from factory.deduplication import kernels
+    from factory.deduplication import set_kernels
 
     result = np.zeros(len(pairs))
     left, right = np.ascontiguousarray(pairs[:, 0]), np.ascontiguousarray(pairs[:, 1])
-    kernels.jaccard_of_pairs(sets.grams, sets.offsets, left, right, result)
+    set_kernels.jaccard_of_pairs(sets.grams, sets.offsets, left, right, result)
     return result
 
 
@@ -45,7 +45,7 @@ def arrange(
 
     So few rows are read for more than one block. A pair of longer texts is a block of its own.
     """
-    from factory.deduplication import kernels
+    from factory.deduplication import set_kernels
 
     if not len(pairs):
         return np.zeros(0, np.int64), []
@@ -55,7 +55,7 @@ def arrange(
     order = np.lexsort((local[:, 1], local[:, 0], family))
     left, right = (np.ascontiguousarray(local[order, side]) for side in (0, 1))
     block = np.empty(order.size, dtype=np.int64)
-    kernels.cut_blocks(left, right, counts[rows], limit, block)
+    set_kernels.cut_blocks(left, right, counts[rows], limit, block)
     edges = np.searchsorted(block, np.arange(int(block[-1]) + 2)).tolist()
     return order, list(itertools.pairwise(edges))
 

@@ -163,7 +163,7 @@ class StoredSets:
 
     def __call__(self, rows: Places) -> GramSets:
         """The sets of some rows, ascending."""
-        from factory.deduplication import kernels
+        from factory.deduplication import set_kernels
 
         found, lengths = [np.zeros(0, np.uint64)], [np.zeros(0, np.int64)]
         owner = np.searchsorted(self._ends, rows, side="right")
@@ -175,7 +175,7 @@ class StoredSets:
             sizes = np.load(self._files[number][1])
             starts = (np.cumsum(sizes) - sizes)[places]
             out = np.empty(int(sizes[places].sum()), dtype=np.uint64)
-            kernels.gather_ranges(np.asarray(grams), starts, sizes[places], out)
+            set_kernels.gather_ranges(np.asarray(grams), starts, sizes[places], out)
             found.append(out)
             lengths.append(sizes[places])
         return GramSets(np.concatenate(found), np.concatenate([[0], np.cumsum(np.concatenate(lengths))]))

@@ -153,20 +153,20 @@ def pieces(texts: pl.Series) -> Iterator[pl.Series]:
 
 def flat(texts: pl.Series) -> tuple[Bytes, Places]:
     """The folded bytes of some texts, one after another, and the offsets of the texts in them."""
-    from factory.text import kernels
+    from factory.text import fold_kernels
 
     texts = texts.cast(pl.String).fill_null("")
     data, bounds = text_bytes(texts)
     table, pool = fold_table()
     hard = np.zeros(len(texts), dtype=np.uint8)
-    long = int(kernels.hard_texts(data, bounds, table, pool, hard))
+    long = int(fold_kernels.hard_texts(data, bounds, table, pool, hard))
     if hard.any():
         rows = pl.Series(np.flatnonzero(hard))
         data, bounds = text_bytes(texts.scatter(rows, fold(texts.gather(rows))))
         long = int(np.count_nonzero(data >= 0x80))
     out = np.empty(data.size + MOST_GROWTH * long, dtype=np.uint8)
     folded = np.empty(bounds.size, dtype=np.int64)
-    kernels.fold_texts(data, bounds, table, pool, hard, out, folded)
+    fold_kernels.fold_texts(data, bounds, table, pool, hard, out, folded)
     return out[: folded[-1]], folded
 
 
