@@ -18,6 +18,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -142,8 +143,8 @@ def settings(run: Path) -> dict:
     }
 
 
-def measure(out: Path, seeds: int, ablations: bool) -> dict:
-    """Train and evaluate everything that is missing; returns what came out."""
+def measure(out: Path, seeds: int, ablations: Sequence[Ablation], results: Path) -> dict:
+    """Train and evaluate everything that is missing; returns what came out. `results` is written after every run."""
     result: dict = {"recipe": RECIPE, "cores": os.cpu_count(), "seeds": {}, "ablations": {}}
     for seed in range(seeds):
         run = out / f"seed-{seed}"
@@ -157,7 +158,8 @@ def measure(out: Path, seeds: int, ablations: bool) -> dict:
                 f"{a}->{b}": paired_delta(table[a], table[b]).as_dict() for a, b in itertools.pairwise(LADDER)
             },
         }
-    for ablation in ABLATIONS if ablations else ():
+        results.write_text(json.dumps(result, indent=2) + "\n", "utf-8")
+    for ablation in ablations:
         run = out / f"ablation-{ablation.name}"
         if not run.exists():
             shutil.copytree(out / "seed-0", run)
@@ -174,6 +176,7 @@ def measure(out: Path, seeds: int, ablations: bool) -> dict:
                 graded(out / "seed-0", ablation.against), graded(run, ablation.stage)
             ).as_dict(),
         }
+        results.write_text(json.dumps(result, indent=2) + "\n", "utf-8")
     return result
 
 
@@ -184,6 +187,9 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/staircase"), help="folder of the runs")
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--no-ablations", action="store_true")
+    parser.add_argument(
+        "--only", nargs="+", choices=[a.name for a in ABLATIONS], help="these ablations alone"
+    )
     parser.add_argument("--results", type=Path, default=RESULTS, help="where the figures go")
     parser.add_argument(
         "--render", type=Path, metavar="FOLDER", help="only write the page from what was measured"
@@ -194,8 +200,8 @@ def main() -> None:
 
         write_page(options.results, options.render)
         return
-    result = measure(options.out, options.seeds, not options.no_ablations)
-    options.results.write_text(json.dumps(result, indent=2) + "\n", "utf-8")
+    wanted = [a for a in ABLATIONS if not options.no_ablations and a.name in (options.only or [a.name])]
+    result = measure(options.out, options.seeds, wanted, options.results)
     print(json.dumps(result, indent=2))
 
 
