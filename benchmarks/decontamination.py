@@ -21,7 +21,7 @@ from typing import Any
 
 import polars as pl
 
-from benchmarks.decontamination_speed import speed, words
+from benchmarks.decontamination_speed import cpu, speed, words
 from benchmarks.mutations import MUTATIONS
 from factory.decontamination.find import find_hits
 from factory.decontamination.index import BenchmarkIndex
@@ -43,7 +43,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--index", default="all", help="a folder of indexes, or all for the shipped ones")
-    parser.add_argument("--parts", default="load,overlap,control,labelled,mutations,false_positives,speed")
+    parser.add_argument(
+        "--parts", default="load,overlap,control,labelled,mutations,false_positives,speed,cpu"
+    )
     parser.add_argument(
         "--renew", type=Path, help="a report of this benchmark: write the parts asked for into it"
     )
@@ -63,6 +65,7 @@ def main() -> None:
         "mutations": mutations,
         "false_positives": false_positives,
         "speed": speed,
+        "cpu": cpu,
     }
     for name in asked.parts.split(","):
         if name in parts:

@@ -40,6 +40,30 @@ def speed(data: Path, index: BenchmarkIndex) -> dict[str, Any]:
     return result | {"load_after": _load()}
 
 
+def cpu(data: Path, index: BenchmarkIndex) -> dict[str, Any]:
+    """MB for each second of processor time, every contender on one thread: what a busy machine can tell."""
+    five = Matcher(BenchmarkIndex(tuple(b for b in index.benchmarks if b.name in SPEED_SET)))
+    every = Matcher(index)
+    problems = {n: _column(data / "benchmarks" / f"{n}.jsonl", "problem") for n in SPEED_SET}
+    result: dict[str, Any] = {}
+    for name, texts in (("problems", _problems(data)[::8]), ("traces", _traces(data)[::8])):
+        series, part = pl.Series(texts), texts[::4]
+        for matcher in (five, every):
+            ours(series[:20], matcher, 1)  # kernels are loaded
+        runs: dict[str, tuple[pl.Series, Callable[[], int]]] = {
+            "open_r1_as_published": (pl.Series(part), lambda part=part: as_published(part, problems)),  # type: ignore[misc]
+            "open_r1_one_pass": (pl.Series(part), lambda part=part: in_one_pass(part, problems)),  # type: ignore[misc]
+            "factory_five": (series, lambda series=series: ours(series, five, 1)),  # type: ignore[misc]
+            "factory_all": (series, lambda series=series: ours(series, every, 1)),  # type: ignore[misc]
+        }
+        result[name] = {}
+        for who, (read, run) in runs.items():
+            began = time.process_time()
+            run()
+            result[name][who] = round(_bytes(read) / (time.process_time() - began) / 1e6, 1)
+    return result
+
+
 def _contest(
     texts: pl.Series, problems: dict[str, list[str]], indexes: dict[str, BenchmarkIndex]
 ) -> dict[str, Any]:

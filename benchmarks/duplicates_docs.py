@@ -103,6 +103,16 @@ def decontamination_text(report: dict[str, Any]) -> str:
         lines += ["", *_labelled(report["labelled"])]
     if "speed" in report:
         lines += ["", *_speed(report["speed"])]
+    if "cpu" in report:
+        names = list(report["cpu"]["problems"])
+        lines += [
+            "",
+            "MB for each second of processor time, one thread each, on a busy machine:",
+            "",
+            f"| texts | {' | '.join(names)} |",
+            "|---|" + "---|" * len(names),
+        ]
+        lines += [f"| {n} | {' | '.join(str(v[k]) for k in names)} |" for n, v in report["cpu"].items()]
     return "\n".join(lines)
 
 
