@@ -95,7 +95,7 @@ ABLATIONS = (
         "100 clean rows straight on the base, 60 passes, instead of mid-training (the paper's warning)",
         ("train.midtrain.enabled=false", "datasets.sft_rows=100", "train.sft.epochs=60"),
         "sft",
-        "sft",
+        "midtrain",
     ),
 )
 
@@ -143,6 +143,16 @@ def settings(run: Path) -> dict:
     }
 
 
+def copy_run(finished: Path, run: Path) -> None:
+    """Copy a finished run without its clock; a copy that was broken off is no run."""
+    partial = run.with_name(f"{run.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    shutil.copytree(finished, partial)
+    for name in ("seconds.json", "measured"):
+        (partial / name).unlink(missing_ok=True)
+    partial.rename(run)
+
+
 def measure(out: Path, seeds: int, ablations: Sequence[Ablation], results: Path) -> dict:
     """Train and evaluate everything that is missing; returns what came out. `results` is written after every run."""
     result: dict = {"recipe": RECIPE, "cores": os.cpu_count(), "seeds": {}, "ablations": {}}
@@ -162,9 +172,7 @@ def measure(out: Path, seeds: int, ablations: Sequence[Ablation], results: Path)
     for ablation in ablations:
         run = out / f"ablation-{ablation.name}"
         if not run.exists():
-            shutil.copytree(out / "seed-0", run)
-            for name in ("seconds.json", "measured"):
-                (run / name).unlink(missing_ok=True)
+            copy_run(out / "seed-0", run)
         seconds = factory_run(run, ("seed=0", *ablation.changes), f"eval-{ablation.stage}")
         result["ablations"][ablation.name] = {
             "what": ablation.what,

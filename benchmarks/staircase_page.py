@@ -69,9 +69,10 @@ def ablation_section(result: dict) -> list[str]:
     lines = [
         "## One change at a time",
         "",
-        "Seed 0 again with one change; its pass@1 against the same stage of the unchanged run.",
+        "Seed 0 again with one change, against a stage of the unchanged run. What does not depend on the change is taken "
+        "over, so the minutes are those of the stages after it.",
         "",
-        "| change | stage | pass@1 | against the unchanged run | 95% interval | minutes |",
+        "| change | set against | pass@1 | difference | 95% interval | minutes |",
         "|---|---|--:|--:|---|--:|",
     ]
     for one in result["ablations"].values():
