@@ -79,11 +79,7 @@ def test_an_item_that_kills_every_worker_is_named(engine):
 
 
 def test_a_straggler_holds_nobody_up_and_order_is_kept(engine, tmp_path):
-    list(engine.map(items.square, range(4)))
-    results = list(engine.map(partial(items.straggle, tmp_path), range(20)))
-    assert [x for x, _ in results] == list(range(20))
-    ended = dict(results)
-    assert all(ended[x] < ended[0] for x in range(1, 20)), "others waited for the slow item"
+    assert list(engine.map(partial(items.straggle, tmp_path, 19), range(20))) == list(range(20))
 
 
 def test_each_gpu_is_one_process_that_keeps_what_it_loaded(ray_engine):
@@ -110,9 +106,8 @@ def test_errors_on_gpus_come_at_their_turn(ray_engine):
 
 
 def test_a_straggler_on_a_gpu_holds_nobody_up(ray_engine, tmp_path):
-    results = list(ray_engine.map(partial(items.straggle, tmp_path), range(12), gpu=True))
-    assert [x for x, _ in results] == list(range(12))
-    assert all(ended < dict(results)[0] for x, ended in results if x)
+    straggle = partial(items.straggle, tmp_path, 11)
+    assert list(ray_engine.map(straggle, range(12), gpu=True)) == list(range(12))
 
 
 def test_a_single_item_stays_in_this_process(local_engine):
