@@ -21,6 +21,9 @@ def command(
         0.8, "--threshold", help="Jaccard similarity from which texts are duplicates."
     ),
     ngram: int = typer.Option(5, "--ngram", help="Words a shingle."),
+    backend: str = typer.Option(
+        "fast", "--backend", help="What proposes pairs: fast, or datasketch as a slow reference."
+    ),
     numbers_differ: bool = typer.Option(
         True,
         "--numbers-differ/--numbers-may-differ",
@@ -56,6 +59,7 @@ def command(
         section = DeduplicationSection(
             threshold=threshold,
             ngram=ngram,
+            backend=backend,  # type: ignore[arg-type]  # pydantic checks it
             numbers_differ=numbers_differ,
             across_problems=across_problems,
             against=against,

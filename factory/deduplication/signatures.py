@@ -89,6 +89,10 @@ def sign(texts: pl.Series, settings: DeduplicationSection, within: pl.Series | N
             getattr(signed, name)[first:last] = getattr(part, name)
         signed.keys[:, first:last] = part.keys
         first = last
+    if settings.backend == "datasketch":
+        from factory.deduplication.reference import datasketch_keys
+
+        signed.keys[:] = datasketch_keys(texts, settings, bands, width) ^ signed.guard
     if within is not None:
         other = mix(text_hashes(*text_bytes(within.cast(pl.String).fill_null(""))))
         np.bitwise_xor(signed.guard, other, out=signed.guard)

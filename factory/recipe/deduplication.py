@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Literal
 
 from pydantic import Field
 
@@ -38,6 +39,8 @@ class DeduplicationSection(Section):
     false_negative_weight: float = Field(0.99, ge=0, le=1)
     """Weight of missed pairs against needless comparisons when the LSH bands are chosen. Comparisons cost time only:
     every pair is verified."""
+    backend: Literal["fast", "datasketch"] = "fast"
+    """What proposes pairs: our own kernels, or datasketch as a reference, many times slower."""
     numbers_differ: bool = True
     """Texts whose numbers differ are not duplicates (templates with other numbers are other problems)."""
     across_problems: bool = False
