@@ -30,8 +30,8 @@ BYTES_A_PROBLEM = 250
 CORES_A_NODE = 64
 """An assumption about the node. What was measured ran on the cores that the JSON names."""
 NODES = (1, 8, 64)
-ONE_PROCESS = ("midtrain-set", "export")
-"""Steps that one process writes, whatever the nodes: their rows are in one order over all parts."""
+ONE_PROCESS = ("export",)
+"""Steps that one process writes, whatever the nodes: the rows are in one order over all shards."""
 PROBLEM_STEPS = ("dedup", "decontaminate")
 
 
