@@ -48,8 +48,8 @@ class Ablation:
 ABLATIONS = (
     Ablation(
         "no_prompt_optimisation",
-        "rl without prompt optimisation: prompts of any pass rate, in one bucket",
-        ("rl_prompts.low=0", "rl_prompts.high=1.0", "rl_prompts.buckets=1"),
+        "rl without prompt optimisation: prompts of any pass rate and any spread of lengths, in one bucket",
+        ("rl_prompts.high=1.0", "rl_prompts.max_length_cv=null", "rl_prompts.buckets=1"),
         "rl",
         "rl",
     ),
@@ -78,7 +78,7 @@ ABLATIONS = (
     Ablation(
         "dpo_teacher",
         "dpo with the teacher's right answers as chosen",
-        ("preference.chosen_from=teacher",),
+        ("preference.chosen_from=teacher", "preference.max_duplicates=0.05"),
         "dpo",
         "dpo",
     ),
@@ -115,6 +115,13 @@ def figures(run: Path, stage: str) -> dict:
         for key in ("pass_at_1", "low", "high", "questions", "samples", "truncated_share", "tokens_mean")
         if key in one
     }
+
+
+def chance(run: Path) -> float:
+    """pass@1 of a guess below the modulus, over the held-out problems."""
+    problems = read_parts(RunLayout(run).held_out)
+    moduli = [json.loads(text)["params"]["modulus"] for text in problems["metadata"]]
+    return sum(1 / modulus for modulus in moduli) / len(moduli)
 
 
 def factory_run(out: Path, changes: tuple[str, ...], until: str | None) -> float:
@@ -163,6 +170,7 @@ def measure(out: Path, seeds: int, ablations: Sequence[Ablation], results: Path)
         result["seeds"][str(seed)] = {
             "seconds": seconds,
             "training": settings(run),
+            "chance": chance(run),
             "ladder": {stage: figures(run, stage) for stage in LADDER},
             "steps": {
                 f"{a}->{b}": paired_delta(table[a], table[b]).as_dict() for a, b in itertools.pairwise(LADDER)

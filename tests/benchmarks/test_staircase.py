@@ -27,6 +27,7 @@ def test_the_page_says_which_steps_rise(tmp_path):
     names = ["base->midtrain", "midtrain->sft", "sft->dpo", "dpo->rl"]
     one = {
         "seconds": 600.0,
+        "chance": 0.2,
         "training": {s: {"seconds": 60.0, "steps": 10, "rows": 5} for s in STAGES},
         "ladder": {stage: figures(0.1 * i) for i, stage in enumerate(LADDER)},
         "steps": {name: delta(0.01 if name != "sft->dpo" else -0.01) for name in names},
