@@ -96,25 +96,17 @@ def plan(recipe: Recipe, layout: RunLayout, rejected: Collection[str] = NOTHING)
 
 
 def _data_steps(recipe: Recipe, at: RunLayout, rejected: Collection[str]) -> list[Step]:
-    def cluster_only(engine: Engine) -> Engine | None:
-        """Deduplication's kernels hold no lock: on one machine it is faster in threads than in processes."""
-        return engine if engine.name == EngineName.RAY else None
-
     def problems(engine: Engine) -> None:
         from factory.steps import problems as step
 
         step.run(recipe.problems, at.problems, at.held_out, seed=recipe.seed)
 
     def dedup(engine: Engine) -> None:
+        from factory.engines.threads import threads_unless_ray
         from factory.steps import deduplicate as step
 
-        step.run(
-            at.problems,
-            at.unique_problems,
-            recipe.deduplication,
-            field="problem",
-            engine=cluster_only(engine),
-        )
+        where, section = threads_unless_ray(engine), recipe.deduplication
+        step.run(at.problems, at.unique_problems, section, field="problem", engine=where)
 
     def decontaminate(engine: Engine) -> None:
         from factory.steps import decontaminate as step
@@ -149,17 +141,11 @@ def _data_steps(recipe: Recipe, at: RunLayout, rejected: Collection[str]) -> lis
         step.run(at.responses, at.verdicts, recipe.verify, engine=engine)
 
     def dedup_responses(engine: Engine) -> None:
+        from factory.engines.threads import threads_unless_ray
         from factory.steps import deduplicate as step
 
-        section = recipe.response_deduplication
-        step.run(
-            at.verdicts,
-            at.unique_verdicts,
-            section,
-            field="reasoning",
-            step="dedup-responses",
-            engine=cluster_only(engine),
-        )
+        where, section, name = threads_unless_ray(engine), recipe.response_deduplication, "dedup-responses"
+        step.run(at.verdicts, at.unique_verdicts, section, field="reasoning", step=name, engine=where)
 
     def decontaminate_responses(engine: Engine) -> None:
         from factory.steps import decontaminate as step

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +50,7 @@ def command(
     """Drop exact and near-duplicates; every merged pair is verified by its exact Jaccard similarity."""
     from pydantic import ValidationError
 
+    from factory.engines.threads import threads_unless_ray
     from factory.errors import UsageError
     from factory.recipe.deduplication import DeduplicationSection
     from factory.steps import deduplicate
@@ -68,13 +68,13 @@ def command(
     except ValidationError as error:
         first = error.errors()[0]
         raise UsageError(f"--{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
-    # On one machine the step's own threads are faster than processes.
-    with open_engine(engine) if engine is EngineName.RAY else nullcontext() as opened:
+    with open_engine(engine) as opened:
+        where = threads_unless_ray(opened)
         if rethreshold:
-            manifest = deduplicate.rethreshold(inputs, out, section, field=field, engine=opened)
+            manifest = deduplicate.rethreshold(inputs, out, section, field=field, engine=where)
             fresh = True
         else:
-            manifest, fresh = deduplicate.run_files(inputs, out, section, field=field, engine=opened)
+            manifest, fresh = deduplicate.run_files(inputs, out, section, field=field, engine=where)
     if not fresh:
         typer.echo(f"{out} is up to date, nothing to do")
     _report(manifest, out)
