@@ -16,6 +16,7 @@ from factory.engines.engine import Engine, EngineName, open_engine
 from factory.errors import UsageError
 from factory.layout import STAGES, RunLayout
 from factory.recipe import Recipe, save_recipe
+from factory.recipe.deduplication import DeduplicationSection
 from factory.requirements import check_engine, check_held_out, check_packages
 from factory.store.ledger import close_ledger
 from factory.store.parts import MANIFEST
@@ -101,24 +102,25 @@ def _data_steps(recipe: Recipe, at: RunLayout, rejected: Collection[str]) -> lis
 
         step.run(recipe.problems, at.problems, at.held_out, seed=recipe.seed)
 
-    def dedup(engine: Engine) -> None:
+    def dedup(
+        engine: Engine, name: str, rows: Path, out: Path, section: DeduplicationSection, field: str
+    ) -> None:
         from factory.engines.threads import threads_unless_ray
         from factory.steps import deduplicate as step
 
-        where, section = threads_unless_ray(engine), recipe.deduplication
-        step.run(at.problems, at.unique_problems, section, field="problem", engine=where)
+        step.run(rows, out, section, field=field, step=name, engine=threads_unless_ray(engine))
 
-    def decontaminate(engine: Engine) -> None:
+    def decontaminate(engine: Engine, name: str, rows: Path, out: Path, fields: list[str]) -> None:
         from factory.steps import decontaminate as step
 
-        step.run(
-            at.unique_problems,
-            at.clean_problems,
-            recipe.decontamination,
-            fields=["problem"],
-            engine=engine,
-            store=at.store,
-        )
+        section = recipe.decontamination
+        step.run(rows, out, section, fields=fields, step=name, engine=engine, store=at.store)
+
+    def problems_once(engine: Engine) -> None:
+        dedup(engine, "dedup", at.problems, at.unique_problems, recipe.deduplication, "problem")
+
+    def problems_clean(engine: Engine) -> None:
+        decontaminate(engine, "decontaminate", at.unique_problems, at.clean_problems, ["problem"])
 
     def generate(engine: Engine) -> None:
         from factory.steps import generate as step
@@ -130,9 +132,7 @@ def _data_steps(recipe: Recipe, at: RunLayout, rejected: Collection[str]) -> lis
             store=at.store,
             seed=recipe.seed,
             verify=recipe.verify,
-            # One process keeps an endpoint busy; several are for several nodes.
-            engine=engine if engine.nodes > 1 else None,
-            workers=engine.nodes,
+            engine=engine,
         )
 
     def verify(engine: Engine) -> None:
@@ -140,26 +140,13 @@ def _data_steps(recipe: Recipe, at: RunLayout, rejected: Collection[str]) -> lis
 
         step.run(at.responses, at.verdicts, recipe.verify, engine=engine)
 
-    def dedup_responses(engine: Engine) -> None:
-        from factory.engines.threads import threads_unless_ray
-        from factory.steps import deduplicate as step
+    def responses_once(engine: Engine) -> None:
+        section = recipe.response_deduplication
+        dedup(engine, "dedup-responses", at.verdicts, at.unique_verdicts, section, "reasoning")
 
-        where, section, name = threads_unless_ray(engine), recipe.response_deduplication, "dedup-responses"
-        step.run(at.verdicts, at.unique_verdicts, section, field="reasoning", step=name, engine=where)
-
-    def decontaminate_responses(engine: Engine) -> None:
-        from factory.steps import decontaminate as step
-
-        fields = ["reasoning", "content"]
-        step.run(
-            at.unique_verdicts,
-            at.clean_verdicts,
-            recipe.decontamination,
-            fields=fields,
-            step="decontaminate-responses",
-            engine=engine,
-            store=at.store,
-        )
+    def responses_clean(engine: Engine) -> None:
+        name, fields = "decontaminate-responses", ["reasoning", "content"]
+        decontaminate(engine, name, at.unique_verdicts, at.clean_verdicts, fields)
 
     def label(engine: Engine) -> None:
         from factory.steps import label as step
@@ -168,12 +155,12 @@ def _data_steps(recipe: Recipe, at: RunLayout, rejected: Collection[str]) -> lis
 
     return [
         Step("problems", problems),
-        Step("dedup", dedup),
-        Step("decontaminate", decontaminate),
+        Step("dedup", problems_once),
+        Step("decontaminate", problems_clean),
         Step("generate", generate),
         Step("verify", verify),
-        Step("dedup-responses", dedup_responses),
-        Step("decontaminate-responses", decontaminate_responses),
+        Step("dedup-responses", responses_once),
+        Step("decontaminate-responses", responses_clean),
         Step("label", label),
         Step("midtrain-set", lambda engine: _select(recipe, at, "midtrain", rejected, engine)),
         Step("sft-set", lambda engine: _select(recipe, at, "sft", rejected, engine)),

@@ -8,6 +8,7 @@ from typing import Any
 import typer
 
 from factory.cli import asking
+from factory.engines.engine import EngineName, open_engine
 from factory.sampling.defaults import DEFAULT_PROMPT
 
 
@@ -56,10 +57,10 @@ def command(
         None,
         "--workers",
         min=1,
-        help="Processes that ask at the same time, on one budget and one rate limit; 1, or all of Ray's cores.",
+        help="Processes that ask at the same time, on one budget and one rate limit; one a node.",
     ),
-    engine: str = typer.Option(
-        "local", "--engine", help="Where the workers run: local (this machine) or ray."
+    engine: EngineName = typer.Option(
+        EngineName.LOCAL, help="Where the workers run: this machine, or a Ray cluster (RAY_ADDRESS)."
     ),
     dry_run: bool = typer.Option(False, "--dry-run", help="Show what would be asked and spent; ask nothing."),
 ) -> None:
@@ -94,16 +95,12 @@ def command(
     if dry_run:
         _dry_run(inputs, section, reading, seed, folder)
         return
-    from factory.engines.engine import open_engine
     from factory.steps.generate import run_files
 
-    if engine == "local" and workers in (None, 1):
-        manifest, fresh = run_files(inputs, out, section, store=folder, seed=seed, **reading)
-    else:
-        with open_engine(engine, workers) as opened:
-            manifest, fresh = run_files(
-                inputs, out, section, store=folder, seed=seed, engine=opened, workers=workers, **reading
-            )
+    with open_engine(engine, workers) as opened:
+        manifest, fresh = run_files(
+            inputs, out, section, store=folder, seed=seed, engine=opened, workers=workers, **reading
+        )
     if not fresh:
         typer.echo(f"{out} is finished and nothing has changed")
     _show(manifest, out, folder)

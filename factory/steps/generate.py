@@ -60,7 +60,7 @@ def run(
         seed: of samplers that can be seeded.
         verify: how answers are checked for `accept`.
         engine: where workers buy, each into a journal of its own; None buys in this process.
-        workers: how many; by default as many as the engine has, and one for `accept`, `batch` and local models.
+        workers: how many; by default one a node, and one alone for `accept`, `batch` and local models.
 
     Returns:
         The manifest; `totals` has tokens, dollars, statuses and alarms.
@@ -136,7 +136,7 @@ def generate(
         verify: how answers are checked for `accept`.
         dropped: rows of the input that could not be used, in DROPPED form.
         engine: where workers buy; None buys in this process.
-        workers: how many; as many as the engine has by default. One buys in this process.
+        workers: how many; one a node by default. One buys in this process.
     """
     check_prompt(section.prompt)
     name = job_name(out)
@@ -155,10 +155,13 @@ def generate(
 
 
 def _workers(engine: Engine | None, section: GenerateSection) -> int:
-    """How many buy when nobody says: one where many would be refused, or would each load the same model."""
+    """How many buy when nobody says: one a node, since one process keeps an endpoint busy.
+
+    One alone where many would be refused, or would each load the same model.
+    """
     alone = section.accept is not None or section.batch
     alone = alone or (section.teacher in LOCAL and section.teacher != "procedural")
-    return 1 if engine is None or alone else engine.workers
+    return 1 if engine is None or alone else engine.nodes
 
 
 def _buy(job: Job, problems: Callable[[], Iterator[dict[str, Any]]], count: int) -> None:
