@@ -9,6 +9,7 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -175,13 +176,21 @@ class HttpSampler:
         return reply.completion()
 
     async def _stream(self, response: aiohttp.ClientResponse, reply: Reply) -> None:
+        try:
+            await self._read(response, reply)
+        except asyncio.CancelledError:
+            # The job stops. An answer that lies here whole, unread because we were resting, is paid for: it counts.
+            if not _read_whole(response, reply):
+                raise
+        # A loop that was cut short ends with its connection; a finished stream gives it back.
+        if reply.looped:
+            response.close()
+
+    async def _read(self, response: aiohttp.ClientResponse, reply: Reply) -> None:
         reads, began = 0, time.monotonic()
         while chunk := await response.content.readany():
             reply.feed(chunk)
             if reply.ended:
-                # A loop that was cut short ends with its connection; a finished stream gives it back.
-                if reply.looped:
-                    response.close()
                 return
             reads += 1
             if reads > READS_AT_ONCE:
@@ -223,6 +232,15 @@ class HttpSampler:
             return completion
         usd = prices.cost(completion.prompt_tokens or 0, completion.completion_tokens or 0)
         return replace(completion, usd=usd)
+
+
+def _read_whole(response: aiohttp.ClientResponse, reply: Reply) -> bool:
+    """Take what has arrived of a stream; whether that completes the answer."""
+    with suppress(aiohttp.ClientError, OSError, ValueError, RuntimeError):
+        reply.feed(response.content.read_nowait())
+        if not reply.ended and response.content.at_eof():
+            reply.close()
+    return reply.ended
 
 
 def _reason(error: Exception) -> str:

@@ -88,11 +88,12 @@ class Schedule:
                 task.add_done_callback(ended)
             await self._drain(tasks)
         finally:
-            left = list(tasks)
-            self.given_up = self.in_flight
+            left, flying, answered = list(tasks), self.in_flight, self.answered
             for task in left:
                 task.cancel()
             await asyncio.gather(*left, return_exceptions=True)
+            # Those whose answer had arrived whole were kept.
+            self.given_up = flying - (self.answered - answered)
 
     async def _wait(self, seconds: float | None = None) -> None:
         """Wait until something changes, or for so long; raise what a request raised."""

@@ -1,11 +1,17 @@
 """The HTTP engine against a real server on loopback that fails on purpose."""
 
+import asyncio
+import time
+
 import pytest
 
 from factory.errors import FactoryError, Stopped, UsageError
-from factory.sampling import SamplingParams, open_sampler, sample_problems
+from factory.sampling import SamplingParams, http, open_sampler, sample_problems
 from factory.sampling.limiter import AdaptiveLimit
+from factory.sampling.problems import planned
+from factory.sampling.purchase import purchase
 from factory.sampling.schedule import Schedule
+from factory.store.journal import ResponseStore
 
 PARAMS = SamplingParams(max_tokens=64, seed=1)
 FAULTS = (
@@ -204,3 +210,38 @@ def test_many_faults_at_once_over_many_requests(serve, problems, tmp_path):
     stats = server.get("stats")
     assert stats["completed_identities"] == 300
     assert sum(stats["faults"].values()) > 100
+
+
+def test_an_answer_that_has_arrived_unread_is_kept_when_the_job_is_stopped(
+    serve, problems, tmp_path, monkeypatch
+):
+    """A stream rests between reads; what the server finished meanwhile is paid for."""
+    monkeypatch.setattr(http, "REST_SECONDS", (60.0, 60.0))
+    server = serve(tokens=60, rate=200, chunk=2)
+    schedule = quick()
+    sampler = open_sampler("vllm", base_url=server.url, model="fake-r1")
+
+    async def stop_when_all_is_sent(store):
+        rows = problems(4).iter_rows(named=True)
+        buying = asyncio.create_task(
+            purchase(
+                planned(rows, 2, PARAMS, prompt="{problem}", system=None), sampler, store, schedule=schedule
+            )
+        )
+        until = time.monotonic() + 30
+        while (await asyncio.to_thread(server.get, "stats"))["completed"] < 8:
+            assert time.monotonic() < until
+            await asyncio.sleep(0.05)
+        await asyncio.sleep(0.2)
+        assert schedule.in_flight == 8 and not buying.done(), "they rest"
+        buying.cancel()
+        await asyncio.gather(buying, return_exceptions=True)
+        assert buying.cancelled()
+        await sampler.aclose()
+
+    with ResponseStore(tmp_path / "s") as store:
+        asyncio.run(stop_when_all_is_sent(store))
+    assert schedule.given_up == 0
+    rows = ask(server, problems(4), tmp_path / "s")
+    assert server.get("stats")["asked"] == 8, "nothing was bought again"
+    assert rows["status"].to_list() == ["complete"] * 8
