@@ -53,8 +53,7 @@ def preference(found: pl.DataFrame, keep: Sequence[Keep]) -> Places:
 
 def survivors(labels: Places, ranks: Places) -> Places:
     """For every row the index of the best-ranked row of its cluster."""
-    by_rank = np.argsort(ranks)
-    _, first, inverse = np.unique(labels[by_rank], return_index=True, return_inverse=True)
-    result = np.empty_like(labels)
-    result[by_rank] = by_rank[first][inverse]
-    return result
+    best, by_rank = np.full(labels.size, labels.size), np.empty_like(labels)
+    np.minimum.at(best, labels, ranks)
+    by_rank[ranks] = np.arange(labels.size)
+    return by_rank[best[labels]]

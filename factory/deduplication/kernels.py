@@ -7,7 +7,8 @@ import numpy.typing as npt
 
 from factory.text.hashing import BASE, U64, Bytes, Places
 from factory.text.jit import kernel, load_word
-from factory.text.kernels import U, classify, look_up, mix, run_hashes, sequence_hash, split
+from factory.text.kernels import U, look_up, mix, run_hashes, sequence_hash
+from factory.text.token_kernels import hash_tokens
 
 U32 = npt.NDArray[np.uint32]
 _BASE = U(BASE)
@@ -44,13 +45,16 @@ def _numbers_hash(hashes: U64, kinds: Bytes, count: U, words: U64, minus: U, num
 
 @kernel
 def _lower(least: U32, factors: U32, terms: U32, grams: U32, at: int) -> None:
-    """Lower the minimum of every permutation to the least of four n-grams: one loop of whole vectors."""
-    one, two, three, four = grams[at], grams[at + 1], grams[at + 2], grams[at + 3]
+    """Lower the minimum of every permutation to the least of eight n-grams: one loop of whole vectors."""
+    g0, g1, g2, g3 = grams[at], grams[at + 1], grams[at + 2], grams[at + 3]
+    g4, g5, g6, g7 = grams[at + 4], grams[at + 5], grams[at + 6], grams[at + 7]
     for k in range(least.size):
         factor, term = factors[k], terms[k]
-        first = min(np.uint32(factor * one + term), np.uint32(factor * two + term))
-        second = min(np.uint32(factor * three + term), np.uint32(factor * four + term))
-        least[k] = min(least[k], min(first, second))
+        one = min(np.uint32(factor * g0 + term), np.uint32(factor * g1 + term))
+        two = min(np.uint32(factor * g2 + term), np.uint32(factor * g3 + term))
+        three = min(np.uint32(factor * g4 + term), np.uint32(factor * g5 + term))
+        four = min(np.uint32(factor * g6 + term), np.uint32(factor * g7 + term))
+        least[k] = min(least[k], min(min(one, two), min(three, four)))
 
 
 @kernel
@@ -80,18 +84,18 @@ def sign_texts(
     longest = 0
     for row in range(bounds.size - 1):
         longest = max(longest, int(bounds[row + 1] - bounds[row]))
-    data, classes = np.empty(longest + 8, np.uint8), np.empty(longest + 8, np.uint8)
-    raw, places = np.empty(0, np.uint8), np.empty(0, np.int64)
-    kinds, hashes, grams = (
-        np.empty(longest, np.uint8),
-        np.empty(longest, np.uint64),
-        np.empty(longest, np.uint64),
-    )
-    high, least = np.empty(longest + 3, np.uint32), np.empty(factors.size, np.uint32)
+    scratch, kinds = np.empty(longest + 8, np.uint8), np.empty(longest, np.uint8)
+    hashes, grams = np.empty(longest, np.uint64), np.empty(longest, np.uint64)
+    high, least = np.empty(longest + 7, np.uint32), np.empty(factors.size, np.uint32)
     for row in range(bounds.size - 1):
-        end = classify(text, U(bounds[row]), U(bounds[row + 1]), table, lower, raw, data, classes, _0)
-        count = split(data, classes, _0, end, names, hashes, kinds, places, places, _0)
-        exact[row] = sequence_hash(hashes, _0, count, _0) if count > _0 else _bytes_hash(data, end, grams)
+        first, last = U(bounds[row]), U(bounds[row + 1])
+        count = hash_tokens(text, first, last, table, lower, names, scratch, hashes, kinds)
+        if count > _0:
+            exact[row] = sequence_hash(hashes, _0, count, _0)
+        else:
+            for i in range(first, last):
+                scratch[U(i) - first] = lower[text[U(i)]]
+            exact[row] = _bytes_hash(scratch, last - first, grams)
         if number_words.size:
             guard[row] ^= _numbers_hash(hashes, kinds, count, number_words, minus, grams)
         found = np.int64(run_hashes(hashes, _0, count, n, _0, grams, _0))
@@ -100,10 +104,10 @@ def sign_texts(
             continue
         for i in range(found):
             high[i] = np.uint32(grams[i] >> _32)
-        for i in range(found, found + 3):
+        for i in range(found, found + 7):
             high[i] = high[0]
         least[:] = _MOST
-        for i in range(0, found, 4):
+        for i in range(0, found, 8):
             _lower(least, factors, terms, high, i)
         for band in range(keys.shape[0]):
             key = guard[row] ^ U(band + 1)

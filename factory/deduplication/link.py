@@ -29,11 +29,16 @@ class Linked:
 
 def first_twins(keys: U64) -> Places:
     """For every row the first row with the same key."""
-    order = np.argsort(keys, kind="stable")
+    from factory.deduplication import set_kernels
+
+    repeated = np.zeros(keys.size, dtype=np.uint8)
+    set_kernels.mark_repeated(keys | np.uint64(1), repeated)  # that takes no zeros; a few rows more do no harm
+    several = np.flatnonzero(repeated)
+    order = several[np.argsort(keys[several], kind="stable")]
     ordered = keys[order]
-    fresh = np.ones(keys.size, dtype=bool)
+    fresh = np.ones(order.size, dtype=bool)
     fresh[1:] = ordered[1:] != ordered[:-1]
-    twin = np.empty(keys.size, dtype=np.int64)
+    twin = np.arange(keys.size)
     twin[order] = order[fresh][np.cumsum(fresh) - 1]
     return twin
 

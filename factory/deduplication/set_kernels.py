@@ -7,7 +7,8 @@ import numpy.typing as npt
 
 from factory.text.hashing import U64, Bytes, Places
 from factory.text.jit import kernel
-from factory.text.kernels import U, classify, run_hashes, split
+from factory.text.kernels import U, run_hashes
+from factory.text.token_kernels import hash_tokens
 
 _0, _1, _32 = U(0), U(1), U(32)
 
@@ -51,19 +52,14 @@ def gram_sets(
     longest = 0
     for row in range(bounds.size - 1):
         longest = max(longest, int(bounds[row + 1] - bounds[row]))
-    data, classes = np.empty(longest + 8, np.uint8), np.empty(longest + 8, np.uint8)
-    raw, places = np.empty(0, np.uint8), np.empty(0, np.int64)
-    kinds, hashes, found = (
-        np.empty(longest, np.uint8),
-        np.empty(longest, np.uint64),
-        np.empty(longest, np.uint64),
-    )
+    scratch, kinds = np.empty(longest + 8, np.uint8), np.empty(longest, np.uint8)
+    hashes, found = np.empty(longest, np.uint64), np.empty(longest, np.uint64)
     seen = np.empty(_slots(np.int64(longest)), np.uint64)
     to = 0
     offsets[0] = 0
     for row in range(bounds.size - 1):
-        end = classify(text, U(bounds[row]), U(bounds[row + 1]), table, lower, raw, data, classes, _0)
-        count = split(data, classes, _0, end, names, hashes, kinds, places, places, _0)
+        first, last = U(bounds[row]), U(bounds[row + 1])
+        count = hash_tokens(text, first, last, table, lower, names, scratch, hashes, kinds)
         runs = np.int64(run_hashes(hashes, _0, count, n, _0, found, _0))
         slots = _slots(runs)
         seen[:slots] = _0

@@ -10,7 +10,7 @@ from factory.text.jit import kernel, load_word, store_word
 
 U = np.uint64
 _0, _1, _2, _3, _4, _8 = U(0), U(1), U(2), U(3), U(4), U(8)
-_EVERY_BYTE, _HIGH_BITS = U(0x0101010101010101), U(0x8080808080808080)
+_EVERY_BYTE, _HIGH_BITS, _LOW_SEVEN = U(0x0101010101010101), U(0x8080808080808080), U(0x7F7F7F7F7F7F7F7F)
 _COMMA, _BACKSLASH, _OPEN, _CLOSE, _BLANK = 44, 92, 123, 125, 32
 
 
@@ -58,12 +58,28 @@ def hard_texts(text: Bytes, bounds: Places, places: FoldTable, pool: Bytes, foun
 
 
 @kernel
-def _is_plain(word: U) -> bool:
-    """Whether none of eight bytes is a backslash, an opening brace or a part of a longer character."""
-    slash, brace = word ^ (U(_BACKSLASH) * _EVERY_BYTE), word ^ (U(_OPEN) * _EVERY_BYTE)
-    # The high bit of a byte of x - 1 & ~x is set where the byte is zero (and above such a byte, which does no harm).
-    zero = (slash - _EVERY_BYTE) & ~slash | (brace - _EVERY_BYTE) & ~brace
-    return bool((word | zero) & _HIGH_BITS == _0)
+def _zero_bytes(word: U) -> U:
+    """The high bit of every byte that is zero."""
+    return ~(((word & _LOW_SEVEN) + _LOW_SEVEN) | word) & _HIGH_BITS
+
+
+@kernel
+def _plain_bytes(word: U) -> U:
+    """How many of eight bytes, from the lowest on, may be copied as they are: none, seven or all.
+
+    None if there is a part of a longer character, two backslashes, or an opening brace and a comma, next to each other.
+    Seven if that depends on the byte that follows.
+    """
+    slash, brace = (
+        _zero_bytes(word ^ (U(_BACKSLASH) * _EVERY_BYTE)),
+        _zero_bytes(word ^ (U(_OPEN) * _EVERY_BYTE)),
+    )
+    if word & _HIGH_BITS == _0 and slash | brace == _0:
+        return _8
+    comma = _zero_bytes(word ^ (U(_COMMA) * _EVERY_BYTE))
+    if (word & _HIGH_BITS) | (slash & slash >> _8) | (brace & comma >> _8) != _0:
+        return _0
+    return U(7) if (slash | brace) >> U(63) != _0 else _8
 
 
 @kernel
@@ -79,10 +95,11 @@ def fold_texts(
         while at < last:
             if at + _8 <= last:
                 word = load_word(text, at)
-                if verbatim or _is_plain(word):
+                plain = _8 if verbatim else _plain_bytes(word)
+                if plain != _0:
                     store_word(out, to, word)
-                    at += _8
-                    to += _8
+                    at += plain
+                    to += plain
                     continue
             byte = text[at]
             if byte < 0x80 or verbatim:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from factory.text.hashing import BASE, U64, Bytes, Places
-from factory.text.jit import kernel, load_word, trailing_zeros
+from factory.text.jit import inlined, kernel, load_word, trailing_zeros
 
 U = np.uint64
 _BASE, _INVERSE = U(BASE), U(pow(BASE, -1, 2**64))
@@ -22,7 +22,7 @@ _CONTINUATION, _IS_COMMA, _IS_POINT = 64, 65, 66
 _BAR, _BACKSLASH = 124, 92
 
 
-@kernel
+@inlined
 def mix(value: U) -> U:
     """`hashing.mix` of one number."""
     value ^= value >> U(30)
@@ -32,19 +32,20 @@ def mix(value: U) -> U:
     return value ^ (value >> U(31))
 
 
-@kernel
-def _is_digit(byte: int) -> bool:
+@inlined
+def is_digit(byte: int) -> bool:
+    """Whether a byte is an ASCII digit."""
     return 48 <= byte <= 57
 
 
 @kernel
-def _is_thousands_comma(text: Bytes, at: U, first: U, last: U) -> bool:
+def is_thousands_comma(text: Bytes, at: U, first: U, last: U) -> bool:
     """A digit before it, exactly three behind it."""
-    if at == first or at + _3 >= last or not _is_digit(text[at - _1]):
+    if at == first or at + _3 >= last or not is_digit(text[at - _1]):
         return False
-    if not (_is_digit(text[at + _1]) and _is_digit(text[at + _2]) and _is_digit(text[at + _3])):
+    if not (is_digit(text[at + _1]) and is_digit(text[at + _2]) and is_digit(text[at + _3])):
         return False
-    return bool(at + _4 >= last) or not _is_digit(text[at + _4])
+    return bool(at + _4 >= last) or not is_digit(text[at + _4])
 
 
 @kernel
@@ -64,10 +65,10 @@ def classify(
             if kind == _CONTINUATION:
                 kind = classes[to - _1] if i > first else np.uint8(0)
             elif kind == _IS_COMMA:
-                if _is_thousands_comma(text, i, first, last):
+                if is_thousands_comma(text, i, first, last):
                     continue
                 kind = np.uint8(0)
-            elif i > first and i + _1 < last and _is_digit(text[i - _1]) and _is_digit(text[i + _1]):
+            elif i > first and i + _1 < last and is_digit(text[i - _1]) and is_digit(text[i + _1]):
                 kind = np.uint8(_NUMBER)
             else:
                 kind = np.uint8(0)
@@ -79,7 +80,7 @@ def classify(
     return to
 
 
-@kernel
+@inlined
 def range_hash(data: Bytes, start: U, length: U) -> U:
     """`hashing.range_hashes` of one range."""
     value = length * _BASE
@@ -93,7 +94,7 @@ def range_hash(data: Bytes, start: U, length: U) -> U:
     return mix(value)
 
 
-@kernel
+@inlined
 def look_up(keys: U64, key: U) -> np.int64:
     """The slot of `key` in an open table of `2**n` slots with some empty (0) ones, or -1."""
     mask = keys.size - 1

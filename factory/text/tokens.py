@@ -47,7 +47,7 @@ ALIASES = {
 }  # fmt: skip
 """LaTeX commands that mean the same."""
 
-PADDING = 8
+PADDING = 64
 """Bytes behind a buffer that kernels may read."""
 
 OPERATORS = b"+-*/=<>^|!()"
@@ -152,10 +152,15 @@ def pieces(texts: pl.Series) -> Iterator[pl.Series]:
 
 
 def flat(texts: pl.Series) -> tuple[Bytes, Places]:
-    """The folded bytes of some texts, one after another, and the offsets of the texts in them."""
+    """The folded bytes of some texts, one after another, and the offsets of the texts in them.
+
+    Behind the bytes lie `PADDING` more.
+    """
     from factory.text import fold_kernels
 
-    texts = texts.cast(pl.String).fill_null("")
+    texts = texts.cast(pl.String)
+    if texts.null_count():  # filling copies all texts
+        texts = texts.fill_null("")
     data, bounds = text_bytes(texts)
     table, pool = fold_table()
     hard = np.zeros(len(texts), dtype=np.uint8)
@@ -164,7 +169,7 @@ def flat(texts: pl.Series) -> tuple[Bytes, Places]:
         rows = pl.Series(np.flatnonzero(hard))
         data, bounds = text_bytes(texts.scatter(rows, fold(texts.gather(rows))))
         long = int(np.count_nonzero(data >= 0x80))
-    out = np.empty(data.size + MOST_GROWTH * long, dtype=np.uint8)
+    out = np.empty(data.size + MOST_GROWTH * long + PADDING, dtype=np.uint8)
     folded = np.empty(bounds.size, dtype=np.int64)
     fold_kernels.fold_texts(data, bounds, table, pool, hard, out, folded)
     return out[: folded[-1]], folded

@@ -207,7 +207,24 @@ def check(texts):
     for name in Tokens.__dataclass_fields__:
         assert np.array_equal(getattr(expected, name), getattr(found, name)), name
         assert getattr(expected, name).dtype == getattr(found, name).dtype
+    check_hashes_alone(folded, places, expected)
     return found
+
+
+def check_hashes_alone(folded, places, expected):
+    """What reads a text once, block by block, against the tokens; behind every text the next one begins."""
+    from factory.text import token_kernels
+
+    scratch, kinds = np.empty(folded.size + 8, np.uint8), np.empty(folded.size, np.uint8)
+    hashes = np.empty(folded.size, np.uint64)
+    for row in range(places.size - 1):
+        begin, end = expected.offsets[row : row + 2]
+        first, last = places[row : row + 2].astype(np.uint64)
+        count = token_kernels.hash_tokens(
+            folded, first, last, tokens.CLASSES, tokens.LOWER, tokens.NAMES, scratch, hashes, kinds
+        )
+        assert np.array_equal(hashes[:count], expected.hashes[begin:end])
+        assert np.array_equal(kinds[:count], expected.kinds[begin:end])
 
 
 @settings(deadline=None, max_examples=600)
@@ -238,6 +255,39 @@ def test_every_character_is_folded_as_polars_folds_it(around):
 def test_every_pair_of_telling_characters_is_folded_as_polars_folds_it():
     characters = [*TABLE, *"aé{},\\＼｛｝，﹐\u0301\u1161가각ｶﾞ½①"]
     check([one + other + "}" for one in characters for other in characters])
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.lists(st.lists(TELLING, min_size=60, max_size=300).map("".join), min_size=1, max_size=3))
+def test_long_texts(texts):
+    check(texts)
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "word",
+        "abcdefghi" * 9,
+        "aé",
+        "éa",
+        "日本",
+        "1,234,567.5",
+        "12" * 40,
+        "\\dfrac",
+        "\\|",
+        "\\(",
+        "x1",
+        "1x",
+    ],
+)
+def test_a_token_may_lie_across_any_edge_of_a_block(piece):
+    texts = [
+        filler * count + piece + rest
+        for filler in (" ", "a ", "-")
+        for count in range(140)
+        for rest in ("", "a", "é", "1")
+    ]
+    check(texts)
 
 
 def test_long_tokens_and_no_texts():
