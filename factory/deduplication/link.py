@@ -32,7 +32,9 @@ def first_twins(keys: U64) -> Places:
     from factory.deduplication import set_kernels
 
     repeated = np.zeros(keys.size, dtype=np.uint8)
-    set_kernels.mark_repeated(keys | np.uint64(1), repeated)  # that takes no zeros; a few rows more do no harm
+    set_kernels.mark_repeated(
+        keys | np.uint64(1), repeated
+    )  # that takes no zeros; a few rows more do no harm
     several = np.flatnonzero(repeated)
     order = several[np.argsort(keys[several], kind="stable")]
     ordered = keys[order]
