@@ -28,8 +28,8 @@ def main() -> None:
 
 def dedup_text(report: dict[str, Any]) -> str:
     lines = [
-        f"One run on {report['cores']} cores with other work (load {report['load_before']} before, {report['load_after']} "
-        "after). Every contender in a process of its own, from Parquet to clusters, after a small corpus that loads what "
+        f"One run on {report['cores']} cores (load {report['load_before']} before, {report['load_after']} after). The "
+        "factory and rensa took turns, several rounds, and the median counts; the others ran once. Every contender in a process of its own, from Parquet to clusters, after a small corpus that loads what "
         "there is to load. `factory_to_disk` writes kept and dropped rows, too; rensa and datasketch are loops of one "
         "thread, as their READMEs show them; text-dedup and datatrove have as many workers as there are cores."
     ]
