@@ -66,8 +66,13 @@ def _problems(texts: list[str], start: int) -> pl.DataFrame:
     )
 
 
-def responses(problems: pl.DataFrame, samples: int, characters: int, seed: int) -> Iterator[pl.DataFrame]:
-    """`samples` responses a problem with traces of about `characters`, `RIGHT_SHARE` of them right, in batches."""
+def responses(
+    problems: pl.DataFrame, samples: int, characters: int, seed: int, twins: float = 0.0
+) -> Iterator[pl.DataFrame]:
+    """`samples` responses a problem with traces of about `characters`, `RIGHT_SHARE` of them right, in batches.
+
+    `twins`: this share of the responses repeats the one before it, with one sentence more.
+    """
     pool = np.array(sentences(seed), dtype=object)
     rng = np.random.default_rng(seed)
     per_trace = max(characters // 55, 1)
@@ -79,6 +84,8 @@ def responses(problems: pl.DataFrame, samples: int, characters: int, seed: int) 
         chosen = pool[rng.integers(0, POOL, int(lengths.sum()))]
         ends = np.cumsum(lengths)
         traces = [" ".join(chosen[end - n : end]) for n, end in zip(lengths, ends, strict=True)]
+        for row in np.flatnonzero(rng.random(rows.height) < twins) if twins else ():
+            traces[row] = f"{traces[row - 1]} {pool[row % POOL]}" if row % samples else traces[row]
         index = pl.int_range(pl.len(), dtype=pl.Int32) % samples
         right = pl.Series(rng.random(rows.height) < RIGHT_SHARE)
         yield rows.with_columns(

@@ -12,6 +12,8 @@ from typing import Any
 
 PERIOD = 0.1
 """Seconds between two looks at the memory."""
+SLICES = 20
+"""Equal parts of a run, of each of which the largest memory is told."""
 
 
 def measured(command: Sequence[str]) -> dict[str, Any]:
@@ -19,16 +21,17 @@ def measured(command: Sequence[str]) -> dict[str, Any]:
 
     Returns:
         `seconds`, `cpu_seconds` (children included), `peak_mb` (proportional set size of the whole process tree, so
-        that shared pages count once, by looks every `PERIOD`), `stdout`.
+        that shared pages count once, by looks every `PERIOD`), `peaks_mb` (the same for `SLICES` equal parts of the
+        run), `stdout`.
 
     Raises:
         RuntimeError: the command failed; holds the end of what it said.
     """
     before, start = resource.getrusage(resource.RUSAGE_CHILDREN), perf_counter()
     child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    peak = [0.0]
+    looks: list[float] = []
     over = threading.Event()
-    watcher = threading.Thread(target=_watch, args=(child.pid, peak, over), daemon=True)
+    watcher = threading.Thread(target=_watch, args=(child.pid, looks, over), daemon=True)
     watcher.start()
     out, error = child.communicate()
     seconds, after = perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -40,14 +43,21 @@ def measured(command: Sequence[str]) -> dict[str, Any]:
     return {
         "seconds": round(seconds, 2),
         "cpu_seconds": round(cpu, 2),
-        "peak_mb": round(peak[0]),
+        "peak_mb": round(max(looks, default=0)),
+        "peaks_mb": [round(max(part)) for part in _slices(looks)],
         "stdout": out,
     }
 
 
-def _watch(root: int, peak: list[float], over: threading.Event) -> None:
+def _slices(looks: list[float]) -> list[list[float]]:
+    """The looks of each slice; a short run has fewer slices."""
+    each = max(-(-len(looks) // SLICES), 1)
+    return [looks[start : start + each] for start in range(0, len(looks), each)]
+
+
+def _watch(root: int, looks: list[float], over: threading.Event) -> None:
     while not over.wait(PERIOD):
-        peak[0] = max(peak[0], sum(_pss(pid) for pid in _tree(root)) / 1024)
+        looks.append(sum(_pss(pid) for pid in _tree(root)) / 1024)
 
 
 def _tree(root: int) -> list[int]:

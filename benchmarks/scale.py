@@ -79,7 +79,7 @@ def _measure(step: str, run: Path) -> dict[str, Any]:
     cost = measured([sys.executable, "-m", "benchmarks.scale", "--one", step, str(run)])
     out = STEPS[step][1](RunLayout(run))
     manifest = read_json(out / MANIFEST)
-    del cost["stdout"]
+    del cost["stdout"], cost["peaks_mb"]
     print(f"{step} of {manifest['rows_in']:,} rows: {cost}, load {load}", file=sys.stderr, flush=True)
     return cost | {
         "rows_in": manifest["rows_in"],
