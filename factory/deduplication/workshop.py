@@ -24,7 +24,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-import pyarrow.parquet as pq
 
 from factory.deduplication.bands import bucket_codes
 from factory.deduplication.clusters import traits
@@ -36,10 +35,9 @@ from factory.deduplication.similarity import jaccard
 from factory.recipe.deduplication import DeduplicationSection
 from factory.store.atomic import atomic_path
 from factory.store.part_writer import PartWriter
+from factory.store.parts import count_rows, iter_part
 from factory.text.tokens import Places
 
-BATCH_BYTES = 32 * 2**20
-"""Bytes of a part's columns, as Parquet counts them before compression, that are read at a time."""
 _USED = ("response_id", "id", "verdict", "answer", "source")
 
 
@@ -69,31 +67,14 @@ class Task:
         return self.folder / f"{name}{'' if number is None else f'-{number:05d}'}{suffix}"
 
 
-def parts_of(paths: Sequence[Path], against: Sequence[Path]) -> list[Part]:
+def parts_of(paths: Sequence[Path], against: Sequence[Path] = ()) -> list[Part]:
     """The files with their places among all rows."""
     parts, first = [], 0
     for number, path in enumerate([*paths, *against]):
-        rows = pq.read_metadata(path).num_rows
+        rows = count_rows([path])
         parts.append(Part(number, path.resolve(), first, rows, number >= len(paths)))
         first += rows
     return parts
-
-
-def batches(path: Path, columns: Sequence[str] | None = None) -> Iterator[pl.DataFrame]:
-    """A part's rows in order, some megabytes at a time; at least one batch."""
-    with pq.ParquetFile(path) as file:
-        names = (
-            file.schema_arrow.names
-            if columns is None
-            else [c for c in columns if c in file.schema_arrow.names]
-        )
-        rows, size = file.metadata.num_rows, 0
-        for group in range(file.metadata.num_row_groups):
-            size += file.metadata.row_group(group).total_byte_size
-        if rows == 0:
-            yield pl.DataFrame(pl.from_arrow(file.schema_arrow.empty_table().select(names)))
-        for batch in file.iter_batches(max(BATCH_BYTES * rows // max(size, 1), 1), columns=names):
-            yield pl.DataFrame(pl.from_arrow(batch))
 
 
 def save(path: Path, array: npt.NDArray[Any]) -> None:
@@ -104,7 +85,7 @@ def save(path: Path, array: npt.NDArray[Any]) -> None:
 
 def _texts(task: Task, part: Part) -> Iterator[tuple[pl.DataFrame, pl.Series]]:
     columns = [task.field, *RESPONSE_FIELDS, *_USED, *([task.within] if task.within else [])]
-    for rows in batches(part.path, list(dict.fromkeys(columns))):
+    for rows in iter_part(part.path, columns=columns):
         yield rows, text_of(rows, task.field)
 
 
@@ -199,7 +180,7 @@ def write_part(
     """Write the kept and the dropped rows of a part."""
     part = parts[writer.number]
     fate, first = pl.read_parquet(task.at("fate", part.number)), 0
-    for rows in batches(path):
+    for rows in iter_part(path):
         here = fate.slice(first, rows.height).with_columns(row_id=row_ids(rows, part.first + first))
         stays = here["survivor"].is_null()
         writer.keep(rows.with_columns(here["cluster_id"]).filter(stays))

@@ -2,17 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import zlib
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import polars as pl
+import pyarrow as pa
 import pyarrow.parquet as pq
 
-from factory.errors import FactoryError, UsageError
+from factory.errors import FactoryError, UsageError, first_line
 from factory.store.atomic import digest, file_digest, read_json
 
 MANIFEST = "_manifest.json"
+BATCH_BYTES = 32 * 2**20
+"""Bytes of a part's columns, as Parquet counts them before compression, that are read at a time."""
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Turn what is wrong with a whole file (absent, broken, cut, none of its kind) into what the user can do.
+
+    Raises:
+        UsageError: instead of what the readers of files raise.
+    """
+    try:
+        yield
+    except (OSError, EOFError, zlib.error, pl.exceptions.PolarsError, pa.ArrowException) as error:
+        raise UsageError(
+            f"cannot read {path}: {first_line(error)}", do="check that the file is whole"
+        ) from error
 
 
 def part_paths(folder: Path) -> list[Path]:
@@ -43,18 +63,35 @@ def iter_parts(folder: Path, rows: int = 10_000) -> Iterator[pl.DataFrame]:
         yield from iter_part(path, rows)
 
 
-def iter_part(path: Path, rows: int = 10_000) -> Iterator[pl.DataFrame]:
-    """Rows of one part in batches of at most `rows`, in order; a part without rows gives one empty batch."""
-    with pq.ParquetFile(path) as file:
+def iter_part(
+    path: Path, rows: int = 10_000, columns: Collection[str] | None = None
+) -> Iterator[pl.DataFrame]:
+    """Rows of one part in order, in batches of at most `rows` and about `BATCH_BYTES`; at least one, maybe empty.
+
+    `columns`: those to read, as far as the part has them; all when None.
+    """
+    with reading(path), pq.ParquetFile(path) as file:
+        names = [name for name in file.schema_arrow.names if columns is None or name in columns]
         if file.metadata.num_rows == 0:
-            yield pl.DataFrame(pl.from_arrow(file.schema_arrow.empty_table()))
-        for batch in file.iter_batches(batch_size=rows):
+            yield pl.DataFrame(pl.from_arrow(file.schema_arrow.empty_table().select(names)))
+        for batch in file.iter_batches(batch_rows(file.metadata, rows), columns=names):
             yield pl.DataFrame(pl.from_arrow(batch))
+
+
+def batch_rows(metadata: pq.FileMetaData, most: int) -> int:
+    """Rows of a file that are about `BATCH_BYTES`, at least one and at most `most`."""
+    size = sum(metadata.row_group(group).total_byte_size for group in range(metadata.num_row_groups))
+    return max(min(BATCH_BYTES * metadata.num_rows // max(size, 1), most), 1)
 
 
 def count_rows(paths: Iterable[Path]) -> int:
     """Rows of Parquet files, from their footers."""
-    return sum(pq.read_metadata(path).num_rows for path in paths)
+    return sum(_count(path) for path in paths)
+
+
+def _count(path: Path) -> int:
+    with reading(path):
+        return int(pq.read_metadata(path).num_rows)
 
 
 def read_dropped(folder: Path) -> pl.DataFrame | None:

@@ -21,6 +21,7 @@ from factory.engines.threads import ThreadEngine
 from factory.errors import UsageError
 from factory.recipe.deduplication import DeduplicationSection
 from factory.steps import deduplicate as step
+from factory.store import parts as store_parts
 from factory.store.parts import read_dropped, read_parts
 
 WORDS = [f"{a}{b}{c}" for a in "bdfgklmnprst" for b in "aeiou" for c in "nrstlm"]
@@ -70,7 +71,7 @@ def bytes_of(out):
 
 @pytest.fixture
 def small_batches(monkeypatch):
-    monkeypatch.setattr(workshop, "BATCH_BYTES", 4000)
+    monkeypatch.setattr(store_parts, "BATCH_BYTES", 4000)
 
 
 @pytest.mark.usefixtures("small_batches")
