@@ -30,3 +30,10 @@ class Stopped(FactoryError):
     """Stopped by a budget, a full disk or the user; the same command goes on where it stopped."""
 
     exit_code = 3
+
+
+def first_line(error: BaseException) -> str:
+    """What another library's error says, in one short line."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return (str(error).splitlines() or [type(error).__name__])[0][:200]
