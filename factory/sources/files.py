@@ -8,20 +8,17 @@ from __future__ import annotations
 
 import gzip
 import json
-import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 import polars as pl
-import pyarrow as pa
 
-from factory.errors import UsageError
+from factory.errors import UsageError, first_line
 from factory.sources.columns import frame_of, stack
 from factory.sources.paths import expand
-from factory.store.parts import iter_part
+from factory.store.parts import iter_part, reading
 from factory.store.writer import dropped_rows
 
 STEP = "read"
@@ -74,7 +71,7 @@ def read_file(path: Path, *, place: str | None = None) -> ReadResult:
     Raises:
         UsageError: the file cannot be read at all.
     """
-    with _whole(path):
+    with reading(path):
         if path.suffix == ".parquet":
             rows, numbers, dropped = *_numbered(pl.read_parquet(path)), no_drops()
         else:
@@ -90,7 +87,7 @@ def read_blocks(path: Path, size: int = BLOCK_BYTES) -> Iterator[ReadResult]:
     Raises:
         UsageError: the file cannot be read at all.
     """
-    with _whole(path):
+    with reading(path):
         if path.suffix == ".parquet":
             for rows in iter_part(path):
                 yield ReadResult(rows, no_drops())
@@ -110,17 +107,6 @@ def _take(lines: Iterator[tuple[int, bytes]], size: int) -> list[tuple[int, byte
         if size <= 0:
             break
     return block
-
-
-@contextmanager
-def _whole(path: Path) -> Iterator[None]:
-    """Turn what is wrong with a whole file into what the user can do."""
-    try:
-        yield
-    except (OSError, EOFError, zlib.error, pl.exceptions.PolarsError, pa.ArrowInvalid) as error:
-        raise UsageError(
-            f"cannot read {path}: {_first_line(error)}", do="check that the file is whole"
-        ) from error
 
 
 def require_columns(rows: pl.DataFrame, names: Sequence[str], where: object) -> None:
@@ -186,7 +172,7 @@ def _parse(raw: bytes) -> tuple[dict[str, Any] | None, str, str]:
     except json.JSONDecodeError as error:
         return None, "malformed_json", f"{error.msg} at column {error.colno}"
     except (ValueError, RecursionError) as error:
-        return None, "malformed_json", _first_line(error)
+        return None, "malformed_json", first_line(error)
     if not isinstance(value, dict):
         return None, "not_an_object", f"a row is a JSON object, this is a {type(value).__name__}"
     if b"\\u" in raw and not _encodable(value):
@@ -243,9 +229,3 @@ def _split_lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
 
 def _stack_dropped(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
     return pl.concat(frames) if frames else no_drops()
-
-
-def _first_line(error: BaseException) -> str:
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    return (str(error).splitlines() or [type(error).__name__])[0][:200]

@@ -13,11 +13,12 @@ import polars as pl
 import pyarrow.parquet as pq
 
 from factory.engines.engine import Engine
+from factory.errors import UsageError
 from factory.sources.columns import as_text_column
 from factory.sources.files import BLOCK_BYTES, Patterns, no_drops, read_blocks
 from factory.sources.paths import expand
 from factory.store.part_file import PartFile
-from factory.store.parts import iter_part
+from factory.store.parts import iter_part, reading
 from factory.store.writer import arrow_table
 
 Kinds = dict[str, pl.DataType]
@@ -58,11 +59,38 @@ def stage(patterns: Patterns, folder: Path, engine: Engine, *, size: int = BLOCK
 
 
 def _schema(path: Path) -> str:
-    """A Parquet file's columns and types. A file that is none is left to the reader, which says so."""
-    try:
+    """A Parquet file's columns and types."""
+    with reading(path):
         return str(pq.read_schema(path).remove_metadata())
-    except (OSError, ValueError):
-        return str(path)
+
+
+def require_text(read: Staged, fields: Sequence[str], purpose: str, where: str = "the input") -> None:
+    """Check that columns to compare by are there and can be read as text.
+
+    Args:
+        read: what was read.
+        fields: the columns.
+        purpose: ends the sentence "no column FIELD ...".
+        where: what the files are to the user.
+
+    Raises:
+        UsageError: one is missing, or holds lists, objects or bytes; or nothing could be read.
+    """
+    kinds = pl.DataFrame(pl.from_arrow(pq.read_schema(read.parts[0]).empty_table())).schema
+    if not kinds:
+        bad = read.unread.height
+        what = f"no line of {where} can be read, of {bad:,}" if bad else f"{where} holds no rows"
+        first = f"the first is {read.unread['row_id'][0]}: {read.unread['detail'][0]}" if bad else None
+        raise UsageError(what, do=first)
+    for field in fields:
+        if field not in kinds:
+            raise UsageError(
+                f"no column {field} {purpose}", do=f"choose one with --field: {', '.join(kinds)}"
+            )
+        if kinds[field].is_nested() or kinds[field] in (pl.Binary, pl.Object):
+            raise UsageError(
+                f"column {field} holds {kinds[field]}, no text", do="choose another with --field"
+            )
 
 
 def _read(folder: Path, size: int, item: tuple[int, Path]) -> tuple[list[tuple[Path, Kinds]], Path | None]:

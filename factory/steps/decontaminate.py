@@ -15,7 +15,7 @@ from factory.errors import UsageError
 from factory.recipe.decontamination import DecontaminationSection
 from factory.sources.files import no_drops
 from factory.sources.paths import expand
-from factory.sources.stage import Staged, staged
+from factory.sources.stage import Staged, require_text, staged
 from factory.steps.by_part import Done, run_by_part
 from factory.store.atomic import atomic_path, digest, file_digest, read_json
 from factory.store.part_writer import PartWriter
@@ -182,6 +182,7 @@ def _write(
     engine: Engine | None,
     store: Path | None,
 ) -> dict[str, Any]:
+    require_text(read, fields, "to check")
     near = _near(read.parts, out, fields, section, store)
     decisions = Path(section.decisions).resolve() if section.decisions else None
     digests = tuple(value for name, value in inputs.items() if name.startswith("benchmark:"))

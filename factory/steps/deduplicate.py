@@ -17,7 +17,7 @@ from factory.errors import UsageError
 from factory.recipe.deduplication import DeduplicationSection
 from factory.sources.files import no_drops
 from factory.sources.paths import expand
-from factory.sources.stage import Staged, stage
+from factory.sources.stage import Staged, require_text, stage
 from factory.steps.by_part import run_by_part
 from factory.store.atomic import atomic_path, disk_error, file_digest, read_json, write_json
 from factory.store.manifest import step_key
@@ -182,13 +182,15 @@ def _write(
     from factory.deduplication.deduplicate import RESPONSE_FIELDS
     from factory.deduplication.workshop import Task, parts_of, write_part
 
-    published = stage(section.against, workshop / "against", engine).parts if section.against else []
+    compared = {"the input": read}
+    if section.against:
+        compared["--against"] = stage(section.against, workshop / "against", engine)
     names = pq.read_schema(read.parts[0]).names
+    for where, each in compared.items():
+        require_text(each, [field], "to deduplicate by", where)
     by_problem = field in RESPONSE_FIELDS and "problem_id" in names and not section.across_problems
     task = Task(workshop, section, field, "problem_id" if by_problem else None)
-    parts = parts_of(read.parts, published)
-    for part in parts:
-        _require(part.path, [field] if part.rows else [])
+    parts = parts_of(*(each.parts for each in compared.values()))
     if known_from is None:
         rows, linked, audit = out_of_core.cluster(task, parts, engine, step)
         _remember(out, rows.tables, linked, {"settings": key_parts(section, field), "inputs": dict(inputs)})
@@ -206,15 +208,6 @@ def _write(
         unread=read.unread,
         close=lambda done: audit | {"pairs_from": known_from or section.threshold},
     )
-
-
-def _require(path: Path, fields: Sequence[str]) -> None:
-    names = pq.read_schema(path).names
-    for field in fields:
-        if field not in names:
-            raise UsageError(
-                f"no column {field} to deduplicate by", do=f"choose one with --field: {', '.join(names)}"
-            )
 
 
 def _remember(out: Path, tables: Sequence[Path], linked: Any, made_of: dict[str, Any]) -> None:

@@ -1,0 +1,71 @@
+"""What users give by mistake: files that are broken, empty or something else. One line, exit code 2, no traceback."""
+
+import subprocess
+import sys
+
+import polars as pl
+import pytest
+
+WHOLE = pl.DataFrame(
+    {"id": [str(i) for i in range(500)], "problem": [f"what is {i} + {i}" for i in range(500)]}
+)
+
+
+def broken(folder, kind):
+    path = folder / "given.parquet"
+    WHOLE.write_parquet(path)
+    data = path.read_bytes()
+    wrong = {
+        "empty": b"",
+        "foreign": b"hello",
+        "cut": data[:-20],
+        "damaged": data[:8] + b"\xff" * 800 + data[808:],
+    }
+    path.write_bytes(wrong[kind])
+    return path
+
+
+def factory(*arguments):
+    command = [sys.executable, "-m", "factory.cli.main", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+
+
+def assert_one_line(done, *words):
+    told = [line for line in done.stderr.splitlines() if line.startswith("factory: ")]
+    assert done.returncode == 2, done.stderr
+    assert len(told) == 1
+    assert "Traceback" not in done.stderr
+    assert all(word in told[0] for word in words), told
+
+
+@pytest.mark.parametrize("kind", ["empty", "foreign", "cut", "damaged"])
+@pytest.mark.parametrize("verb", ["dedup", "decontaminate", "verify", "pairs"])
+def test_a_file_that_is_no_parquet(tmp_path, verb, kind):
+    given = broken(tmp_path, kind)
+    more = ["--against", "aime24"] if verb == "decontaminate" else []
+    assert_one_line(factory(verb, given, "--out", tmp_path / "out", *more), "cannot read", "given.parquet")
+
+
+@pytest.mark.parametrize("verb", ["dedup", "decontaminate"])
+def test_a_broken_file_to_compare_with(tmp_path, verb):
+    given = broken(tmp_path, "cut")
+    WHOLE.write_parquet(tmp_path / "whole.parquet")
+    done = factory(verb, tmp_path / "whole.parquet", "--out", tmp_path / "out", "--against", given)
+    assert_one_line(done, "cannot read", "given.parquet")
+
+
+@pytest.mark.parametrize("verb", ["dedup", "decontaminate"])
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("id,problem\n1,foo\n", ["no line of the input can be read", "given.jsonl:1"]),
+        ("\n\n", ["the input holds no rows"]),
+        ('{"problem": ["a", "b"]}\n', ["column problem holds List"]),
+        ('{"question": "x"}\n', ["no column problem", "question"]),
+    ],
+)
+def test_a_file_without_texts(tmp_path, verb, text, words):
+    given = tmp_path / "given.jsonl"
+    given.write_text(text)
+    more = ["--against", "aime24"] if verb == "decontaminate" else []
+    assert_one_line(factory(verb, given, "--out", tmp_path / "out", *more), *words)
