@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from factory.text.hashing import BASE, U64, Bytes, Places
 from factory.text.jit import kernel, load_word
-from factory.text.kernels import U, look_up, mix, run_hashes, sequence_hash
+from factory.text.kernels import U, longest, look_up, mix, run_hashes, sequence_hash
 from factory.text.token_kernels import hash_tokens
 
 U32 = npt.NDArray[np.uint32]
@@ -81,12 +81,10 @@ def sign_texts(
     `number_words` is an empty table when numbers do not matter. `guard` comes with what must be equal besides. `keys`:
     shape (bands, texts); every band takes `width` permutations, and `draw` the one after them.
     """
-    longest = 0
-    for row in range(bounds.size - 1):
-        longest = max(longest, int(bounds[row + 1] - bounds[row]))
-    scratch, kinds = np.empty(longest + 8, np.uint8), np.empty(longest, np.uint8)
-    hashes, grams = np.empty(longest, np.uint64), np.empty(longest, np.uint64)
-    high, least = np.empty(longest + 7, np.uint32), np.empty(factors.size, np.uint32)
+    most = longest(bounds)
+    scratch, kinds = np.empty(most + 8, np.uint8), np.empty(most, np.uint8)
+    hashes, grams = np.empty(most, np.uint64), np.empty(most, np.uint64)
+    high, least = np.empty(most + 7, np.uint32), np.empty(factors.size, np.uint32)
     for row in range(bounds.size - 1):
         first, last = U(bounds[row]), U(bounds[row + 1])
         count = hash_tokens(text, first, last, table, lower, names, scratch, hashes, kinds)

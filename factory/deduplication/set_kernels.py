@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from factory.text.hashing import U64, Bytes, Places
 from factory.text.jit import kernel
-from factory.text.kernels import U, run_hashes
+from factory.text.kernels import U, longest, run_hashes
 from factory.text.token_kernels import hash_tokens
 
 _0, _1, _32 = U(0), U(1), U(32)
@@ -49,12 +49,10 @@ def gram_sets(
     text: Bytes, bounds: Places, table: Bytes, lower: Bytes, names: U64, n: U, grams: U64, offsets: Places
 ) -> None:
     """Write the different n-gram hashes of folded texts, in the order in which they first stand there; none is 0."""
-    longest = 0
-    for row in range(bounds.size - 1):
-        longest = max(longest, int(bounds[row + 1] - bounds[row]))
-    scratch, kinds = np.empty(longest + 8, np.uint8), np.empty(longest, np.uint8)
-    hashes, found = np.empty(longest, np.uint64), np.empty(longest, np.uint64)
-    seen = np.empty(_slots(np.int64(longest)), np.uint64)
+    most = longest(bounds)
+    scratch, kinds = np.empty(most + 8, np.uint8), np.empty(most, np.uint8)
+    hashes, found = np.empty(most, np.uint64), np.empty(most, np.uint64)
+    seen = np.empty(_slots(np.int64(most)), np.uint64)
     to = 0
     offsets[0] = 0
     for row in range(bounds.size - 1):
@@ -76,10 +74,7 @@ def jaccard_of_pairs(
     grams: U64, offsets: Places, left: Places, right: Places, result: npt.NDArray[np.float64]
 ) -> None:
     """Exact Jaccard similarity of pairs of sets; quick when pairs with the same left set follow each other."""
-    largest = 0
-    for row in range(offsets.size - 1):
-        largest = max(largest, int(offsets[row + 1] - offsets[row]))
-    table = np.empty(_slots(np.int64(largest)), np.uint64)
+    table = np.empty(_slots(np.int64(longest(offsets))), np.uint64)
     mask, built = 0, -1
     for pair in range(left.size):
         one, other = left[pair], right[pair]

@@ -55,26 +55,13 @@ def sign(texts: pl.Series, settings: DeduplicationSection, within: pl.Series | N
     bands, width = optimal_bands(settings.threshold, settings.permutations, settings.false_negative_weight)
     factors, terms = permutations(bands * width + 1)
     count = len(texts)
-    signed = Signed(
-        np.zeros(count, np.uint64),
-        np.zeros(count, np.uint64),
-        np.zeros(count, np.int32),
-        np.full(count, 2**32 - 1, np.uint32),
-        np.zeros((bands, count), np.uint64),
-    )
+    signed = _unsigned(count, bands)
 
     def work(piece: pl.Series) -> Signed:
         from factory.deduplication import kernels
 
         data, bounds = flat(piece)
-        size = len(piece)
-        part = Signed(
-            np.zeros(size, np.uint64),
-            np.zeros(size, np.uint64),
-            np.zeros(size, np.int32),
-            np.full(size, 2**32 - 1, np.uint32),
-            np.zeros((bands, size), np.uint64),
-        )
+        part = _unsigned(len(piece), bands)
         words = _NUMBER_WORDS if settings.numbers_differ else _NUMBER_WORDS[:0]
         kernels.sign_texts(
             data, bounds, CLASSES, LOWER, NAMES, words, MINUS, np.uint64(settings.ngram), factors, terms, width,
@@ -98,6 +85,13 @@ def sign(texts: pl.Series, settings: DeduplicationSection, within: pl.Series | N
         np.bitwise_xor(signed.guard, other, out=signed.guard)
         np.bitwise_xor(signed.keys, other, out=signed.keys)
     return signed
+
+
+def _unsigned(count: int, bands: int) -> Signed:
+    """What texts without any n-gram have."""
+    exact, guard = np.zeros(count, np.uint64), np.zeros(count, np.uint64)
+    counts, draw = np.zeros(count, np.int32), np.full(count, 2**32 - 1, np.uint32)
+    return Signed(exact, guard, counts, draw, np.zeros((bands, count), np.uint64))
 
 
 def permutations(count: int) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint32]]:

@@ -163,6 +163,15 @@ def split(
 
 
 @kernel
+def longest(bounds: Places) -> int:
+    """Bytes of the longest text, or entries of the largest set."""
+    most = 0
+    for row in range(bounds.size - 1):
+        most = max(most, int(bounds[row + 1] - bounds[row]))
+    return most
+
+
+@kernel
 def tokenize_texts(
     text: Bytes,
     bounds: Places,
