@@ -23,6 +23,7 @@ def command(
     review: int = typer.Option(
         0,
         "--review",
+        min=0,
         help="Walk so many of the most doubtful hits: keep, drop or skip each. Printed where nobody can answer.",
     ),
     decisions: Path | None = typer.Option(

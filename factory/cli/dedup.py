@@ -35,7 +35,7 @@ def command(
         [], "--against", help="Data already published; its duplicates are dropped."
     ),
     show: int = typer.Option(
-        0, "--show", help="Print so many of the least similar merged pairs, side by side."
+        0, "--show", min=0, help="Print so many of the least similar merged pairs, side by side."
     ),
     rethreshold: bool = typer.Option(
         False,

@@ -54,6 +54,7 @@ def command(
     from factory.recipe.difficulty import DifficultySection
     from factory.recipe.problems import ProblemsSection
     from factory.recipe.verify import VerifySection
+    from factory.sources.paths import refuse_own_input
     from factory.steps import difficulty, problems
 
     try:
@@ -79,6 +80,8 @@ def command(
     sources = ProblemsSection(
         sources=inputs, problem_field=problem_field, answer_field=answer_field, held_out=0
     )
+    for folder in (out, out / "rollouts"):
+        refuse_own_input(folder, inputs)
     before = manifest_of(out)
     problems.run(sources, out / "problems", out / "held_out", seed=seed)
     with open_engine(engine) as opened:

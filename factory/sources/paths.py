@@ -36,6 +36,28 @@ def expand(patterns: str | Path | Sequence[str | Path]) -> list[Path]:
     return list(dict.fromkeys(path for pattern in listed for path in _expand_one(pattern)))
 
 
+def refuse_own_input(out: Path, patterns: Sequence[str | Path]) -> None:
+    """A step clears the parts of its folder before it writes: they must not be what it is to read.
+
+    Args:
+        out: the folder to write.
+        patterns: what will be read; what is no path is passed over.
+
+    Raises:
+        UsageError: a pattern names parts in `out`.
+    """
+    own = out.resolve()
+    for pattern in map(str, patterns):
+        found = [pattern] if Path(pattern).exists() else glob.glob(pattern, recursive=True)  # noqa: PTH207
+        for path in (Path(each).resolve() for each in found):
+            parts = part_paths(path) if path.is_dir() else [path]
+            if any(part.parent in (own, own / "dropped") and part.match("part-*.parquet") for part in parts):
+                raise UsageError(
+                    f"{out} holds {pattern}, which writing there would replace",
+                    do="choose another --out folder",
+                )
+
+
 def _expand_one(pattern: str | Path) -> list[Path]:
     path = Path(pattern)
     if path.is_dir():

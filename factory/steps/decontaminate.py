@@ -14,7 +14,7 @@ from factory.engines.engine import Engine, engine_or_local
 from factory.errors import UsageError
 from factory.recipe.decontamination import DecontaminationSection
 from factory.sources.files import no_drops
-from factory.sources.paths import expand
+from factory.sources.paths import expand, refuse_own_input
 from factory.sources.stage import Staged, require_text, staged
 from factory.steps.by_part import Done, run_by_part
 from factory.store.atomic import atomic_path, digest, file_digest, read_json
@@ -84,6 +84,7 @@ def run_files(
     Returns:
         The manifest, and whether there was anything to do.
     """
+    refuse_own_input(out, [*patterns, *section.against])
     inputs = {str(path): file_digest(path) for path in expand(patterns)} | _checked_against(section)
     if done := finished(out, step_key(STEP, key_parts(section, fields), inputs)):
         return done, False

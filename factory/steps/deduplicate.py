@@ -16,7 +16,7 @@ from factory.engines.threads import ThreadEngine
 from factory.errors import UsageError
 from factory.recipe.deduplication import DeduplicationSection
 from factory.sources.files import no_drops
-from factory.sources.paths import expand
+from factory.sources.paths import expand, refuse_own_input
 from factory.sources.stage import Staged, require_text, stage
 from factory.steps.by_part import run_by_part
 from factory.store.atomic import atomic_path, disk_error, file_digest, read_json, write_json
@@ -82,6 +82,7 @@ def run_files(
     Returns:
         The manifest, and whether there was anything to do.
     """
+    refuse_own_input(out, [*patterns, *section.against])
     settings = key_parts(section, field)
     inputs = {str(path): file_digest(path) for path in expand(patterns)} | _against(section)
     if done := finished(out, step_key(STEP, settings, inputs)):
@@ -112,6 +113,7 @@ def rethreshold(
     Raises:
         UsageError: there is no such run, or other files or settings, or its pairs do not reach so low.
     """
+    refuse_own_input(out, [*patterns, *section.against])
     if not (out / KNOWN).exists():
         raise UsageError(f"{out} holds no finished run to start from", do="run without --rethreshold first")
     known = read_json(out / KNOWN)

@@ -240,8 +240,10 @@ def run_files(
     Returns:
         The manifest, and False when a finished folder was found instead.
     """
+    from factory.sources.paths import refuse_own_input
     from factory.steps.problems import source_digests
 
+    refuse_own_input(out, patterns)
     fields = {"problem_field": problem_field, "answer_field": answer_field, "limit": str(limit)}
     inputs = source_digests(patterns) | fields
     if manifest := up_to_date(out, section, seed, inputs):

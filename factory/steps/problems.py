@@ -12,7 +12,7 @@ import polars as pl
 
 from factory.errors import UsageError
 from factory.recipe.problems import ProblemsSection
-from factory.sources.paths import expand
+from factory.sources.paths import expand, refuse_own_input
 from factory.sources.problems import STEP, read_problems
 from factory.store.atomic import digest
 from factory.store.parts import finished, input_digest
@@ -35,6 +35,8 @@ def run(section: ProblemsSection, out: Path, held_out: Path, *, seed: int) -> di
     Raises:
         UsageError: a source is wrong, or there are too few problems to hold any out.
     """
+    refuse_own_input(out, section.sources)
+    refuse_own_input(held_out, section.sources)
     settings = section.model_dump(mode="json") | {"seed": seed}
     inputs = source_digests(section.sources)
     key = step_key(STEP, settings, inputs)

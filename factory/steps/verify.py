@@ -17,7 +17,7 @@ from factory.engines.engine import Engine, EngineName, open_engine
 from factory.errors import UsageError
 from factory.recipe.verify import VerifySection
 from factory.sources.files import no_drops
-from factory.sources.paths import expand
+from factory.sources.paths import expand, refuse_own_input
 from factory.sources.stage import Staged, staged
 from factory.steps.by_part import Done, run_by_part
 from factory.steps.verify_part import VOTES, tally_answers, tally_part, verify_part
@@ -81,6 +81,7 @@ def run_files(
     Raises:
         UsageError: a path matches nothing, or columns are missing.
     """
+    refuse_own_input(out, patterns)
     inputs = {f"{number}": file_digest(path) for number, path in enumerate(expand(patterns))}
     if manifest := finished(out, step_key("verify", key_settings(section), inputs)):
         return manifest, False

@@ -69,3 +69,32 @@ def test_a_file_without_texts(tmp_path, verb, text, words):
     given.write_text(text)
     more = ["--against", "aime24"] if verb == "decontaminate" else []
     assert_one_line(factory(verb, given, "--out", tmp_path / "out", *more), *words)
+
+
+@pytest.mark.parametrize(
+    ("verb", "out", "more"),
+    [
+        ("dedup", "own", []),
+        ("dedup", "other", ["--against", "{own}"]),
+        ("decontaminate", "own", ["--against", "aime24"]),
+        ("verify", "own", []),
+        ("pairs", "own", []),
+        ("generate", "own", ["--teacher", "procedural"]),
+        ("difficulty", "own", ["--student", "procedural"]),
+        ("difficulty", "parent", ["--student", "procedural"]),
+    ],
+)
+def test_a_step_never_clears_its_own_input(tmp_path, verb, out, more):
+    """A step's folder is cleared before it is written; with the input in it, that was the end of the input."""
+    own = tmp_path / "problems"
+    own.mkdir()
+    WHOLE.with_columns(answer=pl.lit("1")).write_parquet(own / "part-00000.parquet")
+    before = (own / "part-00000.parquet").read_bytes()
+    given = own
+    if out == "other":  # published data are added to, in their own folder
+        given = tmp_path / "new.parquet"
+        WHOLE.write_parquet(given)
+    folder = tmp_path if out == "parent" else own
+    done = factory(verb, given, "--out", folder, *(word.format(own=own) for word in more))
+    assert_one_line(done, "choose another --out folder")
+    assert (own / "part-00000.parquet").read_bytes() == before
