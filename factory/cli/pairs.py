@@ -18,6 +18,11 @@ def command(
     rollouts: list[str] = typer.Option(
         [], "--rollouts", help="The student's verified rollouts (OUT/rollouts of `factory difficulty`)."
     ),
+    chosen_from: str = typer.Option(
+        "teacher",
+        "--chosen-from",
+        help="teacher (IN), student (--rollouts) or both: whose right answers are chosen.",
+    ),
     rejected_from: str = typer.Option(
         None, "--rejected-from", help="teacher, student, both or delta; both when --rollouts is given."
     ),
@@ -45,10 +50,12 @@ def command(
     from factory.cli.manifest_of import manifest_of
     from factory.errors import UsageError
     from factory.recipe.preference import PreferenceSection
+    from factory.sources.paths import refuse_own_input
     from factory.steps import preference
 
     try:
         section = PreferenceSection(
+            chosen_from=chosen_from,  # type: ignore[arg-type]  # pydantic checks it
             rejected_from=rejected_from or ("both" if rollouts else "teacher"),  # type: ignore[arg-type]
             rule=rule,  # type: ignore[arg-type]
             per_problem=per_problem,
@@ -61,6 +68,7 @@ def command(
     except ValidationError as error:
         first = error.errors()[0]
         raise UsageError(f"--{str(first['loc'][0]).replace('_', '-')}: {first['msg']}") from error
+    refuse_own_input(out, [*inputs, *rollouts, *against])
     before = manifest_of(out)
     verdicts = preference.take_in(inputs, out / "input" / "responses")
     student = preference.take_in(rollouts, out / "input" / "rollouts") if rollouts else None

@@ -51,6 +51,31 @@ def test_difficulty_then_pairs(rolled, tmp_path):
     )
 
 
+def test_right_answers_of_the_student_are_chosen_when_asked(rolled, tmp_path):
+    _, out, _ = rolled
+    done = factory(
+        "pairs",
+        out / "rollouts",
+        "--rollouts",
+        out / "rollouts",
+        "--chosen-from",
+        "student",
+        "--rejected-from",
+        "student",
+        "--max-length-bias",
+        3,
+        "--out",
+        tmp_path / "p",
+    )
+    assert done.returncode == 0, done.stderr
+    manifest = json.loads((tmp_path / "p" / "_manifest.json").read_text())
+    assert manifest["settings"]["chosen_from"] == "student"
+    assert read_parts(tmp_path / "p").height > 3
+    alone = factory("pairs", out / "rollouts", "--chosen-from", "student", "--out", tmp_path / "q")
+    assert alone.returncode == 2
+    assert "chosen_from=student needs the student's rollouts" in alone.stderr
+
+
 def test_pairs_of_a_foreign_table(tmp_path):
     rows = []
     for i in range(20):
