@@ -50,7 +50,7 @@ def batch_state(server, name: str) -> dict:
             item = json.loads(line)
             identity = identity_of(item["body"])
             server.asked[identity] = server.asked.get(identity, 0) + 1
-            server.completed.append(identity)
+            server.complete(identity)
             reply = whole(
                 answer(item["body"], identity, server.settings), item["body"], server.settings, None
             )

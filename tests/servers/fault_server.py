@@ -88,6 +88,12 @@ class Connection(asyncio.Protocol):
             return self.reply(200, server.stats())
         if path == "/log":
             return self.reply(200, server.completed)
+        if path == "/ends":
+            # When each answer was done, and when clients left before theirs was.
+            return self.reply(
+                200,
+                {"answers": [*zip(server.completed, server.ends, strict=True)], "hang_ups": server.hang_ups},
+            )
         if path == "/times":
             return self.reply(200, server.times)
         if path == "/asked":
@@ -113,6 +119,7 @@ class Connection(asyncio.Protocol):
             await self.complete(request, path)
         except asyncio.CancelledError:
             server.aborted += 1
+            server.hang_ups.append(time.monotonic())
         finally:
             server.open -= 1
 

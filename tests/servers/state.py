@@ -53,6 +53,8 @@ class Server:
         self.set(settings)
         self.asked: dict[str, int] = {}
         self.completed: list[str] = []
+        self.ends: list[float] = []
+        self.hang_ups: list[float] = []
         self.times: list[tuple[float, int]] = []
         self.last = 0.0
         self.faulted: dict[str, int] = {}
@@ -83,6 +85,7 @@ class Server:
     def complete(self, identity: str) -> None:
         self.completed.append(identity)
         self.last = time.monotonic()
+        self.ends.append(self.last)
 
     def fault(self, identity: str) -> str | None:
         faults = self.settings["faults"]
