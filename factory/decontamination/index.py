@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
 from factory.decontamination.features import SALT
-from factory.errors import UsageError
+from factory.errors import UsageError, first_line
 from factory.store.atomic import atomic_path
 from factory.text.hashing import U64
 from factory.text.tokens import Places
@@ -78,6 +81,18 @@ ARRAYS = (
 )
 
 
+A_PROBLEM = ("letters", "letter_bytes", "tokens", "symbols", "template", "bag", "words_counts")
+"""The arrays with one entry a problem."""
+TYPES: dict[str, npt.DTypeLike] = {
+    **dict.fromkeys(("letters", "symbols", "template", "bag"), np.uint64),
+    **dict.fromkeys(("words_df", "numbers_df"), np.uint8),
+    "anchors": ANCHOR,
+}
+"""How arrays lie in a file; those that are not here are numbers of 32 bits."""
+UNREADABLE = (OSError, EOFError, ValueError, LookupError, TypeError, AttributeError, BadZipFile, zlib.error)
+"""What reading a file raises that is no index, is cut, or was changed."""
+
+
 @dataclass(frozen=True, eq=False)
 class BenchmarkIndex:
     """Benchmarks to check against. Two indexes are equal only if they are the same one."""
@@ -109,19 +124,43 @@ def read(path: Path) -> Benchmark:
     try:
         with np.load(path, allow_pickle=False) as stored:
             facts = json.loads(bytes(stored["facts"]))
-            arrays = {name: stored[name] for name in ARRAYS}
-    except (OSError, ValueError, KeyError) as error:
-        raise UsageError(f"{path} is no benchmark index ({error})", do="build it again") from error
-    if facts.pop("format") != FORMAT:
+            if facts.pop("format") != FORMAT:
+                raise UsageError(
+                    f"{path} is an index of another version", do="build it again: factory benchmarks build"
+                )
+            ids, name = facts.pop("ids"), str(facts["name"])
+            arrays = {each: stored[each] for each in ARRAYS}
+    except UNREADABLE as error:
         raise UsageError(
-            f"{path} is an index of another version", do="build it again: factory benchmarks build"
+            f"{path} is no benchmark index ({first_line(error)})", do="build it again"
+        ) from error
+    if not _whole(ids, arrays):
+        raise UsageError(
+            f"{path} is no benchmark index (its arrays do not fit together)", do="build it again"
         )
     wide = {
         name: a.astype(np.int64)
         for name, a in arrays.items()
         if name.endswith(("offsets", "counts", "bytes", "tokens"))
     }
-    return Benchmark(name=facts["name"], ids=facts.pop("ids"), facts=facts, **(arrays | wide))
+    return Benchmark(name=name, ids=ids, facts=facts, **(arrays | wide))
+
+
+def _whole(ids: Any, arrays: Mapping[str, npt.NDArray[Any]]) -> bool:
+    """Whether types and lengths are those that `save` writes, and no place points beyond its array."""
+    if not isinstance(ids, list) or any(array.ndim != 1 for array in arrays.values()):
+        return False
+    kinds = all(array.dtype == TYPES.get(name, np.uint32) for name, array in arrays.items())
+    rows = all(len(arrays[name]) == len(ids) for name in A_PROBLEM)
+    grams = all(
+        len(arrays[f"{kind}_df"]) == len(arrays[kind])
+        and len(arrays[f"{kind}_offsets"]) == len(ids) + 1
+        and arrays[f"{kind}_offsets"][0] == 0
+        and arrays[f"{kind}_offsets"][-1] == len(arrays[kind])
+        and bool((np.diff(arrays[f"{kind}_offsets"].astype(np.int64)) >= 0).all())
+        for kind in ("words", "numbers")
+    )
+    return kinds and rows and grams and bool((arrays["anchors"]["problem"] < len(ids)).all())
 
 
 def problem_ids(rows: pl.DataFrame) -> list[str]:

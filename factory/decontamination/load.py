@@ -7,6 +7,8 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import polars as pl
+
 from factory.decontamination.index import SUFFIX, Benchmark, BenchmarkIndex, read, save
 from factory.errors import UsageError
 
@@ -105,6 +107,9 @@ def _documents(patterns: Sequence[str], facts: dict[str, Any]) -> list[Document]
     for path in expand(list(patterns)):
         rows = read_file(path).rows
         require_columns(rows, ["problem"], path)
+        if rows.is_empty() or rows["problem"].dtype.is_nested() or rows["problem"].dtype == pl.Binary:
+            what = "no problem" if rows.is_empty() else f"{rows['problem'].dtype} as problems, no texts"
+            raise UsageError(f"{path} holds {what}", do="name a file with a column problem of texts")
         name = benchmark_name(path)
         documents.append(
             read_document(name, rows, {"sha256": file_digest(path), "file": path.name} | facts.get(name, {}))
