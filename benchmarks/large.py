@@ -80,7 +80,8 @@ def run(gb: float, work: Path, out: Path) -> None:
 
 
 def _text_bytes(folder: Path) -> int:
-    sizes = pl.col("reasoning", "content", "problem").str.len_bytes().sum()
+    # In 64 bits: polars adds lengths up in 32, which is over after 4 GB.
+    sizes = pl.col("reasoning", "content", "problem").str.len_bytes().cast(pl.Int64).sum()
     return int(pl.scan_parquet(folder / "part-*.parquet").select(pl.sum_horizontal(sizes)).collect().item())
 
 

@@ -64,7 +64,7 @@ def _corpus(rows: int, characters: int, work: Path | None, steps: list[str]) -> 
         write_problems(at.problems, rows // SAMPLES)
         write_responses(at.problems, at.responses, SAMPLES, characters)
         text = pl.scan_parquet(at.responses / "part-*.parquet").select(
-            pl.col("reasoning").str.len_bytes().sum()
+            pl.col("reasoning").str.len_bytes().cast(pl.Int64).sum()
         )
         result: dict[str, Any] = {"responses": rows, "characters": characters}
         result["text_mb"] = round(text.collect().item() / 1e6, 1)
