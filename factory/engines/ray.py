@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from factory.engines.engine import AHEAD, TRIES, Item, Result, cores, one_thread
-from factory.errors import FactoryError, UsageError
+from factory.errors import FactoryError, UsageError, first_line
 
 
 def check_ray() -> None:
@@ -48,7 +48,12 @@ def ray_engine(workers: int | None = None) -> Iterator[RayEngine]:
     if "RAY_ADDRESS" not in os.environ:
         # A cluster of one machine needs no more than loopback; by default Ray listens on every interface.
         os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
-    import ray
+    try:
+        import ray
+    except ImportError as error:
+        raise UsageError(
+            f"Ray is installed, but cannot be loaded: {first_line(error)}", do="install cot-factory[ray] anew"
+        ) from error
 
     ours = not ray.is_initialized()
     if ours:

@@ -117,7 +117,8 @@ def require_columns(rows: pl.DataFrame, names: Sequence[str], where: object) -> 
     """
     missing = [name for name in names if name not in rows.columns]
     if missing:
-        there = ", ".join(rows.columns) if rows.columns else "none, it holds no rows"
+        named = [name for name in rows.columns if not name.startswith("_")]
+        there = ", ".join(named) if named else "none, it holds no rows"
         raise UsageError(f"{where} has no column {', '.join(missing)} (columns there: {there})")
 
 

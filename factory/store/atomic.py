@@ -13,6 +13,10 @@ from typing import Any
 
 from factory.errors import Stopped, UsageError
 
+UNWRITABLE = (
+    errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP
+)  # fmt: skip
+
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
@@ -45,7 +49,8 @@ def disk_error(error: OSError, path: Path) -> Exception:
     """Turn what the disk says into what the user can do."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return Stopped(f"disk full while writing {path}", do="free some space and run the same command again")
-    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST):
+    here = error.filename is not None and Path(os.fsdecode(error.filename)) in (path, path.parent)
+    if error.errno in UNWRITABLE or (here and error.errno in (errno.ENOENT, errno.EINVAL)):
         return UsageError(f"cannot write {path}: {error.strerror}", do="choose another --out folder")
     return error
 

@@ -173,6 +173,15 @@ def test_a_cluster_that_does_not_answer_is_one_line_at_once(tmp_path):
     assert len(done.stderr.strip().splitlines()) == 1
 
 
+def test_a_ray_that_cannot_be_loaded_is_one_line(monkeypatch, tmp_path):
+    (tmp_path / "ray").mkdir()
+    (tmp_path / "ray" / "__init__.py").write_text("raise ImportError('no protobuf')")
+    monkeypatch.delitem(sys.modules, "ray", raising=False)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(UsageError, match="cannot be loaded: no protobuf - install"), open_engine("ray"):
+        pass
+
+
 def test_wrong_names_and_missing_packages_are_one_line(monkeypatch):
     with pytest.raises(UsageError, match="no engine slurm - choose local or ray"), open_engine("slurm"):
         pass

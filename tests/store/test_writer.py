@@ -1,6 +1,7 @@
 """A step's folder is whole or not there, its books balance, and its digest depends on content alone."""
 
 import json
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -102,8 +103,9 @@ def test_a_new_attempt_clears_the_old_parts(tmp_path):
 
 def test_an_unwritable_folder_is_one_clear_line(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(UsageError, match="cannot write"):
-        write(tmp_path / "file" / "out", problems(1))
+    for out in (tmp_path / "file" / "out", Path("/proc/nowhere"), tmp_path / ("long" * 100)):
+        with pytest.raises(UsageError, match="cannot write"):
+            write(out, problems(1))
 
 
 def test_no_rows_still_show_their_columns(tmp_path):
