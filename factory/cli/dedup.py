@@ -26,7 +26,7 @@ def command(
     numbers_differ: bool = typer.Option(
         True,
         "--numbers-differ/--numbers-may-differ",
-        help="Whether texts with other numbers are other problems.",
+        help="Whether texts with other numbers, or words and marks that turn the meaning round, are other problems.",
     ),
     across_problems: bool = typer.Option(
         False, "--across-problems", help="Compare responses to different problems too."

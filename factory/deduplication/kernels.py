@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from factory.deduplication.mark_kernels import marks_hash
 from factory.text.hashing import BASE, U64, Bytes, Places
 from factory.text.jit import kernel, load_word
 from factory.text.kernels import U, longest, look_up, mix, run_hashes, sequence_hash
@@ -14,7 +15,9 @@ U32 = npt.NDArray[np.uint32]
 _BASE = U(BASE)
 _0, _1, _8, _32 = U(0), U(1), U(8), U(32)
 _MOST = np.uint32(2**32 - 1)
-_WORD, _NUMBER = 1, 2
+_NUMBER = 2
+_GUARD = U(0x6755617264)
+"""Salt of the guard: without it a text of numbers alone would have the same hash as its guard."""
 
 
 @kernel
@@ -30,17 +33,17 @@ def _bytes_hash(data: Bytes, size: U, words: U64) -> U:
 
 
 @kernel
-def _numbers_hash(hashes: U64, kinds: Bytes, count: U, words: U64, minus: U, numbers: U64) -> U:
-    """One hash of a text's numbers in order, with their minus signs; number words (table `words`) count."""
-    found = _0
+def _telling_hash(hashes: U64, kinds: Bytes, count: U, words: U64, minus: U, found: U64) -> U:
+    """One hash of a text's numbers and the words of table `words` in order, with the minus signs before them."""
+    telling = _0
     for place in range(count):
         i = U(place)
-        if kinds[i] == _NUMBER or (kinds[i] == _WORD and look_up(words, hashes[i]) >= 0):
-            numbers[found] = hashes[i]
+        if kinds[i] == _NUMBER or look_up(words, hashes[i]) >= 0:
+            found[telling] = hashes[i]
             if place > 0 and hashes[i - _1] == minus:
-                numbers[found] += _1
-            found += _1
-    return sequence_hash(numbers, _0, found, _0)
+                found[telling] += _1
+            telling += _1
+    return sequence_hash(found, _0, telling, _GUARD)
 
 
 @kernel
@@ -64,7 +67,7 @@ def sign_texts(
     table: Bytes,
     lower: Bytes,
     names: U64,
-    number_words: U64,
+    words: U64,
     minus: U,
     n: U,
     factors: U32,
@@ -78,7 +81,7 @@ def sign_texts(
 ) -> None:
     """Read folded texts once and write what is kept of each; see `signatures.Signed`.
 
-    `number_words` is an empty table when numbers do not matter. `guard` comes with what must be equal besides. `keys`:
+    `words` is a table of words that tell texts apart; an empty one when neither they nor numbers and marks do. `guard` comes with what must be equal besides. `keys`:
     shape (bands, texts); every band takes `width` permutations, and `draw` the one after them.
     """
     most = longest(bounds)
@@ -94,8 +97,10 @@ def sign_texts(
             for i in range(first, last):
                 scratch[U(i) - first] = lower[text[U(i)]]
             exact[row] = _bytes_hash(scratch, last - first, grams)
-        if number_words.size:
-            guard[row] ^= _numbers_hash(hashes, kinds, count, number_words, minus, grams)
+        if words.size:
+            guard[row] ^= _telling_hash(hashes, kinds, count, words, minus, grams) ^ marks_hash(
+                text, first, last
+            )
         found = np.int64(run_hashes(hashes, _0, count, n, _0, grams, _0))
         counts[row] = found
         if found == 0:

@@ -21,7 +21,20 @@ NUMBER_WORDS = (
     "quarter once twice thrice double triple"
 )
 """Words that the numbers-differ rule reads as numbers."""
-_NUMBER_WORDS = open_table(NUMBER_WORDS.split())[0]
+OPPOSITES = (
+    "not no nor none never without cannot neither max min sup inf maximum minimum maximal minimal maximize "
+    "minimize greatest largest biggest highest longest smallest least lowest shortest most fewest fewer "
+    "greater larger smaller increasing decreasing increase decrease increases decreases increased decreased "
+    "even odd positive negative nonnegative nonpositive rational irrational prime composite area perimeter "
+    "volume radius diameter circumference inscribed circumscribed inside outside parallel perpendicular acute "
+    "obtuse convex concave converges diverges replacement difference product quotient union intersection "
+    "distinct sin cos tan cot sec csc arcsin arccos arctan sinh cosh tanh log ln exp gcd lcm det floor ceil "
+    "lfloor rfloor lceil rceil le ge ne ll gg lesssim gtrsim subset subseteq supset supseteq notin forall "
+    "exists nexists cup cap neg mp pm parallel perp overline vec < > + ! | "
+)
+"""Words, commands and operators that turn the meaning of a text round: the numbers-differ rule reads them as it reads
+numbers."""
+_TELLING = open_table(sorted({*NUMBER_WORDS.split(), *OPPOSITES.split()}))[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +75,7 @@ def sign(texts: pl.Series, settings: DeduplicationSection, within: pl.Series | N
 
         data, bounds = flat(piece)
         part = _unsigned(len(piece), bands)
-        words = _NUMBER_WORDS if settings.numbers_differ else _NUMBER_WORDS[:0]
+        words = _TELLING if settings.numbers_differ else _TELLING[:0]
         kernels.sign_texts(
             data, bounds, CLASSES, LOWER, NAMES, words, MINUS, np.uint64(settings.ngram), factors, terms, width,
             part.exact, part.guard, part.counts, part.draw, part.keys,

@@ -42,7 +42,8 @@ class DeduplicationSection(Section):
     backend: Literal["fast", "datasketch"] = "fast"
     """What proposes pairs: our own kernels, or datasketch as a reference, many times slower."""
     numbers_differ: bool = True
-    """Texts whose numbers differ are not duplicates (templates with other numbers are other problems)."""
+    """Texts whose numbers differ, or words and marks that turn the meaning round (not, least, <, a prime, a percent sign),
+    are not duplicates: templates with other numbers are other problems."""
     across_problems: bool = False
     """Responses: also compare responses to different problems."""
     keep: list[Keep] = Field(

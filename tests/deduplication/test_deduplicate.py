@@ -135,6 +135,11 @@ def test_empty_and_wordless_texts_are_no_duplicates_of_each_other():
     assert result.kept.height + result.dropped.height == 5
 
 
+def test_texts_of_numbers_alone_are_compared_as_others_are():
+    result = deduplicate(rows("42", "43", "1 2 3", "$42$", "1 2 4"), DeduplicationSection(), field="problem")
+    assert result.dropped["row_id"].to_list() == ["p3"]
+
+
 def test_no_rows():
     assert deduplicate(rows("a")[:0], DeduplicationSection(), field="problem").kept.height == 0
 
