@@ -153,7 +153,8 @@ def _scatter(source: _Files | _Range, name: str, borders: Sequence[str], scratch
     schema, sizes, held = source.schema(), [0] * len(files), 0
     waiting: list[list[pa.Table]] = [[] for _ in files]
     # Arrow streams, not Parquet: a Parquet writer keeps the metadata of every small batch in memory until it closes.
-    options = pa.ipc.IpcWriteOptions(compression="lz4")
+    # zstd at level 1: long chains take 0.46 of their size on disk, 0.81 with lz4, for no more processor time.
+    options = pa.ipc.IpcWriteOptions(compression=pa.Codec("zstd", compression_level=1))
     writers = [pa.ipc.new_stream(str(path), schema, options=options) for path in files]
 
     def write() -> None:
