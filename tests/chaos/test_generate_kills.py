@@ -18,13 +18,11 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from workers import contents, look, start, write_problems
 
-from factory.sampling.seeds import sample_seed
-from factory.store.journal import ResponseStore
 from factory.store.parts import read_dropped, read_parts
 
 SERVER = Path(__file__).parents[1] / "servers" / "fault_server.py"
-ROOT = Path(__file__).parents[2]
 FAULTS = {
     "429_after": 0.01,
     "500": 0.01,
@@ -33,6 +31,9 @@ FAULTS = {
     "bad_sse": 0.01,
     "split_unicode": 0.02,
 }
+
+
+USUAL = ["--concurrency", 16]
 
 
 @pytest.fixture
@@ -48,56 +49,6 @@ def server():
     process.stdout.close()
 
 
-def look(server, path):
-    with urllib.request.urlopen(f"{server}/{path}", timeout=20) as reply:
-        return json.load(reply)
-
-
-def write_problems(path, count):
-    lines = [
-        json.dumps({"id": f"q{i}", "problem": f"What is {i} + {i}?", "answer": str(2 * i)})
-        for i in range(count)
-    ]
-    path.write_text("\n".join(lines))
-    return path
-
-
-def start(server, problems, out, *, samples, store, concurrency=16):
-    command = [sys.executable, "-m", "factory.cli.main", "generate", str(problems), "--out", str(out)]
-    command += [
-        "--teacher",
-        "vllm",
-        "--model",
-        "fake-r1",
-        "--base-url",
-        f"{server}/v1",
-        "--prompt",
-        "{problem}",
-    ]
-    command += ["--samples", str(samples), "--store", str(store), "--concurrency", str(concurrency)]
-    environment = {**os.environ, "FACTORY_PROGRESS": "off"}
-    return subprocess.Popen(
-        command,
-        cwd=ROOT,
-        env=environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-    )
-
-
-def contents(store):
-    """Server's identity -> what the store holds under it."""
-    with ResponseStore(store) as opened:
-        return {identity(s): s for s in opened.get_many(list(opened.keys()))}
-
-
-def identity(stored):
-    number = stored.body["problem_id"][1:]
-    seed = sample_seed(0, stored.body["problem_id"], stored.sample_index)
-    return f"What is {number} + {number}?|{seed}|32768"
-
-
 def kill_and_check(server, tmp_path, *, problems, samples, kills, longest, seed, concurrency=16, blind=0.3):
     """Kill lives of one job at random instants, `blind` of them without waiting for a first request."""
     draw = random.Random(seed)
@@ -107,7 +58,9 @@ def kill_and_check(server, tmp_path, *, problems, samples, kills, longest, seed,
     path = []
     while done < kills:
         had = len(safe)
-        process = start(server, source, out, samples=samples, store=store, concurrency=concurrency)
+        process = start(
+            server, source, out, samples=samples, store=store, more=["--concurrency", concurrency]
+        )
         if draw.random() >= blind:
             wait_for_a_request(server, process)
         try:
@@ -136,7 +89,7 @@ def kill_and_check(server, tmp_path, *, problems, samples, kills, longest, seed,
         idle += len(safe) == had
         if done and done % (kills // 4 or 1) == 0:
             path.append(len(safe))
-    process = start(server, source, out, samples=samples, store=store, concurrency=concurrency)
+    process = start(server, source, out, samples=samples, store=store, more=["--concurrency", concurrency])
     _, errors = process.communicate(timeout=240)
     assert process.returncode == 0, errors.decode()
     rows = read_parts(out)
@@ -197,7 +150,7 @@ def test_two_hundred_kills_over_two_thousand_requests(server, tmp_path):
 def test_two_processes_share_one_store_and_buy_everything_once(server, tmp_path):
     source = write_problems(tmp_path / "p.jsonl", 40)
     outs = [tmp_path / "a", tmp_path / "b"]
-    running = [start(server, source, out, samples=4, store=tmp_path / "store") for out in outs]
+    running = [start(server, source, out, samples=4, store=tmp_path / "store", more=USUAL) for out in outs]
     for process in running:
         _, errors = process.communicate(timeout=120)
         assert process.returncode == 0, errors.decode()
@@ -210,10 +163,10 @@ def test_two_processes_share_one_store_and_buy_everything_once(server, tmp_path)
 
 def test_a_killed_process_leaves_no_claim_behind(server, tmp_path):
     source = write_problems(tmp_path / "p.jsonl", 20)
-    one = start(server, source, tmp_path / "a", samples=8, store=tmp_path / "store")
+    one = start(server, source, tmp_path / "a", samples=8, store=tmp_path / "store", more=USUAL)
     while not look(server, "stats")["open"]:
         time.sleep(0.02)
-    two = start(server, source, tmp_path / "b", samples=8, store=tmp_path / "store")
+    two = start(server, source, tmp_path / "b", samples=8, store=tmp_path / "store", more=USUAL)
     os.killpg(one.pid, signal.SIGKILL)
     one.wait()
     one.stderr.close()
@@ -226,7 +179,7 @@ def test_ctrl_c_exits_three_and_goes_on(server, tmp_path):
     """Large enough (some 12 s of work) that no attempt is over before the signal reaches it."""
     source = write_problems(tmp_path / "p.jsonl", 100)
     for sign in (signal.SIGINT, signal.SIGTERM):
-        process = start(server, source, tmp_path / "out", samples=12, store=tmp_path / "store")
+        process = start(server, source, tmp_path / "out", samples=12, store=tmp_path / "store", more=USUAL)
         before = look(server, "stats")["completed"]
         while look(server, "stats")["completed"] < before + 20:
             time.sleep(0.02)
@@ -235,7 +188,7 @@ def test_ctrl_c_exits_three_and_goes_on(server, tmp_path):
         assert process.returncode == 3, errors.decode()
         assert b"run the same command again" in errors
         assert b"Traceback" not in errors
-    process = start(server, source, tmp_path / "out", samples=12, store=tmp_path / "store")
+    process = start(server, source, tmp_path / "out", samples=12, store=tmp_path / "store", more=USUAL)
     _, errors = process.communicate(timeout=120)
     assert process.returncode == 0, errors.decode()
     assert read_parts(tmp_path / "out").height == 1200

@@ -1,4 +1,4 @@
-"""A generation job over several processes, for the tests: start it, find its workers, look into its store."""
+"""A generation job for the tests of kills: start it, find its workers, look into its store and at the server."""
 
 import json
 import os
@@ -29,8 +29,8 @@ def write_problems(path, count):
     return path
 
 
-def start(server, problems, out, *, samples, store, workers, more=()):
-    """`factory generate --workers N`, in a process group of its own."""
+def start(server, problems, out, *, samples, store, workers=None, more=()):
+    """`factory generate`, with `--workers N` if it is given, in a process group of its own."""
     command = [sys.executable, "-m", "factory.cli.main", "generate", str(problems), "--out", str(out)]
     command += [
         "--teacher",
@@ -42,7 +42,8 @@ def start(server, problems, out, *, samples, store, workers, more=()):
         "--prompt",
         "{problem}",
     ]
-    command += ["--samples", str(samples), "--store", str(store), "--workers", str(workers), *map(str, more)]
+    command += ["--samples", str(samples), "--store", str(store), *map(str, more)]
+    command += [] if workers is None else ["--workers", str(workers)]
     return subprocess.Popen(
         command,
         cwd=ROOT,

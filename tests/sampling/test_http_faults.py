@@ -4,6 +4,7 @@ import asyncio
 import time
 
 import pytest
+import state
 
 from factory.errors import FactoryError, Stopped, UsageError
 from factory.sampling import SamplingParams, http, open_sampler, sample_problems
@@ -14,22 +15,10 @@ from factory.sampling.schedule import Schedule
 from factory.store.journal import ResponseStore
 
 PARAMS = SamplingParams(max_tokens=64, seed=1)
-FAULTS = (
-    "429",
-    "429_after",
-    "429_date",
-    "500",
-    "502",
-    "503",
-    "reset_before",
-    "reset_during",
-    "bad_json",
-    "bad_sse",
-    "html",
-    "empty_choices",
-    "error_event",
-)
 HARMLESS = ("dup_finish", "split_unicode", "no_done", "no_usage")
+SLOW = ("stall", "huge")
+"""Faults with tests of their own."""
+FAULTS = tuple(fault for fault in state.FAULTS if fault not in (*HARMLESS, *SLOW))
 
 
 def quick(**options):
