@@ -9,6 +9,9 @@ A message says what happened, where (file:line or row id), and what to do next.
 
 from __future__ import annotations
 
+import errno
+import os
+
 
 class FactoryError(Exception):
     """The run failed. The message is the one line that the user sees."""
@@ -37,3 +40,9 @@ def first_line(error: BaseException) -> str:
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return (str(error).splitlines() or [type(error).__name__])[0][:200]
+
+
+def is_disk_full(error: BaseException) -> bool:
+    """Whether a library failed for want of room on a disk; some say so in words only."""
+    full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return full or os.strerror(errno.ENOSPC) in str(error) or os.strerror(errno.EDQUOT) in str(error)

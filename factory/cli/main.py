@@ -15,7 +15,7 @@ from pathlib import Path
 
 import typer
 
-from factory.errors import FactoryError, Stopped
+from factory.errors import FactoryError, Stopped, first_line, is_disk_full
 
 VERBS = (
     "run",
@@ -121,6 +121,9 @@ def main() -> None:
     except Exception as error:
         if os.environ.get("FACTORY_DEBUG"):
             raise
+        if is_disk_full(error):
+            _say(f"the disk is full - free some space and run the same command again ({first_line(error)})")
+            sys.exit(Stopped.exit_code)
         path = Path(tempfile.gettempdir()) / f"factory-error-{os.getpid()}.txt"
         path.write_text(traceback.format_exc(), "utf-8")
         _say(

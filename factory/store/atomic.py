@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from factory.errors import Stopped, UsageError
+from factory.errors import Stopped, UsageError, is_disk_full
 
 UNWRITABLE = (
     errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP
@@ -47,7 +47,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 def disk_error(error: OSError, path: Path) -> Exception:
     """Turn what the disk says into what the user can do."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if is_disk_full(error):
         return Stopped(f"disk full while writing {path}", do="free some space and run the same command again")
     here = error.filename is not None and Path(os.fsdecode(error.filename)) in (path, path.parent)
     if error.errno in UNWRITABLE or (here and error.errno in (errno.ENOENT, errno.EINVAL)):

@@ -1,6 +1,7 @@
 """The command line as a user meets it: quick help, one clear line for a mistake, the right exit code."""
 
 import os
+import random
 import resource
 import subprocess
 import sys
@@ -114,3 +115,32 @@ def test_a_mistake_is_one_line_and_exit_2(arguments, line, tmp_path):
 )
 def test_list_options_take_several_values(words, spread):
     assert spread_lists(words.split()) == spread.split()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small disk needs root")
+@pytest.mark.parametrize("verb", [("dedup",), ("decontaminate", "--against", "aime24")])
+def test_a_full_disk_is_one_line_and_the_same_command_goes_on(tmp_path, verb):
+    given, disk = tmp_path / "given", tmp_path / "disk"
+    given.mkdir()
+    disk.mkdir()
+    for part in range(4):
+        texts = "".join(
+            f'{{"problem": "{random.Random(i + 9999 * part).randbytes(600).hex()}"}}\n' for i in range(900)
+        )
+        (given / f"part{part}.jsonl").write_text(texts)
+    words = [verb[0], str(given), "--out", str(disk / "out"), *verb[1:]]
+    if subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", disk], check=False, capture_output=True
+    ).returncode:
+        pytest.skip("no right to mount")
+    try:
+        done = factory(*words)
+        assert done.returncode == 3, done.stderr
+        assert "disk" in done.stderr
+        assert "full" in done.stderr
+        assert "run the same command again" in done.stderr
+        assert "details in" not in done.stderr
+        subprocess.run(["mount", "-o", "remount,size=200m", disk], check=True)
+        assert factory(*words).returncode == 0
+    finally:
+        subprocess.run(["umount", disk], check=True)
