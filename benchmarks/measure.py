@@ -11,7 +11,9 @@ from time import perf_counter
 from typing import Any
 
 PERIOD = 0.1
-"""Seconds between two looks at the memory."""
+"""Seconds between two looks at the memory, at least."""
+REST = 20
+"""A look takes at most one part in so many of the time: the kernel walks all pages of the processes for it."""
 SLICES = 20
 """Equal parts of a run, of each of which the largest memory is told."""
 
@@ -21,7 +23,7 @@ def measured(command: Sequence[str]) -> dict[str, Any]:
 
     Returns:
         `seconds`, `cpu_seconds` (children included), `peak_mb` (proportional set size of the whole process tree, so
-        that shared pages count once, by looks every `PERIOD`), `peaks_mb` (the same for `SLICES` equal parts of the
+        that shared pages count once, by looks about every `PERIOD`), `peaks_mb` (the same for `SLICES` equal parts of the
         run), `stdout`.
 
     Raises:
@@ -56,8 +58,11 @@ def _slices(looks: list[float]) -> list[list[float]]:
 
 
 def _watch(root: int, looks: list[float], over: threading.Event) -> None:
-    while not over.wait(PERIOD):
+    wait = PERIOD
+    while not over.wait(wait):
+        began = perf_counter()
         looks.append(sum(_pss(pid) for pid in _tree(root)) / 1024)
+        wait = max(PERIOD, REST * (perf_counter() - began))
 
 
 def _tree(root: int) -> list[int]:

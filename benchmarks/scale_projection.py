@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,8 @@ CORES_A_NODE = 64
 NODES = (1, 8, 64)
 ONE_PROCESS = ("export",)
 """Steps that one process writes, whatever the nodes: the rows are in one order over all shards."""
+FLAT = {"export": "export", "decontaminate-responses": "decontaminate"}
+"""Steps whose memory does not grow with the rows, and their names in the report of `benchmarks.large`."""
 PROBLEM_STEPS = ("dedup", "decontaminate")
 
 
@@ -100,6 +102,12 @@ def paper(step: str, cost: Cost) -> dict[str, float]:
         "disk_gb": size * cost.disk_byte / 1e9,
         **{f"hours_{n}": hours(step, seconds, n) for n in NODES},
     }
+
+
+def with_flat_memory(fitted: dict[str, Cost], large: dict[str, Any]) -> dict[str, Cost]:
+    """`FLAT` steps hold some parts or ranges and no more, however many there are: at most the peak of the largest run."""
+    peaks = {step: float(large["steps"][own]["peak_mb"]) for step, own in FLAT.items()}
+    return fitted | {s: replace(fitted[s], memory_start=peak, memory_row=0.0) for s, peak in peaks.items()}
 
 
 def hours(step: str, core_seconds: float, nodes: int) -> float:
@@ -171,9 +179,14 @@ def main() -> None:
     )
     parser.add_argument("report", type=Path)
     parser.add_argument("--docs", type=Path, default=None)
+    parser.add_argument(
+        "--large", type=Path, default=None, help="report of benchmarks.large: memory of the steps in FLAT"
+    )
     asked = parser.parse_args()
     report = json.loads(asked.report.read_text("utf-8"))
     fitted = costs(report)
+    if asked.large:
+        fitted = with_flat_memory(fitted, json.loads(asked.large.read_text("utf-8")))
     from benchmarks.scale_money import money_table
 
     blocks = {
