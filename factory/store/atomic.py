@@ -73,7 +73,7 @@ def read_json(path: Path) -> Any:
         raise UsageError(f"{path} does not exist") from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise UsageError(
-            f"{path} is not valid JSON ({error})", do="delete it and run the step again"
+            f"{path} is not valid JSON ({error})", do="mend it; if a run wrote it, delete it and run again"
         ) from error
 
 
