@@ -20,7 +20,7 @@ from factory.decontamination.features import (
     features,
     short_form,
 )
-from factory.decontamination.index import ANCHOR, ANCHOR_TOKENS, Benchmark, problem_ids
+from factory.decontamination.index import ANCHOR, ANCHOR_TOKENS, LONGEST, Benchmark, problem_ids
 from factory.decontamination.stock import Stock
 from factory.text.hashing import U64, distinct
 from factory.text.ngrams import SequenceHasher
@@ -94,7 +94,7 @@ def _benchmark(
         facts={**d.facts, "name": d.name, "rows": len(d.ids)},
         ids=d.ids,
         letters=d.whole.letters,
-        letter_bytes=np.minimum(d.whole.letter_bytes, 2**16),
+        letter_bytes=np.minimum(d.whole.letter_bytes, LONGEST),
         tokens=d.whole.symbols.lengths,
         symbols=d.whole.symbols_hash,
         template=d.whole.template_hash,

@@ -9,9 +9,9 @@ import numpy.typing as npt
 
 from factory.decontamination.features import SALT
 from factory.decontamination.reading_kernels import Counters
-from factory.decontamination.table_kernels import Postings, Table, find, maybe
-from factory.text.hashing import BASE, U64, Places
-from factory.text.jit import kernel
+from factory.decontamination.table_kernels import Postings, Table
+from factory.text.hashing import BASE, U64, Bytes, Places
+from factory.text.jit import inlined
 from factory.text.kernels import mix
 
 Floats = npt.NDArray[np.float64]
@@ -37,16 +37,24 @@ MARGIN = 10
 """Tokens round the window of words in which numbers count."""
 CRUMB = 1e-6
 """What an n-gram, a stock phrase too, adds to the weight of a window: of two windows of one weight the fuller is taken."""
-ONE_GRAM = 1024.0
-"""More than all n-grams of a problem weigh."""
+ROUNDING = 1e-9
+"""What sums of weights, added up in another order, may differ by."""
 _SALT, _BASE = np.uint64(SALT), np.uint64(BASE)
-_HALF, _ONE, _TWO = np.uint64(32), np.uint64(1), np.uint64(2)
+_HALF = np.uint64(32)
 NGRAM, TEMPLATE, VARIANT = 4, 5, 6
 """Tiers by their position in `hits.Tier`."""
 
 
+COVERED, TELLING, STOCK_PHRASES, LEFT_OUT = 0, 1, 2, 3
+"""Columns of `Problems.least`."""
+
+
 class Problems(NamedTuple):
-    """All problems of an index. `grams` knows their n-grams, `with_gram` the problems that have a telling one.
+    """All problems of an index. `grams` knows their n-grams, and lists stock phrases (`stock`) last.
+
+    `with_gram`: the problems that have an n-gram among their rarest (`rarest.rarest`). `least`, one row a problem: how
+    many n-grams, and how many of these rarest ones, a text must have to cover it (`COVERED`, `TELLING`); how many of its
+    n-grams are stock phrases, and how many are frequent and left out (`STOCK_PHRASES`, `LEFT_OUT`).
 
     One row an n-gram: `weights`, 0 for stock phrases. One row a problem: `tokens`, `counts` (different n-grams in all),
     `kept` (those that the index has), `weight` (of those), `number_weight`, and where its n-grams and number pairs
@@ -54,12 +62,13 @@ class Problems(NamedTuple):
     """
 
     grams: Table
+    stock: int
     with_gram: Postings
+    least: npt.NDArray[np.int16]
     weights: Floats
     tokens: Places
     counts: Places
     kept: Places
-    stock: Places
     weight: Floats
     number_weight: Floats
     place_offsets: Places
@@ -70,96 +79,54 @@ class Problems(NamedTuple):
 
 
 class Room(NamedTuple):
-    """Working space: counters over n-grams (`seen`) and problems (`shares`, see `tally`), all zero between texts.
+    """Working space: counters over n-grams (`marks`, `seen`) and problems (`shares`), all zero between texts.
 
-    `touched`: problems of which a text has something. `place`, `begin`, `end`: the n-grams found in the texts of a
-    chunk, with first and last token; `offsets` says where each text's begin. `chosen`: of these some of one text.
-    `pairs`: hashes of the pairs of numbers of one text.
+    `touched`: problems of which a text has something. `place`, `at`: the n-grams found in a text, and the last of their
+    words; `chosen`: some of these. `pairs`: hashes of the pairs of numbers of a text.
     """
 
+    marks: Bytes
     seen: Counters
-    shares: Floats
+    shares: Bytes
     touched: Counters
     place: Counters
-    begin: Counters
-    end: Counters
-    offsets: Places
+    at: Counters
     chosen: Counters
     pairs: U64
 
 
-@kernel
-def gather_texts(
-    texts: int,
-    words: U64,
-    word_at: Counters,
-    word_offsets: Places,
-    grams: Table,
-    place_of: Counters,
-    begin: Counters,
-    end: Counters,
-    offsets: Places,
-) -> None:
-    """Find the n-grams of all texts of a chunk among those of the problems; writes `Room.place` to `Room.offsets`."""
-    found = 0
-    offsets[0] = 0
-    bits, shift = grams.filter, grams.filter_shift
-    for row in range(texts):
-        for i in range(
-            np.uint64(word_offsets[row] + 2), np.uint64(max(word_offsets[row + 1], word_offsets[row] + 2))
-        ):
-            run = (words[i - _TWO] + (words[i - _ONE] + words[i] * _BASE) * _BASE) * _BASE
-            key = mix(run ^ _SALT) >> _HALF
-            if not maybe(bits, shift, key):
-                continue
-            place = find(grams, key)
-            if place >= 0:
-                place_of[found], begin[found], end[found] = place, word_at[i - _TWO], word_at[i]
-                found += 1
-        offsets[row + 1] = found
+@inlined
+def alike(
+    shared: int | np.int64, every: int | np.int64, kept: int | np.int64, different: int | np.int64
+) -> float:
+    """Jaccard similarity of a problem and a text, by how many different n-grams both have.
 
-
-@kernel
-def tally(
-    place_of: Counters,
-    low: int,
-    high: int,
-    weights: Floats,
-    offsets: Places,
-    entries: Counters,
-    seen: Counters,
-    shares: Floats,
-    touched: Counters,
-) -> tuple[int, int, int]:
-    """Add up, problem by problem, the weight of different telling n-grams among those found in a text.
-
-    `shares` gets their weight and `ONE_GRAM` times their number, so that each n-gram costs one access to memory.
-
-    Returns:
-        How many problems have some (`touched`), how many of the n-grams found repeat an earlier one, and how many
-        different ones are stock phrases.
+    Args:
+        shared: n-grams of the text that are among those kept of the problem.
+        every: n-grams of the problem.
+        kept: those that the index has; what is shared of them stands for more.
+        different: n-grams of the text.
     """
-    problems = repeats = stock = 0
-    for i in range(low, high):
-        place = place_of[i]
-        if seen[place]:
-            repeats += 1
-            continue
-        seen[place] = 1
-        stock += weights[place] == 0
-        weight = weights[place] + ONE_GRAM
-        for j in range(offsets[place], offsets[place + 1]):
-            problem = entries[j]
-            if shares[problem] == 0:
-                touched[problems] = problem
-                problems += 1
-            shares[problem] += weight
-    for i in range(low, high):
-        seen[place_of[i]] = 0
-    return problems, repeats, stock
+    both = shared * every / kept
+    return float(both / max(every + different - both, 1.0))
 
 
-@kernel
+@inlined
+def shared_grams(
+    first: int, last: int, places: Counters, weights: Floats, marks: Bytes
+) -> tuple[int, int, float]:
+    """Of a problem's kept n-grams (`places[first:last]`) those that are marked: telling ones, all, and their weight."""
+    telling, both, share = 0, 0, 0.0
+    for j in range(first, last):
+        if marks[places[j]]:
+            weight = weights[places[j]]
+            telling += weight > 0
+            both += 1
+            share += weight
+    return telling, both, share
+
+
+@inlined
 def needed(count: int, coverage: float) -> float:
     """Share of a problem's n-grams that makes a hit, by how many it has."""
     if count <= SHORT:
@@ -169,7 +136,7 @@ def needed(count: int, coverage: float) -> float:
     return SHORT_COVERAGE + (coverage - SHORT_COVERAGE) * (count - SHORT) / (LONG - SHORT)
 
 
-@kernel
+@inlined
 def judge(
     grams: int,
     share: float,
@@ -201,50 +168,37 @@ def judge(
     return -1, 0.0
 
 
-@kernel
-def alike(shared: int, every: int, kept: int, different: int) -> float:
-    """Jaccard similarity of a problem and a text, by how many different n-grams both have.
-
-    Args:
-        shared: n-grams of the text that are among those kept of the problem.
-        every: n-grams of the problem.
-        kept: those that the index has; what is shared of them stands for more.
-        different: n-grams of the text.
-    """
-    both = shared * every / kept
-    return both / max(every + different - both, 1.0)
-
-
-@kernel
-def shared_grams(
-    first: int, last: int, places: Counters, low: int, high: int, place_of: Counters, seen: Counters
-) -> int:
-    """How many different ones of a problem's kept n-grams (`places[first:last]`) a text has, stock phrases too."""
-    for j in range(first, last):
-        seen[places[j]] = 1
-    shared = 0
-    for i in range(low, high):
-        shared += seen[place_of[i]]
-        seen[place_of[i]] = 0
-    for j in range(first, last):
-        seen[places[j]] = 0
-    return shared
-
-
-@kernel
+@inlined
 def densest(
-    first: int, last: int, places: Counters, low: int, high: int, reach: int, weights: Floats, room: Room
+    first: int,
+    last: int,
+    places: Counters,
+    found: int,
+    word_at: Counters,
+    reach: int,
+    weights: Floats,
+    room: Room,
 ) -> tuple[int, int, float, int, int]:
     """The window of at most `reach` tokens whose different n-grams of a problem (`places[first:last]`) weigh most.
+
+    Args:
+        first: the problem's first n-gram.
+        last: the one after its last.
+        places: n-grams of all problems.
+        found: how many n-grams of the text `room` has.
+        word_at: the tokens that the text's words are.
+        reach: tokens of the window.
+        weights: of all n-grams.
+        room: n-grams of the text, and working space.
 
     Returns:
         How many different telling n-grams, how many with stock phrases, weight, first and last token.
     """
-    seen, place_of, begin, end, chosen = room.seen, room.place, room.begin, room.end, room.chosen
+    seen, place_of, at, chosen = room.seen, room.place, room.at, room.chosen
     for j in range(first, last):
         seen[places[j]] = 1
     many = 0
-    for i in range(low, high):
+    for i in range(found):
         if seen[place_of[i]]:
             chosen[many] = i
             many += 1
@@ -258,7 +212,7 @@ def densest(
             total += weights[place] + CRUMB
             telling += weights[place] > 0
             count += 1
-        while end[entry] - begin[chosen[start]] > reach:
+        while word_at[at[entry]] - word_at[at[chosen[start]] - 2] > reach:
             gone = place_of[chosen[start]]
             seen[gone] -= 1
             if seen[gone] == 1:
@@ -268,32 +222,40 @@ def densest(
             start += 1
         if total > best + 1e-9:
             grams, shared, best = telling, count, total
-            best_first, best_last = begin[chosen[start]], end[entry]
+            best_first, best_last = word_at[at[chosen[start]] - 2], word_at[at[entry]]
     for j in range(first, last):
         seen[places[j]] = 0
     return grams, shared, best - CRUMB * shared, best_first, best_last
 
 
-@kernel
-def pair_numbers(numbers: U64, first: int, last: int, pairs: U64) -> int:
+@inlined
+def pair_numbers(numbers: U64, count: np.int64, pairs: U64) -> int:
     """Write the hashes of pairs of successive numbers of a text; a lone number gives one of itself. Returns how many."""
-    count = last - first
-    for i in range(max(count - 1, min(count, 1))):
-        value = numbers[first + i] * _BASE * _BASE
+    many = int(count - 1 if count > 1 else count)
+    for i in range(many):
+        value = numbers[i] * _BASE * _BASE
         if count > 1:
-            value += numbers[first + i + 1] * _BASE * _BASE * _BASE
+            value += numbers[i + 1] * _BASE * _BASE * _BASE
         pairs[i] = mix(value ^ _SALT) >> _HALF
-    return max(count - 1, min(count, 1))
+    return many
 
 
-@kernel
+@inlined
 def shared_numbers(
-    wanted: npt.NDArray[np.uint32], weights: Floats, pairs: U64, number_at: Counters, begin: int, end: int
+    first: int,
+    last: int,
+    wanted: npt.NDArray[np.uint32],
+    weights: Floats,
+    pairs: U64,
+    count: int,
+    number_at: Counters,
+    begin: int,
+    end: int,
 ) -> float:
-    """Weight of a problem's number pairs (`wanted`) that a text has between the tokens `begin` and `end`."""
+    """Weight of a problem's number pairs (`wanted[first:last]`) that a text has between the tokens `begin` and `end`."""
     total = 0.0
-    for j in range(wanted.size):
-        for i in range(pairs.size):
+    for j in range(first, last):
+        for i in range(count):
             if pairs[i] == np.uint64(wanted[j]) and begin <= number_at[i] <= end:
                 total += weights[j]
                 break

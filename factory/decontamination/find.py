@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
@@ -15,13 +16,17 @@ from factory.decontamination.hits import Hits, Tier, tiers_kept
 from factory.decontamination.index import BenchmarkIndex
 from factory.errors import UsageError
 from factory.recipe.decontamination import DecontaminationSection
-from factory.text.tokens import Tokens, flat, in_threads, tokenize_bytes
+from factory.text.hashing import Bytes
+from factory.text.tokens import flat, in_threads
 
 if TYPE_CHECKING:
     from factory.decontamination.matcher import Matcher
 
 SPAN = 400
 """Characters of the matched text that are kept as evidence."""
+
+_THOUSANDS = re.compile(rb"(?<=[0-9]),(?=[0-9]{3}(?![0-9]))")
+"""Commas that are left out of numbers."""
 
 HITS = {
     "row": pl.Int64,
@@ -81,7 +86,7 @@ def _by_index(
     names = np.array([b.name for b in index.benchmarks], dtype=object)
     ids = np.array([i for b in index.benchmarks for i in b.ids], dtype=object)
     tiers = np.array([tier.value for tier in Tier], dtype=object)
-    for first, tokens, hits in scan(rows[field], matcher, coverage):
+    for first, folded, hits in scan(rows[field], matcher, coverage):
         at = (first + hits.row).tolist()
         which = np.searchsorted(matcher.firsts, hits.problem, side="right") - 1
         columns = {
@@ -91,7 +96,7 @@ def _by_index(
             "benchmark_id": ids[hits.problem].tolist(),
             "tier": tiers[hits.tier].tolist(),
             "score": hits.score.round(4),
-            "span": spans(tokens, hits),
+            "span": spans(folded, hits),
             "text": [text_digest(rows[field][row]) for row in at],
         }
         yield pl.DataFrame(columns | {"drops": [None] * len(at), "decision": [None] * len(at)}, schema=HITS)
@@ -120,21 +125,21 @@ def arranged(index: BenchmarkIndex) -> Matcher:
 
 def scan(
     texts: pl.Series, matcher: Matcher, coverage: float, threads: int | None = None
-) -> Iterator[tuple[int, Tokens, Hits]]:
-    """Hits chunk by chunk, in order: number of the chunk's first text, its tokens, the hits in it.
+) -> Iterator[tuple[int, Bytes, Hits]]:
+    """Hits chunk by chunk, in order: number of the chunk's first text, its folded bytes, the hits in it.
 
     Chunks are worked on in threads (one a core unless `threads` says otherwise); the outcome does not depend on how
     many.
     """
 
-    def work(piece: pl.Series) -> tuple[Tokens, Hits]:
-        tokens = tokenize_bytes(*flat(piece))
-        return tokens, matcher.match(tokens, coverage)
+    def work(piece: pl.Series) -> tuple[int, Bytes, Hits]:
+        folded, bounds = flat(piece)
+        return len(piece), folded, matcher.match(folded, bounds, coverage)
 
     first = 0
-    for tokens, hits in in_threads(work, texts, threads):
-        yield first, tokens, hits
-        first += tokens.offsets.size - 1
+    for count, folded, hits in in_threads(work, texts, threads):
+        yield first, folded, hits
+        first += count
 
 
 def text_digest(text: str) -> str:
@@ -142,11 +147,8 @@ def text_digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def spans(tokens: Tokens, hits: Hits) -> list[str]:
+def spans(folded: Bytes, hits: Hits) -> list[str]:
     """The matched parts of the training texts, as folded for comparison, at most `SPAN` characters each."""
-    starts, ends = tokens.starts[hits.first], tokens.starts[hits.last] + tokens.lengths[hits.last]
-    texts = (
-        bytes(tokens.raw[start:end]).decode("utf-8", "replace")
-        for start, end in zip(starts.tolist(), ends.tolist(), strict=True)
-    )
+    parts = (bytes(folded[a:b]) for a, b in zip(hits.first.tolist(), hits.last.tolist(), strict=True))
+    texts = (_THOUSANDS.sub(b"", part).decode("utf-8", "replace") for part in parts)
     return [text if len(text) <= SPAN else f"{text[: SPAN // 2]} ... {text[-SPAN // 2 :]}" for text in texts]

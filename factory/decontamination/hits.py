@@ -44,7 +44,7 @@ def tiers_kept(*, templates: bool, variants: bool) -> list[str]:
 class Hits(NamedTuple):
     """Benchmark problems found in some texts, one row each.
 
-    `tier` is a position in `Tier`, `first` and `last` are the tokens of the matched span.
+    `tier` is a position in `Tier`; the matched span are the folded bytes from `first` up to `last`.
     """
 
     row: Places

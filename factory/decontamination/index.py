@@ -58,6 +58,8 @@ class Benchmark:
 STOCK = 100
 """An n-gram in so many problems is a stock phrase: it says nothing. (The largest families of variants of one problem,
 in GSM-Plus and the translations of GSM8K, have about twenty members.)"""
+LONGEST = 2**16
+"""Bytes of letters beyond which `letter_bytes` does not tell how many."""
 ANCHOR_TOKENS = 3
 ANCHOR = np.dtype([("anchor", "u8"), ("whole", "u8"), ("length", "u2"), ("shift", "u2"), ("problem", "u4")])
 """A sequence of symbols that is looked for inside longer texts: hash of its rarest run of `ANCHOR_TOKENS` tokens, hash

@@ -12,12 +12,23 @@ import numpy.typing as npt
 from factory.decontamination.coverage_kernels import Floats, Problems, Room
 from factory.decontamination.features import word_sets
 from factory.decontamination.hits import Hits, surest
-from factory.decontamination.index import ANCHOR, STOCK, Benchmark, BenchmarkIndex
-from factory.decontamination.matching_kernels import LEAST_LETTERS, Sequences, Whole, match_texts
-from factory.decontamination.reading_kernels import Text, Words, read_texts, room
+from factory.decontamination.index import ANCHOR, LONGEST, STOCK, Benchmark, BenchmarkIndex
+from factory.decontamination.matching_kernels import (
+    LEAST_LETTERS,
+    Found,
+    Index,
+    Sequences,
+    Whole,
+    match_texts,
+)
+from factory.decontamination.rarest import rarest
+from factory.decontamination.reading_kernels import Language, Text, room
 from factory.decontamination.table_kernels import postings_of, table_of
-from factory.text.hashing import U64
-from factory.text.tokens import Places, Tokens
+from factory.text.hashing import U64, Bytes
+from factory.text.tokens import CLASSES, LOWER, NAMES, Places
+
+FEW_HITS = 4096
+"""Hits of one chunk that there is room for at first."""
 
 
 class Matcher:
@@ -29,66 +40,72 @@ class Matcher:
         self.firsts = np.concatenate([[0], np.cumsum([len(b.ids) for b in many])]).astype(np.int64)
         count = int(self.firsts[-1])
         every = np.arange(count)
-        long_enough = _all(many, "letter_bytes") >= LEAST_LETTERS
-        bag = _all(many, "bag")
-        self._words = Words(*word_sets())
-        self._whole = (
-            _whole(_all(many, "letters")[long_enough], every[long_enough]),
-            _whole(_all(many, "symbols"), every),
-            _whole(_all(many, "template"), every),
-            _whole(bag[bag != 0], every[bag != 0]),
+        letter_bytes, symbols, bag = _all(many, "letter_bytes"), _all(many, "tokens"), _all(many, "bag")
+        long_enough = letter_bytes >= LEAST_LETTERS
+        self._language = Language(CLASSES, LOWER, NAMES[0], NAMES[1], *word_sets())
+        self._index = Index(
+            letters=_whole(_all(many, "letters")[long_enough], every[long_enough]),
+            symbols=_whole(_all(many, "symbols"), every),
+            template=_whole(_all(many, "template"), every),
+            bag=_whole(bag[bag != 0], every[bag != 0]),
+            problems=_problems(many, count),
+            sequences=_sequences(many, self.firsts),
+            most_letters=_most_letters(letter_bytes),
+            most_symbols=np.uint64(symbols.max(initial=0)),
         )
-        self._problems = _problems(many, count)
-        self._sequences = _sequences(many, self.firsts)
         self._spaces = threading.local()
 
-    def match(self, tokens: Tokens, coverage: float) -> Hits:
+    def match(self, text: Bytes, bounds: Places, coverage: float) -> Hits:
         """All hits in some texts, at most one a text and problem (`hits.surest`).
 
         Args:
-            tokens: the texts.
+            text: the folded texts one after another (`tokens.flat`).
+            bounds: the offsets of the texts in it.
             coverage: share of a longer problem's n-grams that makes a hit.
         """
-        text, space = self._space(tokens.hashes.size, tokens.offsets.size - 1)
-        read_texts(
-            tokens.raw,
-            tokens.data,
-            tokens.hashes,
-            tokens.kinds,
-            tokens.starts,
-            tokens.lengths,
-            tokens.offsets,
-            self._words,
-            text,
-        )
-        found = match_texts(
-            tokens.offsets, text, *self._whole, self._problems, self._sequences, coverage, space
-        )
+        space = self._space(int(np.diff(bounds).max(initial=0)))
+        found: Found = getattr(self._spaces, "found", np.empty((FEW_HITS, 6), np.float64))
+        while True:
+            count = match_texts(text, bounds, self._language, self._index, coverage, *space, found)
+            if count <= len(found):
+                break
+            found = np.empty((2 * count, 6), np.float64)
+        self._spaces.found = found
+        found = found[:count]
         row, problem, tier, first, last = (found[:, i].astype(np.int64) for i in (0, 1, 2, 4, 5))
         return surest(Hits(row, problem, tier, found[:, 3], first, last))
 
-    def _space(self, tokens: int, texts: int) -> tuple[Text, Room]:
-        """The calling thread's working space, for so many tokens and texts and a little more."""
+    def _space(self, size: int) -> tuple[Text, Room]:
+        """The calling thread's working space, for texts of so many bytes and a little more."""
         space: tuple[Text, Room] | None = getattr(self._spaces, "space", None)
-        if space is None or space[0].symbols.size < tokens or space[0].whole.shape[0] < texts:
-            tokens, texts = 5 * tokens // 4, 5 * texts // 4 + 1
-            grams, problems = self._problems.grams.keys.size, self._problems.tokens.size
+        if space is None or space[0].symbols.size < size:
+            size = 5 * size // 4
+            grams, problems = self._index.problems.grams.keys.size, self._index.problems.tokens.size
             space = (
-                room(tokens, texts),
+                room(size),
                 Room(
+                    marks=np.zeros(grams, np.uint8),
                     seen=np.zeros(grams, np.int32),
-                    shares=np.zeros(problems),
+                    shares=np.zeros(problems, np.uint8),
                     touched=np.empty(problems, np.int32),
-                    place=np.empty(tokens, np.int32),
-                    begin=np.empty(tokens, np.int32),
-                    end=np.empty(tokens, np.int32),
-                    offsets=np.zeros(texts + 1, np.int64),
-                    chosen=np.empty(tokens, np.int32),
-                    pairs=np.empty(tokens, np.uint64),
+                    place=np.empty(size, np.int32),
+                    at=np.empty(size, np.int32),
+                    chosen=np.empty(size, np.int32),
+                    pairs=np.empty(size, np.uint64),
                 ),
             )
             self._spaces.space = space
         return space
+
+
+def _most_letters(letter_bytes: Places) -> np.uint64:
+    """Bytes of letters from which no text can have the letters of a problem.
+
+    The same letters may be more bytes, by decimal points and by longer names of commands: less than four times as many.
+    Indexes do not tell lengths beyond `LONGEST`.
+    """
+    most = int(letter_bytes.max(initial=0))
+    return np.uint64(4 * most if most < LONGEST else 2**63)
 
 
 def _whole(keys: U64, problems: Places) -> Whole:
@@ -104,16 +121,22 @@ def _problems(many: Sequence[Benchmark], count: int) -> Problems:
     keys, places = np.unique(_all(many, "words").astype(np.uint32), return_inverse=True)
     by_place = np.zeros(keys.size)
     by_place[places[::-1]] = weights[::-1]  # the first benchmark's, where they differ
-    telling = by_place[places] > 0
+    counts, kept = _all(many, "words_counts").astype(np.int64), np.bincount(problems, minlength=count)
+    chosen, least = rarest(problems, places, by_place, counts, kept)
+    # The n-grams that lead to most problems lie together at the beginning: they are met most often.
+    order = np.lexsort((-np.bincount(places[chosen], minlength=keys.size), by_place == 0))
+    keys, by_place = keys[order], by_place[order]
+    places = np.argsort(order)[places]
     every = np.arange(count + 1)
     return Problems(
         grams=table_of(keys),
-        with_gram=postings_of(places[telling], problems[telling], keys.size),
+        stock=int(np.count_nonzero(by_place)),
+        with_gram=postings_of(places[chosen], problems[chosen], keys.size),
+        least=least,
         weights=by_place,
         tokens=_all(many, "tokens").astype(np.int64),
-        counts=_all(many, "words_counts").astype(np.int64),
-        kept=np.bincount(problems, minlength=count).astype(np.int64),
-        stock=np.bincount(problems[~telling], minlength=count).astype(np.int64),
+        counts=counts,
+        kept=kept.astype(np.int64),
         weight=np.bincount(problems, by_place[places], count).astype(np.float64),
         number_weight=np.bincount(number_problems, number_weights, count).astype(np.float64),
         place_offsets=np.searchsorted(problems, every),

@@ -1,4 +1,8 @@
-"""Kernels: the readings of texts (`features` says what they mean), in one pass over their tokens."""
+"""Kernels: the readings of one folded text (`features` says what they mean), straight from its bytes.
+
+Everything here becomes part of `matching_kernels.match_texts`: what is done for every token, or only for every short
+text, costs less than handing it the arrays.
+"""
 
 from __future__ import annotations
 
@@ -16,9 +20,10 @@ from factory.decontamination.features import (
     VARIABLE_MARK,
     WIDE_STEM,
 )
-from factory.text.hashing import BASE, U64, Bytes, Places
-from factory.text.jit import kernel, load_word
+from factory.text.hashing import BASE, U64, Bytes
+from factory.text.jit import inlined, load_word, store_word
 from factory.text.kernels import look_up, mix
+from factory.text.token_kernels import find_tokens
 
 U = np.uint64
 _BASE, _SALT = U(BASE), U(SALT)
@@ -27,234 +32,233 @@ _MASKS: U64 = np.array([(1 << (8 * n)) - 1 for n in range(9)], dtype=np.uint64)
 _VARIABLE, _NUMBER_HASH = U(VARIABLE_MARK), U(NUMBER_MARK)
 _WORD, _NUMBER, _OPERATOR, _CHARACTER, _COMMAND = 1, 2, 3, 4, 6
 _NO_CONTENT, _SMALL, _GREEK = 1, 2, 4
-_POINT = 46
+_POINT, _COMMA = 46, 44
+_HIGH, _LOW_SEVEN = U(0x8080808080808080), U(0x7F7F7F7F7F7F7F7F)
+_TO_A, _BEYOND_Z = U(0x3F3F3F3F3F3F3F3F), U(0x2525252525252525)
+"""Added to a byte below 128, they set its high bit where it is at least "A", or beyond "Z"."""
+TOKEN_COUNT, SYMBOL_COUNT, WORD_COUNT, NUMBER_COUNT, LETTER_BYTES, CONTENT = 0, 1, 2, 3, 4, 5
+"""Places in `Text.sizes`."""
 Counters = npt.NDArray[np.int32]
 
 
-class Words(NamedTuple):
-    """Sets of words in one table: `hashes` in 2**n slots (0 is empty), bits of what each is in `bits`."""
+class Language(NamedTuple):
+    """What tokens are made of (`tokens.CLASSES`, `LOWER`, `NAMES`), and sets of words (`features.word_sets`).
 
-    hashes: U64
-    bits: Bytes
+    `words` in 2**n slots (0 is empty), bits of what each is in `word_bits`; `names` of commands in the same way, and in
+    `meanings` what they mean.
+    """
+
+    classes: Bytes
+    lower: Bytes
+    names: U64
+    meanings: U64
+    words: U64
+    word_bits: Bytes
 
 
 class Text(NamedTuple):
-    """Readings of the texts of a chunk, one after another; the `*_offsets` say where each text begins.
+    """Room for the readings of one text; `sizes` says how much of each there is.
 
-    `symbols`, `symbol_at`: masked tokens and where they are; `words`, `word_at`: the same with stems of words and blanks
-    for numbers, without small words; `numbers`, `number_at`: number tokens.
-    `whole`: shape (texts, 4), hashes of whole texts: letters, symbols, template, bag. `sizes`: shape (texts, 2), bytes of
-    letters, content words and numbers.
+    `hashes`, `kinds`, `starts`, `ends`: its tokens. `symbols`, `symbol_at`: masked tokens and where they are among the
+    tokens; `words`, `word_at`: the same with stems of words and blanks for numbers, without small words; `numbers`,
+    `number_at`: number tokens. `letters`: its letters and digits one after another. `whole`: hashes of the whole text:
+    letters, symbols, template, bag; of the first three 0 where a text is longer than any problem. `sizes`: tokens,
+    symbols, words, numbers, bytes of tokens other than operators, content words and numbers.
     """
 
+    hashes: U64
+    kinds: Bytes
+    starts: U64
+    ends: U64
     symbols: U64
     symbol_at: Counters
     words: U64
     word_at: Counters
     numbers: U64
     number_at: Counters
-    symbol_offsets: Places
-    word_offsets: Places
-    number_offsets: Places
+    letters: Bytes
+    scratch: Bytes
     whole: U64
-    sizes: Places
+    sizes: U64
 
 
-def room(tokens: int, texts: int) -> Text:
-    """Room for the readings of so many texts of so many tokens in all; it may be used again for fewer."""
+def room(size: int) -> Text:
+    """Room for any text of at most so many bytes."""
     return Text(
-        symbols=np.empty(tokens, np.uint64),
-        symbol_at=np.empty(tokens, np.int32),
-        words=np.empty(tokens, np.uint64),
-        word_at=np.empty(tokens, np.int32),
-        numbers=np.empty(tokens, np.uint64),
-        number_at=np.empty(tokens, np.int32),
-        symbol_offsets=np.zeros(texts + 1, np.int64),
-        word_offsets=np.zeros(texts + 1, np.int64),
-        number_offsets=np.zeros(texts + 1, np.int64),
-        whole=np.zeros((texts, 4), np.uint64),
-        sizes=np.zeros((texts, 2), np.int64),
+        hashes=np.empty(size, np.uint64),
+        kinds=np.empty(size, np.uint8),
+        starts=np.empty(size, np.uint64),
+        ends=np.empty(size, np.uint64),
+        symbols=np.empty(size, np.uint64),
+        symbol_at=np.empty(size, np.int32),
+        words=np.empty(size, np.uint64),
+        word_at=np.empty(size, np.int32),
+        numbers=np.empty(size, np.uint64),
+        number_at=np.empty(size, np.int32),
+        letters=np.empty(size + 8, np.uint8),
+        scratch=np.empty(size + 8, np.uint8),
+        whole=np.zeros(4, np.uint64),
+        sizes=np.zeros(6, np.uint64),
     )
 
 
-@kernel
-def _capitals(raw: Bytes, start: U, length: U) -> bool:
+@inlined
+def _lowered(word: U) -> U:
+    """Eight bytes with ASCII capitals made small."""
+    low = word & _LOW_SEVEN
+    return word | ((low + _TO_A) & ~(low + _BEYOND_Z) & ~word & _HIGH) >> U(2)
+
+
+@inlined
+def _capitals(text: Bytes, start: U, end: U) -> bool:
     """A word begins with capitals only, as far as `LONGEST_POINTS` bytes."""
-    last = start + min(length, U(LONGEST_POINTS))
-    while start < last and 65 <= raw[start] <= 90:
+    last = min(end, start + U(LONGEST_POINTS))
+    while start < last and 65 <= text[start] <= 90:
         start += _ONE
     return start == last
 
 
-@kernel
-def _sparse_capitals(raw: Bytes, kinds: Bytes, starts: Places, lengths: Places, first: U, last: U) -> bool:
+@inlined
+def _sparse_capitals(text: Bytes, kinds: Bytes, starts: U64, ends: U64, count: U) -> bool:
     """Whether words in capitals are rare enough in a text to be points of a figure."""
     total = shouted = 0
-    for i in range(first, last):
-        if kinds[i] == _WORD and lengths[i] > 1:
+    for i in range(count):
+        if kinds[i] == _WORD and ends[i] - starts[i] > _ONE:
             total += 1
-            shouted += _capitals(raw, U(starts[i]), U(lengths[i]))
+            shouted += _capitals(text, starts[i], ends[i])
     return 10 * (total - shouted) > total
 
 
-@kernel
+@inlined
 def _finish(total: U, length: U, salt: U) -> U:
     """`SequenceHasher` of a whole sequence, from the sum of its terms."""
     return mix(total ^ ((length + _ONE) * _BASE ^ salt))
 
 
-@kernel
-def _stem(data: Bytes, start: U, length: U) -> U:
-    """`range_hashes` of a word's first bytes."""
-    length = min(length, U(WIDE_STEM) if data[start] >= 0x80 else U(STEM))
-    return mix((load_word(data, start) & _MASKS[length]) + length * _BASE)
+@inlined
+def _stem(text: Bytes, start: U, length: U) -> U:
+    """`range_hashes` of a word's first bytes, in lower case."""
+    length = min(length, U(WIDE_STEM) if text[start] >= 0x80 else U(STEM))
+    return mix((_lowered(load_word(text, start)) & _MASKS[length]) + length * _BASE)
 
 
-@kernel
-def _spell(data: Bytes, start: U, length: U, word: U, spelled: U, letters: U64) -> tuple[U, U]:
-    """Add bytes to a text's letters. `letters`: the sum over the words of eight bytes so far, and the next power.
-
-    Returns:
-        The bytes since the last full word, and how many there are of all.
-    """
-    while length > _ZERO:
-        size = min(length, _EIGHT)
-        part = load_word(data, start) & _MASKS[size]
-        have = spelled & _SEVEN
-        word |= part << (_EIGHT * have)
-        if have + size >= _EIGHT:
-            letters[0] += mix(word) * letters[1]
-            letters[1] *= _BASE
-            # A shift by all 64 bits would leave the word as it is.
-            word = part >> (_EIGHT * (_EIGHT - have)) if have else _ZERO
-        spelled += size
-        start += size
-        length -= size
-    return word, spelled
+@inlined
+def _spell(text: Bytes, start: U, end: U, letters: Bytes, spelled: U) -> U:
+    """Write a word in lower case from `spelled` on, and up to seven bytes behind it; returns where it ends."""
+    length, done = end - start, _ZERO
+    while done < length:
+        store_word(letters, spelled + done, _lowered(load_word(text, start + done)))
+        done += _EIGHT
+    return spelled + length
 
 
-@kernel
-def _read_text(
-    raw: Bytes,
-    data: Bytes,
-    hashes: U64,
-    kinds: Bytes,
-    starts: Places,
-    lengths: Places,
-    first: U,
-    last: U,
-    capitals: bool,
-    known_hashes: U64,
-    known_bits: Bytes,
-    all_symbols: U64,
-    symbol_at: Counters,
-    stems: U64,
-    word_at: Counters,
-    all_numbers: U64,
-    number_at: Counters,
-    counts: U64,
-    letters: U64,
-    whole: U64,
-    sizes: Places,
+@inlined
+def _hash_letters(letters: Bytes, spelled: U) -> U:
+    """`features._letters` without the names of commands; before mixing these in."""
+    total, power, done = _ZERO, _ONE, _ZERO
+    while done < spelled:
+        total += mix(load_word(letters, done) & _MASKS[min(spelled - done, _EIGHT)]) * power
+        power *= _BASE
+        done += _EIGHT
+    return _finish(total, (spelled + _SEVEN) >> U(3), _ZERO) ^ mix(spelled)
+
+
+@inlined
+def _hash_symbols(symbols: U64, symbol_at: Counters, kinds: Bytes, count: U) -> tuple[U, U]:
+    """The text's symbols as one hash, and the same with a blank for every number."""
+    symbol_sum, template_sum, power = _ZERO, _ZERO, _ONE
+    for i in range(count):
+        symbol_sum += symbols[i] * power
+        template_sum += (_NUMBER_HASH if kinds[U(symbol_at[i])] == _NUMBER else symbols[i]) * power
+        power *= _BASE
+    return _finish(symbol_sum, count, _SALT), _finish(template_sum, count, _SALT)
+
+
+@inlined
+def _spell_number(text: Bytes, start: U, end: U, letters: Bytes, spelled: U) -> tuple[U, U]:
+    """Write a number without points and thousands commas; returns where it ends, and its bytes with points."""
+    size = _ZERO
+    for j in range(start, end):
+        byte = text[U(j)]
+        letters[spelled] = byte
+        spelled += U(byte != _POINT and byte != _COMMA)
+        size += U(byte != _COMMA)
+    return spelled, size
+
+
+@inlined
+def read_text(
+    raw: Bytes, first: U, last: U, language: Language, most_letters: U, most_symbols: U, text: Text
 ) -> None:
-    """Read the tokens `first..last`; the streams are written from `counts` on, which moves on."""
-    symbols, words, numbers = counts[0], counts[1], counts[2]
-    contents = letter_bytes = spelled = commands = _ZERO
-    symbol_sum = template_sum = bag = names = word = _ZERO
-    power = name_power = _ONE
-    letters[0], letters[1] = _ZERO, _ONE
-    for i in range(first, last):
-        kind, value, start, length = kinds[i], hashes[i], U(starts[i]), U(lengths[i])
-        symbol = value
+    """Read one folded text, `raw[first:last]`, into `text`. Behind all texts lie `tokens.PADDING` bytes more.
+
+    Texts with more than `most_letters` bytes of letters, or `most_symbols`, equal no problem.
+    """
+    hashes, kinds, starts, ends, letters = text.hashes, text.kinds, text.starts, text.ends, text.letters
+    symbols, symbol_at, words, word_at = text.symbols, text.symbol_at, text.words, text.word_at
+    numbers, number_at = text.numbers, text.number_at
+    known_words, word_bits = language.words, language.word_bits
+    count = find_tokens(
+        raw, first, last, language.classes, language.lower, language.names, language.meanings, text.scratch,
+        hashes, kinds, starts, ends,
+    )  # fmt: skip
+    sparse = -1  # not known yet: most texts have no words in capitals
+    symbol_count = word_count = number_count = spelled = letter_bytes = contents = commands = _ZERO
+    bag, names, name_power = _ZERO, _ZERO, _ONE
+    for i in range(count):
+        kind, value, start = kinds[i], hashes[i], starts[i]
+        length = ends[i] - start
+        symbol = stem = value
         if kind == _OPERATOR:
             sign = raw[start]
             if sign == 40 or sign == 41 or sign == 33 or sign == 124:
                 continue
-            stem = value
         elif kind == _NUMBER:
             stem = _NUMBER_HASH
-            all_numbers[numbers], number_at[numbers] = value, i
-            numbers += _ONE
+            numbers[number_count], number_at[number_count] = value, i
+            number_count += _ONE
             contents += _ONE
-            letter_bytes += length
             bag += value
-            for j in range(start, start + length):
-                if raw[j] != _POINT:
-                    word, spelled = _spell(data, U(j), _ONE, word, spelled, letters)
+            spelled, size = _spell_number(raw, start, ends[i], letters, spelled)
+            letter_bytes += size
         elif kind == _CHARACTER:
-            stem = value
             contents += _ONE
             letter_bytes += length
             bag += value
-            word, spelled = _spell(data, start, length, word, spelled, letters)
+            spelled = _spell(raw, start, ends[i], letters, spelled)
         else:
             letter_bytes += length
-            slot = look_up(known_hashes, value)
-            bits = known_bits[slot] if slot >= 0 else 0
+            slot = look_up(known_words, value)
+            bits = word_bits[slot] if slot >= 0 else np.uint8(0)
             if kind == _COMMAND:
                 names += value * name_power
                 name_power *= _BASE
                 commands += _ONE
                 variable = (bits & _GREEK) != 0
-                stem = symbol = _VARIABLE if variable else value
             else:
-                word, spelled = _spell(data, start, length, word, spelled, letters)
-                variable = length == _ONE or (
-                    capitals and length <= U(LONGEST_POINTS) and _capitals(raw, start, length)
-                )
-                if variable:
-                    stem = symbol = _VARIABLE
-                else:
-                    contents += U(length >= U(SHORTEST_WORD) and not bits & _NO_CONTENT)
-                    stem = _ZERO if bits & _SMALL else _stem(data, start, length)
-            if not variable:
+                spelled = _spell(raw, start, ends[i], letters, spelled)
+                variable = length == _ONE
+                if length <= U(LONGEST_POINTS) and not variable and _capitals(raw, start, ends[i]):
+                    if sparse < 0:
+                        sparse = int(_sparse_capitals(raw, kinds, starts, ends, count))
+                    variable = sparse == 1
+                contents += U(not variable and length >= U(SHORTEST_WORD) and not bits & _NO_CONTENT)
+                stem = _ZERO if bits & _SMALL else _stem(raw, start, length)
+            if variable:
+                stem = symbol = _VARIABLE
+            else:
                 bag += value
-        all_symbols[symbols], symbol_at[symbols] = symbol, i
-        symbols += _ONE
-        symbol_sum += symbol * power
-        template_sum += (_NUMBER_HASH if kind == _NUMBER else symbol) * power
-        power *= _BASE
-        if stem != _ZERO:
-            stems[words], word_at[words] = stem, i
-            words += _ONE
-    total = letters[0] + (mix(word) * letters[1] if spelled & _SEVEN else _ZERO)
-    whole[0] = mix(
-        _finish(total, (spelled + _SEVEN) >> U(3), _ZERO) ^ mix(spelled) ^ _finish(names, commands, _SALT)
-    )
-    length = symbols - counts[0]
-    whole[1] = _finish(symbol_sum, length, _SALT)
-    whole[2] = _finish(template_sum, length, _SALT)
-    whole[3] = mix(bag ^ _SALT)
-    sizes[0], sizes[1] = letter_bytes, contents
-    counts[0], counts[1], counts[2] = symbols, words, numbers
-
-
-@kernel
-def read_texts(
-    raw: Bytes,
-    data: Bytes,
-    hashes: U64,
-    kinds: Bytes,
-    starts: Places,
-    lengths: Places,
-    offsets: Places,
-    known: Words,
-    text: Text,
-) -> None:
-    """Read all texts of a chunk (`tokens.Tokens`) into `text`."""
-    # Members of a tuple are looked up and counted anew at every use, which costs more than the use.
-    symbols, symbol_at, words, word_at = text.symbols, text.symbol_at, text.words, text.word_at
-    numbers, number_at, known_hashes, known_bits = text.numbers, text.number_at, known.hashes, known.bits
+        symbols[symbol_count], symbol_at[symbol_count] = symbol, i
+        symbol_count += _ONE
+        words[word_count], word_at[word_count] = stem, i
+        word_count += U(stem != _ZERO)
     whole, sizes = text.whole, text.sizes
-    ends = text.symbol_offsets, text.word_offsets, text.number_offsets
-    counts = np.zeros(3, np.uint64)
-    letters = np.zeros(2, np.uint64)
-    ends[0][0] = ends[1][0] = ends[2][0] = 0
-    for row in range(offsets.size - 1):
-        first, last = U(offsets[row]), U(offsets[row + 1])
-        capitals = _sparse_capitals(raw, kinds, starts, lengths, first, last)
-        _read_text(
-            raw, data, hashes, kinds, starts, lengths, first, last, capitals, known_hashes, known_bits,
-            symbols, symbol_at, words, word_at, numbers, number_at, counts, letters, whole[row], sizes[row],
-        )  # fmt: skip
-        ends[0][row + 1], ends[1][row + 1], ends[2][row + 1] = counts[0], counts[1], counts[2]
+    whole[0] = whole[1] = whole[2] = _ZERO
+    if letter_bytes <= most_letters:
+        whole[0] = mix(_hash_letters(letters, spelled) ^ _finish(names, commands, _SALT))
+    if symbol_count <= most_symbols:
+        whole[1], whole[2] = _hash_symbols(symbols, symbol_at, kinds, symbol_count)
+    whole[3] = mix(bag ^ _SALT)
+    sizes[TOKEN_COUNT], sizes[SYMBOL_COUNT] = count, symbol_count
+    sizes[WORD_COUNT], sizes[NUMBER_COUNT] = word_count, number_count
+    sizes[LETTER_BYTES], sizes[CONTENT] = letter_bytes, contents

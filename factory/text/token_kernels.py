@@ -1,4 +1,4 @@
-"""A kernel that reads folded bytes once and gives the hashes of the tokens, for those who need nothing else.
+"""A kernel that reads folded bytes once and gives the hashes of the tokens, and where they lie if that is asked for.
 
 It comes to the hashes and kinds that `kernels.classify` and `kernels.split` give (`tests/oracle` compares them) without
 a class for every byte: 64 bytes are compared at once, which gives the places where tokens may begin as bits of one
@@ -146,34 +146,44 @@ def _starts(text: Bytes, block: U, last: U, letters: U, digits: U, before: U) ->
     return starts & ((_1 << (last - block)) - _1) if last - block < _64 else starts
 
 
-@kernel
-def hash_tokens(
+@inlined
+def _put_place(starts: U64, ends: U64, count: U, start: U, end: U) -> None:
+    """Write where a token lies, if that is asked for."""
+    if starts.size > 0:
+        starts[count] = start
+        ends[count] = end
+
+
+@inlined
+def find_tokens(
     text: Bytes,
     first: U,
     last: U,
     table: Bytes,
     lower: Bytes,
-    names: U64,
+    keys: U64,
+    meanings: U64,
     scratch: Bytes,
     hashes: U64,
     kinds: Bytes,
+    starts: U64,
+    ends: U64,
 ) -> U:
-    """Write hashes and kinds of the tokens of one folded text; returns their number.
+    """Write the tokens of one folded text: hashes, kinds, and where in `text` they lie; returns their number.
 
-    `text` has `tokens.PADDING` bytes more behind it, `scratch` room for the text and eight bytes; `table`, `lower` and
-    `names` as in `kernels`.
+    `text` has `tokens.PADDING` bytes more behind it, `scratch` room for the text and eight bytes; `table` and `lower` as
+    in `kernels`, `keys` and `meanings` are the rows of its `names`. Empty `starts` and `ends` are not written.
     """
     count, at, before = _0, first, _0
-    keys, meanings = names[0], names[1]
     block = first
     while block < last:
         letters = bytes_between(text, block, B(32), B(97), B(122))
         digits = bytes_between(text, block, B(0), B(48), B(57))
-        starts = _starts(text, block, last, letters, digits, before)
+        begins = _starts(text, block, last, letters, digits, before)
         before = letters >> _63 | digits >> _63 << _1
-        while starts != _0:
-            place = trailing_zeros(starts)
-            starts &= starts - _1
+        while begins != _0:
+            place = trailing_zeros(begins)
+            begins &= begins - _1
             start = block + place
             kind = table[text[start]]
             if start < at or kind == 0 or kind >= _CONTINUATION:
@@ -200,6 +210,26 @@ def hash_tokens(
                     continue
             hashes[count] = value
             kinds[count] = kind
+            _put_place(starts, ends, count, start, at)
             count += _1
         block += _64
     return count
+
+
+@kernel
+def hash_tokens(
+    text: Bytes,
+    first: U,
+    last: U,
+    table: Bytes,
+    lower: Bytes,
+    names: U64,
+    scratch: Bytes,
+    hashes: U64,
+    kinds: Bytes,
+) -> U:
+    """`find_tokens` without their places; `names` as in `kernels`."""
+    none = hashes[:0]
+    return find_tokens(
+        text, first, last, table, lower, names[0], names[1], scratch, hashes, kinds, none, none
+    )

@@ -1,5 +1,6 @@
 """The kernels that read and match texts, against the reading in whole arrays and against plain Python."""
 
+import itertools
 import json
 import random
 from pathlib import Path
@@ -18,9 +19,18 @@ from factory.decontamination.hits import Tier
 from factory.decontamination.index import ANCHOR_TOKENS, STOCK, BenchmarkIndex
 from factory.decontamination.matcher import Matcher
 from factory.decontamination.matching_kernels import FIRM_TOKENS, LEAST_CONTENT, LEAST_LETTERS, LOOSE_TOKENS
-from factory.decontamination.reading_kernels import Words, read_texts, room
+from factory.decontamination.reading_kernels import (
+    CONTENT,
+    LETTER_BYTES,
+    SYMBOL_COUNT,
+    WORD_COUNT,
+    Language,
+    read_text,
+    room,
+)
+from factory.text.jit import kernel
 from factory.text.ngrams import SequenceHasher
-from factory.text.tokens import tokenize
+from factory.text.tokens import CLASSES, LOWER, NAMES, flat, tokenize
 
 PIECES = [
     "the", "farmer", "geese", "Goat", "ABC", "PQ", "find", "which", "rotation", "rotated", "élan", "Straße",
@@ -39,37 +49,52 @@ TEXTS = st.lists(
 )
 
 
-def readings(tokens):
-    """What `read_texts` makes of every text: symbols and where they are, words the same, hashes and sizes."""
-    text = room(tokens.hashes.size, tokens.offsets.size - 1)
-    parts = (tokens.raw, tokens.data, tokens.hashes, tokens.kinds, tokens.starts, tokens.lengths)
-    read_texts(*parts, tokens.offsets, Words(*word_sets()), text)
-    for row in range(tokens.offsets.size - 1):
-        symbols = slice(*text.symbol_offsets[row : row + 2])
-        words = slice(*text.word_offsets[row : row + 2])
+@kernel
+def read_one(raw, first, last, language, most_letters, most_symbols, text):
+    read_text(raw, first, last, language, most_letters, most_symbols, text)
+
+
+def readings(texts, most_letters=2**63, most_symbols=2**63):
+    """What `read_text` makes of every text: symbols and where they are, words the same, hashes and sizes."""
+    raw, bounds = flat(pl.Series(texts))
+    text = room(int(np.diff(bounds).max()))
+    language = Language(CLASSES, LOWER, NAMES[0], NAMES[1], *word_sets())
+    for first, last in itertools.pairwise(bounds):
+        limits = np.uint64(most_letters), np.uint64(most_symbols)
+        read_one(raw, np.uint64(first), np.uint64(last), language, *limits, text)
+        symbols, words = slice(int(text.sizes[SYMBOL_COUNT])), slice(int(text.sizes[WORD_COUNT]))
         yield (
             text.symbols[symbols].tolist(),
             text.symbol_at[symbols].tolist(),
             text.word_at[words].tolist(),
-            text.whole[row].tolist(),
-            text.sizes[row].tolist(),
+            text.whole.tolist(),
+            text.sizes[[LETTER_BYTES, CONTENT]].tolist(),
         )
 
 
 @given(TEXTS)
 @settings(max_examples=150, deadline=None)
 def test_every_text_is_read_as_whole_arrays_read_it(texts):
-    for tokens in tokenize(pl.Series(texts)):
-        f = features(tokens)
-        for row, (symbols, symbol_at, word_at, whole, sizes) in enumerate(readings(tokens)):
-            wanted = [f.letters[row], f.symbols_hash[row], f.template_hash[row], f.bag[row]]
-            assert whole == [int(x) for x in wanted]
-            assert sizes == [f.letter_bytes[row], f.content[row]]
-            low, high = f.symbols.offsets[row : row + 2]
-            assert symbols == f.symbols.hashes[low:high].tolist()
-            assert symbol_at == f.symbols.at[low:high].tolist()
-            low, high = f.words.offsets[row : row + 2]
-            assert word_at[: max(len(word_at) - 2, 0)] == f.words.at[low:high].tolist()
+    (tokens,) = tokenize(pl.Series(texts))
+    f = features(tokens)
+    for row, (symbols, symbol_at, word_at, whole, sizes) in enumerate(readings(texts)):
+        wanted = [f.letters[row], f.symbols_hash[row], f.template_hash[row], f.bag[row]]
+        assert whole == [int(x) for x in wanted]
+        assert sizes == [f.letter_bytes[row], f.content[row]]
+        begin = tokens.offsets[row]
+        low, high = f.symbols.offsets[row : row + 2]
+        assert symbols == f.symbols.hashes[low:high].tolist()
+        assert symbol_at == (f.symbols.at[low:high] - begin).tolist()
+        low, high = f.words.offsets[row : row + 2]
+        assert word_at[: max(len(word_at) - 2, 0)] == (f.words.at[low:high] - begin).tolist()
+
+
+def test_texts_longer_than_any_problem_are_not_hashed_as_a_whole():
+    texts = ["seven geese and a farmer", "seven geese"]
+    (_, _, _, long, _), (_, _, _, short, _) = readings(texts, most_letters=12, most_symbols=3)
+    (_, _, _, whole, _), (_, _, _, also, _) = readings(texts)
+    assert long == [0, 0, 0, whole[3]]
+    assert short == also
 
 
 def grams_of(stream: Stream, row: int):
@@ -92,13 +117,13 @@ def expected(texts, benchmark, coverage):
     weight[benchmark.words_df >= STOCK] = 0
     number_weight = 1 / (1 + np.log(np.maximum(benchmark.numbers_df.astype(float), 1)))
     runs = SequenceHasher(f.symbols.hashes, SALT)
-    reads = list(readings(tokens))
+    reads = list(readings(texts))
     for row in range(len(texts)):
         size = int(tokens.offsets[row + 1] - tokens.offsets[row])
         if not size:
             continue
         symbols, _, word_at, _, _ = reads[row]
-        ends = word_at[2:]
+        ends = [int(tokens.offsets[row]) + at for at in word_at[2:]]
         grams = [(g, at, end) for (g, at), end in zip(grams_of(f.words, row), ends, strict=True)]
         numbers = grams_of(f.numbers, row)
         low = int(f.symbols.offsets[row])
@@ -227,8 +252,7 @@ def matched(problems, texts):
     (benchmark,) = build([read_document("made", rows, {})], {})
     KNOWN.clear()
     KNOWN.update(benchmark.words.tolist())
-    (tokens,) = tokenize(pl.Series(texts))
-    hits = Matcher(BenchmarkIndex((benchmark,))).match(tokens, 0.45)
+    hits = Matcher(BenchmarkIndex((benchmark,))).match(*flat(pl.Series(texts)), 0.45)
     found = {
         (int(r), int(p)): (int(t), -round(float(s), 6))
         for r, p, t, s in zip(hits.row, hits.problem, hits.tier, hits.score, strict=True)

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from factory.text import ngrams, tokens
+from factory.text import jit, ngrams, token_kernels, tokens
 from factory.text.fold import TABLE, fold
 from factory.text.hashing import BASE, HashSet, byte_words, hash_words, mix, range_hashes
 from factory.text.tokens import ALIASES, FORMATTING, OPERATORS, Kind, Tokens
@@ -213,8 +213,6 @@ def check(texts):
 
 def check_hashes_alone(folded, places, expected):
     """What reads a text once, block by block, against the tokens; behind every text the next one begins."""
-    from factory.text import token_kernels
-
     scratch, kinds = np.empty(folded.size + 8, np.uint8), np.empty(folded.size, np.uint8)
     hashes = np.empty(folded.size, np.uint64)
     for row in range(places.size - 1):
@@ -225,6 +223,28 @@ def check_hashes_alone(folded, places, expected):
         )
         assert np.array_equal(hashes[:count], expected.hashes[begin:end])
         assert np.array_equal(kinds[:count], expected.kinds[begin:end])
+        check_places(folded, first, last, scratch, expected, begin, end)
+
+
+@jit.kernel
+def find_in(text, first, last, language, scratch, hashes, kinds, starts, ends):
+    classes, lower, names, meanings = language
+    return token_kernels.find_tokens(
+        text, first, last, classes, lower, names, meanings, scratch, hashes, kinds, starts, ends
+    )
+
+
+def check_places(folded, first, last, scratch, expected, begin, end):
+    """Where the tokens lie: in the folded bytes, in which numbers still have their thousands commas."""
+    size = int(last - first)
+    hashes, starts, ends = (np.empty(size, np.uint64) for _ in range(3))
+    language = (tokens.CLASSES, tokens.LOWER, tokens.NAMES[0], tokens.NAMES[1])
+    count = find_in(folded, first, last, language, scratch, hashes, np.empty(size, np.uint8), starts, ends)
+    assert np.array_equal(hashes[:count], expected.hashes[begin:end])
+    for i in range(count):
+        token = bytes(folded[int(starts[i]) : int(ends[i])])
+        start = expected.starts[begin + i]
+        assert token.replace(b",", b"") == bytes(expected.raw[start : start + expected.lengths[begin + i]])
 
 
 @settings(deadline=None, max_examples=600)
