@@ -65,6 +65,8 @@ ANCHOR = np.dtype([("anchor", "u8"), ("whole", "u8"), ("length", "u2"), ("shift"
 """A sequence of symbols that is looked for inside longer texts: hash of its rarest run of `ANCHOR_TOKENS` tokens, hash
 and number of all its tokens, where in it the run begins, and the problem that it belongs to."""
 
+MOST_GRAMS = 255
+"""N-grams that a problem may have: kernels count them in a byte. `build.KEPT` is less."""
 ARRAYS = (
     "letters",
     "letter_bytes",
@@ -159,10 +161,14 @@ def _whole(ids: Any, arrays: Mapping[str, npt.NDArray[Any]]) -> bool:
         and len(arrays[f"{kind}_offsets"]) == len(ids) + 1
         and arrays[f"{kind}_offsets"][0] == 0
         and arrays[f"{kind}_offsets"][-1] == len(arrays[kind])
-        and bool((np.diff(arrays[f"{kind}_offsets"].astype(np.int64)) >= 0).all())
+        and _between(np.diff(arrays[f"{kind}_offsets"].astype(np.int64)), 0, MOST_GRAMS)
         for kind in ("words", "numbers")
     )
     return kinds and rows and grams and bool((arrays["anchors"]["problem"] < len(ids)).all())
+
+
+def _between(values: npt.NDArray[Any], least: int, most: int) -> bool:
+    return bool(((values >= least) & (values <= most)).all())
 
 
 def problem_ids(rows: pl.DataFrame) -> list[str]:

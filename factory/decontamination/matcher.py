@@ -87,7 +87,9 @@ class Matcher:
                     marks=np.zeros(grams, np.uint8),
                     seen=np.zeros(grams, np.int32),
                     shares=np.zeros(problems, np.uint8),
-                    touched=np.empty(problems, np.int32),
+                    touched=np.empty(
+                        problems + 1, np.int32
+                    ),  # a problem is written before it is known to be new
                     place=np.empty(size, np.int32),
                     at=np.empty(size, np.int32),
                     chosen=np.empty(size, np.int32),

@@ -50,6 +50,14 @@ def far_anchors(anchors):
     return anchors
 
 
+def many(array):
+    return np.resize(array, 300)
+
+
+def of_one_problem(offsets):
+    return np.where(np.arange(len(offsets)) > 0, 300, 0).astype(offsets.dtype)
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -61,6 +69,7 @@ def far_anchors(anchors):
         ({"facts": lambda facts: facts | {"ids": facts["ids"][:-1]}}, "do not fit together"),
         ({"words_offsets": lambda array: array[::-1].copy()}, "do not fit together"),
         ({"words_offsets": lambda array: np.full_like(array, 2**32 - 1)}, "do not fit together"),
+        ({"words": many, "words_df": many, "words_offsets": of_one_problem}, "do not fit together"),
         ({"letters": lambda array: array[:3]}, "do not fit together"),
         ({"letters": lambda array: array.astype(float)}, "do not fit together"),
         ({"anchors": far_anchors}, "do not fit together"),
