@@ -148,7 +148,8 @@ def table(report: dict[str, Any]) -> str:
         "| step | rows in | rows out | processor s | processor s a GB | wall min | peak MB | peaks along the run, MB | GB on disk |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
-    for step, cost in report["steps"].items():
+    for step in (own for own in STEPS if own in report["steps"]):
+        cost = report["steps"][step]
         along = " ".join(map(str, cost["peaks_mb"][::4]))
         lines.append(
             f"| {step} | {cost['rows_in']:,} | {cost['rows_out']:,} | {cost['cpu_seconds']:,.0f} | "
