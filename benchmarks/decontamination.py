@@ -23,11 +23,11 @@ import polars as pl
 
 from benchmarks.decontamination_speed import cpu, speed, words
 from benchmarks.mutations import MUTATIONS
+from factory.config.decontamination import DecontaminationSection
 from factory.decontamination.find import find_hits
 from factory.decontamination.index import BenchmarkIndex
 from factory.decontamination.load import load_index
 from factory.decontamination.matcher import Matcher
-from factory.recipe.decontamination import DecontaminationSection
 from factory.sampling.procedural_trace import Habits, write_trace
 from factory.sources.families import FAMILIES
 from factory.sources.procedural import draw_problems

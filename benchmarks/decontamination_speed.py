@@ -17,11 +17,11 @@ from typing import Any
 
 import polars as pl
 
+from factory.config.decontamination import DecontaminationSection
 from factory.decontamination.find import scan
 from factory.decontamination.hits import Tier
 from factory.decontamination.index import BenchmarkIndex
 from factory.decontamination.matcher import Matcher
-from factory.recipe.decontamination import DecontaminationSection
 
 SPEED_SET = ("math500", "aime24", "aime25", "gpqa_diamond", "gsm8k_test")
 ROUNDS = 3

@@ -25,9 +25,9 @@ import polars as pl
 from scipy import sparse
 
 from benchmarks.dedup_corpora import generated, problems, shared, traces
+from factory.config.deduplication import DeduplicationSection
 from factory.deduplication import deduplicate
 from factory.deduplication.clusters import components
-from factory.recipe.deduplication import DeduplicationSection
 from factory.text import canonical_text, word_ngram_hashes
 
 NGRAM, PERMUTATIONS, THRESHOLD = 5, 128, 0.8

@@ -17,10 +17,10 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.docs_table import renew
-from factory.difficulty.posterior import band_probabilities, true_band
-from factory.difficulty.prior import fit_prior
-from factory.difficulty.stopping import StoppingRule
-from factory.recipe.difficulty import DifficultySection
+from factory.config.difficulty import DifficultySection
+from factory.datasets.posterior import band_probabilities, true_band
+from factory.datasets.prior import fit_prior
+from factory.datasets.stopping import StoppingRule
 
 ROOT = Path(__file__).resolve().parents[1]
 RATES = ROOT.parent / "shared" / "data" / "seeds" / "deepscaler_passrate_20787.jsonl"

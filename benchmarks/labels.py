@@ -21,11 +21,11 @@ from scipy.optimize import minimize
 from scipy.sparse import csr_matrix
 
 from benchmarks.docs_table import renew
-from factory.labels.classifier import words_of
-from factory.labels.decide import domain_of, level_of
-from factory.labels.domain import Domain, cues_of
-from factory.labels.repetition import loop_score
-from factory.recipe.datasets import DatasetsSection
+from factory.config.datasets import DatasetsSection
+from factory.datasets.classifier import words_of
+from factory.datasets.domain import Domain, cues_of
+from factory.datasets.label_decision import domain_of, level_of
+from factory.datasets.repetition import loop_score
 from factory.text import canonical_text
 from schemas import Level
 
@@ -229,7 +229,7 @@ def repetition() -> dict:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--fit", action="store_true", help="renew factory/labels/weights.json")
+    parser.add_argument("--fit", action="store_true", help="renew factory/datasets/weights.json")
     parser.add_argument("--write", action="store_true", help="keep the JSON and renew the docs")
     arguments = parser.parse_args()
     if not DATA.exists():

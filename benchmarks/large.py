@@ -23,11 +23,11 @@ import polars as pl
 from benchmarks.corpus import responses, write_problems
 from benchmarks.docs_table import renew
 from benchmarks.measure import disk_bytes, measured
-from factory.layout import RunLayout
-from factory.recipe import Recipe
-from factory.store.atomic import read_json, write_json
-from factory.store.parts import MANIFEST
-from factory.store.writer import StepWriter
+from factory.atomic import read_json, write_json
+from factory.config import Recipe
+from factory.run.layout import RunLayout
+from factory.run.parts import MANIFEST
+from factory.run.writer import StepWriter
 from schemas import VERDICT
 
 CHARACTERS, SAMPLES, TWINS = 64_000, 2, 0.05

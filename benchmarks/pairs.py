@@ -17,9 +17,9 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.docs_table import renew
-from factory.preference.bias import cohens_d
-from factory.preference.match_length import match_length
-from factory.preference.pairs import Pair, length, pair_up
+from factory.datasets.match_length import match_length
+from factory.datasets.pair_bias import cohens_d
+from factory.datasets.pairs import Pair, length, pair_up
 
 ROOT = Path(__file__).resolve().parents[1]
 SAMPLES = ROOT.parent / "shared" / "data" / "traces" / "qwen_math_cot_100.jsonl"

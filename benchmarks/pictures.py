@@ -13,7 +13,7 @@ from PIL import Image
 
 from factory.report.build import build_report
 from factory.report.viewer.serve import open_socket, serve
-from factory.store.parts import read_parts
+from factory.run.parts import read_parts
 from tests.report.chrome import Chrome
 
 WIDTH, HEIGHT, COLOURS = 1100, 1250, 128

@@ -24,8 +24,8 @@ import polars as pl
 import pyarrow.parquet as pq
 
 from factory.publishing.shards import row_groups, write_shards
+from factory.run.writer import StepWriter
 from factory.steps import export
-from factory.store.writer import StepWriter
 from schemas import COMPLETION
 
 WORDS = 2_600

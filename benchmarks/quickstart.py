@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.docs_table import renew
+from factory.atomic import read_json
 from factory.cli.summary import read_ladder
-from factory.layout import DATASETS, RunLayout
-from factory.store.atomic import read_json
-from factory.store.ledger import LedgerRow, read_ledger
-from factory.store.parts import MANIFEST
+from factory.run.layout import DATASETS, RunLayout
+from factory.run.ledger import LedgerRow, read_ledger
+from factory.run.parts import MANIFEST
 
 SHOWN = (
     "problems",

@@ -38,7 +38,7 @@ def run_factory(url: str, count: int, tokens: int) -> dict:
     from factory.sampling.problems import iter_problems, planned, then_hang_up
     from factory.sampling.purchase import purchase
     from factory.sampling.schedule import Schedule
-    from factory.store.journal import ResponseStore
+    from factory.sampling.store.journal import ResponseStore
 
     frame = problems(count)
     folder = Path(tempfile.mkdtemp())
@@ -96,7 +96,7 @@ def run_rows(url: str, count: int, tokens: int) -> dict:
     from collections.abc import AsyncIterator, Iterable
 
     import factory.steps.generate as step
-    from factory.recipe.generate import GenerateSection
+    from factory.config.generate import GenerateSection
     from factory.sampling.sampler import Completion, SampleRequest
     from schemas import ResponseStatus
 

@@ -24,10 +24,10 @@ import polars as pl
 
 from benchmarks.corpus import write_problems, write_responses
 from benchmarks.measure import disk_bytes, measured
-from factory.layout import RunLayout
-from factory.recipe import Recipe
-from factory.store.atomic import read_json
-from factory.store.parts import MANIFEST
+from factory.atomic import read_json
+from factory.config import Recipe
+from factory.run.layout import RunLayout
+from factory.run.parts import MANIFEST
 
 SHORT, LONG = 1_000, 40_000
 """Characters of a trace."""

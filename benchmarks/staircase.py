@@ -25,8 +25,8 @@ from pathlib import Path
 import polars as pl
 
 from factory.evaluation import paired_delta
-from factory.layout import STAGES, RunLayout
-from factory.store.parts import read_parts
+from factory.run.layout import STAGES, RunLayout
+from factory.run.parts import read_parts
 
 RECIPE = "staircase_cpu"
 LADDER = ("base", *STAGES)

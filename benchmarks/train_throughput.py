@@ -20,8 +20,8 @@ import polars as pl
 import torch
 from trl import SFTTrainer
 
-from factory.layout import RunLayout
-from factory.recipe import Recipe
+from factory.config import Recipe
+from factory.run.layout import RunLayout
 from schemas import COMPLETION
 from train.configs import stage_config
 from train.manifest import Job

@@ -17,7 +17,7 @@ import time
 from importlib.metadata import version
 from pathlib import Path
 
-from factory.recipe.verify import VerifySection
+from factory.config.verify import VerifySection
 from factory.verification import CHECKER_VERSION, CheckRequest, Verifier
 
 ROOT = Path(__file__).resolve().parents[1]

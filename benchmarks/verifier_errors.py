@@ -16,9 +16,9 @@ from pathlib import Path
 
 import polars as pl
 
-from factory.recipe.verify import VerifySection
+from factory.config.verify import VerifySection
+from factory.run.parts import read_parts
 from factory.steps import verify
-from factory.store.parts import read_parts
 from factory.verification import CHECKER_VERSION
 
 

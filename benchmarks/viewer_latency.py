@@ -22,12 +22,12 @@ import numpy as np
 import polars as pl
 import uvicorn
 
-from factory.layout import RunLayout
 from factory.report.lineage import trace
 from factory.report.tables import open_run
 from factory.report.viewer.app import build_app
 from factory.report.viewer.serve import open_socket
-from factory.store.writer import StepWriter
+from factory.run.layout import RunLayout
+from factory.run.writer import StepWriter
 from schemas import LABELLED
 
 BATCH = 50_000

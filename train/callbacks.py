@@ -157,7 +157,7 @@ def rollout_writer(folder: Path, rank: int) -> Callable[[list[dict[str, Any]]], 
     """A function that writes a step's rollouts as `rollouts/step-NNNNN[-rank].parquet`."""
     import polars as pl
 
-    from factory.store.atomic import atomic_path
+    from factory.atomic import atomic_path
 
     def write(rows: list[dict[str, Any]]) -> None:
         suffix = f"-{rank}" if rank else ""

@@ -17,8 +17,8 @@ if not __package__:
 
 import yaml
 
-from factory.layout import STAGES, RunLayout
-from factory.store.atomic import atomic_path, read_json
+from factory.atomic import atomic_path, read_json
+from factory.run.layout import STAGES, RunLayout
 
 WHAT = {
     "base": "the untrained student",

@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import factory
+from factory.atomic import digest, file_digest, read_json, write_json
+from factory.config import Recipe
 from factory.errors import UsageError
-from factory.layout import STAGES, RunLayout
-from factory.recipe import Recipe
-from factory.store.atomic import digest, file_digest, read_json, write_json
-from factory.store.parts import MANIFEST, input_digest
+from factory.run.layout import STAGES, RunLayout
+from factory.run.parts import MANIFEST, input_digest
 
 SETS = {"base": "midtrain", "midtrain": "midtrain", "sft": "sft", "dpo": "preference", "rl": "rl"}
 """Which training set a stage reads; the tiny student's vocabulary is learnt from the midtrain set."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from factory.layout import STAGES
+from factory.run.layout import STAGES
 from train.configs import accumulation, world_size
 from train.data import TrainingRows, read_set
 from train.manifest import Job

@@ -16,10 +16,10 @@ from typing import Any
 if not __package__:
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
+from factory.atomic import digest
+from factory.config import Recipe, load_recipe
 from factory.errors import FactoryError, UsageError
-from factory.layout import STAGES, RunLayout
-from factory.recipe import Recipe, load_recipe
-from factory.store.atomic import digest
+from factory.run.layout import STAGES, RunLayout
 from train.manifest import Job, begin, close, finished, job_inputs
 from train.trackers import tracked
 

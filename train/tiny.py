@@ -13,7 +13,7 @@ from pathlib import Path
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import GenerationConfig, Phi3Config, Phi3ForCausalLM, PreTrainedTokenizerFast, set_seed
 
-from factory.recipe.train import StudentSection
+from factory.config.train import StudentSection
 
 PAD, START, END = "<|pad|>", "<|endoftext|>", "<|end|>"
 ROLES = ("<|system|>", "<|user|>", "<|assistant|>")

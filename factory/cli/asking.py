@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 if TYPE_CHECKING:
-    from factory.recipe.generate import GenerateSection
+    from factory.config.generate import GenerateSection
 
 Inputs = Annotated[
     list[str],
@@ -64,8 +64,8 @@ def read_section(*, concurrency: str, price: str | None, **fields: Any) -> Gener
     """
     from pydantic import ValidationError
 
+    from factory.config.generate import GenerateSection
     from factory.errors import UsageError
-    from factory.recipe.generate import GenerateSection
 
     try:
         return GenerateSection(concurrency=read_concurrency(concurrency), price=read_price(price), **fields)

@@ -14,8 +14,8 @@ def command(
     repo: str = typer.Option(None, help="Hub repository for the loading example."),
 ) -> None:
     """Write a run's data card, or check that an existing one still agrees with the data."""
+    from factory.atomic import atomic_path
     from factory.publishing.card import check_card, notes_of, render_card
-    from factory.store.atomic import atomic_path
 
     path = out or run / "README.md"
     if check:

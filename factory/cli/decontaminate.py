@@ -65,8 +65,8 @@ def command(
     from pydantic import ValidationError
 
     from factory.cli.review_hits import review_hits
+    from factory.config.decontamination import DecontaminationSection, EmbeddingSection
     from factory.errors import UsageError
-    from factory.recipe.decontamination import DecontaminationSection, EmbeddingSection
     from factory.steps import decontaminate
 
     decisions = decisions or out / "decisions.jsonl"

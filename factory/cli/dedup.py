@@ -50,9 +50,9 @@ def command(
     """Drop exact and near-duplicates; every merged pair is verified by its exact Jaccard similarity."""
     from pydantic import ValidationError
 
+    from factory.config.deduplication import DeduplicationSection
     from factory.engines.threads import threads_unless_ray
     from factory.errors import UsageError
-    from factory.recipe.deduplication import DeduplicationSection
     from factory.steps import deduplicate
 
     try:
@@ -111,7 +111,7 @@ def _show(out: Path, field: str, count: int) -> None:
     from rich.table import Table
 
     from factory.deduplication.deduplicate import text_of
-    from factory.store.parts import part_paths, scan_parts
+    from factory.run.parts import part_paths, scan_parts
 
     if not part_paths(out / "dropped"):
         return

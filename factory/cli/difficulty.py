@@ -50,10 +50,10 @@ def command(
     from pydantic import ValidationError
 
     from factory.cli.manifest_of import manifest_of
+    from factory.config.difficulty import DifficultySection
+    from factory.config.problems import ProblemsSection
+    from factory.config.verify import VerifySection
     from factory.errors import UsageError
-    from factory.recipe.difficulty import DifficultySection
-    from factory.recipe.problems import ProblemsSection
-    from factory.recipe.verify import VerifySection
     from factory.sources.paths import refuse_own_input
     from factory.steps import difficulty, problems
 

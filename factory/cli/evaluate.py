@@ -38,11 +38,11 @@ def command(
     ),
 ) -> None:
     """Evaluate a model: pass@1 with question-clustered intervals, pass@k, majority@k, truncation, length."""
+    from factory.config.evaluation import EvaluationSection
+    from factory.config.verify import VerifySection
     from factory.errors import UsageError
     from factory.evaluation import PROTOCOLS
     from factory.evaluation.evaluate import PROMPT
-    from factory.recipe.evaluation import EvaluationSection
-    from factory.recipe.verify import VerifySection
     from factory.steps import evaluate
 
     if protocol not in PROTOCOLS:

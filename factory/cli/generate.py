@@ -149,8 +149,8 @@ def _show(manifest: dict[str, Any], out: Path, store: Path) -> None:
         console.print(f"alarm: {alarm}", style="bold", soft_wrap=True, markup=False)
     estimate = out / "_estimate.json"
     if estimate.exists():
+        from factory.atomic import read_json
         from factory.sampling.estimate import compare
-        from factory.store.atomic import read_json
 
         for line in compare(read_json(estimate), totals):
             console.print(f"estimate of {line}", soft_wrap=True)

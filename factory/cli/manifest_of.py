@@ -8,8 +8,8 @@ from typing import Any
 
 def manifest_of(folder: Path) -> dict[str, Any] | None:
     """The manifest of a step's folder, or None."""
-    from factory.store.atomic import read_json
-    from factory.store.parts import MANIFEST
+    from factory.atomic import read_json
+    from factory.run.parts import MANIFEST
 
     path = folder / MANIFEST
     return read_json(path) if path.exists() else None

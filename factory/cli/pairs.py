@@ -48,8 +48,8 @@ def command(
     from pydantic import ValidationError
 
     from factory.cli.manifest_of import manifest_of
+    from factory.config.preference import PreferenceSection
     from factory.errors import UsageError
-    from factory.recipe.preference import PreferenceSection
     from factory.sources.paths import refuse_own_input
     from factory.steps import preference
 

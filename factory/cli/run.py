@@ -24,10 +24,10 @@ def command(
     dry_run: bool = typer.Option(False, "--dry-run", help="Check the recipe and list the steps; do nothing."),
 ) -> None:
     """Carry out a recipe; start it again and it goes on where it stopped."""
-    from factory.layout import RunLayout
-    from factory.pipeline import plan, run_recipe
-    from factory.recipe import load_recipe
-    from factory.requirements import check_packages
+    from factory.config import load_recipe
+    from factory.config.checks import check_packages
+    from factory.run.layout import RunLayout
+    from factory.run.pipeline import plan, run_recipe
 
     loaded = load_recipe(recipe, overrides)
     folder = out or Path("runs") / loaded.name

@@ -54,7 +54,7 @@ def _table(name: str, as_json: bool) -> None:
 
 
 def _recipe(as_json: bool) -> None:
-    from factory.recipe import Recipe
+    from factory.config import Recipe
 
     if as_json:
         typer.echo(json.dumps(Recipe.model_json_schema(), indent=2))

@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from factory.layout import STAGES, RunLayout
-from factory.store.ledger import LedgerRow, read_ledger
+from factory.run.layout import STAGES, RunLayout
+from factory.run.ledger import LedgerRow, read_ledger
 
 if TYPE_CHECKING:
     from factory.evaluation.ladder import StageDelta

@@ -38,7 +38,7 @@ def command(
 
     Input that has verdicts already is verified anew, and what changed is shown.
     """
-    from factory.recipe.verify import VerifySection
+    from factory.config.verify import VerifySection
     from factory.steps import verify
 
     section = VerifySection(

@@ -11,11 +11,11 @@ import numpy as np
 import polars as pl
 
 import factory
+from factory.config.decontamination import DecontaminationSection
 from factory.decontamination.evidence import dropped_with_evidence
 from factory.decontamination.find import NOTHING, Outside, find_hits
 from factory.decontamination.index import FORMAT, BenchmarkIndex, salt
 from factory.deduplication.deduplicate import row_ids
-from factory.recipe.decontamination import DecontaminationSection
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import polars as pl
 
+from factory.config.decontamination import DecontaminationSection
 from factory.decontamination.decisions import decided
 from factory.decontamination.hits import Hits, Tier, tiers_kept
 from factory.decontamination.index import BenchmarkIndex
 from factory.errors import UsageError
-from factory.recipe.decontamination import DecontaminationSection
 from factory.text.hashing import Bytes
 from factory.text.tokens import flat, in_threads
 

@@ -14,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from factory.atomic import atomic_path
 from factory.decontamination.features import SALT
 from factory.errors import UsageError, first_line
-from factory.store.atomic import atomic_path
 from factory.text.hashing import U64
 from factory.text.tokens import Places
 

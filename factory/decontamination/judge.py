@@ -11,8 +11,8 @@ from pathlib import Path
 
 import polars as pl
 
-from factory.recipe.decontamination import EmbeddingSection
-from factory.store.atomic import digest
+from factory.atomic import digest
+from factory.config.decontamination import EmbeddingSection
 
 MAX_SHOWN = 4_000
 """Characters of a text and of a problem that the judge sees."""

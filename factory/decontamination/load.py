@@ -85,9 +85,9 @@ def build_indexes(patterns: Sequence[str], out: Path, facts: Path | None = None)
     Raises:
         UsageError: a file cannot be read or has no column `problem`.
     """
+    from factory.atomic import read_json
     from factory.decontamination.build import build
     from factory.decontamination.stock import read_stock, write_stock
-    from factory.store.atomic import read_json
 
     documents = _documents(patterns, read_json(facts) if facts else {})
     write_stock(documents, out)
@@ -98,10 +98,10 @@ def build_indexes(patterns: Sequence[str], out: Path, facts: Path | None = None)
 
 
 def _documents(patterns: Sequence[str], facts: dict[str, Any]) -> list[Document]:
+    from factory.atomic import file_digest
     from factory.decontamination.build import read_document
     from factory.sources.files import read_file, require_columns
     from factory.sources.paths import expand
-    from factory.store.atomic import file_digest
 
     documents = []
     for path in expand(list(patterns)):
@@ -124,8 +124,8 @@ def benchmark_name(path: Path) -> str:
 
 def index_digests(names_or_paths: Sequence[str | Path]) -> dict[str, str]:
     """What the benchmarks of a list are, for a step's key: the digest of every index or data file."""
+    from factory.atomic import file_digest
     from factory.sources.paths import expand
-    from factory.store.atomic import file_digest
 
     known = shipped()
     digests = {}

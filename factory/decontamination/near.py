@@ -15,9 +15,9 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from factory.config.decontamination import EmbeddingSection
 from factory.decontamination.hits import Tier
 from factory.errors import UsageError
-from factory.recipe.decontamination import EmbeddingSection
 
 NEAREST = 3
 """Candidates a text."""

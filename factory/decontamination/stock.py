@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from factory.store.atomic import atomic_path
+from factory.atomic import atomic_path
 
 if TYPE_CHECKING:
     from factory.decontamination.build import Document

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
+from factory.config.deduplication import Keep
 from factory.deduplication.bands import Pairs
-from factory.recipe.deduplication import Keep
 from factory.text.tokens import Places
 from schemas import Verdict
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
+from factory.config.deduplication import DeduplicationSection, Keep
 from factory.deduplication.audit import draw_sample, measure_recall
 from factory.deduplication.bands import bucket_codes, candidates
 from factory.deduplication.clusters import preference, survivors, traits
@@ -17,7 +18,6 @@ from factory.deduplication.sets import GramSets, gram_sets, in_threads
 from factory.deduplication.signatures import sign
 from factory.deduplication.similarity import verifier
 from factory.errors import UsageError
-from factory.recipe.deduplication import DeduplicationSection, Keep
 from factory.text.hashing import U64
 from factory.text.tokens import Places
 

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from factory.config.deduplication import DeduplicationSection
 from factory.deduplication.bands import Pairs, optimal_bands
 from factory.deduplication.clusters import components
 from factory.deduplication.similarity import Similarities, Verify
-from factory.recipe.deduplication import DeduplicationSection
 from factory.text.hashing import U64
 from factory.text.tokens import Places
 

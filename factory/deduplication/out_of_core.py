@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from factory.atomic import atomic_path
 from factory.deduplication.audit import draw_sample, measure_recall
 from factory.deduplication.bands import Pairs, candidates
 from factory.deduplication.clusters import preference, survivors
@@ -39,7 +40,6 @@ from factory.deduplication.workshop import (
 )
 from factory.engines.engine import Engine
 from factory.progress import watch
-from factory.store.atomic import atomic_path
 from factory.text.hashing import U64, distinct
 from factory.text.tokens import Places
 

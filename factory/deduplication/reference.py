@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from factory.recipe.deduplication import DeduplicationSection
+from factory.config.deduplication import DeduplicationSection
 from factory.text.hashing import U64, mix
 from factory.text.ngrams import word_ngram_hashes
 

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from factory.config.deduplication import DeduplicationSection
 from factory.deduplication.bands import optimal_bands
-from factory.recipe.deduplication import DeduplicationSection
 from factory.text.hashing import BASE, U64, hash_words, mix, open_table
 from factory.text.ngrams import text_hashes
 from factory.text.tokens import CLASSES, LOWER, NAMES, flat, in_threads, text_bytes

@@ -25,6 +25,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from factory.atomic import atomic_path
+from factory.config.deduplication import DeduplicationSection
 from factory.deduplication.bands import bucket_codes
 from factory.deduplication.clusters import traits
 from factory.deduplication.deduplicate import AGAINST, RESPONSE_FIELDS, column, row_ids, text_of
@@ -32,10 +34,8 @@ from factory.deduplication.evidence import drop_duplicates
 from factory.deduplication.sets import GramSets, gram_sets
 from factory.deduplication.signatures import sign
 from factory.deduplication.similarity import jaccard
-from factory.recipe.deduplication import DeduplicationSection
-from factory.store.atomic import atomic_path
-from factory.store.part_writer import PartWriter
-from factory.store.parts import count_rows, iter_part
+from factory.run.part_writer import PartWriter
+from factory.run.parts import count_rows, iter_part
 from factory.text.tokens import Places
 
 _USED = ("response_id", "id", "verdict", "answer", "source")

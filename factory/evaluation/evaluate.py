@@ -8,10 +8,10 @@ from typing import Any
 
 import polars as pl
 
+from factory.config.evaluation import EvaluationSection
+from factory.config.generate import GenerateSection
+from factory.config.verify import VerifySection
 from factory.evaluation.summary import summarise
-from factory.recipe.evaluation import EvaluationSection
-from factory.recipe.generate import GenerateSection
-from factory.recipe.verify import VerifySection
 from factory.sampling import sample_problems
 from factory.sampling.sampler import Sampler, SamplingParams
 from factory.verification import verify_responses

@@ -10,8 +10,8 @@ from pathlib import Path
 import polars as pl
 
 from factory.evaluation.paired import PairedDelta, paired_delta
-from factory.layout import STAGES
-from factory.store.parts import part_paths
+from factory.run.layout import STAGES
+from factory.run.parts import part_paths
 
 COLUMNS = ("problem_id", "verdict", "status")
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import polars as pl
 
+from factory.config.decontamination import DecontaminationSection
 from factory.errors import FactoryError
 from factory.publishing.secrets import as_text
-from factory.recipe.decontamination import DecontaminationSection
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,13 +14,13 @@ from typing import Any
 import yaml
 
 import factory
+from factory.config import Recipe, load_recipe
 from factory.errors import FactoryError, UsageError
-from factory.layout import DATASETS, RunLayout
 from factory.publishing.facts import Answer, answer
 from factory.publishing.licences import hub_licence, teacher_terms
 from factory.publishing.markdown import cell, fence_for, number, table
 from factory.publishing.tables import Tables, run_tables, unfinished
-from factory.recipe import Recipe, load_recipe
+from factory.run.layout import DATASETS, RunLayout
 
 USES = {
     "midtrain": "packed next-token training (stage 1)",

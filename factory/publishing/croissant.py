@@ -9,11 +9,11 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from factory.layout import RunLayout
+from factory.atomic import digest
+from factory.config import load_recipe
 from factory.publishing.card import USES
 from factory.publishing.tables import manifests
-from factory.recipe import load_recipe
-from factory.store.atomic import digest
+from factory.run.layout import RunLayout
 from schemas import COMPLETION, DROPPED, PREFERENCE, RL_PROMPT, VERDICT, TableSchema
 
 HUB = "https://huggingface.co"

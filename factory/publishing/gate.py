@@ -11,15 +11,15 @@ from pathlib import Path
 
 import polars as pl
 
+from factory.atomic import read_json
 from factory.errors import FactoryError
-from factory.layout import DATASETS, RunLayout
 from factory.publishing.benchmarks import benchmark_rows
 from factory.publishing.licences import refusal
 from factory.publishing.secrets import secrets_in_rows, secrets_in_text, text_columns
 from factory.publishing.tables import manifests, shard_paths
-from factory.store.atomic import read_json
-from factory.store.ledger import close_ledger
-from factory.store.parts import MANIFEST, check_parts, input_digest
+from factory.run.layout import DATASETS, RunLayout
+from factory.run.ledger import close_ledger
+from factory.run.parts import MANIFEST, check_parts, input_digest
 
 IDENTIFIERS = ("response_id", "chosen_response_id", "row_id", "problem_id")
 

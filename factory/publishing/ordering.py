@@ -12,7 +12,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from factory.store.parts import batch_rows
+from factory.run.parts import batch_rows
 
 RANGE_BYTES = 128 * 2**20
 """Arrow bytes of one key range; bounds the memory of the sort."""

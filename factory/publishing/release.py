@@ -16,14 +16,14 @@ from pathlib import Path
 import polars as pl
 import pyarrow as pa
 
-from factory.layout import DATASETS, RunLayout
+from factory.atomic import atomic_path, digest, file_digest, read_json, write_json
 from factory.publishing.card import notes_of, render_card
 from factory.publishing.croissant import build_croissant
 from factory.publishing.ordering import sorted_rows
 from factory.publishing.shards import SORT_KEYS, write_shards
 from factory.publishing.tables import manifests, shard_paths
-from factory.store.atomic import atomic_path, digest, file_digest, read_json, write_json
-from factory.store.parts import MANIFEST, input_digest, iter_parts, part_paths
+from factory.run.layout import DATASETS, RunLayout
+from factory.run.parts import MANIFEST, input_digest, iter_parts, part_paths
 from schemas import DROPPED, VERDICT, TableSchema
 
 STATE = ".state.json"

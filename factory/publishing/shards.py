@@ -18,8 +18,8 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from factory.atomic import disk_error
 from factory.publishing.row_bytes import row_bytes
-from factory.store.atomic import disk_error
 from schemas import TableSchema
 
 SHARD_BYTES = 256 * 2**20

@@ -23,9 +23,9 @@ from typing import Any
 
 import polars as pl
 
-from factory.layout import DATASETS, STAGES, RunLayout
-from factory.store.atomic import read_json
-from factory.store.parts import MANIFEST, check_parts, part_paths
+from factory.atomic import read_json
+from factory.run.layout import DATASETS, STAGES, RunLayout
+from factory.run.parts import MANIFEST, check_parts, part_paths
 
 MAX_ITEMS = 60
 """Longer lists in a manifest are not spread into `totals`; their length is."""

@@ -12,6 +12,7 @@ from pathlib import Path
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
+from factory.atomic import atomic_path
 from factory.progress import watch
 from factory.report.blocks import Section
 from factory.report.sections.examples import examples
@@ -23,7 +24,6 @@ from factory.report.sections.sets import balance, pairs
 from factory.report.sections.student import difficulty
 from factory.report.sections.training import training
 from factory.report.tables import RunTables, expected_folders, open_run
-from factory.store.atomic import atomic_path
 
 SECTIONS = (
     funnel,

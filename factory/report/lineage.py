@@ -11,10 +11,10 @@ from typing import Any
 import polars as pl
 
 from factory.errors import UsageError
-from factory.layout import DATASETS, RunLayout
 from factory.report.absence import why_not
 from factory.report.facts import FACTS, short_facts
 from factory.report.tables import RunTables, State, StepFolder
+from factory.run.layout import DATASETS, RunLayout
 
 ID_COLUMNS = ("id", "response_id", "problem_id", "chosen_response_id", "rejected_response_id")
 """Columns in which a row of some table names what it is or what it was made of."""

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import polars as pl
 
+from factory.atomic import disk_error
 from factory.errors import UsageError
-from factory.store.atomic import disk_error
-from factory.store.review import FILE, Mark, Review, read_reviews, rejected_ids
+from factory.run.review import FILE, Mark, Review, read_reviews, rejected_ids
 
 __all__ = ["FILE", "Mark", "Review", "add_review", "read_reviews", "rejected_ids", "review_table"]
 

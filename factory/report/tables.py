@@ -18,10 +18,10 @@ import polars as pl
 import pyarrow.parquet as pq
 import yaml
 
+from factory.atomic import file_digest, read_json
 from factory.errors import FactoryError, UsageError
-from factory.layout import DATASETS, STAGES, RunLayout
-from factory.store.atomic import file_digest, read_json
-from factory.store.parts import MANIFEST
+from factory.run.layout import DATASETS, STAGES, RunLayout
+from factory.run.parts import MANIFEST
 
 
 class State(StrEnum):

@@ -11,7 +11,7 @@ from typing import Self
 
 import polars as pl
 
-from factory.recipe.verify import VerifySection
+from factory.config.verify import VerifySection
 
 SURPLUS = 1.1
 """A wave asks for this much more than the accepted share so far says is needed."""

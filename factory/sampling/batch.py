@@ -14,13 +14,13 @@ from typing import Any
 
 import orjson
 
+from factory.atomic import read_json, write_json
 from factory.errors import FactoryError, UsageError
 from factory.sampling.http import HttpSampler
 from factory.sampling.reply import Reply
 from factory.sampling.sampler import Completion, SampleRequest
 from factory.sampling.seeds import sample_seed
-from factory.store.atomic import read_json, write_json
-from factory.store.journal import request_key, response_id, response_key
+from factory.sampling.store.journal import request_key, response_id, response_key
 from schemas import ResponseStatus
 
 POLL_SECONDS = 30.0

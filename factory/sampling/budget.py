@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from factory.sampling.sampler import Completion, SampleRequest
-from factory.store.money import Money
+from factory.sampling.store.money import Money
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,10 @@ from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 from typing import Any
 
+from factory.atomic import digest, file_digest
 from factory.errors import FactoryError
 from factory.sampling.sampler import Completion, SampleRequest
 from factory.sampling.seeds import sample_seed
-from factory.store.atomic import digest, file_digest
 
 BATCH = 64
 WEIGHTS = (".safetensors", ".bin", ".json", ".jinja", ".model", ".txt")

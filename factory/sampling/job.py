@@ -8,9 +8,9 @@ from typing import Any
 
 import polars as pl
 
+from factory.config.generate import GenerateSection
+from factory.config.verify import VerifySection
 from factory.progress import watch
-from factory.recipe.generate import GenerateSection
-from factory.recipe.verify import VerifySection
 from factory.sampling.accept import Acceptance
 from factory.sampling.budget import Budget
 from factory.sampling.drift import Watchman
@@ -21,8 +21,8 @@ from factory.sampling.purchase import Tally, purchase
 from factory.sampling.rates import RateLimiter, RateLimits, Rates
 from factory.sampling.sampler import Completion, Sampler, SampleRequest, SamplingParams
 from factory.sampling.schedule import Schedule
+from factory.sampling.store.journal import ResponseStore
 from factory.sampling.truncation import Truncation
-from factory.store.journal import ResponseStore
 from schemas import ResponseStatus
 
 LOCAL_BATCH = 256

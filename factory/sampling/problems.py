@@ -19,8 +19,8 @@ from factory.sampling.purchase import Tally, addressed, purchase
 from factory.sampling.rows import response_frame, response_row
 from factory.sampling.sampler import Completion, RemoteSampler, Sampler, SampleRequest, SamplingParams
 from factory.sampling.schedule import Schedule
+from factory.sampling.store.journal import ResponseStore, Stored
 from factory.sampling.truncation import joined
-from factory.store.journal import ResponseStore, Stored
 
 Plan = int | Mapping[str, range]
 """How many samples: the same number for every problem, or the sample indices of each problem by its id."""

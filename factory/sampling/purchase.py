@@ -17,7 +17,7 @@ from factory.sampling.budget import Budget, Extension
 from factory.sampling.rows import to_completion, to_stored
 from factory.sampling.sampler import Completion, RemoteSampler, Sampler, SampleRequest
 from factory.sampling.schedule import BUDGET_SECONDS, Schedule
-from factory.store.journal import ResponseStore, Stored, request_key, response_key
+from factory.sampling.store.journal import ResponseStore, Stored, request_key, response_key
 from schemas import ResponseStatus
 
 LOOKAHEAD = 500

@@ -8,9 +8,9 @@ from typing import Any
 
 import polars as pl
 
+from factory.atomic import digest, file_digest
 from factory.errors import UsageError
 from factory.sampling.sampler import Completion, SampleRequest
-from factory.store.atomic import digest, file_digest
 from schemas import ResponseStatus
 
 NEEDED = ("problem", "content", "status")

@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from factory.sampling.sampler import Completion, Sampler, SampleRequest
-from factory.store.journal import Stored, response_id
+from factory.sampling.store.journal import Stored, response_id
 from schemas import PROBLEM, RESPONSE, ResponseStatus
 
 _PROBLEM_NAMES = frozenset(PROBLEM.names) - {"id"}

@@ -16,9 +16,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from factory.config.generate import GenerateSection
 from factory.errors import FactoryError, UsageError
 from factory.progress import watch
-from factory.recipe.generate import GenerateSection
 from factory.sampling.presets import LOCAL
 
 READY_SECONDS = 1800.0

@@ -12,8 +12,8 @@ from typing import TypeVar
 from factory.sampling.budget import Budget, Extension, Prices, worst_case
 from factory.sampling.rates import LengthEstimate, Need, RateLimits
 from factory.sampling.sampler import SampleRequest
-from factory.store.leases import Leases
-from factory.store.money import Money
+from factory.sampling.store.leases import Leases
+from factory.sampling.store.money import Money
 
 REPORT_SECONDS = 1.0
 AT_ONCE = 64

@@ -11,7 +11,7 @@ from factory.sampling.continuation import Continues, beginning, begun
 from factory.sampling.presets import PRESETS, Preset
 from factory.sampling.rows import to_completion
 from factory.sampling.sampler import Completion, SampleRequest
-from factory.store.journal import Stored
+from factory.sampling.store.journal import Stored
 from schemas import ResponseStatus
 
 CUT = (ResponseStatus.CUT_IN_REASONING, ResponseStatus.CUT_IN_ANSWER)

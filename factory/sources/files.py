@@ -16,10 +16,10 @@ from typing import IO, Any
 import polars as pl
 
 from factory.errors import UsageError, first_line
+from factory.run.parts import iter_part, reading
+from factory.run.writer import dropped_rows
 from factory.sources.columns import frame_of, stack
 from factory.sources.paths import expand
-from factory.store.parts import iter_part, reading
-from factory.store.writer import dropped_rows
 
 STEP = "read"
 BLOCK_BYTES = 32 * 2**20

@@ -9,8 +9,8 @@ from typing import Any
 
 import polars as pl
 
+from factory.run.writer import dropped_rows
 from factory.sources.columns import text_of
-from factory.store.writer import dropped_rows
 from schemas import PROBLEM, AnswerKind, Level
 
 PLACE = "_place"

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from factory.errors import UsageError
-from factory.store.parts import MANIFEST, part_paths
+from factory.run.parts import MANIFEST, part_paths
 
 SUFFIXES = (
     ".jsonl",

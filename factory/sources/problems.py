@@ -10,13 +10,13 @@ from typing import Any
 import polars as pl
 
 from factory.errors import UsageError
+from factory.run.writer import dropped_rows
 from factory.sources.files import ReadResult, join, no_drops, read_file, require_columns
 from factory.sources.gym import gym_problems
 from factory.sources.hub import read_hub
 from factory.sources.normalise import PLACE, problem_rows
 from factory.sources.paths import expand
 from factory.sources.procedural import draw_problems
-from factory.store.writer import dropped_rows
 from schemas import PROBLEM
 
 STEP = "problems"

@@ -14,12 +14,12 @@ import pyarrow.parquet as pq
 
 from factory.engines.engine import Engine
 from factory.errors import UsageError
+from factory.run.part_file import PartFile
+from factory.run.parts import iter_part, reading
+from factory.run.writer import arrow_table
 from factory.sources.columns import as_text_column
 from factory.sources.files import BLOCK_BYTES, Patterns, no_drops, read_blocks
 from factory.sources.paths import expand
-from factory.store.part_file import PartFile
-from factory.store.parts import iter_part, reading
-from factory.store.writer import arrow_table
 
 Kinds = dict[str, pl.DataType]
 EMPTY_LISTS = pl.List(pl.Null())

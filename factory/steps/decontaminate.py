@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from factory.atomic import atomic_path, digest, file_digest, read_json
+from factory.config.decontamination import DecontaminationSection
 from factory.engines.engine import Engine, engine_or_local
 from factory.errors import UsageError
-from factory.recipe.decontamination import DecontaminationSection
+from factory.run.by_part import Done, run_by_part
+from factory.run.part_writer import PartWriter
+from factory.run.parts import MANIFEST, finished, input_digest, iter_part, part_paths
+from factory.run.writer import step_key
 from factory.sources.files import no_drops
 from factory.sources.paths import expand, refuse_own_input
 from factory.sources.stage import Staged, require_text, staged
-from factory.steps.by_part import Done, run_by_part
-from factory.store.atomic import atomic_path, digest, file_digest, read_json
-from factory.store.part_writer import PartWriter
-from factory.store.parts import MANIFEST, finished, input_digest, iter_part, part_paths
-from factory.store.writer import step_key
 
 if TYPE_CHECKING:
     from factory.decontamination.index import BenchmarkIndex

@@ -11,17 +11,17 @@ from typing import Any
 import polars as pl
 import pyarrow.parquet as pq
 
+from factory.atomic import atomic_path, disk_error, file_digest, read_json, write_json
+from factory.config.deduplication import DeduplicationSection
 from factory.engines.engine import Engine
 from factory.engines.threads import ThreadEngine
 from factory.errors import UsageError
-from factory.recipe.deduplication import DeduplicationSection
+from factory.run.by_part import run_by_part
+from factory.run.manifest import step_key
+from factory.run.parts import finished, input_digest, part_paths
 from factory.sources.files import no_drops
 from factory.sources.paths import expand, refuse_own_input
 from factory.sources.stage import Staged, require_text, stage
-from factory.steps.by_part import run_by_part
-from factory.store.atomic import atomic_path, disk_error, file_digest, read_json, write_json
-from factory.store.manifest import step_key
-from factory.store.parts import finished, input_digest, part_paths
 
 STEP = "dedup"
 PAIRS = "pairs.parquet"

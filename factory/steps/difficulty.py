@@ -12,18 +12,21 @@ from typing import Any
 
 import polars as pl
 
-from factory.difficulty.posterior import Prior
-from factory.difficulty.prior import fit_prior
-from factory.difficulty.rollouts import success, truncated
-from factory.difficulty.stopping import StoppingRule
-from factory.difficulty.table import difficulty_table
+from factory.config.difficulty import DifficultySection
+from factory.config.verify import VerifySection
+from factory.datasets.difficulty_table import difficulty_table
+from factory.datasets.posterior import Prior
+from factory.datasets.prior import fit_prior
+from factory.datasets.rollouts import success, truncated
+from factory.datasets.stopping import StoppingRule
+from factory.datasets.subset import seeded_order
 from factory.engines.engine import Engine, EngineName, open_engine
 from factory.errors import FactoryError, UsageError
 from factory.progress import watch
-from factory.recipe.difficulty import DifficultySection
-from factory.recipe.verify import VerifySection
-from factory.selection.subset import seeded_order
-from factory.steps.by_part import Done, run_by_part
+from factory.run.by_part import Done, run_by_part
+from factory.run.parts import finished, input_digest, read_parts, scan_parts
+from factory.run.writer import StepWriter, dropped_rows, step_key
+from factory.sampling.store.journals import leave_shared_memory
 from factory.steps.difficulty_part import (
     CHECKPOINTS,
     FirstRound,
@@ -32,9 +35,6 @@ from factory.steps.difficulty_part import (
     roll_part,
     student_sampler,
 )
-from factory.store.journals import leave_shared_memory
-from factory.store.parts import finished, input_digest, read_parts, scan_parts
-from factory.store.writer import StepWriter, dropped_rows, step_key
 from schemas import DIFFICULTY, VERDICT, Band
 
 STEP = "difficulty"

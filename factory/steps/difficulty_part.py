@@ -17,17 +17,17 @@ from typing import Any
 
 import polars as pl
 
-from factory.difficulty.posterior import Prior
-from factory.difficulty.rollouts import Sample, count_signals, roll_out, signal, truncated
-from factory.difficulty.stopping import StoppingRule
-from factory.recipe.difficulty import DifficultySection
-from factory.recipe.verify import VerifySection
+from factory.config.difficulty import DifficultySection
+from factory.config.verify import VerifySection
+from factory.datasets.posterior import Prior
+from factory.datasets.rollouts import Sample, count_signals, roll_out, signal, truncated
+from factory.datasets.stopping import StoppingRule
+from factory.run.part_writer import PartWriter
 from factory.sampling.sampler import Sampler
+from factory.sampling.store.journal import ResponseStore
+from factory.sampling.store.journals import journal_name
+from factory.sampling.store.worker_locks import take_first_seat
 from factory.steps.verify_part import open_verifier
-from factory.store.journal import ResponseStore
-from factory.store.journals import journal_name
-from factory.store.part_writer import PartWriter
-from factory.store.seats import take_first_seat
 
 CHECKPOINTS = ("student", "transformers", "vllm-offline")
 """Samplers that load a checkpoint into their own process; for others `model` names what an endpoint serves."""

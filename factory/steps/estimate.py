@@ -10,18 +10,18 @@ from typing import Any
 
 import polars as pl
 
+from factory.atomic import write_json
+from factory.config.generate import GenerateSection
+from factory.config.verify import VerifySection
 from factory.errors import FactoryError
-from factory.recipe.generate import GenerateSection
-from factory.recipe.verify import VerifySection
 from factory.sampling.budget import Budget
 from factory.sampling.estimate import Estimate, forecast
 from factory.sampling.problems import sample_problems
 from factory.sampling.sampler import Completion, RemoteSampler, Sampler, SampleRequest, SamplingParams
+from factory.sampling.store.journal import ResponseStore
 from factory.sources.problems import read_problems
 from factory.steps.generate import job_name
 from factory.steps.teacher import teacher
-from factory.store.atomic import write_json
-from factory.store.journal import ResponseStore
 
 FILE = "_estimate.json"
 IN_FLIGHT = 64

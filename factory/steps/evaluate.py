@@ -7,17 +7,17 @@ from typing import Any
 
 import polars as pl
 
+from factory.atomic import digest, write_json
+from factory.config.evaluation import EvaluationSection
+from factory.config.verify import VerifySection
 from factory.errors import FactoryError, UsageError
 from factory.evaluation.benchmarks import Benchmark, load_benchmark
 from factory.evaluation.evaluate import PROMPT, evaluate
 from factory.evaluation.summary import summarise
-from factory.recipe.evaluation import EvaluationSection
-from factory.recipe.verify import VerifySection
+from factory.run.parts import finished, input_digest, read_parts
+from factory.run.writer import StepWriter, step_key
 from factory.sampling import open_sampler
 from factory.sampling.sampler import Sampler
-from factory.store.atomic import digest, write_json
-from factory.store.parts import finished, input_digest, read_parts
-from factory.store.writer import StepWriter, step_key
 from schemas import VERDICT, ResponseStatus
 
 STEP = "evaluate"

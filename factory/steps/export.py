@@ -11,13 +11,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 import factory
+from factory.atomic import digest, file_digest, write_json
 from factory.errors import FactoryError, UsageError
 from factory.progress import watch
 from factory.publishing.ordering import sorted_rows
 from factory.publishing.shards import SHARD_BYTES, SORT_KEYS, write_shards
-from factory.store.atomic import digest, file_digest, write_json
-from factory.store.parts import MANIFEST, finished, input_digest, part_paths
-from factory.store.writer import step_key
+from factory.run.parts import MANIFEST, finished, input_digest, part_paths
+from factory.run.writer import step_key
 from schemas import TableSchema
 
 STEP = "export"

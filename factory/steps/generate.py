@@ -14,23 +14,23 @@ from typing import Any
 
 import polars as pl
 
+from factory.atomic import digest, read_json, write_json
+from factory.config.generate import GenerateSection
+from factory.config.verify import VerifySection
 from factory.engines.engine import Engine
 from factory.errors import FactoryError, Stopped
-from factory.recipe.generate import GenerateSection
-from factory.recipe.verify import VerifySection
+from factory.run.parts import finished, input_digest, iter_parts, scan_parts
+from factory.run.writer import StepWriter, dropped_rows, step_key
 from factory.sampling.job import Job
 from factory.sampling.presets import LOCAL
 from factory.sampling.problems import iter_problems
 from factory.sampling.prompt import check_prompt
 from factory.sampling.serving import served
 from factory.sampling.signals import terminated
+from factory.sampling.store.journal import ResponseStore
 from factory.sources.problems import read_problems
 from factory.steps.generate_workers import buy_spread
 from factory.steps.teacher import teacher
-from factory.store.atomic import digest, read_json, write_json
-from factory.store.journal import ResponseStore
-from factory.store.parts import finished, input_digest, iter_parts, scan_parts
-from factory.store.writer import StepWriter, dropped_rows, step_key
 from schemas import RESPONSE, ResponseStatus
 
 STEP = "generate"

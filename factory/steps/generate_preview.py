@@ -9,15 +9,15 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from factory.recipe.generate import GenerateSection
+from factory.config.generate import GenerateSection
 from factory.sampling.budget import worst_case
 from factory.sampling.problems import iter_problems, planned
 from factory.sampling.prompt import check_prompt
 from factory.sampling.purchase import addressed
 from factory.sampling.sampler import SamplingParams
+from factory.sampling.store.journal import ResponseStore
 from factory.sources.problems import read_problems
 from factory.steps.teacher import teacher
-from factory.store.journal import ResponseStore
 
 
 @dataclass(frozen=True, slots=True)

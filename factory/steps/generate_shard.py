@@ -16,21 +16,21 @@ from typing import Any
 import polars as pl
 import pyarrow.parquet as pq
 
+from factory.config.generate import GenerateSection
 from factory.errors import FactoryError, Stopped
 from factory.progress import silently
-from factory.recipe.generate import GenerateSection
 from factory.sampling.job import Job
 from factory.sampling.purchase import Tally, addressed
 from factory.sampling.rates import RateLimits
 from factory.sampling.sampler import SampleRequest
 from factory.sampling.shared import SharedBudget, SharedRates
 from factory.sampling.signals import terminated
+from factory.sampling.store.journal import ResponseStore
+from factory.sampling.store.journals import journal_name
+from factory.sampling.store.leases import Leases
+from factory.sampling.store.money import Money
+from factory.sampling.store.worker_locks import take_first_seat
 from factory.steps.teacher import teacher
-from factory.store.journal import ResponseStore
-from factory.store.journals import journal_name
-from factory.store.leases import Leases
-from factory.store.money import Money
-from factory.store.seats import take_first_seat
 
 INFINITE = float("inf")
 TURNS = 100

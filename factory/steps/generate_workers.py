@@ -13,15 +13,15 @@ from typing import Any
 import polars as pl
 import pyarrow.parquet as pq
 
+from factory.atomic import atomic_path
+from factory.config.generate import GenerateSection
 from factory.engines.engine import Engine
 from factory.errors import Stopped, UsageError
 from factory.progress import watch
-from factory.recipe.generate import GenerateSection
+from factory.sampling.store.journals import journal_name, leave_shared_memory
+from factory.sampling.store.lease_file import ask_to_stop, progress
+from factory.sampling.store.worker_locks import seated
 from factory.steps.generate_shard import Bought, Shard, buy_shard
-from factory.store.atomic import atomic_path
-from factory.store.journals import journal_name, leave_shared_memory
-from factory.store.lease_file import ask_to_stop, progress
-from factory.store.seats import seated
 
 FILE = ".problems.parquet"
 GRACE_SECONDS = 5.0

@@ -8,15 +8,15 @@ from typing import Any
 
 import polars as pl
 
+from factory.atomic import atomic_path
+from factory.config.datasets import DatasetsSection, JudgeSection
+from factory.datasets.labels import label_problems, measure_repetition, unlabelled
 from factory.engines.engine import Engine
 from factory.errors import UsageError
-from factory.labels.apply import label_problems, measure_repetition, unlabelled
-from factory.recipe.datasets import DatasetsSection, JudgeSection
-from factory.steps.by_part import run_by_part
-from factory.store.atomic import atomic_path
-from factory.store.part_writer import PartWriter
-from factory.store.parts import finished, input_digest, iter_part, part_paths, scan_parts
-from factory.store.writer import step_key
+from factory.run.by_part import run_by_part
+from factory.run.part_writer import PartWriter
+from factory.run.parts import finished, input_digest, iter_part, part_paths, scan_parts
+from factory.run.writer import step_key
 from schemas import LABELLED
 
 STEP = "label"
@@ -69,7 +69,7 @@ def run(
 
 def _judged(verdicts: Path, out: Path, judge: JudgeSection, store: Path) -> tuple[Path, float]:
     """What the judge says of the problems that have no labels, as a file, and its price."""
-    from factory.labels.judge import judge_problems
+    from factory.datasets.label_judge import judge_problems
 
     wanted = scan_parts(verdicts).select("problem_id", "problem", "domain", "level")
     problems = wanted.unique("problem_id", maintain_order=True).collect()

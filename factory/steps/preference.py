@@ -8,22 +8,22 @@ from typing import Any
 
 import polars as pl
 
+from factory.atomic import write_json
+from factory.config.preference import PreferenceSection
+from factory.datasets.match_length import match_length
+from factory.datasets.pair_bias import cohens_d, text_of
+from factory.datasets.pair_candidates import COLUMNS, both_sided, chosen_pool, rejected_pool
+from factory.datasets.pair_files import as_verdicts
+from factory.datasets.pair_lint import Limits, Lint, lint_pairs
+from factory.datasets.pair_table import PROBLEM_COLUMNS, pair_problems, pair_table
+from factory.datasets.subset import draw_evenly
+from factory.datasets.used import problem_texts, used_by
 from factory.errors import FactoryError, UsageError
-from factory.preference.bias import cohens_d, text_of
-from factory.preference.candidates import COLUMNS, both_sided, chosen_pool, rejected_pool
-from factory.preference.intake import as_verdicts
-from factory.preference.lint import Limits, Lint, lint_pairs
-from factory.preference.match_length import match_length
-from factory.preference.table import PROBLEM_COLUMNS, pair_problems, pair_table
-from factory.recipe.preference import PreferenceSection
-from factory.selection.subset import draw_evenly
-from factory.selection.used import problem_texts, used_by
+from factory.run.parts import MANIFEST, finished, input_digest, scan_parts
+from factory.run.review import NOTHING, REASON, is_rejected, review_input
+from factory.run.writer import StepWriter, dropped_rows, step_key
 from factory.sources.files import read_rows
 from factory.sources.paths import expand
-from factory.store.atomic import write_json
-from factory.store.parts import MANIFEST, finished, input_digest, scan_parts
-from factory.store.review import NOTHING, REASON, is_rejected, review_input
-from factory.store.writer import StepWriter, dropped_rows, step_key
 from schemas import PREFERENCE
 
 STEP = "pairs"

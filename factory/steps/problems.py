@@ -10,13 +10,13 @@ from typing import Any
 
 import polars as pl
 
+from factory.atomic import digest
+from factory.config.problems import ProblemsSection
 from factory.errors import UsageError
-from factory.recipe.problems import ProblemsSection
+from factory.run.parts import finished, input_digest
+from factory.run.writer import StepWriter, dropped_rows, step_key
 from factory.sources.paths import expand, refuse_own_input
 from factory.sources.problems import STEP, read_problems
-from factory.store.atomic import digest
-from factory.store.parts import finished, input_digest
-from factory.store.writer import StepWriter, dropped_rows, step_key
 from schemas import PROBLEM
 
 _PUNCTUATION = re.compile(r"[^\w+*/=<>^-]+")

@@ -8,15 +8,15 @@ from typing import Any
 
 import polars as pl
 
+from factory.config.preference import RLPromptsSection
+from factory.datasets.render import prompt_column
+from factory.datasets.rl_prompts import band_reason, dead_group_probability, in_training_order
+from factory.datasets.subset import seeded_order
+from factory.datasets.used import problem_texts, used_by
 from factory.errors import FactoryError
-from factory.preference.render import prompt_column
-from factory.preference.rl_prompts import band_reason, dead_group_probability, in_training_order
-from factory.recipe.preference import RLPromptsSection
-from factory.selection.subset import seeded_order
-from factory.selection.used import problem_texts, used_by
-from factory.store.parts import finished, input_digest, read_parts
-from factory.store.review import NOTHING, REASON, is_rejected, review_input
-from factory.store.writer import StepWriter, dropped_rows, step_key
+from factory.run.parts import finished, input_digest, read_parts
+from factory.run.review import NOTHING, REASON, is_rejected, review_input
+from factory.run.writer import StepWriter, dropped_rows, step_key
 from schemas import RL_PROMPT
 
 STEP = "rl-prompts"

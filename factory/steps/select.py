@@ -10,17 +10,17 @@ from typing import Any
 
 import polars as pl
 
+from factory.config.datasets import DatasetsSection
+from factory.datasets.eligibility import LIGHT, unfit
+from factory.datasets.render import completion_column, prompt_column
+from factory.datasets.subset import draw_evenly, hardest_first, limit_per_problem
 from factory.engines.engine import Engine, engine_or_local
 from factory.errors import FactoryError, UsageError
-from factory.preference.render import completion_column, prompt_column
-from factory.recipe.datasets import DatasetsSection
-from factory.selection.fate import LIGHT, unfit
-from factory.selection.subset import draw_evenly, hardest_first, limit_per_problem
-from factory.steps.by_part import run_by_part
-from factory.store.part_writer import PartWriter
-from factory.store.parts import count_rows, finished, input_digest, iter_part, part_paths, scan_parts
-from factory.store.review import NOTHING, REASON, is_rejected, review_input
-from factory.store.writer import dropped_rows, step_key
+from factory.run.by_part import run_by_part
+from factory.run.part_writer import PartWriter
+from factory.run.parts import count_rows, finished, input_digest, iter_part, part_paths, scan_parts
+from factory.run.review import NOTHING, REASON, is_rejected, review_input
+from factory.run.writer import dropped_rows, step_key
 from schemas import COMPLETION
 
 SFT_SHARE = 5

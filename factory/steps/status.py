@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from factory.errors import UsageError
-from factory.store.journal import ResponseStore
-from factory.store.journals import PATTERN
-from factory.store.ledger import read_ledger
+from factory.run.ledger import read_ledger
+from factory.sampling.store.journal import ResponseStore
+from factory.sampling.store.journals import PATTERN
 
 
 def read_status(folder: Path) -> dict[str, Any]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from factory.config.generate import GenerateSection
 from factory.errors import UsageError
-from factory.recipe.generate import GenerateSection
 from factory.sampling.opening import open_sampler
 from factory.sampling.presets import LOCAL
 from factory.sampling.sampler import Sampler

@@ -13,17 +13,17 @@ from typing import Any
 import polars as pl
 import pyarrow as pa
 
+from factory.atomic import atomic_path, file_digest
+from factory.config.verify import VerifySection
 from factory.engines.engine import Engine, EngineName, open_engine
 from factory.errors import UsageError
-from factory.recipe.verify import VerifySection
+from factory.run.by_part import Done, run_by_part
+from factory.run.parts import finished, input_digest, iter_part, part_paths
+from factory.run.writer import step_key
 from factory.sources.files import no_drops
 from factory.sources.paths import expand, refuse_own_input
 from factory.sources.stage import Staged, staged
-from factory.steps.by_part import Done, run_by_part
 from factory.steps.verify_part import VOTES, tally_answers, tally_part, verify_part
-from factory.store.atomic import atomic_path, file_digest
-from factory.store.parts import finished, input_digest, iter_part, part_paths
-from factory.store.writer import step_key
 from factory.verification import CHECKER_VERSION
 from factory.verification.columns import as_responses
 from factory.verification.flips import EXAMPLES

@@ -9,10 +9,10 @@ from typing import Any
 
 import polars as pl
 
+from factory.config.verify import VerifySection
 from factory.engines.engine import share
-from factory.recipe.verify import VerifySection
-from factory.store.part_writer import PartWriter
-from factory.store.parts import iter_part
+from factory.run.part_writer import PartWriter
+from factory.run.parts import iter_part
 from factory.verification import Verifier, verify_responses
 from factory.verification.columns import as_responses
 from factory.verification.flips import Flips

@@ -16,8 +16,8 @@ from typing import Any
 
 import polars as pl
 
-from factory.recipe.verify import VerifySection
-from factory.store.atomic import digest
+from factory.atomic import digest
+from factory.config.verify import VerifySection
 from schemas.verdict import Verdict
 
 MAX_SHOWN = 1_000

@@ -19,7 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Self
 
-from factory.recipe.verify import VerifySection
+from factory.config.verify import VerifySection
 from factory.verification.check import CANONICAL, Prepared, prepare
 from factory.verification.extraction import extract, split_reasoning
 from factory.verification.notation import MAX_ANSWER, literal

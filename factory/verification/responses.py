@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from factory.recipe.verify import VerifySection
+from factory.config.verify import VerifySection
 from factory.verification.pool import Verifier
 from factory.verification.result import CHECKER_VERSION, CheckRequest, CheckResult, Method
 from schemas.response import ResponseStatus

@@ -6,8 +6,8 @@ import pytest
 
 from benchmarks.staircase import ABLATIONS, LADDER, RECIPE
 from benchmarks.staircase_page import write_page
-from factory.layout import STAGES
-from factory.recipe import load_recipe
+from factory.config import load_recipe
+from factory.run.layout import STAGES
 
 
 @pytest.mark.parametrize("ablation", ABLATIONS, ids=lambda a: a.name)

@@ -20,7 +20,7 @@ import polars as pl
 import pytest
 from workers import contents, look, start, write_problems
 
-from factory.store.parts import read_dropped, read_parts
+from factory.run.parts import read_dropped, read_parts
 
 SERVER = Path(__file__).parents[1] / "servers" / "fault_server.py"
 FAULTS = {

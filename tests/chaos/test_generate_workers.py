@@ -13,9 +13,9 @@ from contextlib import closing
 import pytest
 from workers import children, contents, end, start, wait_for, write_problems
 
-from factory.store.journal import ResponseStore
-from factory.store.journals import journal_names
-from factory.store.parts import check_parts, read_parts
+from factory.run.parts import check_parts, read_parts
+from factory.sampling.store.journal import ResponseStore
+from factory.sampling.store.journals import journal_names
 
 SLOW = {"tokens": [20, 200], "rate": 400, "chunk": 10}
 HANG_UP_SECONDS = 0.1

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from factory.engines.engine import open_engine
-from factory.store.parts import read_parts
+from factory.run.parts import read_parts
 
 HERE = str(Path(__file__).parents[1] / "engines")
 sys.path.insert(0, HERE)

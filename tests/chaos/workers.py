@@ -10,7 +10,7 @@ import urllib.request
 from pathlib import Path
 
 from factory.sampling.seeds import sample_seed
-from factory.store.journal import ResponseStore
+from factory.sampling.store.journal import ResponseStore
 
 ROOT = Path(__file__).parents[2]
 

@@ -7,13 +7,13 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from factory.config.decontamination import DecontaminationSection
 from factory.decontamination import decontaminate, load_index
 from factory.decontamination.find import find_hits
 from factory.decontamination.hits import Tier
 from factory.decontamination.index import read, save
 from factory.decontamination.load import build_indexes, shipped
 from factory.errors import UsageError
-from factory.recipe.decontamination import DecontaminationSection
 from factory.sampling.procedural_trace import Habits, write_trace
 from factory.sources.families import FAMILIES
 from factory.sources.procedural import draw_problems

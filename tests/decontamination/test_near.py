@@ -9,10 +9,10 @@ import numpy as np
 import polars as pl
 import pytest
 
+from factory.config.decontamination import DecontaminationSection, EmbeddingSection
 from factory.decontamination.judge import comparison, read_reply
 from factory.decontamination.near import embed, near_problems, nearest, read_problems
 from factory.errors import UsageError
-from factory.recipe.decontamination import DecontaminationSection, EmbeddingSection
 from factory.steps.decontaminate import run_files
 
 SERVER = Path(__file__).parents[1] / "servers" / "fault_server.py"

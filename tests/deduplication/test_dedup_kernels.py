@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from factory.config.deduplication import DeduplicationSection
 from factory.deduplication.audit import all_pairs, draw_sample, measure_recall
 from factory.deduplication.clusters import components
 from factory.deduplication.sets import GramSets, gram_sets
 from factory.deduplication.signatures import permutations, sign
 from factory.deduplication.similarity import similarities
-from factory.recipe.deduplication import DeduplicationSection
 from factory.text import canonical_text, word_ngram_hashes
 from factory.text.hashing import mix
 from factory.text.ngrams import text_hashes

@@ -7,7 +7,7 @@ import sys
 import polars as pl
 import pytest
 
-from factory.store.parts import read_dropped, read_parts
+from factory.run.parts import read_dropped, read_parts
 
 TEXT = (
     "a train leaves the station at noon and travels east along the coast while a second train leaves the harbour and "

@@ -4,10 +4,10 @@ import numpy as np
 import polars as pl
 import pytest
 
+from factory.config.deduplication import DeduplicationSection, Keep
 from factory.deduplication import deduplicate
 from factory.deduplication.bands import bucket_codes, optimal_bands
 from factory.errors import UsageError
-from factory.recipe.deduplication import DeduplicationSection, Keep
 from factory.text.hashing import mix
 
 LONG = (

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from factory.config.deduplication import DeduplicationSection
 from factory.deduplication import deduplicate
-from factory.recipe.deduplication import DeduplicationSection
 from factory.text.tokens import flat
 
 LONG = (

@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from factory.config.deduplication import DeduplicationSection
 from factory.deduplication import deduplicate, workshop
 from factory.deduplication.out_of_core import verifier
 from factory.deduplication.sets import gram_sets
@@ -19,10 +20,9 @@ from factory.deduplication.similarity import arrange, jaccard
 from factory.engines.engine import open_engine
 from factory.engines.threads import ThreadEngine
 from factory.errors import UsageError
-from factory.recipe.deduplication import DeduplicationSection
+from factory.run import parts as store_parts
+from factory.run.parts import read_dropped, read_parts
 from factory.steps import deduplicate as step
-from factory.store import parts as store_parts
-from factory.store.parts import read_dropped, read_parts
 
 WORDS = [f"{a}{b}{c}" for a in "bdfgklmnprst" for b in "aeiou" for c in "nrstlm"]
 SECTION = DeduplicationSection(threshold=0.7)
@@ -149,7 +149,7 @@ import os, sys
 from pathlib import Path
 from factory.deduplication import out_of_core, workshop
 from factory.steps import deduplicate as step
-from factory.recipe.deduplication import DeduplicationSection
+from factory.config.deduplication import DeduplicationSection
 name, calls = sys.argv[1], 0
 function = getattr(workshop, name)
 def die(*arguments):

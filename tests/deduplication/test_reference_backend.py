@@ -6,8 +6,8 @@ import polars as pl
 import pytest
 from pydantic import ValidationError
 
+from factory.config.deduplication import DeduplicationSection
 from factory.deduplication import deduplicate
-from factory.recipe.deduplication import DeduplicationSection
 
 
 def corpus():

@@ -6,9 +6,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from factory.difficulty.calibration import next_rollout, other_half, predictive, reliability, wilson
-from factory.difficulty.posterior import Prior
-from factory.difficulty.stopping import StoppingRule
+from factory.datasets.calibration import next_rollout, other_half, predictive, reliability, wilson
+from factory.datasets.posterior import Prior
+from factory.datasets.stopping import StoppingRule
 from schemas import Band
 
 TRUE = Prior(1.5, 4.0)

@@ -5,12 +5,12 @@ import json
 import polars as pl
 import pytest
 
+from factory.config.difficulty import DifficultySection
+from factory.config.problems import ProblemsSection
+from factory.config.verify import VerifySection
 from factory.errors import FactoryError, UsageError
-from factory.recipe.difficulty import DifficultySection
-from factory.recipe.problems import ProblemsSection
-from factory.recipe.verify import VerifySection
+from factory.run.parts import read_dropped, read_parts
 from factory.steps import difficulty, problems
-from factory.store.parts import read_dropped, read_parts
 from schemas import DIFFICULTY, VERDICT, Band
 
 

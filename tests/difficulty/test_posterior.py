@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from factory.difficulty.posterior import BANDS, band_probabilities, credible_interval, true_band
+from factory.datasets.posterior import BANDS, band_probabilities, credible_interval, true_band
 from schemas import Band
 
 counts = st.floats(0.05, 60)

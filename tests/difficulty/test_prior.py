@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from factory.difficulty.posterior import JEFFREYS
-from factory.difficulty.prior import LEAST, MOST, fit_prior
+from factory.datasets.posterior import JEFFREYS
+from factory.datasets.prior import LEAST, MOST, fit_prior
 
 
 @pytest.mark.parametrize(("alpha", "beta"), [(0.5, 0.5), (0.4, 2.0), (3.0, 3.0)])

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from factory.recipe.difficulty import DifficultySection
-from factory.recipe.problems import ProblemsSection
-from factory.recipe.verify import VerifySection
+from factory.config.difficulty import DifficultySection
+from factory.config.problems import ProblemsSection
+from factory.config.verify import VerifySection
+from factory.run.parts import read_parts
 from factory.steps import difficulty, problems
-from factory.store.parts import read_parts
 
 SERVER = Path(__file__).parents[1] / "servers" / "fault_server.py"
 

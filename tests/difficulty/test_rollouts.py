@@ -4,8 +4,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from factory.difficulty.rollouts import roll_out, signal, success
-from factory.difficulty.stopping import StoppingRule
+from factory.datasets.rollouts import roll_out, signal, success
+from factory.datasets.stopping import StoppingRule
 
 RULE = StoppingRule(low=0.1, high=0.9, confidence=0.95, min_samples=4, max_samples=16)
 

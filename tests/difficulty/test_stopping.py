@@ -5,9 +5,9 @@ from itertools import product
 import numpy as np
 import pytest
 
-from factory.difficulty.posterior import Prior, band_probabilities, true_band
-from factory.difficulty.prior import fit_prior
-from factory.difficulty.stopping import TOLERANCE, StoppingRule, best_probability, expected_best
+from factory.datasets.posterior import Prior, band_probabilities, true_band
+from factory.datasets.prior import fit_prior
+from factory.datasets.stopping import TOLERANCE, StoppingRule, best_probability, expected_best
 
 RULE = StoppingRule(low=0.1, high=0.9, confidence=0.95, min_samples=4, max_samples=16)
 

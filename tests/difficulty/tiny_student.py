@@ -5,9 +5,9 @@ import os
 import sys
 from pathlib import Path
 
-from factory.recipe.difficulty import DifficultySection
-from factory.recipe.problems import ProblemsSection
-from factory.recipe.verify import VerifySection
+from factory.config.difficulty import DifficultySection
+from factory.config.problems import ProblemsSection
+from factory.config.verify import VerifySection
 from factory.steps import difficulty, problems
 
 SHARD = 4

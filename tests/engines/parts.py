@@ -7,9 +7,9 @@ from pathlib import Path
 
 import polars as pl
 
-from factory.steps.by_part import run_by_part
-from factory.store.parts import iter_part, part_paths
-from factory.store.writer import dropped_rows
+from factory.run.by_part import run_by_part
+from factory.run.parts import iter_part, part_paths
+from factory.run.writer import dropped_rows
 from schemas import PROBLEM
 
 STEP = "sieve"

@@ -12,11 +12,11 @@ import parts
 import polars as pl
 import pytest
 
+from factory.config.decontamination import DecontaminationSection
 from factory.engines.engine import open_engine
 from factory.errors import FactoryError
-from factory.recipe.decontamination import DecontaminationSection
+from factory.run.parts import check_parts, read_dropped, read_parts
 from factory.steps import decontaminate
-from factory.store.parts import check_parts, read_dropped, read_parts
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +106,7 @@ def test_kill_9_between_moving_and_manifest(folder, whole, tmp_path, monkeypatch
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("factory.steps.by_part.close_books", fail)
+        patch.setattr("factory.run.by_part.close_books", fail)
         with pytest.raises(KeyboardInterrupt):
             parts.run(folder, out, partial(parts.sieve, 3))
     assert len(list(out.glob("part-*"))) == 12

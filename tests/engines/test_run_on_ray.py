@@ -5,10 +5,10 @@ import json
 import pyarrow.parquet as pq
 import pytest
 
-from factory.layout import RunLayout
-from factory.pipeline import run_recipe
-from factory.recipe import load_recipe
-from factory.store.parts import check_parts, part_paths
+from factory.config import load_recipe
+from factory.run.layout import RunLayout
+from factory.run.parts import check_parts, part_paths
+from factory.run.pipeline import run_recipe
 
 RECIPE = """
 name: demo
@@ -31,7 +31,7 @@ def recipe(tmp_path_factory):
 def small_parts():
     """Parts of 40 rows, so that every step has several."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("factory.store.writer.ROWS_PER_PART", 40)
+        patch.setattr("factory.run.writer.ROWS_PER_PART", 40)
         yield
 
 

@@ -7,13 +7,13 @@ import pytest
 from typer.testing import CliRunner
 
 from factory.cli.main import build_app
+from factory.config.evaluation import EvaluationSection
+from factory.config.verify import VerifySection
 from factory.errors import FactoryError, UsageError
 from factory.evaluation import PROTOCOLS, stage_deltas, summarise
 from factory.evaluation.benchmarks import benchmark_name, load_benchmark
-from factory.recipe.evaluation import EvaluationSection
-from factory.recipe.verify import VerifySection
+from factory.run.parts import MANIFEST, check_parts, read_parts
 from factory.steps import evaluate as step
-from factory.store.parts import MANIFEST, check_parts, read_parts
 from schemas import VERDICT
 
 SPEC = "procedural:modular_chain?count=40&seed=1&steps=3&modulus=10&style=terse"
@@ -179,7 +179,7 @@ def test_the_verb_prints_figures_and_paired_deltas(tmp_path):
 
 def test_a_real_checkpoint_is_evaluated_and_its_digest_recorded(tmp_path):
     pytest.importorskip("torch")
-    from factory.recipe.train import StudentSection
+    from factory.config.train import StudentSection
     from train.tiny import write_tiny
 
     write_tiny(

@@ -3,7 +3,7 @@
 import polars as pl
 import pytest
 
-from factory.store.writer import StepWriter
+from factory.run.writer import StepWriter
 from schemas import VERDICT
 
 BASE = {

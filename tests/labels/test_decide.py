@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from factory.labels.classifier import from_table, shipped, words_of
-from factory.labels.decide import domain_of, level_of
-from factory.labels.domain import Domain
+from factory.datasets.classifier import from_table, shipped, words_of
+from factory.datasets.domain import Domain
+from factory.datasets.label_decision import domain_of, level_of
 from schemas import Level
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from factory.labels.judge import read_labels
-from factory.recipe.datasets import DatasetsSection, JudgeSection
+from factory.config.datasets import DatasetsSection, JudgeSection
+from factory.datasets.label_judge import read_labels
+from factory.run.parts import read_parts
 from factory.steps import label
-from factory.store.parts import read_parts
 
 SERVER = Path(__file__).parents[1] / "servers" / "fault_server.py"
 

@@ -1,8 +1,8 @@
 """The label step: what the source says stays, what is missing is filled in, loops are marked, nothing is dropped."""
 
-from factory.recipe.datasets import DatasetsSection
+from factory.config.datasets import DatasetsSection
+from factory.run.parts import read_parts
 from factory.steps import label
-from factory.store.parts import read_parts
 from schemas import LABELLED
 
 

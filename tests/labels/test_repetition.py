@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from factory.labels.repetition import SHINGLE, loop_score
-from factory.recipe.datasets import DatasetsSection
+from factory.config.datasets import DatasetsSection
+from factory.datasets.repetition import SHINGLE, loop_score
 
 TRACES = Path(__file__).resolve().parents[3] / "shared" / "data" / "traces"
 LIMIT = DatasetsSection().max_loop_score

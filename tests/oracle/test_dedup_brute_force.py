@@ -5,9 +5,9 @@ import random
 import polars as pl
 import pytest
 
+from factory.config.deduplication import DeduplicationSection
 from factory.deduplication import deduplicate
 from factory.deduplication.signatures import NUMBER_WORDS, OPPOSITES
-from factory.recipe.deduplication import DeduplicationSection
 from factory.text import canonical_text
 
 TELLING = {*NUMBER_WORDS.split(), *OPPOSITES.split()}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from factory.labels.repetition import REACH, SHINGLE, STRETCH, loop_score
+from factory.datasets.repetition import REACH, SHINGLE, STRETCH, loop_score
 
 
 def plain(text: str) -> float:

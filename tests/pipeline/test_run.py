@@ -12,8 +12,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from factory.layout import RunLayout
-from factory.store.parts import read_parts
+from factory.run.layout import RunLayout
+from factory.run.parts import read_parts
 
 RECIPE = """
 name: demo

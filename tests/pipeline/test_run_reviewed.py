@@ -4,11 +4,11 @@ import json
 
 import pytest
 
-from factory.layout import RunLayout
-from factory.pipeline import run_recipe
-from factory.recipe import load_recipe
+from factory.config import load_recipe
 from factory.report.review import add_review
-from factory.store.parts import MANIFEST, read_dropped, read_parts
+from factory.run.layout import RunLayout
+from factory.run.parts import MANIFEST, read_dropped, read_parts
+from factory.run.pipeline import run_recipe
 
 RECIPE = """
 name: reviewed

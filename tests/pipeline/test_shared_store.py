@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from factory.layout import RunLayout
-from factory.store.parts import read_parts
+from factory.run.layout import RunLayout
+from factory.run.parts import read_parts
 
 SERVER = Path(__file__).parents[1] / "servers" / "fault_server.py"
 RECIPE = """

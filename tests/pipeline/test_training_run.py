@@ -10,7 +10,7 @@ import time
 import polars as pl
 import pytest
 
-from factory.layout import STAGES, RunLayout
+from factory.run.layout import STAGES, RunLayout
 
 RECIPE = """
 name: small

@@ -3,7 +3,7 @@
 import polars as pl
 import pytest
 
-from factory.preference.lint import Limits, lint_pairs
+from factory.datasets.pair_lint import Limits, lint_pairs
 
 LIMITS = Limits(length_bias=0.5, format_bias=0.1, duplicates=0.01)
 

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from factory.preference.bias import cohens_d
-from factory.preference.match_length import match_length
+from factory.datasets.match_length import match_length
+from factory.datasets.pair_bias import cohens_d
 
 
 def test_cohens_d_by_hand():

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from factory.preference.pairs import boxed, length, pair_up
+from factory.datasets.pairs import boxed, length, pair_up
 
 
 def said(text, answer="1", box=True):

@@ -8,7 +8,7 @@ import sys
 import polars as pl
 import pytest
 
-from factory.store.parts import read_parts
+from factory.run.parts import read_parts
 
 
 def factory(*words):

@@ -4,10 +4,10 @@ import json
 
 import pytest
 
+from factory.config.preference import PreferenceSection
 from factory.errors import FactoryError, UsageError
-from factory.recipe.preference import PreferenceSection
+from factory.run.parts import read_dropped, read_parts
 from factory.steps import preference
-from factory.store.parts import read_dropped, read_parts
 
 
 def pairs(verdicts, rollouts, out, **settings):

@@ -3,7 +3,7 @@
 import polars as pl
 import pytest
 
-from factory.preference.render import completion_column, prompt_column, render_completion, renderable
+from factory.datasets.render import completion_column, prompt_column, render_completion, renderable
 
 
 def test_reasoning_stands_between_tags():

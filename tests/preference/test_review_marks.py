@@ -3,14 +3,14 @@
 import polars as pl
 import pytest
 
-from factory.difficulty.posterior import JEFFREYS
-from factory.difficulty.table import difficulty_table
+from factory.config.datasets import DatasetsSection
+from factory.config.preference import PreferenceSection, RLPromptsSection
+from factory.datasets.difficulty_table import difficulty_table
+from factory.datasets.posterior import JEFFREYS
 from factory.errors import FactoryError
-from factory.recipe.datasets import DatasetsSection
-from factory.recipe.preference import PreferenceSection, RLPromptsSection
+from factory.run.parts import read_dropped, read_parts
+from factory.run.writer import StepWriter
 from factory.steps import preference, rl_prompts, select
-from factory.store.parts import read_dropped, read_parts
-from factory.store.writer import StepWriter
 from schemas import DIFFICULTY
 
 

@@ -4,14 +4,14 @@ import numpy as np
 import polars as pl
 import pytest
 
-from factory.difficulty.posterior import JEFFREYS
-from factory.difficulty.table import difficulty_table
+from factory.config.preference import RLPromptsSection
+from factory.datasets.difficulty_table import difficulty_table
+from factory.datasets.posterior import JEFFREYS
+from factory.datasets.rl_prompts import dead_group_probability
 from factory.errors import FactoryError
-from factory.preference.rl_prompts import dead_group_probability
-from factory.recipe.preference import RLPromptsSection
+from factory.run.parts import read_dropped, read_parts
+from factory.run.writer import StepWriter
 from factory.steps import rl_prompts
-from factory.store.parts import read_dropped, read_parts
-from factory.store.writer import StepWriter
 from schemas import DIFFICULTY
 
 

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from factory.config.datasets import DatasetsSection
+from factory.datasets.subset import draw_evenly, hardest_first, limit_per_problem
 from factory.errors import FactoryError
-from factory.recipe.datasets import DatasetsSection
-from factory.selection.subset import draw_evenly, hardest_first, limit_per_problem
+from factory.run.parts import read_dropped, read_parts
 from factory.steps import select
-from factory.store.parts import read_dropped, read_parts
 
 
 def test_midtrain_is_every_whole_correct_response(labelled, make, tmp_path):

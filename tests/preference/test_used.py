@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from factory.selection.used import problem_texts, used_by
+from factory.datasets.used import problem_texts, used_by
 
 LONG = " ".join(f"word{i} and" for i in range(60)) + " so what is the value of x when y is 12?"
 
@@ -31,7 +31,7 @@ def test_the_same_id_is_the_same_problem(labelled, make):
 
 
 def test_prompts_of_training_rows_are_read(labelled, make, tmp_path):
-    from factory.recipe.datasets import DatasetsSection
+    from factory.config.datasets import DatasetsSection
     from factory.steps import select
 
     select.run(labelled([make(3, 0)]), tmp_path / "m", DatasetsSection(), dataset="midtrain", seed=0)

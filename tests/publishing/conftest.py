@@ -11,11 +11,11 @@ from types import SimpleNamespace
 import polars as pl
 import pytest
 
-from factory.layout import RunLayout
-from factory.recipe import Recipe, save_recipe
+from factory.config import Recipe, save_recipe
+from factory.run.layout import RunLayout
+from factory.run.ledger import close_ledger
+from factory.run.writer import StepWriter
 from factory.steps import export
-from factory.store.ledger import close_ledger
-from factory.store.writer import StepWriter
 from schemas import (
     COMPLETION,
     DIFFICULTY,

@@ -10,15 +10,15 @@ import polars as pl
 import pytest
 import yaml
 
+from factory.atomic import read_json, write_json
 from factory.errors import FactoryError, UsageError
-from factory.layout import RunLayout
 from factory.publishing.card import check_card, notes_of, render_card
 from factory.publishing.facts import answer
 from factory.publishing.markdown import cell, fence_for, number, table
 from factory.publishing.tables import run_tables
+from factory.run.layout import RunLayout
+from factory.run.parts import MANIFEST
 from factory.steps import export
-from factory.store.atomic import read_json, write_json
-from factory.store.parts import MANIFEST
 from schemas import COMPLETION
 
 duckdb = pytest.importorskip("duckdb")
@@ -70,7 +70,7 @@ def test_header_names_every_set_and_its_files(finished_run: Path) -> None:
 
 
 def test_the_recipe_on_the_card_runs(finished_run: Path, tmp_path: Path) -> None:
-    from factory.recipe import load_recipe
+    from factory.config import load_recipe
 
     embedded = re.search(r"```yaml\n(.*?)\n```", render_card(finished_run), re.DOTALL)[1]
     (tmp_path / "recipe.yaml").write_text(embedded)

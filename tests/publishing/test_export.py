@@ -11,11 +11,11 @@ import polars as pl
 import pyarrow.parquet as pq
 import pytest
 
+from factory.atomic import read_json
 from factory.errors import FactoryError, UsageError
 from factory.publishing import ordering
+from factory.run.parts import MANIFEST, check_parts
 from factory.steps import export
-from factory.store.atomic import read_json
-from factory.store.parts import MANIFEST, check_parts
 from schemas import COMPLETION, PREFERENCE, RL_PROMPT
 
 duckdb = pytest.importorskip("duckdb")

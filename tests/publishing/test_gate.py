@@ -8,16 +8,16 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from factory.atomic import read_json, write_json
 from factory.errors import FactoryError, UsageError
-from factory.layout import RunLayout
 from factory.publishing import gate
 from factory.publishing.benchmarks import Looked
 from factory.publishing.gate import Refused, check_files, check_run
 from factory.publishing.release import build_release
+from factory.run.layout import RunLayout
+from factory.run.parts import MANIFEST
+from factory.run.writer import StepWriter
 from factory.steps import export
-from factory.store.atomic import read_json, write_json
-from factory.store.parts import MANIFEST
-from factory.store.writer import StepWriter
 from schemas import COMPLETION, LABELLED, VERDICT
 
 SECRETS = {

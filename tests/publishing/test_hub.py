@@ -16,9 +16,9 @@ import hub_server
 from hub_server import HubServer
 
 from factory.errors import Stopped, UsageError
-from factory.layout import RunLayout
 from factory.publishing.hub import Action, compare, open_hub, publish, read_repository, version_tag
 from factory.publishing.release import Release, build_release
+from factory.run.layout import RunLayout
 from factory.steps import export
 from schemas import COMPLETION
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from factory.publishing import ordering
 from factory.publishing.ordering import sorted_rows
-from factory.store import parts
+from factory.run import parts
 
 KEYS = st.one_of(st.none(), st.sampled_from(["", "a", "b", "ba", "é", "z" * 40]), st.text(max_size=3))
 

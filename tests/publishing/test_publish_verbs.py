@@ -12,7 +12,7 @@ import pytest
 from hub_server import HubServer
 
 from factory.decontamination.load import shipped
-from factory.layout import RunLayout
+from factory.run.layout import RunLayout
 from schemas import TABLES
 
 TOKEN = "hf_" + "w" * 34

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from factory.run.parts import MANIFEST, check_parts
 from factory.steps import export
-from factory.store.parts import MANIFEST, check_parts
 from schemas import COMPLETION
 
 EXPORT = """

@@ -8,9 +8,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from factory.layout import RunLayout
 from factory.publishing.release import build_release
-from factory.store.ledger import read_ledger
+from factory.run.layout import RunLayout
+from factory.run.ledger import read_ledger
 from schemas import DROPPED, VERDICT
 
 
@@ -75,7 +75,7 @@ def test_dropped_rows_are_listed_but_unchecked_text_stays_home(run: Path) -> Non
 
 
 def test_dropped_rows_of_clean_problems_keep_their_text(run: Path, make) -> None:
-    from factory.store.writer import StepWriter
+    from factory.run.writer import StepWriter
     from schemas import LABELLED
 
     at = RunLayout(run)

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import polars as pl
 
-from factory.layout import RunLayout
-from factory.store.atomic import write_json
-from factory.store.writer import StepWriter, dropped_rows
+from factory.atomic import write_json
+from factory.run.layout import RunLayout
+from factory.run.writer import StepWriter, dropped_rows
 from schemas import COMPLETION, DIFFICULTY, LABELLED, PREFERENCE, PROBLEM, RESPONSE, RL_PROMPT, VERDICT
 
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)>{{7*7}}"

@@ -7,8 +7,8 @@ from html.parser import HTMLParser
 import pytest
 
 from factory.errors import UsageError
-from factory.layout import RunLayout
 from factory.report import build_report
+from factory.run.layout import RunLayout
 
 
 class Page(HTMLParser):

@@ -11,13 +11,13 @@ from typer.testing import CliRunner
 from factory.cli import main
 from factory.cli.main import build_app
 from factory.errors import UsageError
-from factory.layout import RunLayout
 from factory.report.lineage import Outcome, trace
 from factory.report.newest import newest_run
 from factory.report.review import add_review
 from factory.report.tables import open_run
 from factory.report.terminal import printable
-from factory.store.parts import read_dropped, read_parts
+from factory.run.layout import RunLayout
+from factory.run.parts import read_dropped, read_parts
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +81,7 @@ def test_facts_are_told_once(tables, full_run):
 
 
 def test_a_line_of_input_that_could_not_be_read(make_run, tmp_path):
-    from factory.store.writer import StepWriter
+    from factory.run.writer import StepWriter
     from schemas import DROPPED, PROBLEM
 
     run = make_run(tmp_path / "run", until="problems")

@@ -7,7 +7,7 @@ import json
 import polars as pl
 import pytest
 
-from factory.layout import RunLayout
+from factory.atomic import write_json
 from factory.report.blocks import Figure, Grid, Note, dollars, grid, percent, shorten, show
 from factory.report.paper import LADDER, LATER
 from factory.report.sections.deltas import read_deltas
@@ -19,9 +19,9 @@ from factory.report.sections.sets import pairs
 from factory.report.sections.student import difficulty
 from factory.report.sections.training import read_ladder, training
 from factory.report.tables import RunTables, open_run, read_metrics
-from factory.store.atomic import write_json
-from factory.store.parts import read_parts
-from factory.store.writer import StepWriter
+from factory.run.layout import RunLayout
+from factory.run.parts import read_parts
+from factory.run.writer import StepWriter
 
 
 @pytest.fixture(scope="module")

@@ -13,11 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from factory.errors import UsageError
-from factory.layout import RunLayout
 from factory.report.tables import open_run
 from factory.report.viewer.query import ROWS, Filter, Operator, Query, read_query
 from factory.report.viewer.sheets import Sheets
-from factory.store.parts import read_parts
+from factory.run.layout import RunLayout
+from factory.run.parts import read_parts
 
 
 @pytest.fixture(scope="module")
@@ -144,7 +144,7 @@ def test_the_database_reads_nothing_outside_the_run(sheets, tmp_path):
 
 
 def test_names_with_quotes_stay_names(tmp_path):
-    from factory.store.writer import StepWriter
+    from factory.run.writer import StepWriter
 
     odd = 'a"; DROP TABLE x; --'
     out = tmp_path / "it's a run" / "out"

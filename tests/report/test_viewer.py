@@ -10,9 +10,9 @@ from urllib.parse import quote, urlencode
 import polars as pl
 import pytest
 
-from factory.layout import RunLayout
 from factory.report.review import FILE, read_reviews
-from factory.store.parts import read_parts
+from factory.run.layout import RunLayout
+from factory.run.parts import read_parts
 
 
 def get(url: str, **headers: str) -> tuple[int, str, dict]:

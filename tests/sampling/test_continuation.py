@@ -2,16 +2,16 @@
 
 import pytest
 
+from factory.config.generate import GenerateSection
 from factory.errors import UsageError
-from factory.recipe.generate import GenerateSection
+from factory.run.parts import read_parts
+from factory.run.writer import StepWriter
 from factory.sampling.continuation import Continues, beginning
 from factory.sampling.presets import PRESETS
 from factory.sampling.sampler import Completion
+from factory.sampling.store.journal import ResponseStore
 from factory.sampling.truncation import Truncation
 from factory.steps import generate as step
-from factory.store.journal import ResponseStore
-from factory.store.parts import read_parts
-from factory.store.writer import StepWriter
 from schemas import PROBLEM, ResponseStatus
 
 

@@ -3,12 +3,12 @@
 import polars as pl
 import pytest
 
+from factory.config.generate import GenerateSection
 from factory.errors import Stopped, UsageError
-from factory.recipe.generate import GenerateSection
+from factory.run.parts import check_parts, read_dropped, read_parts
+from factory.run.writer import StepWriter
+from factory.sampling.store.journal import ResponseStore
 from factory.steps import generate as step
-from factory.store.journal import ResponseStore
-from factory.store.parts import check_parts, read_dropped, read_parts
-from factory.store.writer import StepWriter
 from schemas import PROBLEM, RESPONSE
 
 
@@ -220,7 +220,7 @@ def accepted_run(tmp_path, name, **changes):
 
 
 def test_accept_stops_at_n_correct_and_unsolved_problems_come_first(tmp_path):
-    from factory.recipe.verify import VerifySection
+    from factory.config.verify import VerifySection
     from factory.verification import verify_responses
 
     manifest = accepted_run(tmp_path, "a", accept=50)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from factory.store.parts import read_dropped, read_parts
+from factory.run.parts import read_dropped, read_parts
 
 ROOT = Path(__file__).parents[2]
 

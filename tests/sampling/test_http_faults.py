@@ -12,7 +12,7 @@ from factory.sampling.limiter import AdaptiveLimit
 from factory.sampling.problems import planned
 from factory.sampling.purchase import purchase
 from factory.sampling.schedule import Schedule
-from factory.store.journal import ResponseStore
+from factory.sampling.store.journal import ResponseStore
 
 PARAMS = SamplingParams(max_tokens=64, seed=1)
 HARMLESS = ("dup_finish", "split_unicode", "no_done", "no_usage")

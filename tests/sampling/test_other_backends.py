@@ -8,13 +8,13 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from factory.config.generate import GenerateSection
 from factory.errors import FactoryError, UsageError
-from factory.recipe.generate import GenerateSection
+from factory.run.parts import read_parts
+from factory.run.writer import StepWriter
 from factory.sampling import SamplingParams, open_sampler, sample_problems
 from factory.sampling.serving import free_port, server_command, serving
 from factory.steps import generate as step
-from factory.store.parts import read_parts
-from factory.store.writer import StepWriter
 from schemas import PROBLEM
 
 SERVER = Path(__file__).parents[1] / "servers" / "fault_server.py"

@@ -10,7 +10,7 @@ from factory.sampling.purchase import addressed, purchase
 from factory.sampling.rows import to_stored
 from factory.sampling.sampler import Completion, SamplingParams
 from factory.sampling.schedule import Schedule
-from factory.store.journal import ResponseStore
+from factory.sampling.store.journal import ResponseStore
 from schemas import ResponseStatus
 
 

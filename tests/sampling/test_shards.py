@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 from factory.sampling.budget import Extension, Prices
 from factory.sampling.sampler import Completion, SampleRequest, SamplingParams
 from factory.sampling.shared import SharedBudget
+from factory.sampling.store.journal import request_key
+from factory.sampling.store.journals import journal_name
+from factory.sampling.store.leases import Leases
+from factory.sampling.store.money import Money
+from factory.sampling.store.worker_locks import take_seat
 from factory.steps.generate_shard import concurrency_of, shard_of
-from factory.store.journal import request_key
-from factory.store.journals import journal_name
-from factory.store.leases import Leases
-from factory.store.money import Money
-from factory.store.seats import take_seat
 from schemas import ResponseStatus
 
 

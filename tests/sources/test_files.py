@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from factory.errors import UsageError
+from factory.run.writer import StepWriter, dropped_rows
 from factory.sources.columns import frame_of, text_of
 from factory.sources.files import read_rows, require_columns
-from factory.store.writer import StepWriter, dropped_rows
 from schemas import DROPPED
 
 

@@ -6,10 +6,10 @@ import polars as pl
 import pytest
 
 from factory.errors import UsageError
+from factory.run.writer import StepWriter
 from factory.sources.families import FAMILIES
 from factory.sources.normalise import read_choices
 from factory.sources.problems import problem_id, read_problems
-from factory.store.writer import StepWriter
 from schemas import PROBLEM, Level
 
 

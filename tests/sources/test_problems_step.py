@@ -2,10 +2,10 @@ import json
 
 import pytest
 
+from factory.config.problems import ProblemsSection
 from factory.errors import UsageError
-from factory.recipe.problems import ProblemsSection
+from factory.run.parts import read_dropped, read_parts
 from factory.steps import problems as step
-from factory.store.parts import read_dropped, read_parts
 
 
 def section(**settings):

@@ -10,8 +10,8 @@ import pytest
 
 os.environ.setdefault("FACTORY_PROGRESS", "off")
 
-from factory.layout import RunLayout
-from factory.recipe import Recipe
+from factory.config import Recipe
+from factory.run.layout import RunLayout
 from schemas import COMPLETION, PREFERENCE, RL_PROMPT
 
 

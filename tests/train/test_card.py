@@ -4,9 +4,9 @@ import shutil
 
 import pytest
 
-from factory.layout import RunLayout
-from factory.store.atomic import write_json
-from factory.store.parts import input_digest
+from factory.atomic import write_json
+from factory.run.layout import RunLayout
+from factory.run.parts import input_digest
 from train.card import write_cards
 from train.manifest import model_digest
 

@@ -11,10 +11,10 @@ import yaml
 from pydantic import ValidationError
 
 import recipes
+from factory.config import load_recipe
+from factory.config.train import RLSection
 from factory.errors import UsageError
-from factory.layout import STAGES, RunLayout
-from factory.recipe import load_recipe
-from factory.recipe.train import RLSection
+from factory.run.layout import STAGES, RunLayout
 from train import vllm
 from train.configs import OWNED, RESERVED, accumulation, stage_config
 from train.manifest import Job

@@ -9,7 +9,7 @@ import trl
 from trl import GRPOTrainer
 from trl.trainer import utils as trl_utils
 
-from factory.layout import RunLayout
+from factory.run.layout import RunLayout
 from train.manifest import Job
 from train.rl import FactoryGRPOTrainer, TemperatureSchedule, set_temperature, temperature_cell
 from train.stages import load_model, prepare

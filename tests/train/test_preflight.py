@@ -6,9 +6,9 @@ import shutil
 import polars as pl
 import pytest
 
+from factory.atomic import read_json, write_json
 from factory.errors import UsageError
-from factory.layout import RunLayout
-from factory.store.atomic import read_json, write_json
+from factory.run.layout import RunLayout
 from train import preflight, stages
 from train.manifest import Job
 from train.plan import count_parameters, dead_groups, eta, memory, plan

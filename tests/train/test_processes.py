@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 import yaml
 
-from factory.layout import RunLayout
+from factory.run.layout import RunLayout
 
 ENVIRONMENT = os.environ | {"FACTORY_PROGRESS": "off", "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
 

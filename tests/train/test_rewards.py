@@ -2,7 +2,7 @@
 
 import pytest
 
-from factory.recipe.verify import VerifySection
+from factory.config.verify import VerifySection
 from factory.verification import Verifier
 from train.rewards import VerifiedReward, answer_part, overlong_penalty
 

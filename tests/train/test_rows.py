@@ -107,7 +107,7 @@ def test_packed_logits_are_those_of_separate_documents(job):
 
 
 def test_missing_set_and_missing_parent_are_one_line(tmp_path, tiny_recipe, make_sets):
-    from factory.layout import RunLayout
+    from factory.run.layout import RunLayout
 
     with pytest.raises(UsageError, match=r"train-.*parquet.*factory run"):
         run_stage(tiny_recipe(), tmp_path, "base")
@@ -117,7 +117,7 @@ def test_missing_set_and_missing_parent_are_one_line(tmp_path, tiny_recipe, make
 
 
 def test_exported_rows_are_read_whatever_their_shards(trained, tiny_recipe, tmp_path, make_sets):
-    from factory.layout import RunLayout
+    from factory.run.layout import RunLayout
 
     run = RunLayout(tmp_path)
     make_sets(run)

@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file
 
 from factory.errors import FactoryError, Stopped
-from factory.layout import RunLayout
+from factory.run.layout import RunLayout
 from train import stages
 from train.callbacks import StopOnSignal
 from train.run import main, run_stage

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from factory.recipe.train import StudentSection
+from factory.config.train import StudentSection
 from train.manifest import model_digest
 from train.tiny import build_model, build_tokenizer, write_tiny
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from factory.errors import UsageError
-from factory.layout import RunLayout
+from factory.run.layout import RunLayout
 from train import trackers
 from train.run import run_stage
 from train.trackers import tracked
@@ -44,7 +44,7 @@ def test_trackio_writes_into_the_run_alone(run, tmp_path, tiny_recipe):
     import subprocess
     import sys
 
-    from factory.recipe import save_recipe
+    from factory.config import save_recipe
 
     recipe = tiny_recipe(tracker="trackio", sft={"max_steps": 3, "batch_size": 4, "micro_batch_size": 4})
     save_recipe(recipe, tmp_path / "recipe.yaml")

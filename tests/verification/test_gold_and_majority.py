@@ -1,9 +1,9 @@
 import polars as pl
 
-from factory.recipe.verify import VerifySection
+from factory.config.verify import VerifySection
+from factory.run.parts import read_parts
+from factory.run.writer import StepWriter
 from factory.steps import verify
-from factory.store.parts import read_parts
-from factory.store.writer import StepWriter
 from factory.verification.gold import audit_gold
 from factory.verification.judge import comparison, read_reply
 from schemas import RESPONSE

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from factory.recipe.verify import VerifySection
+from factory.config.verify import VerifySection
 from factory.verification import CheckRequest, Verifier
 from factory.verification.check import Prepared, prepare
 from factory.verification.compare import same

@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from factory.recipe.verify import VerifySection
+from factory.config.verify import VerifySection
 from factory.verification import verify_responses
 from factory.verification.judge import JudgeBooks, judge_verdicts
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from factory.recipe.verify import VerifySection
+from factory.config.verify import VerifySection
 from factory.verification import CheckRequest, Verifier
 from schemas.verdict import Verdict
 

@@ -1,6 +1,6 @@
 import polars as pl
 
-from factory.recipe.verify import VerifySection
+from factory.config.verify import VerifySection
 from factory.verification import verify_responses
 from schemas.verdict import VERDICT_COLUMNS
 

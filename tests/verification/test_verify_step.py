@@ -4,10 +4,10 @@ import polars as pl
 from typer.testing import CliRunner
 
 from factory.cli.main import build_app
-from factory.recipe.verify import VerifySection
+from factory.config.verify import VerifySection
+from factory.run.parts import read_dropped, read_parts
+from factory.run.writer import StepWriter
 from factory.steps import verify
-from factory.store.parts import read_dropped, read_parts
-from factory.store.writer import StepWriter
 from schemas import RESPONSE
 
 

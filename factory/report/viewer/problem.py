@@ -8,9 +8,9 @@ from typing import Any
 
 import polars as pl
 
-from factory.layout import DATASETS
 from factory.report.lineage import find_rows
 from factory.report.tables import RunTables
+from factory.run.layout import DATASETS
 
 MOST_RESPONSES = 64
 """Responses on one page; more are counted, not shown."""

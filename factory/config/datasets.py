@@ -1,0 +1,53 @@
+"""What goes into the training sets."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from factory.config.base import Section
+
+
+class JudgeSection(Section):
+    """A model that labels problems instead of the offline rules."""
+
+    preset: str
+    """Sampler preset."""
+    model: str | None = None
+    """Model id, when it is not the preset's."""
+    base_url: str | None = None
+    """Endpoint, when it is not the preset's."""
+    api_key_env: str | None = None
+    """Environment variable that holds the key, when it is not the preset's."""
+    max_tokens: int = Field(2_048, ge=16)
+    """Completion budget of one label."""
+
+
+class DatasetsSection(Section):
+    """Selection of the midtrain and sft sets from verified responses.
+
+    midtrain takes every verified correct response; sft takes a compact, varied subset of it (paper.md section 1).
+    """
+
+    judge: JudgeSection | None = None
+    """Who labels domain and level where the source does not; rules and a small classifier by default."""
+    prompt: str = r"{problem}"
+    """User message of the training rows; `{problem}` is replaced."""
+    system: str | None = None
+    """System message of the training rows."""
+    midtrain_per_problem: int | None = Field(None, ge=1)
+    """At most this many responses a problem in midtrain; all by default."""
+    sft_rows: int | None = Field(None, ge=1)
+    """Size of the sft set; a fifth of midtrain by default."""
+    sft_per_problem: int = Field(1, ge=1)
+    """At most this many responses a problem in sft."""
+    sft_order: Literal["hardest", "random"] = "hardest"
+    """Which rows of a cell come first: those of problems that the teacher gets wrong most often, then the longest; or a
+    draw by seed."""
+    balance: list[str] = Field(default_factory=lambda: ["domain", "level"])
+    """Columns over which the sft set is drawn evenly."""
+    need_reasoning: bool = True
+    """Leave out responses without a reasoning part; false for teachers whose chain of thought is their answer."""
+    max_loop_score: float = Field(0.7, gt=0, le=1)
+    """Responses of which more than this share of the worst 1,000 characters repeats itself are left out."""

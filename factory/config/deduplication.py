@@ -1,0 +1,56 @@
+"""How near-duplicates are found and which one stays."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import Field
+
+from factory.config.base import Section
+
+
+class Keep(StrEnum):
+    """A rule that says which row of a cluster stays."""
+
+    VERIFIED = "verified"
+    """Rows whose verdict is `correct` first."""
+    ANSWERED = "answered"
+    """Rows with a gold answer first."""
+    SOURCE = "source"
+    """Rows of sources that stand earlier in `sources` first."""
+    SHORTER = "shorter"
+    """The shorter text first."""
+    LONGER = "longer"
+    """The longer text first."""
+    FIRST = "first"
+    """The row that comes first in the input; decides what the other rules leave open."""
+
+
+class DeduplicationSection(Section):
+    """MinHash LSH with verified pairs; used on problems, then on responses."""
+
+    threshold: float = Field(0.8, gt=0, le=1)
+    """Jaccard similarity of word n-gram sets from which two texts are duplicates."""
+    ngram: int = Field(5, ge=1)
+    """Words a shingle."""
+    permutations: int = Field(128, ge=16)
+    """MinHash permutations."""
+    false_negative_weight: float = Field(0.99, ge=0, le=1)
+    """Weight of missed pairs against needless comparisons when the LSH bands are chosen. Comparisons cost time only:
+    every pair is verified."""
+    backend: Literal["fast", "datasketch"] = "fast"
+    """What proposes pairs: our own kernels, or datasketch as a reference, many times slower."""
+    numbers_differ: bool = True
+    """Texts whose numbers differ, or words and marks that turn the meaning round (not, least, <, a prime, a percent sign),
+    are not duplicates: templates with other numbers are other problems."""
+    across_problems: bool = False
+    """Responses: also compare responses to different problems."""
+    keep: list[Keep] = Field(
+        default_factory=lambda: [Keep.VERIFIED, Keep.ANSWERED, Keep.SOURCE, Keep.SHORTER, Keep.FIRST]
+    )
+    """Which row of a cluster stays: the first rule that tells two rows apart decides."""
+    sources: list[str] = Field(default_factory=list)
+    """Sources in order of preference, for the rule `source`."""
+    against: list[str] = Field(default_factory=list)
+    """Files of data already published: their duplicates are dropped, they themselves are not written."""

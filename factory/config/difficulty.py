@@ -1,0 +1,41 @@
+"""How hard a problem is for the student."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from factory.config.base import Section
+
+
+class DifficultySection(Section):
+    """Student rollouts until the band of a problem's pass rate is known."""
+
+    student: str = "student"
+    """Sampler: `student` is the run's own sft checkpoint through transformers; or any preset."""
+    model: str | None = None
+    """Model id of a student behind an endpoint; the run's own student is a checkpoint folder and needs none."""
+    base_url: str | None = None
+    """Endpoint of the student, when it is not the preset's."""
+    api_key_env: str | None = None
+    """Environment variable that holds the key, when it is not the preset's."""
+    problems: int | None = Field(None, ge=1)
+    """Roll out on at most this many problems, drawn by seed."""
+    min_samples: int = Field(4, ge=1)
+    """Rollouts every problem gets."""
+    max_samples: int = Field(16, ge=1)
+    """Rollouts no problem exceeds."""
+    low: float = Field(0.1, ge=0, le=1)
+    """Below this pass rate a problem is too hard (open-r1's default band 0.1 to 0.9)."""
+    high: float = Field(0.9, ge=0, le=1)
+    """Above this pass rate a problem is too easy."""
+    confidence: float = Field(0.95, gt=0.5, lt=1)
+    """Sampling of a problem stops when one band holds this much posterior probability, or when the rest of the budget
+    is not expected to change the answer."""
+    temperature: float = Field(1.0, ge=0)
+    """Rollout temperature."""
+    top_p: float = Field(1.0, gt=0, le=1)
+    """Nucleus mass."""
+    max_tokens: int = Field(16_384, ge=1)
+    """Completion budget of a rollout."""
+    batch_size: int = Field(64, ge=1)
+    """Rollouts generated together by a local student."""

@@ -1,0 +1,28 @@
+"""What is evaluated after every stage, and how."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from factory.config.base import Section
+
+
+class EvaluationSection(Section):
+    """Benchmarks and sampling; defaults are the paper's protocol (paper.md section 4)."""
+
+    benchmarks: list[str] = Field(default_factory=lambda: ["held_out"])
+    """`held_out` (the run's own), paths of benchmark files, or `procedural:`/`reasoning_gym:` sources."""
+    samples: int = Field(3, ge=1)
+    """Samples a question (the paper averages 3 runs; its authors later used 64 on AIME)."""
+    temperature: float = Field(0.6, ge=0)
+    """Sampling temperature."""
+    top_p: float = Field(0.95, gt=0, le=1)
+    """Nucleus mass."""
+    max_tokens: int = Field(32_768, ge=1)
+    """Completion budget."""
+    limit: int | None = Field(None, ge=1)
+    """At most this many questions a benchmark, drawn by seed."""
+    batch_size: int = Field(64, ge=1)
+    """Questions generated together by a local model."""
+    stages: list[str] = Field(default_factory=lambda: ["base", "midtrain", "sft", "dpo", "rl"])
+    """Stages after which to evaluate."""

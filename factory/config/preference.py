@@ -1,0 +1,58 @@
+"""Which pairs are made, and the lint that they must pass; and which prompts go to RL."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from factory.config.base import Section
+
+
+class PreferenceSection(Section):
+    """Chosen is verified correct, rejected is verified incorrect."""
+
+    chosen_from: Literal["teacher", "student", "both"] = "teacher"
+    """Whose right answers are chosen (the paper: the teacher's). The student's own keep both sides of a pair within
+    what the student says anyway."""
+    rejected_from: Literal["teacher", "student", "both", "delta"] = "both"
+    """Whose wrong answers are rejected (the paper: the teacher's, paper.md section 1 stage 3). `delta` takes the
+    student's whole answers, right or wrong: what is learnt is the gap to the teacher (OLMo 3, arXiv 2512.13961)."""
+    per_problem: int = Field(1, ge=1)
+    """Pairs a problem."""
+    rule: Literal["nearest_length", "hardest_negative", "most_different", "longest_chosen"] = "nearest_length"
+    """How a rejected response is matched to a chosen one: the nearest length; the wrong answer that is given most
+    often; the least similar text; or, to see what an unheeded length bias does, the longest right answer with the
+    shortest wrong one."""
+    allow_truncated: bool = False
+    """Let a response that the token budget cut be rejected."""
+    max_similarity: float = Field(0.95, gt=0, le=1)
+    """Pairs whose sides share more than this of their word 3-grams are not made: they differ in next to nothing."""
+    max_pairs: int | None = Field(None, ge=1)
+    """At most this many pairs, balanced over domain and level."""
+    match_length: bool = False
+    """Drop pairs until the length bias is below its limit, and say what that cost."""
+    max_length_bias: float = Field(0.5, gt=0)
+    """Lint: largest |Cohen's d| between chosen and rejected lengths."""
+    max_format_bias: float = Field(0.1, ge=0, le=1)
+    """Lint: largest difference between the sides in the share of texts with a box, with reasoning, in the problem's
+    language, or that speak of the reference answer."""
+    max_duplicates: float = Field(0.01, ge=0, le=1)
+    """Lint: largest share of pairs whose chosen text another pair has too."""
+
+
+class RLPromptsSection(Section):
+    """Prompts for RL with verifiable reward."""
+
+    low: float = Field(0.0, ge=0, le=1)
+    """Observed pass rate must be above this."""
+    high: float = Field(0.5, gt=0, le=1)
+    """Observed pass rate must be at most this (the paper's rebalancing threshold, e.g. 50%)."""
+    max_prompts: int | None = Field(None, ge=1)
+    """At most this many prompts."""
+    max_length_cv: float | None = Field(None, gt=0)
+    """Drop prompts whose rollout lengths vary more (prompt optimisation); None keeps all."""
+    buckets: int = Field(4, ge=1)
+    """Length buckets; prompts are written bucket by bucket in order."""
+    group_size: int = Field(8, ge=2)
+    """Group size for the forecast of dead groups."""

@@ -1,0 +1,23 @@
+"""Which problems go in."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from factory.config.base import Section
+
+
+class ProblemsSection(Section):
+    """Sources of problems and what is set aside for evaluation."""
+
+    sources: list[str] = Field(min_length=1)
+    """Files, folders, globs, `hf://datasets/OWNER/NAME[/FILE]`, `procedural:FAMILY|all?count=N&seed=S&levels=a,b`,
+    `reasoning_gym:TASK?count=N&seed=S`."""
+    problem_field: str = "problem"
+    """Column with the problem text."""
+    answer_field: str = "answer"
+    """Column with the gold answer."""
+    limit: int | None = Field(None, ge=1)
+    """Keep the first N problems, in source order."""
+    held_out: int = Field(0, ge=0)
+    """Problems set aside for evaluation before anything else, drawn by seed; no later step sees them."""

@@ -1,0 +1,52 @@
+"""The whole recipe: its sections in the order in which the pipeline uses them."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from factory.config.base import Section
+from factory.config.datasets import DatasetsSection
+from factory.config.decontamination import DecontaminationSection
+from factory.config.deduplication import DeduplicationSection
+from factory.config.difficulty import DifficultySection
+from factory.config.evaluation import EvaluationSection
+from factory.config.generate import GenerateSection
+from factory.config.preference import PreferenceSection, RLPromptsSection
+from factory.config.problems import ProblemsSection
+from factory.config.train import TrainSection
+from factory.config.verify import VerifySection
+
+
+class Recipe(Section):
+    """Everything that decides what a run makes."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    """Names the run's folder: `runs/NAME`."""
+    description: str = ""
+    """One paragraph for the report and the data card."""
+    seed: int = 0
+    """Every random choice of the run derives from it."""
+    problems: ProblemsSection
+    """Where problems come from."""
+    deduplication: DeduplicationSection = DeduplicationSection()
+    """Near-duplicates among problems."""
+    decontamination: DecontaminationSection = DecontaminationSection()
+    """Benchmarks that the data must not contain."""
+    generate: GenerateSection = GenerateSection()
+    """The teacher."""
+    verify: VerifySection = VerifySection()
+    """Checking answers."""
+    response_deduplication: DeduplicationSection = DeduplicationSection(threshold=0.9, numbers_differ=False)
+    """Near-duplicates among responses."""
+    datasets: DatasetsSection = DatasetsSection()
+    """The midtrain and sft sets."""
+    difficulty: DifficultySection = DifficultySection()
+    """Student rollouts."""
+    preference: PreferenceSection = PreferenceSection()
+    """Pairs for Rollout DPO."""
+    rl_prompts: RLPromptsSection = RLPromptsSection()
+    """Prompts for RL."""
+    train: TrainSection | None = TrainSection()
+    """The trainer; `null` ends the run with the midtrain and sft sets."""
+    evaluation: EvaluationSection = EvaluationSection()
+    """Evaluation after every stage."""

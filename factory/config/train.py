@@ -1,0 +1,215 @@
+"""The student and its four training stages. Validated here without torch; read by `train/`.
+
+Defaults are the paper's where it gives a figure (marks as in `recipes/phi4_mini_reasoning.yaml`). Whatever TRL offers
+beyond these few fields goes through `trl:` under TRL's own names and is checked against the installed version.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from factory.config.base import Section
+
+
+class StudentSection(Section):
+    """Which model is trained."""
+
+    model: str = "tiny"
+    """`tiny` builds a small Phi-3-class model in code; else a checkpoint folder or a Hub id."""
+    revision: str | None = None
+    """Commit or tag of a Hub model."""
+    hidden_size: int = Field(192, ge=16)
+    """Tiny model only: width; must be a multiple of `heads`."""
+    layers: int = Field(4, ge=1)
+    """Tiny model only: decoder layers."""
+    heads: int = Field(4, ge=1)
+    """Tiny model only: attention heads."""
+    vocabulary: int = Field(512, ge=256)
+    """Tiny model only: size of the byte-level vocabulary learnt from the run's midtrain set; 256 learns nothing and
+    reads bytes. Digits are never merged."""
+    positions: int = Field(2048, ge=64)
+    """Tiny model only: longest sequence."""
+    chat_template: str | None = None
+    """Jinja file that replaces the tokenizer's chat template in every stage."""
+    attention: str | None = None
+    """Attention implementation: `flash_attention_2`, `sdpa`, ...; the model's own by default."""
+
+    @model_validator(mode="after")
+    def _whole_heads(self) -> Self:
+        if self.hidden_size % self.heads:
+            raise ValueError(f"hidden_size {self.hidden_size} is not a multiple of heads {self.heads}")
+        return self
+
+
+class LoraSection(Section):
+    """Low-rank adapters instead of full fine-tuning. Every stage merges its adapter once, in float32."""
+
+    rank: int = Field(16, ge=1)
+    """Rank of the update."""
+    alpha: int = Field(32, ge=1)
+    """Scale: the update counts alpha / rank."""
+    dropout: float = Field(0.0, ge=0, lt=1)
+    """Dropout on the adapter's input."""
+    targets: str | list[str] = "all-linear"
+    """Modules that get an adapter; `lm_head` is refused by TRL."""
+
+
+class StageSection(Section):
+    """What all stages share."""
+
+    enabled: bool = True
+    """Skip the stage when false; the next one starts from its parent."""
+    epochs: float = Field(1.0, gt=0)
+    """Passes over the set."""
+    max_steps: int | None = Field(None, ge=1)
+    """Optimiser steps; overrides `epochs`."""
+    learning_rate: float = Field(gt=0)
+    """Peak learning rate."""
+    warmup: float = Field(0.0, ge=0, lt=1)
+    """Share of the steps over which the learning rate rises."""
+    schedule: str = "linear"
+    """Learning-rate schedule by its transformers name: linear, cosine, constant_with_warmup, ..."""
+    batch_size: int = Field(128, ge=1)
+    """Rows an optimiser step, over all devices."""
+    micro_batch_size: int = Field(1, ge=1)
+    """Rows a device holds at once."""
+    save_every: float = Field(0.1, gt=0)
+    """Steps between checkpoints; below 1 it is a share of the stage. A killed run goes on from the last one."""
+    trl: dict[str, Any] = Field(default_factory=dict)
+    """Further fields of the stage's TRL config, by their own names."""
+
+
+class CompletionStageSection(StageSection):
+    """A stage that learns completions."""
+
+    learning_rate: float = Field(1e-5, gt=0)
+    """Peak learning rate (paper: 1e-5 in both, [2nd x2])."""
+    epochs: float = Field(5.0, gt=0)
+    """Passes over the set (paper: 5 in both, [2nd x2])."""
+    max_length: int = Field(16_384, ge=8)
+    """Longest row, or pack, in tokens."""
+    overlong: Literal["drop", "truncate", "raise"] = "drop"
+    """Rows over `max_length`: leave them out, cut them (they then teach not to stop), or refuse to train."""
+    loss_on_prompt: bool = False
+    """Learn the prompt's tokens too."""
+    group_by_length: bool = True
+    """Without packing: put rows of like length in one step, which saves padding."""
+
+
+class MidtrainSection(CompletionStageSection):
+    """Stage 1: packed next-token training on the whole verified set."""
+
+    packing: bool = True
+    """Fill each row with several documents; attention stays within each (paper: yes, [2nd])."""
+    warmup: float = Field(0.1, ge=0, lt=1)
+    """Share of the steps over which the learning rate rises (paper: 10%, [2nd])."""
+
+
+class SFTSection(CompletionStageSection):
+    """Stage 2: unpacked fine-tuning on the compact subset; learns where to stop."""
+
+    packing: bool = False
+    """Paper: no packing in this stage, so that the model learns where to stop [2nd]."""
+    max_length: int = Field(20_480, ge=8)
+    """Longest row in tokens (paper: 20K, [2nd])."""
+
+
+class DPOSection(StageSection):
+    """Stage 3: Rollout DPO against the stage-2 model."""
+
+    learning_rate: float = Field(5e-7, gt=0)
+    """Peak learning rate (paper: 5e-7, [2nd x2])."""
+    max_length: int = Field(16_384, ge=8)
+    """Longest prompt + answer in tokens (paper: 16K, [2nd])."""
+    overlong: Literal["drop", "truncate", "raise"] = "drop"
+    """Pairs with a side over `max_length`."""
+    beta: float = Field(0.1, gt=0)
+    """Strength of the pull to the reference (not found in the paper; DPO's usual value)."""
+    loss: Literal["sigmoid", "sigmoid_norm"] = "sigmoid"
+    """Plain DPO as the paper, or per-token mean log-probabilities (use a larger beta, 1 to 5)."""
+    sft_weight: float = Field(0.0, ge=0)
+    """Weight of a supervised loss on the chosen side; keeps its probability from falling."""
+
+
+class RLSection(StageSection):
+    """Stage 4: group-relative policy optimisation with reward +1 (verified correct) or -1."""
+
+    learning_rate: float = Field(5e-7, gt=0)
+    """Peak learning rate (paper: 5e-7, [2nd x2])."""
+    schedule: str = "constant"
+    """Learning-rate schedule (not found in the paper; DAPO's)."""
+    batch_size: int = Field(64, ge=2)
+    """Completions an optimiser step learns from, over all devices: prompts x `group_size`."""
+    group_size: int = Field(8, ge=2)
+    """Completions a prompt that are learned from (not found in the paper)."""
+    max_completion_length: int = Field(24_576, ge=8)
+    """Longest completion in tokens (paper: 25K in all, [2nd])."""
+    max_prompt_length: int = Field(1_024, ge=1)
+    """Prompts longer than this are dropped."""
+    temperature_start: float = Field(1.0, gt=0)
+    """Sampling temperature at the first step (paper: 1.0, [2nd])."""
+    temperature_end: float = Field(0.6, gt=0)
+    """Temperature after annealing (paper: 0.6, [2nd]); equal to the start switches annealing off, above it raises
+    the temperature instead (POLARIS)."""
+    temperature_fraction: float = Field(0.5, gt=0, le=1)
+    """Share of the steps over which the temperature moves, linearly (paper: 50%, [2nd])."""
+    top_p: float = Field(1.0, gt=0, le=1)
+    """Nucleus mass of rollouts."""
+    rebalance: bool = True
+    """Learn from equally many right and wrong completions a prompt (paper, [2nd])."""
+    oversample: int = Field(2, ge=1)
+    """With `rebalance`: sample this many times `group_size` and choose from them."""
+    max_accuracy: float = Field(0.5, gt=0, le=1)
+    """With `rebalance`: prompts answered right more often than this give no signal (paper: e.g. 50%, [2nd])."""
+    loss: Literal["grpo", "dr_grpo", "dapo", "bnpo", "cispo"] = "dapo"
+    """How token losses are averaged. `dapo` divides by the tokens that count, so dead groups do not dilute it."""
+    epsilon: float = Field(0.2, gt=0)
+    """Lower clip of the probability ratio."""
+    epsilon_high: float = Field(0.2, gt=0)
+    """Upper clip; above `epsilon` it is clip-higher (DAPO: 0.28)."""
+    beta: float = Field(0.0, ge=0)
+    """Weight of the KL term to the parent model; 0 leaves it out."""
+    overlong_buffer: int = Field(0, ge=0)
+    """Soft overlong shaping (DAPO): the reward falls by up to 1 over the last so many tokens; 0 switches it off."""
+    vllm: Literal["off", "colocate", "server"] = "off"
+    """Rollouts by vLLM in the trainer's own process, by a vLLM server, or by transformers."""
+    stop_clipped: float = Field(0.9, gt=0, le=1)
+    """Stop when a larger share of completions than this is cut, `patience` steps in a row."""
+    patience: int = Field(20, ge=1)
+    """Steps in a row before a run that learns nothing is stopped."""
+    stall_minutes: float = Field(60.0, gt=0)
+    """Stop when sampling, scoring or learning of a single step takes longer than this."""
+
+    @model_validator(mode="after")
+    def _whole_groups(self) -> Self:
+        if self.batch_size % self.group_size:
+            raise ValueError(
+                f"batch_size {self.batch_size} is not a multiple of group_size {self.group_size}"
+            )
+        if self.overlong_buffer >= self.max_completion_length:
+            raise ValueError("overlong_buffer must be smaller than max_completion_length")
+        return self
+
+
+class TrainSection(Section):
+    """The four stages of the paper (paper.md section 1)."""
+
+    student: StudentSection = StudentSection()
+    """The model."""
+    lora: LoraSection | None = None
+    """Adapters instead of full fine-tuning; null trains every weight."""
+    precision: Literal["auto", "bfloat16", "float32"] = "auto"
+    """Number format of the arithmetic; `auto` is bfloat16 on a GPU and float32 on a CPU."""
+    tracker: Literal["none", "trackio", "wandb", "tensorboard"] = "trackio"
+    """Where curves go besides `metrics.jsonl`: files in the run's folder, looked at while a stage trains. wandb is kept
+    off-line unless `WANDB_MODE=online`."""
+    midtrain: MidtrainSection = MidtrainSection()
+    """Stage 1."""
+    sft: SFTSection = SFTSection()
+    """Stage 2."""
+    dpo: DPOSection = DPOSection()
+    """Stage 3."""
+    rl: RLSection = RLSection()
+    """Stage 4."""

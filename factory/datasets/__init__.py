@@ -1,0 +1,1 @@
+"""From verified responses to training sets: labels, eligibility, difficulty, preference pairs, RL prompts."""

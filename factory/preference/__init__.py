@@ -1,1 +1,0 @@
-"""Preference pairs and their lint, prompts for RL, and the one place where `<think>` tags are put in."""

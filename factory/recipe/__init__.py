@@ -1,6 +1,0 @@
-"""A recipe: one YAML file that says everything about a run. Unknown keys are errors."""
-
-from factory.recipe.load import load_recipe, save_recipe
-from factory.recipe.recipe import Recipe
-
-__all__ = ["Recipe", "load_recipe", "save_recipe"]

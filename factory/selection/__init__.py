@@ -1,1 +1,0 @@
-"""Which verified responses become the midtrain and sft sets."""

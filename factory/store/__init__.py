@@ -1,1 +1,0 @@
-"""What lasts: atomic Parquet parts, manifests, the ledger, the response journal."""

@@ -1,0 +1,227 @@
+"""The ledger of leases: the cap holds in sum whatever the workers do, and what the dead held comes back."""
+
+import math
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from factory.errors import Stopped, UsageError
+from factory.sampling.store.lease_file import ask_to_stop, progress
+from factory.sampling.store.leases import Leases
+from factory.sampling.store.money import NOTHING, Money
+from factory.sampling.store.worker_locks import seated, take_first_seat, take_seat
+
+ROOT = Path(__file__).parents[3]
+ONE = Money(1.0, 10)
+MOST = Money(8.0, 80)
+
+
+def name(number):
+    return f"responses-{number:05d}.sqlite"
+
+
+def worker(folder, number=0, *, cap=None, booked=None, **options):
+    """A worker whose journal shows what `booked` says."""
+    shown = {} if booked is None else booked
+    (folder / name(number)).touch()
+    return Leases(
+        folder,
+        "job",
+        name(number),
+        take_seat(folder, name(number)),
+        cap or Money(10.0, math.inf),
+        lambda journal: shown.get(journal, (0.0, 0)),
+        **options,
+    )
+
+
+def test_a_lease_is_granted_within_the_cap_and_no_further(tmp_path):
+    a, b = worker(tmp_path, 0), worker(tmp_path, 1)
+    held = [NOTHING, NOTHING]
+    for turn in range(40):
+        me = turn % 2
+        granted = (a, b)[me].extend(NOTHING, held[me], ONE, MOST, 0)
+        assert granted is not None
+        held[me] = held[me] + granted
+        assert held[0].usd + held[1].usd <= 10.0
+    assert held[0].usd + held[1].usd > 9.0
+    assert a.extend(NOTHING, held[0], ONE, MOST, 0) == NOTHING
+    b.leave(NOTHING, 0)
+    assert a.extend(NOTHING, held[0], ONE, MOST, 0).usd >= 1.0
+    a.leave(NOTHING, 0)
+
+
+def test_what_was_spent_is_gone_for_good(tmp_path):
+    a, b = worker(tmp_path, 0), worker(tmp_path, 1)
+    assert a.extend(Money(9.5, 5), NOTHING, ONE, MOST, 0) is None
+    assert b.extend(NOTHING, NOTHING, ONE, MOST, 0) is None
+    a.leave(Money(9.5, 5), 1)
+    again = worker(tmp_path, 0)
+    assert again.extend(NOTHING, NOTHING, ONE, MOST, 0) is None
+    assert progress(tmp_path, "job")[1:] == (9.5, 5)
+    for each in (again, b):
+        each.leave(NOTHING, 0)
+
+
+def test_a_starving_worker_makes_the_others_give_back(tmp_path):
+    a, b = worker(tmp_path, 0), worker(tmp_path, 1)
+    held = a.extend(NOTHING, NOTHING, Money(9.5, 1), MOST, 0)
+    assert not a.report(NOTHING, held, 0)
+    assert b.extend(NOTHING, NOTHING, ONE, MOST, 0) == NOTHING
+    assert a.report(NOTHING, held, 0)
+    a.report(NOTHING, Money(2.0, 1), 0)
+    assert b.extend(NOTHING, NOTHING, ONE, MOST, 0).usd >= 1.0
+    a.leave(NOTHING, 0)
+    b.leave(NOTHING, 0)
+
+
+CHILD = textwrap.dedent("""
+    import sys
+    sys.path.insert(0, "tests/sampling/store")
+    from pathlib import Path
+    from test_leases import NOTHING, worker
+    from factory.sampling.store.money import Money
+    one = worker(Path(sys.argv[1]), 1)
+    print(one.extend(NOTHING, NOTHING, Money(9.0, 10), Money(9.0, 10), 0), flush=True)
+    sys.stdin.readline()
+""")
+
+
+def child(folder):
+    process = subprocess.Popen(
+        [sys.executable, "-c", CHILD, str(folder)], cwd=ROOT, stdin=-1, stdout=-1, text=True
+    )
+    assert "usd=9.0" in process.stdout.readline()
+    return process
+
+
+def test_the_lease_of_a_killed_worker_comes_back_less_what_its_journal_shows(tmp_path):
+    shown = {}
+    a = worker(tmp_path, 0, booked=shown)
+    other = child(tmp_path)
+    assert a.extend(NOTHING, NOTHING, Money(2.0, 1), MOST, 0) == NOTHING
+    shown[name(1)] = (3.0, 12)
+    other.send_signal(signal.SIGKILL)
+    other.communicate()
+    assert not seated(tmp_path, name(1))
+    assert a.extend(NOTHING, NOTHING, Money(7.0, 1), Money(7.0, 1), 0).usd == 7.0
+    assert a.extend(NOTHING, Money(7.0, 1), Money(0.1, 1), MOST, 0) is None
+    a.leave(NOTHING, 0)
+
+
+def test_a_worker_that_is_silent_for_too_long_loses_its_lease_and_finds_out(tmp_path):
+    a, b = worker(tmp_path, 0, expiry=0.2), worker(tmp_path, 1, expiry=0.2)
+    b.extend(NOTHING, NOTHING, Money(9.0, 1), Money(9.0, 1), 0)
+    assert a.extend(NOTHING, NOTHING, Money(2.0, 1), MOST, 0) == NOTHING
+    time.sleep(0.3)
+    assert a.extend(NOTHING, NOTHING, Money(2.0, 1), MOST, 0).usd >= 2.0
+    with pytest.raises(Stopped, match="silent for so long"):
+        b.report(NOTHING, Money(9.0, 1), 0)
+    with pytest.raises(Stopped, match="silent for so long"):
+        b.extend(NOTHING, NOTHING, ONE, MOST, 0)
+    b.leave(NOTHING, 0)
+    a.leave(NOTHING, 0)
+
+
+def test_a_seat_has_room_for_one(tmp_path):
+    a = worker(tmp_path, 0)
+    assert take_seat(tmp_path, name(0), patience=0.1) is None
+    second, seat = take_first_seat(tmp_path, [name(0), name(4), name(8)])
+    assert second == name(4)
+    with pytest.raises(UsageError, match="every journal"):
+        take_first_seat(tmp_path, [name(0), name(4)])
+    a.leave(NOTHING, 0)
+    assert take_first_seat(tmp_path, [name(0), name(4)])[0] == name(0)
+    seat.close()
+
+
+def test_workers_stop_when_they_are_asked_to(tmp_path):
+    a = worker(tmp_path, 0)
+    ask_to_stop(tmp_path, "other job")
+    a.report(NOTHING, NOTHING, 0)
+    ask_to_stop(tmp_path, "job")
+    with pytest.raises(Stopped, match="stopped by the process"):
+        a.report(NOTHING, NOTHING, 0)
+    ask_to_stop(tmp_path, "job", stop=False)
+    a.report(NOTHING, NOTHING, 0)
+    a.leave(NOTHING, 0)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 2), st.sampled_from(["ask", "spend", "die", "leave"]), st.floats(0.01, 4.0)),
+        max_size=40,
+    )
+)
+def test_spent_and_leased_never_exceed_the_cap(tmp_path_factory, moves):
+    """Three workers, in any order: ask, spend from a lease, die with one, leave. A death is a leave nobody tells of."""
+    folder = tmp_path_factory.mktemp("store")
+    shown, alive, spent, lease = {}, {}, dict.fromkeys(range(3), 0.0), {}
+    for number, move, amount in moves:
+        if number not in alive:
+            alive[number] = worker(folder, number, booked=shown)
+            lease[number] = 0.0
+        me = alive[number]
+        if move == "ask":
+            held = Money(lease[number], 0)
+            granted = me.extend(Money(spent[number], 0), held, Money(amount, 1), Money(2 * amount, 1), 0)
+            lease[number] += granted.usd if granted else 0.0
+        elif move == "spend":
+            cost = min(amount, lease[number])
+            spent[number] += cost
+            lease[number] -= cost
+            shown[name(number)] = (spent[number], 0)
+        elif move == "die":
+            me._seat.close()
+            me._ledger.close()
+            del alive[number], lease[number]
+        else:
+            me.leave(Money(spent[number], 0), 0)
+            del alive[number], lease[number]
+        assert sum(spent.values()) + sum(lease.values()) <= 10.0 + 1e-9
+    for me in alive.values():
+        me.leave(NOTHING, 0)
+
+
+def test_rates_hold_in_sum_over_threads_that_take_as_much_as_they_can(tmp_path):
+    rates, taken, lock = [40.0, None, 400.0], [], threading.Lock()
+    until = time.monotonic() + 2.0
+    began = time.time()
+
+    def greedy(number):
+        me = worker(tmp_path, number)
+        while time.monotonic() < until:
+            count, wait = me.take(rates, [(1.0, 50.0, 8.0)] * 5, [0.0, 0.0, 0.0])
+            with lock:
+                taken.extend([time.time() - began] * count)
+            time.sleep(min(0.05, wait))
+        me.leave(NOTHING, 0)
+
+    threads = [threading.Thread(target=greedy, args=(n,)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    seconds = max(taken)
+    assert len(taken) <= 40 * (seconds + 5.0) + 1
+    assert len(taken) >= 0.8 * 40 * (2.0 + 5.0)
+
+
+def test_rates_are_corrected_by_what_was_used(tmp_path):
+    a = worker(tmp_path, 0)
+    rates = [None, None, 10.0]
+    assert a.take(rates, [(1.0, 0.0, 30.0)], [0, 0, 0])[0] == 1
+    count, wait = a.take(rates, [(1.0, 0.0, 30.0)], [0, 0, 100.0])
+    assert count == 0
+    assert wait == pytest.approx(11.0, abs=0.5)
+    assert a.take(rates, [(1.0, 0.0, 30.0)], [0, 0, -130.0])[0] == 1
+    a.leave(NOTHING, 0)
