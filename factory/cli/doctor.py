@@ -55,7 +55,7 @@ def check_name() -> list[Finding]:
     others = sorted(owners - {"cot-factory"})
     if (
         not hasattr(factory, "__version__")
-        or not (Path(str(factory.__file__)).parent / "pipeline.py").exists()
+        or not (Path(str(factory.__file__)).parent / "run" / "pipeline.py").exists()
     ):
         mend = "pip uninstall factory_boy && pip install --force-reinstall --no-deps cot-factory"
         return [Finding("import factory", f"shadowed by {factory.__file__}", mend, fatal=True)]
