@@ -20,7 +20,7 @@ class AnswerKind(StrEnum):
 
 
 class Level(StrEnum):
-    """School level, as the paper labels its samples (paper.md section 2)."""
+    """School level, as the paper labels its samples (docs/paper.md, Data)."""
 
     ELEMENTARY = "elementary"
     MIDDLE = "middle"

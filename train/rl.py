@@ -1,7 +1,7 @@
 """The paper's RL stabilisers as thin wrappers of TRL 1.16's `GRPOTrainer`; no method of TRL is copied.
 
 - reward rebalancing: sample `oversample` x `group_size` completions a prompt, learn from equally many right and wrong
-  ones, give no signal to prompts that are too easy or that are all right or all wrong (paper.md section 1, stage 4).
+  ones, give no signal to prompts that are too easy or that are all right or all wrong (docs/paper.md, Stabilisers).
 - temperature annealing: TRL keeps the temperature in three places; setting `trainer.temperature` alone changes
   neither the sampler nor the loss (tests/train/test_hooks.py shows it).
 - prompt optimisation lies in the data: rows come in training order and are not shuffled.

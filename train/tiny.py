@@ -25,7 +25,7 @@ CHAT_TEMPLATE = (
     "{% endfor %}"
     "{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}"
 )
-"""Phi-4-mini's form (paper.md section 7) without its fixed identity sentence."""
+"""Phi-4-mini's form (docs/paper.md, Student) without its fixed identity sentence."""
 
 PIECES = r"[0-9]| ?[A-Za-z]+| ?[^\sA-Za-z0-9]|\s"
 """What may become one token: a digit, a word, a sign, one blank; the space before a word or sign belongs to it."""

@@ -27,7 +27,7 @@ class JudgeSection(Section):
 class DatasetsSection(Section):
     """Selection of the midtrain and sft sets from verified responses.
 
-    midtrain takes every verified correct response; sft takes a compact, varied subset of it (paper.md section 1).
+    midtrain takes every verified correct response; sft takes a compact, varied subset of it (docs/paper.md, Stages).
     """
 
     judge: JudgeSection | None = None

@@ -8,7 +8,7 @@ from factory.config.base import Section
 
 
 class EvaluationSection(Section):
-    """Benchmarks and sampling; defaults are the paper's protocol (paper.md section 4)."""
+    """Benchmarks and sampling; defaults are the paper's protocol (docs/paper.md, Evaluation protocol)."""
 
     benchmarks: list[str] = Field(default_factory=lambda: ["held_out"])
     """`held_out` (the run's own), paths of benchmark files, or `procedural:`/`reasoning_gym:` sources."""

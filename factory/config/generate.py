@@ -15,7 +15,7 @@ class GenerateSection(Section):
     teacher: str = "deepseek-r1"
     """Preset name; `factory teachers` lists them."""
     samples: int = Field(8, ge=1)
-    """Responses a problem (about 8 in the paper, paper.md section 2)."""
+    """Responses a problem (about 8 in the paper, docs/paper.md, Data)."""
     temperature: float = Field(0.6, ge=0)
     """Sampling temperature (DeepSeek-R1's own recommendation; the paper does not say)."""
     top_p: float = Field(0.95, gt=0, le=1)
@@ -23,7 +23,7 @@ class GenerateSection(Section):
     max_tokens: int = Field(32_768, ge=1)
     """Completion budget in tokens."""
     prompt: str = r"Please reason step by step, and put your final answer within \boxed{{}}. {problem}"
-    """Prompt; `{problem}` is replaced (wording of the authors' later evaluation, paper.md section 4)."""
+    """Prompt; `{problem}` is replaced (wording of the authors' later evaluation, docs/paper.md, Evaluation protocol)."""
     system: str | None = None
     """System message; none by default (DeepSeek-R1's recommendation)."""
     base_url: str | None = None

@@ -16,7 +16,7 @@ class PreferenceSection(Section):
     """Whose right answers are chosen (the paper: the teacher's). The student's own keep both sides of a pair within
     what the student says anyway."""
     rejected_from: Literal["teacher", "student", "both", "delta"] = "both"
-    """Whose wrong answers are rejected (the paper: the teacher's, paper.md section 1 stage 3). `delta` takes the
+    """Whose wrong answers are rejected (the paper: the teacher's, docs/paper.md, Stages). `delta` takes the
     student's whole answers, right or wrong: what is learnt is the gap to the teacher (OLMo 3, arXiv 2512.13961)."""
     per_problem: int = Field(1, ge=1)
     """Pairs a problem."""

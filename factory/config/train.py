@@ -194,7 +194,7 @@ class RLSection(StageSection):
 
 
 class TrainSection(Section):
-    """The four stages of the paper (paper.md section 1)."""
+    """The four stages of the paper (docs/paper.md, Stages)."""
 
     student: StudentSection = StudentSection()
     """The model."""

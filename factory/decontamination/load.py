@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from factory.decontamination.build import Document
 
 PAPER = ("aime24", "math500", "gpqa_diamond")
-"""What the paper evaluates on (paper.md section 6): AIME 24, MATH-500, GPQA Diamond."""
+"""What the paper evaluates on (docs/paper.md, Evaluation protocol): AIME 24, MATH-500, GPQA Diamond."""
 SETS = {"paper": PAPER}
 
 

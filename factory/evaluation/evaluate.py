@@ -17,7 +17,7 @@ from factory.sampling.sampler import Sampler, SamplingParams
 from factory.verification import verify_responses
 
 PROMPT: str = GenerateSection.model_fields["prompt"].default
-"""The prompt of the authors' later evaluation (paper.md section 4)."""
+"""The prompt of the authors' later evaluation (docs/paper.md, Evaluation protocol)."""
 
 
 @dataclass(frozen=True, slots=True)

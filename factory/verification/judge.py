@@ -1,6 +1,6 @@
 """The judge: a language model that re-examines what the rules could not call correct.
 
-The paper checks answers twice, by rules and by a model (paper.md section 2). The judge sees the question, the gold
+The paper checks answers twice, by rules and by a model (docs/paper.md, Data). The judge sees the question, the gold
 and the extracted answer, never the reasoning: it decides whether two answers are the same, not whether an argument
 convinces. Its replies go through the response store like any others, so none is paid for twice. A flip is marked
 (`judged`, method `judge`) so that it can be excluded; a reply in any other form than the one asked for changes nothing.
