@@ -14,7 +14,7 @@ from schemas.table import Column, TableSchema
 
 
 class Verdict(StrEnum):
-    """Five states. Only `correct` and `incorrect` are signal; the others are never read as a wrong answer."""
+    """Five states. A wrong answer is `incorrect`, or `no_answer` of a complete response; the others give no signal."""
 
     CORRECT = "correct"
     INCORRECT = "incorrect"
@@ -39,7 +39,14 @@ VERDICT_COLUMNS = (
     Column("checker_version", pa.string(), "Version of the checker that decided.", True),
     Column("judged", pa.bool_(), "True when an LLM judge overturned the rules' verdict."),
     Column("verify_seconds", pa.float64(), "Processor time of the check.", clock=True),
+    Column(
+        "confidence",
+        pa.float64(),
+        "How sure the verdict is, 0 to 1: rule, margin, where the answer stood. Null in older tables.",
+    ),
 )
+CONFIDENT = 0.75
+"""Least `confidence` of an `incorrect` verdict that may make a rejected side or a negative reward."""
 
 VERDICT = TableSchema("verdict", 1, RESPONSE.columns + VERDICT_COLUMNS)
 

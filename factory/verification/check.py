@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass, replace
 
 from factory.verification.choice import check_choice
-from factory.verification.extraction import extract, last_sentence, split_reasoning
+from factory.verification.extraction import Extracted, extract, last_sentence, split_reasoning
 from factory.verification.kinds import infer_kind, read_metadata
 from factory.verification.notation import MAX_ANSWER, literal, tidy, words
 from factory.verification.number import read_number, same_number, show
@@ -44,6 +44,7 @@ class Prepared:
     answer: str
     metadata: str | None = None
     problem: str | None = None
+    rule: str | None = None
 
 
 def check(request: CheckRequest) -> CheckResult:
@@ -74,7 +75,9 @@ def _settle(request: CheckRequest, kind: str) -> CheckResult | Prepared:
         return CheckResult(Verdict.NO_ANSWER, Method.EXTRACTION, reason="the answer part states no answer")
     answer = found.text
     if kind == AnswerKind.REASONING_GYM:
-        return Prepared(kind, request.gold or "", _gym_answer(part, answer, found.rule), request.metadata)
+        return Prepared(
+            kind, request.gold or "", _gym_answer(part, answer, found.rule), request.metadata, rule=found.rule
+        )
     gold = gold_answer(request.gold)
     if not gold:
         return CheckResult(Verdict.UNVERIFIABLE, Method.GOLD, answer, reason="the problem has no gold answer")
@@ -82,6 +85,15 @@ def _settle(request: CheckRequest, kind: str) -> CheckResult | Prepared:
         return CheckResult(
             Verdict.UNVERIFIABLE, Method.LIMIT, answer[:MAX_ANSWER], reason="answer too long to compare"
         )
+    settled = _compare(request, kind, gold, part, found)
+    return replace(settled, rule=found.rule)
+
+
+def _compare(
+    request: CheckRequest, kind: str, gold: str, part: str, found: Extracted
+) -> CheckResult | Prepared:
+    """What can be decided between a gold and an extracted answer without a parser."""
+    answer = found.text
     if gold == answer:
         return CheckResult(Verdict.CORRECT, Method.LITERAL, answer)
     if kind == AnswerKind.CHOICE:
@@ -137,7 +149,7 @@ def decide(prepared: Prepared) -> CheckResult:
     except Exception as error:  # a checker's defect must not end a run; it is recorded with the row
         reason = f"checker failed: {type(error).__name__}: {str(error)[:200]}"
         result = CheckResult(Verdict.UNVERIFIABLE, Method.LIMIT, prepared.answer, reason=reason)
-    return replace(result, answer_kind=prepared.kind)
+    return replace(result, answer_kind=prepared.kind, rule=prepared.rule)
 
 
 def _decide(prepared: Prepared) -> CheckResult:

@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 
 from factory.config.verify import VerifySection
+from factory.verification.confidence import confidence
 from factory.verification.pool import Verifier
 from factory.verification.result import CHECKER_VERSION, CheckRequest, CheckResult, Method
 from schemas.response import ResponseStatus
@@ -29,6 +30,7 @@ _TYPES = {
     "checker_version": pl.String,
     "judged": pl.Boolean,
     "verify_seconds": pl.Float64,
+    "confidence": pl.Float64,
 }
 assert list(_TYPES) == [column.name for column in VERDICT_COLUMNS]
 
@@ -105,6 +107,7 @@ def with_verdicts(responses: pl.DataFrame, results: list[CheckResult]) -> pl.Dat
         "checker_version": [CHECKER_VERSION] * len(results),
         "judged": [r.method is Method.JUDGE for r in results],
         "verify_seconds": [r.seconds for r in results],
+        "confidence": [confidence(r) for r in results],
     }
     added = pl.DataFrame(columns, schema=_TYPES)
     kinds = pl.Series("answer_kind", [r.answer_kind for r in results], dtype=pl.String)

@@ -56,6 +56,8 @@ class CheckResult:
     reason: str | None = None
     answer_kind: str | None = None
     seconds: float = 0.0
+    rule: str | None = None
+    """The extraction rule that found the answer: boxed, tag, phrase, last_line, ..."""
 
     @property
     def correct(self) -> bool:
