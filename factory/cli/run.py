@@ -25,16 +25,17 @@ def command(
 ) -> None:
     """Carry out a recipe; start it again and it goes on where it stopped."""
     from factory.config import load_recipe
-    from factory.config.checks import check_packages
+    from factory.run.checks import check_engine, check_recipe
     from factory.run.layout import RunLayout
-    from factory.run.pipeline import plan, run_recipe
+    from factory.run.pipeline import names_until, plan, run_recipe
 
     loaded = load_recipe(recipe, overrides)
     folder = out or Path("runs") / loaded.name
     if dry_run:
-        names = [step.name for step in plan(loaded, RunLayout(folder))]
-        check_packages(loaded, names)
+        names = names_until(plan(loaded, RunLayout(folder)), until)
         typer.echo(f"{loaded.name}: {len(names)} steps into {folder}\n  " + "\n  ".join(names))
+        check_recipe(loaded, names, RunLayout(folder))
+        check_engine(engine)
         return
     shared = store or os.environ.get("FACTORY_STORE")
     changed = run_recipe(

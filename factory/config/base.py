@@ -2,10 +2,90 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+import difflib
+from collections.abc import Iterable, Iterator
+from typing import Any, get_args
+
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 
 class Section(BaseModel):
     """A part of a recipe. The string below a field is its doc."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+def section_of(annotation: Any) -> type[Section] | None:
+    """The section that a field holds (`S`, `S | None`, `S | str`), or None."""
+    kinds = (annotation, *get_args(annotation))
+    return next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Section)), None)
+
+
+def every_key(model: type[Section], prefix: str = "") -> Iterator[str]:
+    """Dotted names of all keys of a section and of the sections in it."""
+    for name, field in model.model_fields.items():
+        yield f"{prefix}{name}"
+        if (inner := section_of(field.annotation)) is not None:
+            yield from every_key(inner, f"{prefix}{name}.")
+
+
+def did_you_mean(word: object, known: Iterable[str]) -> str | None:
+    """`did you mean X?` when a known word is close; case, `-` and `_` do not count."""
+    plain = {_plain(each): each for each in known}
+    close = difflib.get_close_matches(_plain(str(word)), plain, n=1, cutoff=0.6)
+    return f"did you mean {plain[close[0]]}?" if close else None
+
+
+def _plain(word: str) -> str:
+    return word.lower().replace("-", "").replace("_", "")
+
+
+def faults(error: ValidationError, model: type[Section]) -> Iterator[tuple[tuple[str, ...], str, str | None]]:
+    """Every mistake that pydantic found, once per key: its path, what is wrong, and what to do if that is known."""
+    seen = set()
+    for each in error.errors(include_url=False):
+        path = _fields(each["loc"], model)
+        if path in seen:
+            continue
+        seen.add(path)
+        yield path, *_said(each, path, model)
+
+
+def _fields(loc: tuple[int | str, ...], model: type[Section]) -> tuple[str, ...]:
+    """The path without what pydantic adds for members of a union and for places in a list."""
+    path: list[str] = []
+    at: type[Section] | None = model
+    for part in map(str, loc):
+        if at is None:
+            break
+        path.append(part)
+        field = at.model_fields.get(part)
+        at = section_of(field.annotation) if field else None
+    return tuple(path)
+
+
+def _said(fault: Any, path: tuple[str, ...], model: type[Section]) -> tuple[str, str | None]:
+    kind, value = fault["type"], fault["input"]
+    if kind == "extra_forbidden":
+        return "unknown key", _near_key(path, model)
+    if kind == "missing":
+        return "is missing", None
+    text = fault["msg"].removeprefix("Value error, ")
+    text = text[:1].lower() + text[1:]
+    if kind == "value_error":
+        return text, None
+    if isinstance(value, str | int | float | bool) or value is None:
+        shown = repr(value)
+        text += f", not {shown if len(shown) <= 60 else shown[:57] + '...'}"
+    choices = (fault.get("ctx") or {}).get("expected", "") if kind in ("literal_error", "enum") else ""
+    return text, did_you_mean(value, [word for word in choices.split("'") if word.isidentifier()])
+
+
+def _near_key(path: tuple[str, ...], model: type[Section]) -> str | None:
+    """A key that was meant: of the same section by likeness, or of another by its exact name."""
+    *sections, last = path
+    at = model
+    for name in sections:
+        at = section_of(at.model_fields[name].annotation) or at
+    elsewhere = [key for key in every_key(model) if key.rpartition(".")[2] == last]
+    return did_you_mean(last, at.model_fields) or (f"did you mean {elsewhere[0]}?" if elsewhere else None)

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from factory.config.base import Section
+from factory.config.generate import Prompt
 
 
 class JudgeSection(Section):
@@ -32,7 +33,7 @@ class DatasetsSection(Section):
 
     judge: JudgeSection | None = None
     """Who labels domain and level where the source does not; rules and a small classifier by default."""
-    prompt: str = r"{problem}"
+    prompt: Prompt = r"{problem}"
     """User message of the training rows; `{problem}` is replaced."""
     system: str | None = None
     """System message of the training rows."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Self
+
+from pydantic import Field, model_validator
 
 from factory.config.base import Section
 
@@ -31,7 +33,7 @@ class DifficultySection(Section):
     confidence: float = Field(0.95, gt=0.5, lt=1)
     """Sampling of a problem stops when one band holds this much posterior probability, or when the rest of the budget
     is not expected to change the answer."""
-    temperature: float = Field(1.0, ge=0)
+    temperature: float = Field(1.0, ge=0, le=2)
     """Rollout temperature."""
     top_p: float = Field(1.0, gt=0, le=1)
     """Nucleus mass."""
@@ -39,3 +41,11 @@ class DifficultySection(Section):
     """Completion budget of a rollout."""
     batch_size: int = Field(64, ge=1)
     """Rollouts generated together by a local student."""
+
+    @model_validator(mode="after")
+    def _bounds_agree(self) -> Self:
+        if self.low >= self.high:
+            raise ValueError(f"low {self.low} is not below high {self.high}")
+        if self.min_samples > self.max_samples:
+            raise ValueError(f"min_samples {self.min_samples} is above max_samples {self.max_samples}")
+        return self

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from factory.config.base import Section
@@ -14,7 +16,7 @@ class EvaluationSection(Section):
     """`held_out` (the run's own), paths of benchmark files, or `procedural:`/`reasoning_gym:` sources."""
     samples: int = Field(3, ge=1)
     """Samples a question (the paper averages 3 runs; its authors later used 64 on AIME)."""
-    temperature: float = Field(0.6, ge=0)
+    temperature: float = Field(0.6, ge=0, le=2)
     """Sampling temperature."""
     top_p: float = Field(0.95, gt=0, le=1)
     """Nucleus mass."""
@@ -24,5 +26,5 @@ class EvaluationSection(Section):
     """At most this many questions a benchmark, drawn by seed."""
     batch_size: int = Field(64, ge=1)
     """Questions generated together by a local model."""
-    stages: list[str] = Field(default_factory=lambda: ["base", "midtrain", "sft", "dpo", "rl"])
+    stages: list[Literal["base", "midtrain", "sft", "dpo", "rl"]] = ["base", "midtrain", "sft", "dpo", "rl"]
     """Stages after which to evaluate."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ import yaml
 from pydantic import ValidationError
 
 from factory.atomic import atomic_path
+from factory.config.base import did_you_mean, faults
 from factory.config.recipe import Recipe
 from factory.errors import UsageError
 
@@ -23,25 +24,29 @@ def load_recipe(path_or_name: str | Path, overrides: Sequence[str] = ()) -> Reci
         overrides: `section.key=value`; the value is read as YAML, so `null`, lists and numbers work.
 
     Raises:
-        UsageError: the file is absent or malformed, a key is unknown, or a value is out of range; names the key.
+        UsageError: the file is absent or malformed, a key is unknown or stands twice, a value is out of range, or two
+            values contradict each other; one line for each mistake, with the key.
     """
     path = find_recipe(path_or_name)
     try:
-        data = yaml.safe_load(path.read_text("utf-8"))
-    except yaml.YAMLError as error:
-        place = getattr(error, "problem_mark", None)
-        where = f"{path}:{place.line + 1}" if place else str(path)
-        raise UsageError(f"{where}: not valid YAML ({getattr(error, 'problem', error)})") from error
+        text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"cannot read recipe {path}: {error}") from error
+    data = _read(text, str(path))
     if not isinstance(data, dict):
         raise UsageError(f"{path}: a recipe is a mapping of sections", do="see recipes/quickstart.yaml")
-    for override in overrides:
-        _override(data, override)
+    given = {tuple(_override(data, override)): f"--set {override}" for override in overrides}
     try:
         return Recipe.model_validate(data)
     except ValidationError as error:
-        raise UsageError(f"{path}: {_first_problem(error)}") from error
+        lines = []
+        for key, what, do in faults(error, Recipe):
+            where = next((word for own, word in given.items() if own[: len(key)] == key), str(path))
+            named = f"unknown key {'.'.join(key)}" if what == "unknown key" else f"{'.'.join(key)}: {what}"
+            lines.append(f"{where}: {named.removeprefix(': ')}" + (f" - {do}" if do else ""))
+        raise UsageError("\n".join(lines)) from error
+    except RecursionError:
+        raise UsageError(f"{path}: nested too deeply") from None
 
 
 def find_recipe(path_or_name: str | Path) -> Path:
@@ -51,15 +56,20 @@ def find_recipe(path_or_name: str | Path) -> Path:
         UsageError: neither exists; lists the shipped recipes.
     """
     path = Path(path_or_name)
-    if path.is_file():
-        return path
     folder = Path(str(resources.files("recipes")))
-    shipped = folder / f"{path.name.removesuffix('.yaml')}.yaml"
-    if len(path.parts) == 1 and shipped.is_file():
-        return shipped
-    names = ", ".join(sorted(p.stem for p in folder.glob("*.yaml")))
+    names = sorted(p.stem for p in folder.glob("*.yaml"))
+    try:
+        if path.is_file():
+            return path
+        shipped = folder / f"{path.name.removesuffix('.yaml')}.yaml"
+        if len(path.parts) == 1 and shipped.is_file():
+            return shipped
+    except (OSError, ValueError) as error:
+        raise UsageError(f"cannot read recipe {str(path)!r}: {error}") from error
+    near = did_you_mean(path.name, names)
     raise UsageError(
-        f"no recipe {path_or_name}", do=f"give a YAML file or one of the shipped recipes: {names}"
+        f"no recipe {path_or_name}",
+        do=f"{near + ' ' if near else ''}give a YAML file or one of the shipped recipes: {', '.join(names)}",
     )
 
 
@@ -70,23 +80,53 @@ def save_recipe(recipe: Recipe, path: Path) -> None:
         temporary.write_text(text, "utf-8")
 
 
-def _override(data: dict[str, Any], override: str) -> None:
+class _Loader(yaml.SafeLoader):
+    """YAML in which a key may stand once: a second `generate:` would silently replace the first."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        lines: dict[str, int] = {}
+        for key, _ in node.value:
+            name = str(key.value)
+            if name in lines and name != "<<":
+                raise yaml.MarkedYAMLError(
+                    problem=f"the key {name} stands twice, first in line {lines[name]}",
+                    problem_mark=key.start_mark,
+                )
+            lines[name] = key.start_mark.line + 1
+        return super().construct_mapping(node, deep)
+
+
+def _read(text: str, where: str) -> Any:
+    """What a YAML text says.
+
+    Raises:
+        UsageError: it is not YAML, has a key twice, or is nested too deeply.
+    """
+    try:
+        return yaml.load(text, _Loader)
+    except yaml.MarkedYAMLError as error:
+        line = f":{error.problem_mark.line + 1}" if error.problem_mark and "\n" in text else ""
+        raise UsageError(f"{where}{line}: not valid YAML ({error.problem})") from error
+    except yaml.YAMLError as error:
+        raise UsageError(f"{where}: not valid YAML ({str(error).splitlines()[0]})") from error
+    except RecursionError:
+        raise UsageError(f"{where}: nested too deeply") from None
+    except ValueError as error:  # dates that do not exist, numbers of millions of digits
+        raise UsageError(f"{where}: not valid YAML ({error})") from error
+
+
+def _override(data: dict[str, Any], override: str) -> list[str]:
+    """Put `section.key=value` into the data; returns the path of the key."""
     key, equals, value = override.partition("=")
     if not equals or not key:
         raise UsageError(f"--set {override}: not of the form section.key=value")
-    *sections, last = key.split(".")
+    path = key.split(".")
+    *sections, last = path
     for section in sections:
         if data.get(section) is None:
             data[section] = {}
         data = data[section]
         if not isinstance(data, dict):
             raise UsageError(f"--set {override}: {section} is not a section")
-    data[last] = yaml.safe_load(value)
-
-
-def _first_problem(error: ValidationError) -> str:
-    first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"])
-    if first["type"] == "extra_forbidden":
-        return f"unknown key {where} - remove it, or run `factory schema recipe` for the known ones"
-    return f"{where}: {first['msg']}"
+    data[last] = _read(value, f"--set {override}")
+    return path

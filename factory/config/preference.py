@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from factory.config.base import Section
 
@@ -56,3 +56,9 @@ class RLPromptsSection(Section):
     """Length buckets; prompts are written bucket by bucket in order."""
     group_size: int = Field(8, ge=2)
     """Group size for the forecast of dead groups."""
+
+    @model_validator(mode="after")
+    def _bounds_agree(self) -> Self:
+        if self.low >= self.high:
+            raise ValueError(f"low {self.low} is not below high {self.high}")
+        return self

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Self
+
+from pydantic import Field, model_validator
 
 from factory.config.base import Section
 
@@ -21,3 +23,9 @@ class ProblemsSection(Section):
     """Keep the first N problems, in source order."""
     held_out: int = Field(0, ge=0)
     """Problems set aside for evaluation before anything else, drawn by seed; no later step sees them."""
+
+    @model_validator(mode="after")
+    def _some_are_left(self) -> Self:
+        if self.limit is not None and self.held_out >= self.limit:
+            raise ValueError(f"held_out {self.held_out} leaves nothing of limit {self.limit}")
+        return self

@@ -80,6 +80,14 @@ class StageSection(Section):
     trl: dict[str, Any] = Field(default_factory=dict)
     """Further fields of the stage's TRL config, by their own names."""
 
+    @model_validator(mode="after")
+    def _whole_micro_batches(self) -> Self:
+        if self.batch_size % self.micro_batch_size:
+            raise ValueError(
+                f"batch_size {self.batch_size} is not a multiple of micro_batch_size {self.micro_batch_size}"
+            )
+        return self
+
 
 class CompletionStageSection(StageSection):
     """A stage that learns completions."""

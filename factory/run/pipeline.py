@@ -6,17 +6,18 @@ resuming, and changing one setting redoes only what depends on it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from factory.config import Recipe, save_recipe
-from factory.config.checks import check_engine, check_held_out, check_packages
+from factory.config.base import did_you_mean
 from factory.config.deduplication import DeduplicationSection
 from factory.engines.child import run_child
 from factory.engines.engine import Engine, EngineName, open_engine
 from factory.errors import UsageError
+from factory.run.checks import check_engine, check_recipe
 from factory.run.folder import is_finished, locked, mark_finished
 from factory.run.layout import STAGES, RunLayout
 from factory.run.ledger import close_ledger
@@ -55,19 +56,16 @@ def run_recipe(
         False when the run was already finished and nothing had to be done.
 
     Raises:
-        UsageError: `until` is no step, a package is missing, or another process works on this run.
+        UsageError: `until` is no step, the recipe cannot work here (`check_recipe`), or another process works on this run.
         FactoryError: a step failed, or the ledger does not balance.
     """
     layout = RunLayout(run, store)
     rejected = rejected_ids(run)
     steps = plan(recipe, layout, rejected)
-    names = [step.name for step in steps]
-    if until is not None and until not in names:
-        raise UsageError(f"no step {until} in this recipe", do=f"choose one of: {', '.join(names)}")
+    names = names_until(steps, until)
     if until is None and is_finished(recipe, run):
         return False
-    check_held_out(recipe)
-    check_packages(recipe, names[: names.index(until) + 1] if until else names)
+    check_recipe(recipe, names, layout)
     check_engine(engine)
     with locked(run), open_engine(engine) as opened:
         save_recipe(recipe, layout.recipe)
@@ -83,6 +81,23 @@ def run_recipe(
         if until is None:
             mark_finished(recipe, run, rejected)
     return True
+
+
+def names_until(steps: Sequence[Step], until: str | None) -> list[str]:
+    """Names of the steps up to and with `until`; of all when None.
+
+    Raises:
+        UsageError: there is no such step.
+    """
+    names = [step.name for step in steps]
+    if until is None:
+        return names
+    if until not in names:
+        near = did_you_mean(until, names)
+        raise UsageError(
+            f"no step {until} in this recipe", do=f"{near or ''} choose one of: {', '.join(names)}".strip()
+        )
+    return names[: names.index(until) + 1]
 
 
 def plan(recipe: Recipe, layout: RunLayout, rejected: Collection[str] = NOTHING) -> list[Step]:

@@ -21,7 +21,7 @@ from factory.datasets.rollouts import success, truncated
 from factory.datasets.stopping import StoppingRule
 from factory.datasets.subset import seeded_order
 from factory.engines.engine import Engine, EngineName, open_engine
-from factory.errors import FactoryError, UsageError
+from factory.errors import FactoryError
 from factory.progress import watch
 from factory.run.by_part import Done, run_by_part
 from factory.run.parts import finished, input_digest, read_parts, scan_parts
@@ -80,10 +80,8 @@ def run(
         The manifest of `out`; `totals` has the bands, rollouts, tokens and what early stopping saved.
 
     Raises:
-        UsageError: the section contradicts itself.
         FactoryError: no problem, no rollout with a signal, or nothing but truncated rollouts.
     """
-    _check(section)
     settings = {
         **section.model_dump(mode="json"),
         "verify": verify.model_dump(mode="json", exclude={"workers"}),
@@ -204,15 +202,6 @@ def _student_input(model: str | None) -> dict[str, str]:
         return {}
     path = Path(model)
     return {"student": input_digest(path) if path.exists() else model}
-
-
-def _check(section: DifficultySection) -> None:
-    if section.low > section.high:
-        raise UsageError(f"difficulty.low {section.low} is above difficulty.high {section.high}")
-    if section.min_samples > section.max_samples:
-        raise UsageError(
-            f"difficulty.min_samples {section.min_samples} is above difficulty.max_samples {section.max_samples}"
-        )
 
 
 def _check_rollouts(rounds: Sequence[FirstRound], section: DifficultySection) -> None:

@@ -4,6 +4,7 @@ import pytest
 import yaml
 
 from factory.config import Recipe, load_recipe, save_recipe
+from factory.config.base import every_key
 from factory.errors import UsageError
 
 MINIMAL = "name: demo\nproblems:\n  sources: [a.jsonl]\n"
@@ -78,3 +79,109 @@ def test_every_field_has_a_doc():
                 yield from undocumented(field.annotation, f"{at}{name}.")
 
     assert list(undocumented(Recipe)) == []
+
+
+QUICK = "name: demo\nproblems: {sources: [a.jsonl]}\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        (
+            QUICK + "generate: {teacher: procedural}\ngenerate: {samples: 2}\n",
+            ":4: .*generate stands twice, first in line 3",
+        ),
+        (QUICK + "generate:\n  samples: 2\n  samples: 3\n", ":5: .*samples stands twice, first in line 4"),
+        (QUICK + "description: " + "[" * 5_000, "nested too deeply"),
+        (QUICK + "description: " + "[" * 400 + "]" * 400, "description"),
+        (QUICK + "description: a\0b\n", "not valid YAML"),
+        (QUICK + "seed: 2026-02-31\n", "not valid YAML"),
+        (QUICK + "seed: {1: 2}\n", "seed: input should be a valid integer"),
+        (QUICK + "? [a, b]\n: 1\n", "not valid YAML|keys should be strings"),
+        (QUICK + "2: 3\n", "keys should be strings"),
+        ("- a\n", "a recipe is a mapping"),
+        ("", "a recipe is a mapping"),
+        ("name: demo\n", "problems: is missing"),
+        (QUICK + "seed: !!python/object:os.system x\n", "not valid YAML"),
+    ],
+)
+def test_a_malformed_file_is_one_line(text, line, tmp_path):
+    path = tmp_path / "r.yaml"
+    path.write_text(text)
+    with pytest.raises(UsageError, match=line) as refused:
+        load_recipe(path)
+    assert len(str(refused.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "override", ["seed=[", "seed={", "seed=a: b: c", "seed=\0", "seed=" + "[" * 3_000, "seed=2026-02-31"]
+)
+def test_a_malformed_override_is_one_line_that_blames_the_flag(override, recipe_file):
+    with pytest.raises(UsageError, match=r"^--set seed=") as refused:
+        load_recipe(recipe_file, [override])
+    assert len(str(refused.value).splitlines()) == 1
+
+
+def test_an_override_is_blamed_itself_and_not_the_file(recipe_file):
+    with pytest.raises(
+        UsageError, match=r"^--set generate.sampels=1: unknown key generate.sampels - did you mean samples\?$"
+    ):
+        load_recipe(recipe_file, ["generate.sampels=1"])
+
+
+@pytest.mark.parametrize(
+    "contradiction",
+    [
+        "difficulty.low=0.9 difficulty.high=0.1",
+        "difficulty.low=0.5 difficulty.high=0.5",
+        "difficulty.min_samples=9 difficulty.max_samples=8",
+        "difficulty.max_samples=2",
+        "rl_prompts.low=0.6",
+        "problems.limit=10 problems.held_out=10",
+        "generate.max_candidates=10",
+        "generate.accept=20 generate.max_candidates=10",
+        "generate.concurrency=0",
+        "generate.concurrency=-3",
+        "generate.temperature=5",
+        "generate.price=[-1,2]",
+        "generate.prompt=solve",
+        "datasets.prompt=solve",
+        "evaluation.stages=[sftt]",
+        "train.sft.micro_batch_size=3",
+        "train.rl.group_size=7",
+        "train.student.heads=5",
+    ],
+)
+def test_settings_that_contradict_each_other_are_refused(contradiction, recipe_file):
+    words = contradiction.split()
+    with pytest.raises(UsageError) as refused:
+        load_recipe(recipe_file, words)
+    assert str(refused.value).startswith(f"--set {words[0].rpartition('.')[0]}.")
+    assert len(str(refused.value).splitlines()) == 1
+
+
+def typing_errors(word):
+    """The slips of a finger: a letter left out, doubled, swapped with the next, or another case."""
+    middle = len(word) // 2
+    yield word[:middle] + word[middle + 1 :]
+    yield word[:middle] + word[middle] + word[middle:]
+    yield word[: middle - 1] + word[middle] + word[middle - 1] + word[middle + 1 :]
+    yield word.upper()
+
+
+def test_every_misspelt_key_is_refused_and_the_right_one_named(recipe_file):
+    keys = list(every_key(Recipe))
+    assert len(keys) > 150
+    silent = []
+    for key in keys:
+        head, _, last = key.rpartition(".")
+        for wrong in set(typing_errors(last)) - {k.rpartition(".")[2] for k in keys}:
+            try:
+                load_recipe(recipe_file, [f"{head}.{wrong}=1".removeprefix(".")])
+                silent.append(wrong)
+            except UsageError as error:
+                assert len(str(error).splitlines()) <= 2, error
+                assert "unknown key" in str(error)
+                if len(last) > 4:
+                    assert "did you mean" in str(error), error
+    assert silent == []

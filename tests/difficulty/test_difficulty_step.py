@@ -4,11 +4,12 @@ import json
 
 import polars as pl
 import pytest
+from pydantic import ValidationError
 
 from factory.config.difficulty import DifficultySection
 from factory.config.problems import ProblemsSection
 from factory.config.verify import VerifySection
-from factory.errors import FactoryError, UsageError
+from factory.errors import FactoryError
 from factory.run.parts import read_dropped, read_parts
 from factory.steps import difficulty, problems
 from schemas import DIFFICULTY, VERDICT, Band
@@ -96,7 +97,7 @@ def test_a_student_that_is_always_cut_is_a_clear_report(asked, tmp_path):
 
 
 def test_settings_that_contradict_themselves(asked, tmp_path):
-    with pytest.raises(UsageError, match="min_samples 9 is above"):
+    with pytest.raises(ValidationError, match="min_samples 9 is above"):
         roll(asked, tmp_path, min_samples=9)
-    with pytest.raises(UsageError, match=r"low 0\.8 is above"):
+    with pytest.raises(ValidationError, match=r"low 0\.8 is not below"):
         roll(asked, tmp_path, low=0.8, high=0.2)

@@ -1,0 +1,356 @@
+"""Everything about a recipe that can be known before its first step: names, packages, keys, files, contradictions.
+
+A section checks its own bounds when it is read (`factory.config`). Here is what needs more than the recipe: which
+teachers, benchmarks and columns there are, and what this machine has. A run and its `--dry-run` make the same checks.
+"""
+
+from __future__ import annotations
+
+import ast
+import glob
+import os
+import re
+from collections.abc import Collection, Iterable, Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+from factory.config import Recipe
+from factory.config.base import did_you_mean
+from factory.config.train import StageSection, TrainSection
+from factory.engines.engine import EngineName
+from factory.errors import UsageError
+from factory.run.layout import STAGES, RunLayout
+from factory.run.parts import MANIFEST
+
+TRAINER = ("torch", "transformers", "trl", "datasets")
+TRL = {"midtrain": "SFT", "sft": "SFT", "dpo": "DPO", "rl": "GRPO"}
+"""Stage to the beginning of its TRL config's name."""
+
+
+def check_recipe(recipe: Recipe, steps: Collection[str], at: RunLayout | None = None) -> None:
+    """Refuse a recipe that would fail later, before anything is paid for or trained.
+
+    Args:
+        recipe: what is to be made.
+        steps: names of the steps that are to run. Unknown names are refused whatever runs; packages, keys and hardware
+            only where a step needs them.
+        at: the run's folder: a teacher that has answered already needs no key.
+
+    Raises:
+        UsageError: one line for each mistake: the key, what is wrong, what to do.
+    """
+    asked = "generate" in steps and not (at and (at.responses / MANIFEST).exists())
+    faults = [
+        *_contradictions(recipe),
+        *_sources(recipe, steps),
+        *_benchmarks(recipe),
+        *_samplers(recipe, asked),
+        *_columns(recipe),
+        *(_training(recipe, steps) if recipe.train is not None else ()),
+    ]
+    if faults:
+        raise UsageError("\n".join(dict.fromkeys(faults)))
+
+
+def check_engine(name: str) -> None:
+    """Refuse an engine whose package is missing, before anything else is done.
+
+    Raises:
+        UsageError: names the package and the command that brings it.
+    """
+    if name == EngineName.RAY:
+        from factory.engines.ray import check_ray
+
+        check_ray()
+
+
+def _contradictions(recipe: Recipe) -> Iterator[str]:
+    train, prompts = recipe.train, recipe.rl_prompts
+    if train is None:
+        return
+    if (
+        "held_out" in recipe.evaluation.benchmarks
+        and recipe.evaluation.stages
+        and not recipe.problems.held_out
+    ):
+        yield (
+            "evaluation.benchmarks names held_out, but problems.held_out is 0 - "
+            "set problems.held_out, or name other benchmarks"
+        )
+    if train.rl.enabled and train.rl.rebalance and prompts.high > train.rl.max_accuracy:
+        yield (
+            f"rl_prompts.high {prompts.high:g} is above train.rl.max_accuracy {train.rl.max_accuracy:g}: prompts "
+            "between them would give no signal - set both to the same value"
+        )
+
+
+def _sources(recipe: Recipe, steps: Collection[str]) -> Iterator[str]:
+    """Sources of problems, and files that are compared with."""
+    for source in recipe.problems.sources:
+        yield from _source("problems.sources", source, run="problems" in steps)
+        if recipe.generate.teacher == "procedural" and source.startswith(("hf://", "reasoning_gym:")):
+            yield f"generate.teacher: procedural answers procedural problems only, not {source} - name a model"
+    for key, section in (
+        ("deduplication", recipe.deduplication),
+        ("response_deduplication", recipe.response_deduplication),
+    ):
+        for path in section.against:
+            yield from _file(f"{key}.against", path)
+    embedding = recipe.decontamination.embedding
+    if embedding is not None:
+        yield from _file("decontamination.embedding.model", embedding.model)
+
+
+def _source(key: str, source: str, *, run: bool) -> Iterator[str]:
+    try:
+        if source.startswith("procedural:"):
+            from factory.sources.procedural import draw_problems
+
+            draw_problems(source, limit=1)
+        elif source.startswith("reasoning_gym:"):
+            if run and find_spec("reasoning_gym") is not None:
+                from factory.sources.gym import gym_problems
+
+                gym_problems(source, limit=1)
+            elif run:
+                yield f"{key}: {source} needs reasoning-gym - pip install 'cot-factory[gym]'"
+        elif source.startswith("hf://"):
+            if run and find_spec("datasets") is None:
+                yield f"{key}: {source} needs datasets - pip install 'cot-factory[hub]'"
+            if not re.match(r"hf://datasets/[^/?]+/[^/?]+", source):
+                yield f"{key}: {source} is not of the form hf://datasets/OWNER/NAME[/FILE]"
+        else:
+            yield from _file(key, source)
+    except UsageError as error:
+        yield f"{key}: {error}"
+
+
+def _file(key: str, path: str) -> Iterator[str]:
+    from factory.sources.paths import expand
+
+    try:
+        if not Path(path).is_dir():
+            expand(path)
+    except (UsageError, OSError, ValueError) as error:
+        yield f"{key}: {error}"
+
+
+def _benchmarks(recipe: Recipe) -> Iterator[str]:
+    from factory.decontamination.load import SETS, shipped
+    from factory.evaluation.benchmarks import HELD_OUT, ON_THE_HUB
+
+    names = ["all", *SETS, *shipped()]
+    for name in recipe.decontamination.against:
+        yield from _known(
+            "decontamination.against", "benchmark", name, names, "factory benchmarks lists them"
+        )
+    if recipe.decontamination.embedding is not None and all(
+        name in names for name in recipe.decontamination.against
+    ):
+        yield "decontamination.embedding: shipped indexes hold no text - name a data file in decontamination.against"
+    if recipe.train is None:
+        return
+    names = [HELD_OUT, *ON_THE_HUB]
+    for name in recipe.evaluation.benchmarks:
+        if name.startswith(("procedural:", "reasoning_gym:", "hf://")):
+            yield from _source("evaluation.benchmarks", name, run=True)
+        else:
+            yield from _known("evaluation.benchmarks", "benchmark", name, names, f"known: {', '.join(names)}")
+
+
+def _known(key: str, what: str, name: str, names: Iterable[str], do: str) -> Iterator[str]:
+    """A name, or else a path that is there."""
+    if name not in names and not Path(name).exists() and not glob.glob(name, recursive=True):  # noqa: PTH207
+        near = did_you_mean(name, names)
+        yield f"{key}: no {what} {name} - {near or 'neither a known name nor a file; ' + do}"
+
+
+def _samplers(recipe: Recipe, asked: bool) -> Iterator[str]:
+    """Teacher, student and judges: known, with a model and a key."""
+    generate, verify, datasets = recipe.generate, recipe.verify, recipe.datasets
+    yield from check_sampler(
+        "generate.teacher",
+        generate.teacher,
+        model=generate.serve or generate.model,
+        base_url=generate.base_url,
+        api_key_env=generate.api_key_env,
+        key=asked,
+    )
+    yield from _teacher_options(recipe)
+    if verify.judge is not None:
+        url = verify.judge_base_url
+        yield from check_sampler(
+            "verify.judge", verify.judge, model=verify.judge_model, base_url=url, key=asked
+        )
+    if datasets.judge is not None:
+        judge = datasets.judge
+        yield from check_sampler(
+            "datasets.judge.preset",
+            judge.preset,
+            model=judge.model,
+            base_url=judge.base_url,
+            api_key_env=judge.api_key_env,
+            key=asked,
+        )
+    near = recipe.decontamination.embedding
+    if near is not None and near.judge is not None:
+        url = near.judge_base_url
+        key = "decontamination.embedding.judge"
+        yield from check_sampler(key, near.judge, model=near.judge_model, base_url=url, key=asked)
+    student = recipe.difficulty
+    if student.student != "student" and recipe.train is not None:
+        yield from check_sampler(
+            "difficulty.student",
+            student.student,
+            model=student.model,
+            base_url=student.base_url,
+            api_key_env=student.api_key_env,
+            key=asked,
+        )
+
+
+def check_sampler(
+    where: str,
+    name: str,
+    *,
+    model: str | None = None,
+    base_url: str | None = None,
+    api_key_env: str | None = None,
+    key: bool = True,
+) -> Iterator[str]:
+    """What is wrong with a sampler that is named in `where`; a missing key counts only where `key` is needed."""
+    from factory.sampling.opening import read_key
+    from factory.sampling.presets import LOCAL, PRESETS
+
+    preset = PRESETS.get(name)
+    if preset is None and name not in LOCAL:
+        near = did_you_mean(name, [*PRESETS, *LOCAL])
+        yield f"{where}: no teacher called {name} - {near or 'factory teachers lists them'}"
+    elif name == "vllm-offline" and find_spec("vllm") is None:
+        yield f"{where}: {name} needs vllm - pip install 'cot-factory[vllm]' on a machine with a GPU"
+    elif preset is None:
+        if name in ("transformers", "vllm-offline", "replay") and not model:
+            yield f"{where}: {name} needs a model - name a folder as the model"
+        elif name in ("transformers", "replay") and not Path(str(model)).exists():
+            yield f"{where}: {name} needs a folder, and {model} does not exist"
+    elif not (model or preset.model):
+        yield f"{where}: {name} needs a model - name its model id"
+    else:
+        for url in filter(None, (base_url or "").split(",")):
+            if not re.match(r"https?://[^/\s]+", url):
+                yield f"{where}: {url} is not an http(s) address"
+        try:
+            if key:
+                read_key(preset, base_url, api_key_env)
+        except UsageError as error:
+            yield f"{where}: {error}"
+
+
+def _teacher_options(recipe: Recipe) -> Iterator[str]:
+    """What is asked of a teacher and it cannot do."""
+    from factory.sampling.presets import LOCAL, PRESETS
+    from factory.sampling.truncation import Truncation
+
+    section = recipe.generate
+    if section.batch and section.teacher in LOCAL:
+        yield f"generate.batch: teacher {section.teacher} has no Batch API - set generate.batch=false"
+    if section.batch and find_spec("openai") is None:
+        yield "generate.batch needs openai - pip install 'cot-factory[batch]'"
+    preset = PRESETS.get(section.teacher)
+    if preset and section.max_usd is not None and section.price is None and preset.prices is None:
+        yield (
+            f"generate.max_usd needs prices, and teacher {section.teacher} has no price list - "
+            "set generate.price, or cap tokens with generate.max_tokens_total"
+        )
+    if section.teacher in (*PRESETS, *LOCAL):
+        try:
+            Truncation(section.truncation, preset, batch=section.batch)
+        except UsageError as error:
+            yield f"generate.{error}"
+
+
+def _columns(recipe: Recipe) -> Iterator[str]:
+    from schemas import TABLES
+
+    names = TABLES["labelled"].names
+    for name in recipe.datasets.balance:
+        if name not in names:
+            near = did_you_mean(name, names)
+            yield f"datasets.balance: no column {name} - {near or 'factory schema labelled lists the columns'}"
+
+
+def _training(recipe: Recipe, steps: Collection[str]) -> Iterator[str]:
+    """Packages, hardware and files that training needs."""
+    train = recipe.train
+    assert train is not None
+    student = train.student
+    if student.chat_template is not None and not Path(student.chat_template).is_file():
+        yield f"train.student.chat_template: {student.chat_template} does not exist"
+    if student.model != "tiny":
+        folder = Path(student.model)
+        if folder.is_dir() and not (folder / "config.json").is_file():
+            yield f"train.student.model: {folder} is not a checkpoint folder (no config.json)"
+        elif not folder.is_dir() and not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", student.model):
+            yield f"train.student.model: {student.model} is neither a folder nor a Hub id OWNER/NAME"
+    if not any(name.startswith(("train-", "eval-", "difficulty")) for name in steps):
+        return
+    if missing := [name for name in TRAINER if find_spec(name) is None]:
+        yield (
+            f"this recipe trains a student, but {', '.join(missing)} is not installed - "
+            "pip install 'cot-factory[train]', or leave the training out with --set train=null"
+        )
+        return
+    yield from _passed_on(recipe)
+    yield from _hardware(train, rl="train-rl" in steps)
+
+
+def _hardware(train: TrainSection, *, rl: bool) -> Iterator[str]:
+    """Settings that want a package or a GPU."""
+    student = train.student
+    if train.tracker != "none" and find_spec(train.tracker) is None:
+        yield f"train.tracker is {train.tracker}, which is not installed - pip install {train.tracker}, or set it to none"
+    if (student.attention or "").startswith("flash_attention"):
+        package = "flash_attn_interface" if student.attention == "flash_attention_3" else "flash_attn"
+        if not has_gpu():
+            yield f"train.student.attention: {student.attention} needs a GPU, and this machine has none - use sdpa"
+        elif find_spec(package) is None:
+            yield f"train.student.attention: {student.attention} needs {package} - pip install flash-attn, or use sdpa"
+    if rl and train.rl.vllm != "off":
+        if find_spec("vllm") is None:
+            yield f"train.rl.vllm is {train.rl.vllm}, but vllm is not installed - pip install 'cot-factory[vllm]', or set it to off"
+        elif train.rl.vllm == "colocate" and not has_gpu():
+            yield "train.rl.vllm: colocate needs a GPU, and this machine has none - set it to off"
+
+
+def has_gpu() -> bool:
+    """Whether this machine shows a GPU; without importing torch, which takes seconds."""
+    if os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1"):
+        return False
+    return any(Path("/dev").glob("nvidia[0-9]*")) or any(
+        Path(f"/dev/{name}").exists() for name in ("kfd", "dxg")
+    )
+
+
+def _passed_on(recipe: Recipe) -> Iterator[str]:
+    """Names under `trl:` that the installed TRL does not know; it is read, not imported, which takes seconds."""
+    for stage in STAGES:
+        section: StageSection = getattr(recipe.train, stage)
+        if not section.enabled or not section.trl:
+            continue
+        known = _fields_of("trl", f"trainer/{TRL[stage].lower()}_config.py")
+        shared = _fields_of("trl", "trainer/base_config.py") | _fields_of("transformers", "training_args.py")
+        if known and shared:  # a TRL of another layout is checked by the trainer alone
+            for name in sorted(set(section.trl) - known - shared):
+                near = did_you_mean(name, known | shared)
+                yield f"train.{stage}.trl.{name}: {TRL[stage]}Config has no such field - {near or 'see the TRL reference'}"
+
+
+def _fields_of(package: str, file: str) -> set[str]:
+    """Names that a module's classes annotate."""
+    spec = find_spec(package)
+    path = Path(str(spec.origin)).parent / file if spec else Path(file)
+    if not path.is_file():
+        return set()
+    classes = [node for node in ast.parse(path.read_text("utf-8")).body if isinstance(node, ast.ClassDef)]
+    lines = [line for each in classes for line in each.body if isinstance(line, ast.AnnAssign)]
+    return {line.target.id for line in lines if isinstance(line.target, ast.Name)}
