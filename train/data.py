@@ -15,6 +15,7 @@ from datasets import Dataset, concatenate_datasets
 
 from factory.errors import UsageError
 from train.manifest import Job, data_files
+from train.tokens import end_token, opens_thinking
 
 IGNORED = -100
 """Label of a token that gives no loss."""
@@ -47,17 +48,28 @@ def encode(
 ) -> tuple[list[int], list[int]]:
     """Token ids and labels of one row; prompt tokens are labelled -100 unless `loss_on_prompt`.
 
+    A template that renders the prompt as the beginning of prompt + answer is taken at its word. Others drop the
+    reasoning from an answer or open it in the prompt (R1 distills): their rows are the prompt as it is sampled from, the
+    answer's text, and the token that ends a turn.
+
     Raises:
-        UsageError: the chat template does not render the prompt as the beginning of prompt + completion.
+        UsageError: neither form can be built: the prompt itself is rendered in another way, or it has several answers.
     """
     before = tokenizer.apply_chat_template(prompt, add_generation_prompt=True, return_dict=True)["input_ids"]
     ids = tokenizer.apply_chat_template([*prompt, *completion], return_dict=True)["input_ids"]
     if ids[: len(before)] != before:
-        raise UsageError(
-            "the chat template renders a prompt differently with and without its answer, so the loss mask "
-            "cannot be placed",
-            do="give a template that appends only (train.student.chat_template)",
-        )
+        bare = tokenizer.apply_chat_template(prompt, return_dict=True)["input_ids"]
+        if len(completion) != 1 or ids[: len(bare)] != bare:
+            raise UsageError(
+                "the chat template renders a prompt differently with and without its answer, so the loss mask "
+                "cannot be placed",
+                do="give a template that appends only (train.student.chat_template)",
+            )
+        text = completion[0]["content"]
+        if opens_thinking(tokenizer):
+            _, opened, rest = text.partition("<think>")
+            text = rest.removeprefix("\n") if opened else f"</think>\n{text}"
+        ids = before + tokenizer(text, add_special_tokens=False)["input_ids"] + [end_token(tokenizer)]
     labels = list(ids) if loss_on_prompt else [IGNORED] * len(before) + ids[len(before) :]
     return ids, labels
 
@@ -114,18 +126,22 @@ def _one_pass(rng: np.random.Generator, lengths: np.ndarray, size: int, grouped:
 
 
 def preference_rows(job: Job, tokenizer: Any) -> TrainingRows:
-    """`prompt`, `chosen`, `rejected` messages; the length of a pair is that of its longer side."""
+    """`prompt_ids`, `chosen_ids`, `rejected_ids`; the length of a pair is that of its longer side."""
     section = job.section
 
-    def length(row: dict[str, Any]) -> dict[str, Any]:
-        sides = [
-            encode(tokenizer, row["prompt"], row[s], loss_on_prompt=True)[0] for s in ("chosen", "rejected")
-        ]
-        return {"length": max(map(len, sides))}
+    def tokens(row: dict[str, Any]) -> dict[str, Any]:
+        sides: dict[str, list[int]] = {}
+        for side in ("chosen", "rejected"):
+            ids, labels = encode(tokenizer, row["prompt"], row[side], loss_on_prompt=False)
+            start = next((i for i, label in enumerate(labels) if label != IGNORED), len(ids))
+            sides |= {"prompt_ids": ids[:start], f"{side}_ids": ids[start:]}
+        longer = max(len(sides["chosen_ids"]), len(sides["rejected_ids"]))
+        return {**sides, "length": len(sides["prompt_ids"]) + longer}
 
-    rows = read_set(job).map(length)
+    rows = read_set(job).map(tokens)
     kept, overlong, lengths = _fit(job, rows, section.max_length, section.overlong)
-    return TrainingRows(kept.select_columns(["prompt", "chosen", "rejected"]), len(rows), overlong, lengths)
+    kept = kept.select_columns(["prompt_ids", "chosen_ids", "rejected_ids"])
+    return TrainingRows(kept, len(rows), overlong, lengths)
 
 
 def prompt_rows(job: Job, tokenizer: Any) -> TrainingRows:

@@ -18,6 +18,7 @@ from train.data import IGNORED, TrainingRows, encode
 from train.manifest import Job
 from train.plan import dead_groups, eta, memory, plan
 from train.rewards import SIGNAL, check
+from train.tokens import end_token, opens_thinking, stop_tokens
 from train.vllm import check_server
 
 SCORED = 32
@@ -40,7 +41,7 @@ def preflight(job: Job, config: Any, tokenizer: Any, rows: TrainingRows) -> dict
         check_thinking(tokenizer, rows)
         report["sample"] = render(tokenizer, rows.rows[0]["input_ids"], rows.rows[0]["labels"])
     if job.stage == "dpo":
-        report |= check_pairs(tokenizer, rows)
+        report |= check_pairs(rows)
     if job.stage == "rl":
         check_server(job.section, config)
         report["reward"] = try_reward(job, tokenizer, rows)
@@ -52,37 +53,26 @@ def preflight(job: Job, config: Any, tokenizer: Any, rows: TrainingRows) -> dict
 
 
 def check_tokens(job: Job, tokenizer: Any) -> None:
-    """Pad differs from the end of a turn, and generation stops at the end of a turn.
+    """Padding is no end of a turn, and generation stops at the end of a turn; stage `base` sees to both.
 
     Raises:
         UsageError: otherwise the student would never learn to stop, or be trained on nothing.
     """
-    probe = [{"role": "user", "content": "x"}]
-    answer = [{"role": "assistant", "content": "y"}]
-    ids, _ = encode(tokenizer, probe, answer, loss_on_prompt=True)
-    end = end_token(tokenizer, ids)
+    end = end_token(tokenizer)
+    name = tokenizer.convert_ids_to_tokens(end)
     if tokenizer.pad_token_id is None or tokenizer.pad_token_id == end:
         raise UsageError(
-            f"the padding token is the end of a turn ({tokenizer.convert_ids_to_tokens(end)}), so padding would "
-            "hide the end from the loss",
-            do="give the tokenizer a pad token of its own",
+            f"the padding token is the end of a turn ({name}), so padding would hide the end from the loss",
+            do="train the base stage again, or name a token with train.student.pad_token",
         )
     assert job.parent is not None
     folder = job.layout.checkpoint(job.parent)
-    stops = GenerationConfig.from_pretrained(folder).eos_token_id
-    stops = stops if isinstance(stops, list) else [stops]
-    if end not in stops and tokenizer.eos_token_id != end:
+    if end not in stop_tokens(GenerationConfig.from_pretrained(folder)) and tokenizer.eos_token_id != end:
         raise UsageError(
-            f"{folder}/generation_config.json does not stop at {tokenizer.convert_ids_to_tokens(end)} (id {end}), "
-            "with which the chat template ends a turn",
+            f"{folder}/generation_config.json does not stop at {name} (id {end}), with which the chat template ends "
+            "a turn",
             do="add the id to eos_token_id there",
         )
-
-
-def end_token(tokenizer: Any, ids: list[int]) -> int:
-    """The token that ends an assistant's turn: the last one that is not blank text."""
-    kept = [i for i in ids if tokenizer.decode([i]).strip()]
-    return kept[-1]
 
 
 def check_ends(job: Job, tokenizer: Any, rows: TrainingRows) -> float:
@@ -91,14 +81,10 @@ def check_ends(job: Job, tokenizer: Any, rows: TrainingRows) -> float:
     Raises:
         UsageError: it is not 1 although nothing is truncated.
     """
-    ids, _ = encode(
-        tokenizer,
-        [{"role": "user", "content": "x"}],
-        [{"role": "assistant", "content": "y"}],
-        loss_on_prompt=True,
-    )
-    end = end_token(tokenizer, ids)
-    tail = len(ids) - 1 - max(i for i, value in enumerate(ids) if value == end)
+    probe = [{"role": "user", "content": "x"}], [{"role": "assistant", "content": "y"}]
+    ids, _ = encode(tokenizer, *probe, loss_on_prompt=True)
+    end = end_token(tokenizer)
+    tail = ids[::-1].index(end)
     labels = pl.DataFrame(rows.rows.select_columns(["labels"]).with_format("arrow")[:])["labels"]
     share = float((labels.list.get(-1 - tail, null_on_oob=True) == end).fill_null(False).mean() or 0.0)  # type: ignore[arg-type]
     if share < 1 and job.section.overlong != "truncate":
@@ -116,32 +102,32 @@ def check_thinking(tokenizer: Any, rows: TrainingRows, sample: int = 64) -> None
     Raises:
         UsageError: a tag is masked out or is a special token.
     """
+    opened = opens_thinking(tokenizer)
     for row in rows.rows.select(range(min(sample, len(rows.rows)))):
         told = [i for i, label in zip(row["input_ids"], row["labels"], strict=True) if label != IGNORED]
         shown = tokenizer.decode(row["input_ids"], skip_special_tokens=False)
         learnt = tokenizer.decode(told, skip_special_tokens=True)
         for tag in ("<think>", "</think>"):
-            if shown.count(tag) > learnt.count(tag):
+            if shown.count(tag) > learnt.count(tag) + (opened and tag == "<think>"):
                 raise UsageError(
                     f"{tag} is lost between the row and the loss: it is masked, or registered as a special token",
                     do="add think tags to the tokenizer with special=False and keep them out of the prompt",
                 )
 
 
-def check_pairs(tokenizer: Any, rows: TrainingRows) -> dict[str, Any]:
-    """Lengths of both sides, in the student's tokens.
+def check_pairs(rows: TrainingRows) -> dict[str, Any]:
+    """Mean lengths of both sides, in the student's tokens.
 
     Raises:
         UsageError: a pair's sides are the same.
     """
-    sides: dict[str, list[int]] = {"chosen": [], "rejected": []}
+    sums = {"chosen": 0, "rejected": 0}
     for index, row in enumerate(rows.rows):
-        if row["chosen"] == row["rejected"]:
+        if row["chosen_ids"] == row["rejected_ids"]:
             raise UsageError(f"pair {index} has the same text on both sides", do="run the pairs step again")
-        if index < 256:
-            for side, lengths in sides.items():
-                lengths.append(len(encode(tokenizer, row["prompt"], row[side], loss_on_prompt=True)[0]))
-    return {f"{side}_tokens": sum(lengths) / len(lengths) for side, lengths in sides.items()}
+        for side in sums:
+            sums[side] += len(row["prompt_ids"]) + len(row[f"{side}_ids"])
+    return {f"{side}_tokens": total / len(rows.rows) for side, total in sums.items()}
 
 
 def try_reward(job: Job, tokenizer: Any, rows: TrainingRows) -> dict[str, Any]:
@@ -157,10 +143,19 @@ def try_reward(job: Job, tokenizer: Any, rows: TrainingRows) -> dict[str, Any]:
     golds = [row["answer"] for row in picked]
     kinds, choices = [r["answer_kind"] for r in picked], [r["choices"] for r in picked]
     metadata = [r["metadata"] for r in picked]
+    opened = opens_thinking(tokenizer)
     wrong = [_wrong(gold, kind, options) for gold, kind, options in zip(golds, kinds, choices, strict=True)]
     with Verifier(job.recipe.verify) as verifier:
         verdicts = {
-            name: check(verifier, [_through(tokenizer, a) for a in answers], golds, kinds, choices, metadata)
+            name: check(
+                verifier,
+                [_through(tokenizer, a) for a in answers],
+                golds,
+                kinds,
+                choices,
+                metadata,
+                opened=opened,
+            )
             for name, answers in (("gold", golds), ("wrong", wrong))
         }
     for row, verdict in zip(picked, verdicts["gold"], strict=True):
@@ -187,9 +182,11 @@ def try_reward(job: Job, tokenizer: Any, rows: TrainingRows) -> dict[str, Any]:
 def _through(tokenizer: Any, answer: str) -> str:
     """An answer as the reward gets it: written by the student, as tokens, decoded without special tokens."""
     text = f"<think>\nx\n</think>\n\\boxed{{{answer}}}"
+    if opens_thinking(tokenizer):
+        text = text.removeprefix("<think>\n")
     ids = tokenizer(text, add_special_tokens=False)["input_ids"]
     back = str(tokenizer.decode(ids, skip_special_tokens=True))
-    if "<think>" not in back or "</think>" not in back:
+    if any(tag in text and tag not in back for tag in ("<think>", "</think>")):
         raise UsageError(
             "think tags are lost when a completion is decoded for the reward: they are special tokens",
             do="add them to the tokenizer with special=False",

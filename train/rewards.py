@@ -14,12 +14,15 @@ SIGNAL = {Verdict.CORRECT: 1.0, Verdict.INCORRECT: -1.0, Verdict.NO_ANSWER: -1.0
 """Paper: +1 if the final answer is verified correct, -1 otherwise [2nd]; the other verdicts give none."""
 
 
-def answer_part(text: str) -> str | None:
-    """What follows the reasoning; None when the reasoning never ended, so that nothing was answered."""
+def answer_part(text: str, *, opened: bool = False) -> str | None:
+    """What follows the reasoning; None when the reasoning never ended, so that nothing was answered.
+
+    `opened`: the prompt itself opened `<think>`, so a text without a closing tag is all reasoning.
+    """
     _, tag, answer = text.rpartition("</think>")
     if tag:
         return answer
-    return None if "<think>" in text else text
+    return None if opened or "<think>" in text else text
 
 
 def overlong_penalty(tokens: int, limit: int, buffer: int) -> float:
@@ -34,9 +37,9 @@ class VerifiedReward:
 
     __name__ = "verified"
 
-    def __init__(self, verifier: Any, *, limit: int = 0, buffer: int = 0) -> None:
-        """`limit` and `buffer` in tokens switch soft overlong shaping on; see `overlong_penalty`."""
-        self.verifier, self.limit, self.buffer = verifier, limit, buffer
+    def __init__(self, verifier: Any, *, limit: int = 0, buffer: int = 0, opened: bool = False) -> None:
+        """`limit` and `buffer` in tokens switch soft overlong shaping on; `opened`: see `answer_part`."""
+        self.verifier, self.limit, self.buffer, self.opened = verifier, limit, buffer, opened
         self.verdicts: list[str] = []
 
     def __call__(
@@ -54,7 +57,13 @@ class VerifiedReward:
         texts = [c if isinstance(c, str) else c[-1]["content"] for c in completions]
         blank: list[Any] = [None] * len(texts)
         self.verdicts = check(
-            self.verifier, texts, answer, answer_kind or blank, choices or blank, metadata or blank
+            self.verifier,
+            texts,
+            answer,
+            answer_kind or blank,
+            choices or blank,
+            metadata or blank,
+            opened=self.opened,
         )
         rewards = [SIGNAL.get(Verdict(v)) for v in self.verdicts]
         if self.buffer and completion_ids is not None:
@@ -73,11 +82,13 @@ def check(
     kinds: list[str | None],
     choices: list[list[str] | None],
     metadata: list[str | None],
+    *,
+    opened: bool = False,
 ) -> list[str]:
     """The verdict of every completion; one that never left its reasoning is `no_answer` without being checked."""
     from factory.verification import CheckRequest
 
-    parts = [answer_part(text) for text in texts]
+    parts = [answer_part(text, opened=opened) for text in texts]
     asked = [i for i, part in enumerate(parts) if part is not None]
     requests = [
         CheckRequest(

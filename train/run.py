@@ -8,7 +8,6 @@ Works alone, under `torchrun` and under `accelerate launch` (configs in `recipes
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from factory.config import Recipe, load_recipe
 from factory.errors import FactoryError, UsageError
 from factory.run.layout import STAGES, RunLayout
 from train.manifest import Job, begin, close, finished, job_inputs
+from train.say import main_process, say
 from train.trackers import tracked
 
 
@@ -84,7 +84,7 @@ def _train(job: Job, key: str, inputs: dict[str, Any], *, resume: bool, dry_run:
             show(report)
             return f"{stage}: ready to train"
         facts = stages.train_stage(job, prepared, stages.start(job, key, resume=resume))
-    if _main_process():
+    if main_process():
         from train.card import write_cards
 
         close(job, key, inputs, facts.as_dict() | ({"preflight": report} if stage != "base" else {}))
@@ -113,17 +113,6 @@ def show(report: dict[str, object]) -> None:
     """The preflight report, for people."""
     for name, value in report.items():
         say(f"{name}: {value}" if name != "sample" else f"first row, learnt part marked:\n{value}")
-
-
-def say(line: str) -> None:
-    """One line for people, once however many processes train."""
-    if _main_process():
-        sys.stderr.write(f"train: {line}\n")
-        sys.stderr.flush()
-
-
-def _main_process() -> bool:
-    return os.environ.get("RANK", "0") == "0"
 
 
 if __name__ == "__main__":

@@ -23,6 +23,8 @@ from train.data import TrainingRows, completion_rows, preference_rows, prompt_ro
 from train.manifest import Job, begin, data_files, last_checkpoint
 from train.rewards import VerifiedReward
 from train.rl import FactoryGRPOTrainer, TemperatureSchedule
+from train.say import say
+from train.tokens import opens_thinking, settle_tokens
 from train.watchdog import Watchdog
 
 
@@ -35,6 +37,8 @@ class Trained:
     rows: int = 0
     read: int = 0
     overlong: list[dict[str, Any]] = field(default_factory=list)
+    tokens: dict[str, Any] = field(default_factory=dict)
+    """Stage `base`: the special tokens that were settled."""
     metrics: dict[str, float] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
@@ -42,9 +46,15 @@ class Trained:
         return asdict(self)
 
 
-def load_tokenizer(folder: Path | str, template: str | None) -> Any:
+def load_tokenizer(folder: Path | str, template: str | None, revision: str | None = None) -> Any:
     """A checkpoint's tokenizer, with the recipe's chat template in place of its own if there is one."""
-    tokenizer = AutoTokenizer.from_pretrained(folder)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, revision=revision)
+    except (OSError, ValueError) as error:
+        at = f" at revision {revision}" if revision else ""
+        raise UsageError(
+            f"cannot load a tokenizer from {folder}{at}: {str(error).splitlines()[0]}"
+        ) from error
     if template is not None:
         try:
             tokenizer.chat_template = Path(template).read_text("utf-8")
@@ -66,15 +76,20 @@ def build_base(job: Job) -> Trained:
     from train.tiny import write_tiny
 
     student = job.section
+    tokens: dict[str, Any] = {}
     with _finished_folder(job) as folder:
-        if student.model == "tiny":
+        if not PartialState().is_main_process:
+            pass
+        elif student.model == "tiny":
             write_tiny(student, training_texts(data_files(job)), folder, job.recipe.seed)
         else:
-            tokenizer = load_tokenizer(student.model, student.chat_template)
+            tokenizer = load_tokenizer(student.model, student.chat_template, student.revision)
             model = AutoModelForCausalLM.from_pretrained(student.model, revision=student.revision)
+            tokens, said = settle_tokens(tokenizer, model, student.pad_token)
+            say(said)
             model.save_pretrained(folder)
             tokenizer.save_pretrained(folder)
-    return Trained()
+    return Trained(tokens=tokens)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +143,10 @@ def train_stage(job: Job, prepared: Prepared, checkpoint: Path | None) -> Traine
     stop = StopOnSignal()
     loud = {"stop_clipped": section.stop_clipped, "patience": section.patience} if job.stage == "rl" else {}
     try:
-        with watch(f"train {job.stage}", unit="steps") as task, _reward(job) as reward:
+        with (
+            watch(f"train {job.stage}", unit="steps") as task,
+            _reward(job, opens_thinking(tokenizer)) as reward,
+        ):
             callbacks = [
                 Progress(task, resumed),
                 MetricsFile(job.folder / "metrics.jsonl", resumed),
@@ -161,12 +179,19 @@ def train_stage(job: Job, prepared: Prepared, checkpoint: Path | None) -> Traine
     )
 
 
+class EncodedDPOTrainer(DPOTrainer):
+    """`DPOTrainer` on rows that `train.data` has tokenised: the very ones that preflight looked at."""
+
+    def _prepare_dataset(self, dataset: Any, *_: Any) -> Any:
+        return dataset
+
+
 def _trainer(
     job: Job, model: Any, config: Any, rows: TrainingRows, reward: Any, shared: dict[str, Any]
 ) -> Trainer:
     section = job.section
     if job.stage == "dpo":
-        return DPOTrainer(model, args=config, train_dataset=rows.rows, **shared)
+        return EncodedDPOTrainer(model, args=config, train_dataset=rows.rows, **shared)
     if job.stage != "rl":
         return SFTTrainer(model, args=config, train_dataset=rows.rows, **shared)
     trainer = FactoryGRPOTrainer(
@@ -202,7 +227,7 @@ def _watched(job: Job, trainer: Any) -> Iterator[None]:
 
 
 @contextmanager
-def _reward(job: Job) -> Iterator[VerifiedReward | None]:
+def _reward(job: Job, opened: bool) -> Iterator[VerifiedReward | None]:
     if job.stage != "rl":
         yield None
         return
@@ -210,7 +235,9 @@ def _reward(job: Job) -> Iterator[VerifiedReward | None]:
 
     section = job.section
     with Verifier(job.recipe.verify) as verifier:
-        yield VerifiedReward(verifier, limit=section.max_completion_length, buffer=section.overlong_buffer)
+        yield VerifiedReward(
+            verifier, limit=section.max_completion_length, buffer=section.overlong_buffer, opened=opened
+        )
 
 
 def _lora(job: Job) -> Any:

@@ -33,6 +33,9 @@ class StudentSection(Section):
     """Tiny model only: longest sequence."""
     chat_template: str | None = None
     """Jinja file that replaces the tokenizer's chat template in every stage."""
+    pad_token: str | None = None
+    """Padding token; by default the checkpoint's own, and where that one is missing or ends a turn, an unused special
+    token of its vocabulary, else a new one."""
     attention: str | None = None
     """Attention implementation: `flash_attention_2`, `sdpa`, ...; the model's own by default."""
 

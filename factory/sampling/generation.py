@@ -13,6 +13,7 @@ import torch
 from transformers import (
     AutoModelForCausalLM,
     AutoTokenizer,
+    GenerationConfig,
     LogitsProcessor,
     LogitsProcessorList,
     StoppingCriteria,
@@ -57,6 +58,8 @@ class LoadedModel:
         self.model = self.model.to(self.device).eval()
         self.ends = _end_tokens(self.model, self.tokenizer)
         self.pad = self.tokenizer.pad_token_id if self.tokenizer.pad_token_id is not None else self.ends[0]
+        # A checkpoint's own penalties would change the scores here, but not in RL.
+        self.model.generation_config = GenerationConfig(eos_token_id=self.ends, pad_token_id=self.pad)
         self.context = getattr(self.model.config, "max_position_embeddings", None) or 2**20
         special = [t for t in self.tokenizer.all_special_tokens if "think" not in t.lower()]
         self.strip = sorted(special, key=len, reverse=True)

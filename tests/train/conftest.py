@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 import random
+import sys
+from pathlib import Path
 
 import polars as pl
 import pytest
 
 os.environ.setdefault("FACTORY_PROGRESS", "off")
+
+sys.path.insert(0, str(Path(__file__).parent))
 
 from factory.config import Recipe
 from factory.run.layout import RunLayout

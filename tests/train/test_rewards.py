@@ -54,3 +54,10 @@ def test_answer_part():
     assert answer_part("a</think>b</think>c") == "c"
     assert answer_part("<think>never ends") is None
     assert answer_part("plain") == "plain"
+
+
+def test_a_completion_cut_in_reasoning_that_the_prompt_opened_is_no_answer(verifier):
+    cut, ended = "so \\boxed{2} is a first guess, but", "so 2\n</think>\n\\boxed{2}"
+    reward = VerifiedReward(verifier, opened=True)
+    assert reward([cut, ended], ["2", "2"], answer_kind=["math"] * 2) == [-1.0, 1.0]
+    assert reward.verdicts == ["no_answer", "correct"]

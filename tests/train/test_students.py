@@ -1,0 +1,167 @@
+"""Public students go through every stage: their padding, stops, templates and position codes as they are shipped."""
+
+import json
+import shutil
+from dataclasses import replace
+
+import pytest
+import students
+import torch
+from students import STUDENTS, write_student
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, GenerationConfig
+
+from factory.errors import Stopped, UsageError
+from factory.run.layout import STAGES, RunLayout
+from factory.sampling.generation import LoadedModel
+from factory.sampling.sampler import SamplingParams
+from train import stages
+from train.callbacks import StopOnSignal
+from train.data import encode
+from train.run import run_stage
+from train.tokens import end_token, fix_date, settle_tokens
+
+PADS = {
+    "phi4_mini": "<|pad|>",
+    "qwen2_5": "<|endoftext|>",
+    "qwen3": "<|endoftext|>",
+    "r1_distill": "<|vision_pad|>",
+    "llama3_2": "<|finetune_right_pad_id|>",
+    "smollm2": "<|endoftext|>",
+    "gemma3": "<pad>",
+}
+PROMPT = [{"role": "user", "content": "What is 1 + 2?"}]
+ANSWER = [{"role": "assistant", "content": "<think>\n1 + 2 = 3\n</think>\n\\boxed{3}"}]
+
+
+class StopAfterOne(StopOnSignal):
+    def on_step_end(self, args, state, control, **more):
+        self.asked = True
+        super().on_step_end(args, state, control, **more)
+
+
+@pytest.fixture(scope="module", params=STUDENTS)
+def trained_student(request, tmp_path_factory, tiny_recipe, make_sets):
+    """A student after all four stages: midtrain stopped and resumed, sft and dpo with adapters."""
+    root = tmp_path_factory.mktemp(request.param)
+    run = RunLayout(root / "run")
+    make_sets(run, 12)
+    few = {"max_steps": 2, "batch_size": 4, "max_length": 512}
+    settings = {
+        "student": {"model": str(write_student(request.param, root / "student"))},
+        "midtrain": few | {"micro_batch_size": 1, "packing": request.param != "phi4_mini"},
+        "sft": few | {"micro_batch_size": 4},
+        "dpo": few | {"micro_batch_size": 4},
+        "rl": {"max_steps": 1, "batch_size": 4, "micro_batch_size": 4, "group_size": 2, "oversample": 2},
+    }
+    plain = tiny_recipe(**settings)
+    adapted = tiny_recipe(**settings, lora={"rank": 2, "alpha": 4})
+    run_stage(plain, run.run, "base")
+    for stage in STAGES:
+        recipe = adapted if stage in ("sft", "dpo") else plain
+        if stage == "midtrain":
+            with pytest.MonkeyPatch.context() as patch, pytest.raises(Stopped):
+                patch.setattr(stages, "StopOnSignal", StopAfterOne)
+                run_stage(recipe, run.run, stage)
+        run_stage(recipe, run.run, stage, resume=True)
+    return request.param, run, root / "student"
+
+
+def test_every_stage_is_trained_and_its_card_is_there(trained_student):
+    _, run, _ = trained_student
+    for stage in STAGES:
+        manifest = json.loads((run.stage(stage) / "manifest.json").read_text())
+        assert manifest["steps"] == (1 if stage == "rl" else 2)
+        assert stage == "rl" or manifest["preflight"]["dead_groups" if stage == "rl" else "plan"]
+        assert "| base |" in (run.checkpoint(stage) / "README.md").read_text()
+
+
+def test_tokenizer_config_and_generation_agree_in_every_stage(trained_student):
+    """Padding is no end; generation stops where a turn ends; nothing else of the checkpoint's sampling is left."""
+    name, run, _ = trained_student
+    for stage in ("base", *STAGES):
+        folder = run.checkpoint(stage)
+        tokenizer = AutoTokenizer.from_pretrained(folder)
+        config, generation = AutoConfig.from_pretrained(folder), GenerationConfig.from_pretrained(folder)
+        assert tokenizer.pad_token == PADS[name]
+        assert config.pad_token_id == generation.pad_token_id == tokenizer.pad_token_id < config.vocab_size
+        assert config.eos_token_id == generation.eos_token_id
+        assert end_token(tokenizer) in generation.eos_token_id
+        assert tokenizer.pad_token_id != end_token(tokenizer)
+        assert not {"repetition_penalty", "temperature", "top_k", "top_p"} & set(generation.to_diff_dict())
+    manifest = json.loads((run.stage("base") / "manifest.json").read_text())
+    assert manifest["tokens"]["pad"] == PADS[name]
+
+
+def test_a_row_is_what_the_student_is_sampled_with(trained_student):
+    """Prompt ids are those of generation; what is learnt is the reasoning, the answer and the end of the turn."""
+    _, run, _ = trained_student
+    tokenizer = AutoTokenizer.from_pretrained(run.checkpoint("sft"))
+    ids, labels = encode(tokenizer, PROMPT, ANSWER, loss_on_prompt=False)
+    start = sum(label == -100 for label in labels)
+    asked = tokenizer.apply_chat_template(PROMPT, add_generation_prompt=True, return_dict=True)["input_ids"]
+    assert ids[:start] == asked
+    learnt = tokenizer.decode(ids[start:], skip_special_tokens=True)
+    whole = tokenizer.decode(ids, skip_special_tokens=True)
+    assert whole.count("<think>") == whole.count("</think>") == 1
+    assert "1 + 2 = 3\n</think>" in learnt and "\\boxed{3}" in learnt
+    assert end_token(tokenizer) in ids[start:]
+
+
+def test_the_trained_student_can_be_evaluated(trained_student):
+    _, run, _ = trained_student
+    model = LoadedModel(run.checkpoint("rl"))
+    prompt = model.encode(PROMPT)
+    answers = model.generate([prompt, prompt], SamplingParams(max_tokens=8, temperature=1.0), [1, 2])
+    assert len(answers) == 2 and all(a.prompt_tokens == len(prompt.tokens) for a in answers)
+
+
+def test_the_checkpoints_own_penalties_do_not_reach_evaluation(tmp_path):
+    """Qwen2.5 ships a repetition penalty: its score would be taken under another sampler than RL's."""
+    folder = write_student("qwen2_5", tmp_path / "plain")
+    shutil.copytree(folder, tmp_path / "bare")
+    GenerationConfig(eos_token_id=GenerationConfig.from_pretrained(folder).eos_token_id).save_pretrained(
+        tmp_path / "bare"
+    )
+    texts = []
+    for place in ("plain", "bare"):
+        model = LoadedModel(tmp_path / place)
+        prompt = model.encode(PROMPT)
+        texts.append(
+            model.generate([prompt] * 4, SamplingParams(max_tokens=24, temperature=0.7), [1, 2, 3, 4])
+        )
+    assert texts[0] == texts[1]
+
+
+def settled(name, tmp_path, wanted=None, **change):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(students.STUDENTS, name, replace(STUDENTS[name], **change))
+        folder = write_student(name, tmp_path / name)
+    tokenizer, model = AutoTokenizer.from_pretrained(folder), AutoModelForCausalLM.from_pretrained(folder)
+    facts, said = settle_tokens(tokenizer, model, wanted)
+    return tokenizer, model, facts, said
+
+
+def test_a_new_token_gets_a_row_when_none_is_unused(tmp_path):
+    special = tuple(t for t in STUDENTS["smollm2"].special if t != "<|endoftext|>")
+    named = {k: v for k, v in STUDENTS["smollm2"].named.items() if k != "unk_token"}
+    tokenizer, model, facts, said = settled("smollm2", tmp_path, special=special, named=named)
+    rows = model.get_input_embeddings().weight.shape[0]
+    assert tokenizer.pad_token == "<|pad|>" and len(tokenizer) <= rows == model.config.vocab_size
+    assert facts["embeddings"] == [rows - (rows - 262), rows] and "new" in said
+    assert model.lm_head.weight is model.get_input_embeddings().weight
+    with torch.no_grad():
+        assert model(torch.tensor([[1, 2, 3]])).logits.isfinite().all()
+
+
+def test_the_recipe_names_another_padding_token(tmp_path):
+    tokenizer, model, _, said = settled("llama3_2", tmp_path, "<|reserved_special_token_0|>")
+    assert tokenizer.pad_token == "<|reserved_special_token_0|>" and "named by the recipe" in said
+    assert model.generation_config.pad_token_id == tokenizer.pad_token_id
+    with pytest.raises(UsageError, match="ends a turn"):
+        settled("llama3_2", tmp_path, "<|eot_id|>")
+
+
+def test_rows_do_not_change_from_day_to_day(tmp_path):
+    tokenizer = settled("llama3_2", tmp_path)[0]
+    assert "Today Date: 26 Jul 2024" in tokenizer.apply_chat_template(PROMPT, tokenize=False)
+    assert fix_date("{{ strftime_now('%Y-%m-%d') }}") == '{{ "2024-07-26" }}'

@@ -1,0 +1,18 @@
+"""The trainer's own lines on standard error."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+
+def say(line: str) -> None:
+    """One line for people, once however many processes train."""
+    if main_process():
+        sys.stderr.write(f"train: {line}\n")
+        sys.stderr.flush()
+
+
+def main_process() -> bool:
+    """Whether this is the only process, or the first of those that train together."""
+    return os.environ.get("RANK", "0") == "0"
