@@ -8,6 +8,9 @@ from pydantic import Field
 
 from factory.config.base import Section
 
+Stage = Literal["base", "midtrain", "sft", "dpo", "rl"]
+STAGES: tuple[Stage, ...] = ("base", "midtrain", "sft", "dpo", "rl")
+
 
 class EvaluationSection(Section):
     """Benchmarks and sampling; defaults are the paper's protocol (docs/paper.md, Evaluation protocol)."""
@@ -26,5 +29,5 @@ class EvaluationSection(Section):
     """At most this many questions a benchmark, drawn by seed."""
     batch_size: int = Field(64, ge=1)
     """Questions generated together by a local model."""
-    stages: list[Literal["base", "midtrain", "sft", "dpo", "rl"]] = ["base", "midtrain", "sft", "dpo", "rl"]
+    stages: list[Stage] = Field(default_factory=lambda: list(STAGES))
     """Stages after which to evaluate."""
