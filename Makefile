@@ -18,8 +18,8 @@ quickstart: $(STAMP)
 	$(BIN)/factory run quickstart
 
 staircase: $(STAMP)
-	$(BIN)/python -m benchmarks.staircase --out runs/staircase
-	$(BIN)/python -m benchmarks.staircase --out runs/staircase --render docs
+	$(BIN)/python -m benchmarks.run staircase --out runs/staircase
+	$(BIN)/python -m benchmarks.render
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -n 2 --dist loadfile

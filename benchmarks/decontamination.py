@@ -1,290 +1,121 @@
-"""Decontamination measured: known overlaps, labelled pairs, mutations, false positives, speed beside the usual rules.
+"""Decontamination: known overlaps, labelled pairs, mutations, false positives, speed beside the usual rules.
 
-Run: python -m benchmarks.decontamination [--data ../shared/data] [--index FOLDER] [--parts A,B --renew REPORT]. Prints
-JSON.
-The usual rules, written from their descriptions: open-r1 flags a text that shares any word 8-gram with a benchmark
-problem, s1 any word 13-gram.
+python -m benchmarks.run decontamination [--data FOLDER] [--index FOLDER] [--parts A,B]
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import random
-import re
 import sys
 import time
-from collections.abc import Callable
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import polars as pl
-
-from benchmarks.decontamination_speed import cpu, speed, words
-from benchmarks.mutations import MUTATIONS
-from factory.config.decontamination import DecontaminationSection
-from factory.decontamination.find import find_hits
-from factory.decontamination.index import BenchmarkIndex
-from factory.decontamination.load import load_index
-from factory.decontamination.matcher import Matcher
-from factory.sampling.procedural_trace import Habits, write_trace
-from factory.sources.families import FAMILIES
-from factory.sources.procedural import draw_problems
-
-SETTINGS = DecontaminationSection()
-BOILERPLATE = (
-    "Let $N$ be the number of {0}. The probability that {1} can be written as $\\frac{{m}}{{n}}$, where $m$ and $n$ "
-    "are relatively prime positive integers. Find $m+n$."
-)
+from benchmarks.markdown import table
+from benchmarks.result import SHARED, Result
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+def measure(args: list[str]) -> dict[str, Any]:
+    """All parts, or those asked for."""
+    from benchmarks import decontamination_cases as cases
+    from benchmarks import decontamination_speed as rates
+    from factory.decontamination.index import BenchmarkIndex
+    from factory.decontamination.load import load_index
+    from factory.decontamination.matcher import Matcher
+
+    parts = {
+        "overlap": cases.overlap,
+        "control": cases.control,
+        "labelled": cases.labelled,
+        "mutations": cases.mutations,
+        "false_positives": cases.false_positives,
+        "speed": rates.speed,
+        "cpu": rates.cpu,
+    }
+    parser = argparse.ArgumentParser(prog="benchmarks.run decontamination")
+    parser.add_argument("--data", type=Path, default=SHARED)
     parser.add_argument("--index", default="all", help="a folder of indexes, or all for the shipped ones")
-    parser.add_argument(
-        "--parts", default="load,overlap,control,labelled,mutations,false_positives,speed,cpu"
-    )
-    parser.add_argument(
-        "--renew", type=Path, help="a report of this benchmark: write the parts asked for into it"
-    )
-    asked = parser.parse_args()
+    parser.add_argument("--parts", default=",".join(parts), help="some only: use it with --print")
+    asked = parser.parse_args(args)
     if not asked.data.is_dir():
-        sys.exit(f"{asked.data} is not there: this benchmark needs the data described in its README")
+        sys.exit(f"{asked.data} is not there: this benchmark needs labelled pairs, seeds and traces")
     Matcher(BenchmarkIndex(()))  # compiled code is loaded, or compiled on a machine's first run
     began = time.perf_counter()
     index = load_index([asked.index])
     Matcher(index)
     seconds = round(time.perf_counter() - began, 2)
     report: dict[str, Any] = {"load_seconds": seconds, "benchmarks": len(index.benchmarks)}
-    parts: dict[str, Callable[[Path, BenchmarkIndex], Any]] = {
-        "overlap": overlap,
-        "control": control,
-        "labelled": labelled,
-        "mutations": mutations,
-        "false_positives": false_positives,
-        "speed": speed,
-        "cpu": cpu,
-    }
-    for name in asked.parts.split(","):
-        if name in parts:
-            report[name] = parts[name](asked.data, index)
-    if asked.renew:
-        report = json.loads(asked.renew.read_text()) | report
-    text = json.dumps(report, indent=2)
-    if asked.renew:
-        asked.renew.write_text(text + "\n")
-    print(text)
+    return report | {name: parts[name](asked.data, index) for name in asked.parts.split(",")}
 
 
-def rows_of(path: Path) -> pl.DataFrame:
-    rows = [json.loads(line) for line in path.open(encoding="utf-8")]
-    return pl.DataFrame({key: [str(row.get(key) or "") for row in rows] for key in ("id", "problem")})
-
-
-def only(index: BenchmarkIndex, *names: str) -> BenchmarkIndex:
-    return BenchmarkIndex(tuple(b for b in index.benchmarks if b.name in names))
-
-
-def found(texts: list[str], index: BenchmarkIndex) -> pl.DataFrame:
-    """All hits with the default settings."""
-    return find_hits(pl.DataFrame({"problem": texts}), index, SETTINGS, fields=["problem"])
-
-
-def flagged(texts: list[str], index: BenchmarkIndex) -> pl.DataFrame:
-    """The hits that drop a row."""
-    return found(texts, index).filter("drops")
-
-
-def bare(text: str) -> str:
-    return re.sub(r"[\W_]+", "", text.lower())
-
-
-def overlap(data: Path, index: BenchmarkIndex) -> dict[str, Any]:
-    """Every row of a seed that equals a benchmark problem in letters and digits, of 20 and more, must be found."""
-    truth: dict[str, set[str]] = {}
-    for path in sorted((data / "benchmarks").glob("*.jsonl")):
-        for text in rows_of(path)["problem"]:
-            if len(key := bare(text)) >= 20:
-                truth.setdefault(key, set()).add(path.stem)
-    listed = json.loads((data / "decontamination" / "overlap_seeds_x_benchmarks.json").read_text())
-    result: dict[str, Any] = {"pairs": 0, "found": 0, "rows": 0, "rows_found": 0, "missed": []}
-    for path in sorted((data / "seeds").glob("*.jsonl")):
-        seed = rows_of(path)
-        hits = flagged(seed["problem"].to_list(), index)
-        pairs = {(row, name) for row, name in zip(hits["row"], hits["benchmark"], strict=True)}
-        rows = set(hits["row"])
-        here = {i: truth[k] for i, t in enumerate(seed["problem"]) if (k := bare(t)) in truth}
-        result["rows"] += len(here)
-        result["rows_found"] += len(rows & set(here))
-        for i, names in here.items():
-            result["pairs"] += len(names)
-            result["found"] += sum((i, name) in pairs for name in names)
-            result["missed"] += [[path.stem, seed["id"][i], name] for name in names if (i, name) not in pairs]
-        stated = listed.get(path.stem, [0])[0]
-        result.setdefault("by_seed", {})[path.stem] = {
-            "listed": stated,
-            "equal": len(here),
-            "found": len(rows & set(here)),
-            "dropped": len(rows),
-            "rows": seed.height,
-        }
-    return result
-
-
-def control(data: Path, index: BenchmarkIndex) -> dict[str, Any]:
-    rows = rows_of(data / "decontamination" / "positive_control_llm_adapters_math_data.jsonl")
-    count = flagged(rows["problem"].to_list(), index)["row"].n_unique()
-    return {"rows": rows.height, "found": count, "recall": count / rows.height}
-
-
-def labelled(data: Path, index: BenchmarkIndex) -> dict[str, Any]:
-    """F1 on annotated pairs of a MATH-500 problem and a training problem: is this training problem contaminated?
-
-    Ours twice: what is dropped by default, and what is found at all, the tiers that are only reported included. The
-    annotators call a problem with other numbers contaminated, so the second is what the labels ask for. Beside them,
-    how many rows of three training sets are dropped and reported: a rule that flags everything has a high F1, too.
-    """
-    pairs = [
-        json.loads(x) for x in (data / "decontamination" / "math500_train_pairs.jsonl").open(encoding="utf-8")
+def render(result: Result) -> dict[str, str]:
+    """The block of docs/decontamination.md."""
+    report = result.figures
+    overlap, control, cpu = report["overlap"], report["control"], report["cpu"]
+    names = list(cpu["problems"])
+    parts = [
+        f"{report['benchmarks']} indexes loaded in {report['load_seconds']} s.",
+        f"Listed overlaps of seeds and benchmarks: {overlap['found']:,} of {overlap['pairs']:,} found.\n"
+        f"Positive control (all rows are benchmark problems): {control['found']:,} of {control['rows']:,} found.",
+        table(
+            ["mutation", "texts", "found"],
+            [(name, m["texts"], m["recall"]) for name, m in report["mutations"].items()],
+        ),
+        table(
+            ["texts that are no benchmark problem", "texts", "dropped"],
+            [(n.replace("_", " "), f["texts"], f["flagged"]) for n, f in report["false_positives"].items()],
+        ),
+        *_labelled(report["labelled"]),
+        *_speed(report["speed"]),
+        "MB per second of processor time, one thread each, on a busy machine:",
+        table(["texts", *names], [(texts, *(v[n] for n in names)) for texts, v in cpu.items()]),
     ]
-    pairs = [p for p in pairs if p["label"] is not None]
-    math500 = only(index, "math500")
-    hits = found([p["train_problem"] for p in pairs], math500)
-    rows = {"dropped": set(hits.filter("drops")["row"]), "found": set(hits["row"])}
-    labels = [p["label"] for p in pairs]
-    result: dict[str, Any] = {"pairs": len(pairs), "positive": sum(labels)}
-    result["factory_dropped"] = scores(labels, [i in rows["dropped"] for i in range(len(pairs))])
-    result["flag_everything"] = scores(labels, [True] * len(pairs))
-    result["factory_found"] = scores(labels, [i in rows["found"] for i in range(len(pairs))])
-    for n, name in ((8, "open_r1_8gram"), (13, "s1_13gram")):
-        said = [bool(words(p["benchmark_problem"], n) & words(p["train_problem"], n)) for p in pairs]
-        result[name] = scores(labels, said)
-    problems = rows_of(data / "benchmarks" / "math500.jsonl")["problem"]
-    tables = {n: {g for text in problems for g in words(text, n)} for n in (8, 13)}
-    result["training_sets"] = {}
-    for name in ("gsm8k_train", "math_train", "dapo_math_17k"):
-        texts = rows_of(data / "seeds" / f"{name}.jsonl")["problem"].to_list()
-        hits = found(texts, math500)
-        result["training_sets"][name] = {
-            "rows": len(texts),
-            "flag_everything": len(texts),
-            "factory_dropped": hits.filter("drops")["row"].n_unique(),
-            "factory_found": hits["row"].n_unique(),
-            "open_r1_8gram": sum(not words(text, 8).isdisjoint(tables[8]) for text in texts),
-            "s1_13gram": sum(not words(text, 13).isdisjoint(tables[13]) for text in texts),
-        }
-    return result
+    return {"decontamination": "\n\n".join(parts)}
 
 
-def scores(labels: list[int], said: list[bool]) -> dict[str, float]:
-    hit = sum(bool(a) and b for a, b in zip(labels, said, strict=True))
-    precision, recall = hit / max(sum(said), 1), hit / max(sum(labels), 1)
-    f1 = 2 * precision * recall / max(precision + recall, 1e-9)
-    return {"precision": round(precision, 3), "recall": round(recall, 3), "f1": round(f1, 3)}
-
-
-def mutations(data: Path, index: BenchmarkIndex, limit: int = 1500) -> dict[str, Any]:
-    """Share of mutated benchmark problems that are found again, by mutation and by benchmark."""
-    result: dict[str, Any] = {}
-    for name in (
-        "math500",
-        "aime24",
-        "aime25",
-        "gsm8k_test",
-        "gpqa_diamond",
-        "mmlu_stem",
-        "olympiadbench_oe_to_maths_en",
-        "omni_math_num_500",
-        "amc23",
-        "minerva_math",
-    ):
-        rows = rows_of(data / "benchmarks" / f"{name}.jsonl").head(limit)
-        for kind, change in MUTATIONS.items():
-            rng = random.Random(f"{name} {kind}")
-            changed = [
-                (i, t)
-                for i, text in zip(rows["id"], rows["problem"], strict=True)
-                if (t := change(text, rng)) and t != text
-            ]
-            if not changed:
-                continue
-            hits = flagged([t for _, t in changed], only(index, name))
-            again = set(hits.select("row", "benchmark_id").rows())
-            missed = [changed[k][0] for k in range(len(changed)) if (k, changed[k][0]) not in again]
-            total = result.setdefault(kind, {"texts": 0, "found": 0, "by_benchmark": {}, "missed": []})
-            total["texts"] += len(changed)
-            total["found"] += len(changed) - len(missed)
-            total["by_benchmark"][name] = round(1 - len(missed) / len(changed), 4)
-            total["missed"] += missed[:20]
-    for total in result.values():
-        total["recall"] = round(total["found"] / total["texts"], 4)
-    return result
-
-
-@lru_cache(maxsize=1)
-def procedural_traces(count: int = 2000) -> list[tuple[str, str]]:
-    """Problems made by the procedural families and long chains of thought for them: none is a benchmark's."""
-    rng, made = random.Random(0), []
-    for row in draw_problems(f"procedural:all?count={count}&seed=5&repeats=0"):
-        metadata = json.loads(row["metadata"])
-        trace = write_trace(FAMILIES[metadata["family"]], metadata["params"], rng, Habits())
-        made.append((row["problem"], trace.reasoning))
-    return made
-
-
-def false_positives(data: Path, index: BenchmarkIndex) -> dict[str, Any]:
-    """Texts that are no benchmark problem: made problems, AIME phrasing, older AIME problems, GSM8K train."""
-    rng = random.Random(0)
-    things = [
-        "ordered pairs",
-        "lattice paths",
-        "subsets",
-        "permutations",
-        "triangles",
-        "colorings",
-        "integers",
+def _labelled(found: dict[str, Any]) -> list[str]:
+    sets = found["training_sets"]
+    rules = {name: v for name, v in found.items() if isinstance(v, dict) and "f1" in v}
+    heads = [f"{name} ({s['rows']:,})" for name, s in sets.items()]
+    return [
+        f"{found['pairs']} labelled pairs of a MATH-500 problem and a training problem, {found['positive']} of them "
+        "contaminated, and how many rows of whole training sets each rule flags:",
+        table(
+            ["rule", "precision", "recall", "F1", *heads],
+            [
+                (name, v["precision"], v["recall"], v["f1"], *(s[name] for s in sets.values()))
+                for name, v in rules.items()
+            ],
+        ),
     ]
-    made = [
-        BOILERPLATE.format(
-            f"{rng.choice(things)} of size {rng.randint(3, 99)} with sum {rng.randint(100, 999)}",
-            f"{rng.randint(2, 30)} {rng.choice(things)} chosen at random among {rng.randint(30, 900)} are equal",
+
+
+def _speed(found: dict[str, Any]) -> list[str]:
+    rows = [
+        (
+            f"{name}, {found[name]['mb']} MB",
+            who,
+            rate,
+            found[name]["times_published"][who],
+            found[name]["times_one_pass"][who],
+            f"{found[name]['flagged'][who]:,} of {found[name]['flagged_of'][who]:,}",
         )
-        for _ in range(5000)
+        for name in ("problems", "traces")
+        for who, rate in found[name]["mb_per_s"].items()
     ]
-    aime = only(index, "aime24", "aime25", "aime26")
-    known = {
-        bare(t)
-        for n in ("aime24", "aime25", "aime26")
-        for t in rows_of(data / "benchmarks" / f"{n}.jsonl")["problem"]
-    }
-    older = [
-        t
-        for t in rows_of(data / "seeds" / "deepscaler_aime_1983_2023.jsonl")["problem"]
-        if bare(t) not in known
+    return [
+        f"{found['cores']} cores with other work (load {found['load_before']} before, {found['load_after']} after), "
+        f"median of {found['rounds']} rounds in turns. `five`: MATH-500, AIME 24 and 25, GPQA-Diamond, GSM8K test; "
+        "open-r1's rule is a Python process against the same five.",
+        table(
+            [
+                "texts",
+                "contender",
+                "MB/s",
+                "times open-r1 as published",
+                "times its rule in one pass",
+                "flagged",
+            ],
+            rows,
+        ),
     ]
-    gsm = rows_of(data / "seeds" / "gsm8k_train.jsonl")["problem"].to_list()
-    written = [trace for _, trace in procedural_traces()]
-    cases = {
-        "procedural_problems": ([problem for problem, _ in procedural_traces()], index),
-        "procedural_traces": (written, index),
-        "boilerplate": (made, index),
-        "older_aime": (older, aime),
-        "gsm8k_train": (gsm, only(index, "gsm8k_test")),
-    }
-    result = {}
-    for name, (texts, against) in cases.items():
-        hits = flagged(texts, against)
-        count = hits["row"].n_unique()
-        result[name] = {
-            "texts": len(texts),
-            "flagged": count,
-            "rate": count / len(texts),
-            "examples": hits.head(20).select("row", "benchmark_id", "tier", "score").rows(),
-        }
-    return result
-
-
-if __name__ == "__main__":
-    main()

@@ -1,9 +1,9 @@
-"""Deduplication beside datasketch, rensa, text-dedup and datatrove; quality against brute force; curve of cost and memory.
+"""Deduplication beside loops of rensa and datasketch; recall and precision against brute force; growth with documents.
 
-Run: python -m benchmarks.dedup [--data ../shared/data] [--parts speed,quality,curve] [--peer NAME=PYTHON ...]. Prints JSON.
-All contenders read the same Parquet file and end with clusters, each in a process of its own that has done a small
-corpus first: imports, and our compiled kernels, are loaded then (`first_seconds`). `--peer` names the interpreter of an
-environment with text-dedup or datatrove (`dedup_peers.py`); without it they are left out, and the report says so.
+    python -m benchmarks.run dedup [--data FOLDER] [--largest 1000000]
+
+Each contender reads the same Parquet file and ends with clusters, in its own process, after a small corpus that loads
+imports and compiled kernels (`first_seconds`).
 """
 
 from __future__ import annotations
@@ -22,31 +22,23 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-from scipy import sparse
 
 from benchmarks.dedup_corpora import generated, problems, shared, traces
-from factory.config.deduplication import DeduplicationSection
-from factory.deduplication import deduplicate
-from factory.deduplication.clusters import components
-from factory.text import canonical_text, word_ngram_hashes
+from benchmarks.markdown import table
+from benchmarks.result import SHARED, Result
 
 NGRAM, PERMUTATIONS, THRESHOLD = 5, 128, 0.8
 QUICK, ROUNDS = ("factory", "factory_one_thread", "factory_to_disk", "rensa_loop"), 5
 """What takes turns so many times; the median counts. The slower ones run once."""
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+def measure(args: list[str]) -> dict[str, Any]:
+    """Speed, quality and growth."""
+    parser = argparse.ArgumentParser(prog="benchmarks.run dedup")
+    parser.add_argument("--data", type=Path, default=SHARED)
     parser.add_argument("--parts", default="speed,quality,curve")
     parser.add_argument("--largest", type=int, default=1_000_000)
-    parser.add_argument("--peer", action="append", default=[], metavar="NAME=PYTHON")
-    parser.add_argument("--one", nargs=2, metavar=("NAME", "FILE"), help=argparse.SUPPRESS)
-    asked = parser.parse_args()
-    if asked.one:
-        print(json.dumps(measure(asked.one[0], Path(asked.one[1]))))
-        return
-    peers = dict(text.split("=", 1) for text in asked.peer)
+    asked = parser.parse_args(args)
     report: dict[str, Any] = {"cores": os.cpu_count(), "load_before": round(os.getloadavg()[0], 1)}
     with tempfile.TemporaryDirectory() as folder:
         sets = {"generated_traces": traces(3000), "generated_problems": problems(20_000)}
@@ -56,7 +48,7 @@ def main() -> None:
             path = Path(folder) / f"{name}.parquet"
             pl.DataFrame({"id": [str(i) for i in range(len(texts))], "text": texts}).write_parquet(path)
             if "speed" in asked.parts:
-                report.setdefault("speed", {})[name] = compare(path, texts, peers)
+                report.setdefault("speed", {})[name] = compare(path, texts)
             if "quality" in asked.parts:
                 report.setdefault("quality", {})[name] = {
                     str(t): quality(texts[:8000], t) for t in (0.7, 0.8, 0.9)
@@ -65,19 +57,15 @@ def main() -> None:
             report["curve"] = curve(Path(folder), asked.largest)
             report["slope"] = slope(report["curve"])
         report["load_after"] = round(os.getloadavg()[0], 1)
-    print(json.dumps(report, indent=2))
+    return report
 
 
-def compare(path: Path, texts: list[str], peers: dict[str, str]) -> dict[str, Any]:
+def compare(path: Path, texts: list[str]) -> dict[str, Any]:
     """Each contender in a process of its own: seconds from file to clusters, rows dropped."""
     result: dict[str, Any] = {"rows": len(texts), "mb": round(sum(len(t.encode()) for t in texts) / 1e6, 1)}
     rounds = [{name: apart(name, path) for name in QUICK} for _ in range(ROUNDS)]
     result |= {name: middle([taken[name] for taken in rounds]) for name in QUICK}
     result["datasketch_loop"] = apart("datasketch_loop", path)
-    for name in ("text_dedup", "datatrove"):
-        result[name] = (
-            peer(peers[name], name, path) if name in peers else f"left out: give --peer {name}=PYTHON"
-        )
     for one in ("factory", "factory_one_thread"):
         result[f"times_faster_{one}"] = {
             name: round(value["seconds"] / result[one]["seconds"], 1)
@@ -97,23 +85,14 @@ def apart(name: str, path: Path) -> dict[str, Any]:
     """A contender in a fresh interpreter; `NAME_one_thread` is NAME with one thread."""
     alone = name.endswith("_one_thread")
     limit = {"POLARS_MAX_THREADS": "1", "OMP_NUM_THREADS": "1", "RAYON_NUM_THREADS": "1"} if alone else {}
-    command = [sys.executable, "-m", "benchmarks.dedup", "--one", name.removesuffix("_one_thread"), str(path)]
+    command = [sys.executable, "-m", "benchmarks.dedup", name.removesuffix("_one_thread"), str(path)]
     done = subprocess.run(command, capture_output=True, text=True, env=os.environ | limit)
     return (
         json.loads(done.stdout) if done.returncode == 0 else {"failed": done.stderr.strip().splitlines()[-1]}
     )
 
 
-def peer(python: str, name: str, path: Path) -> Any:
-    command = [python, str(Path(__file__).parent / "dedup_peers.py"), name, str(path), str(os.cpu_count())]
-    done = subprocess.run(command, capture_output=True, text=True)
-    lines = done.stdout.strip().splitlines()
-    return (
-        json.loads(lines[-1]) if done.returncode == 0 and lines else f"failed: {done.stderr.strip()[-300:]}"
-    )
-
-
-def measure(name: str, path: Path) -> dict[str, Any]:
+def contend(name: str, path: Path) -> dict[str, Any]:
     run = CONTENDERS[name]
     with tempfile.TemporaryDirectory() as folder:
         small = Path(folder) / "small.parquet"
@@ -139,12 +118,17 @@ def peak_kb() -> int:
     return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM"))
 
 
-SECTION = DeduplicationSection(threshold=THRESHOLD, numbers_differ=False)
+def section(threshold: float) -> Any:
+    from factory.config.deduplication import DeduplicationSection
+
+    return DeduplicationSection(threshold=threshold, numbers_differ=False)
 
 
 def factory(path: Path) -> int:
     """The function: clusters, verified pairs, evidence, audit."""
-    return deduplicate(pl.read_parquet(path), SECTION, field="text").dropped.height
+    from factory.deduplication import deduplicate
+
+    return deduplicate(pl.read_parquet(path), section(THRESHOLD), field="text").dropped.height
 
 
 def factory_to_disk(path: Path) -> int:
@@ -152,7 +136,9 @@ def factory_to_disk(path: Path) -> int:
     from factory.steps import deduplicate as step
 
     with tempfile.TemporaryDirectory() as out:
-        return int(step.run_files([str(path)], Path(out), SECTION, field="text")[0]["rows_dropped"])
+        return int(
+            step.run_files([str(path)], Path(out), section(THRESHOLD), field="text")[0]["rows_dropped"]
+        )
 
 
 def datasketch_loop(path: Path) -> int:
@@ -203,9 +189,12 @@ CONTENDERS: dict[str, Callable[[Path], int]] = {
 
 def quality(texts: list[str], threshold: float) -> dict[str, Any]:
     """Pairs in one cluster, and merged pairs, against all pairs of the corpus compared by brute force."""
+    from factory.deduplication import deduplicate
+    from factory.deduplication.clusters import components
+    from factory.text import canonical_text
+
     rows = pl.DataFrame({"id": [str(i) for i in range(len(texts))], "text": texts})
-    section = DeduplicationSection(threshold=threshold, numbers_differ=False)
-    result = deduplicate(rows, section, field="text")
+    result = deduplicate(rows, section(threshold), field="text")
     true = brute_force(texts, threshold)
     merged = result.pairs.select("left", "right").to_numpy()
     labels = components(len(texts), merged)
@@ -227,6 +216,10 @@ def quality(texts: list[str], threshold: float) -> dict[str, Any]:
 
 def brute_force(texts: list[str], threshold: float) -> npt.NDArray[np.int64]:
     """All pairs of a Jaccard similarity of `threshold` and more: shared n-grams of all pairs by a sparse matrix product."""
+    from scipy import sparse
+
+    from factory.text import word_ngram_hashes
+
     hashes, offsets = word_ngram_hashes(pl.Series(texts), NGRAM)
     _, columns = np.unique(hashes, return_inverse=True)
     matrix = sparse.csr_array((np.ones(hashes.size, np.int32), columns, offsets))
@@ -273,5 +266,56 @@ def slope(points: list[dict[str, Any]]) -> dict[str, float]:
     return found
 
 
+def render(result: Result) -> dict[str, str]:
+    """The block of docs/deduplication.md."""
+    report = result.figures
+    intro = (
+        f"One run on {report['cores']} cores (load {report['load_before']} before, {report['load_after']} after). The "
+        "factory and rensa took turns, several rounds, and the median counts; datasketch ran once. Every contender in "
+        "its own process, from Parquet to clusters, after a small corpus that loads what there is to load. "
+        "`factory_to_disk` also writes kept and dropped rows; rensa and datasketch are loops of one thread, as their "
+        "READMEs show them."
+    )
+    heads = ["corpus", "contender", "seconds", "CPU seconds", "rows dropped", "times our time"]
+    speed = [row for corpus, found in report["speed"].items() for row in speed_rows(corpus, found)]
+    accuracy = [
+        (corpus, threshold, q["true_pairs"], q["recall"], q["precision"], q["self_audit_recall"], q["self_audit_pairs"])
+        for corpus, found in report["quality"].items()
+        for threshold, q in found.items()
+    ]  # fmt: skip
+    growth = [
+        (p["documents"], p["contender"], p["seconds"], p["us_a_document"], p["kb_a_document"])
+        for p in report["curve"]
+    ]
+    parts = [
+        intro,
+        table([*heads, "times ours on one thread"], speed),
+        table(
+            ["corpus", "threshold", "true pairs", "recall", "precision", "self-audit: recall", "of pairs"],
+            accuracy,
+        ),
+        "In memory (`factory`), KB are beyond the text; out of core (`factory_to_disk`) they are all there is.",
+        table(["documents", "contender", "seconds", "us per document", "KB per document"], growth),
+        "Log-log slope of seconds over documents (1 is linear): "
+        + ", ".join(f"{name} {value}" for name, value in report["slope"].items())
+        + ".",
+    ]
+    return {"dedup": "\n\n".join(parts)}
+
+
+def speed_rows(corpus: str, found: dict[str, Any]) -> list[tuple[object, ...]]:
+    """One row per contender."""
+    rows: list[tuple[object, ...]] = []
+    for name, value in found.items():
+        if not isinstance(value, dict) or name.startswith("times_faster"):
+            continue
+        if "failed" in value:
+            rows.append((corpus, name, value["failed"], "", "", "", ""))
+            continue
+        times = (found[f"times_faster_{one}"].get(name, "") for one in ("factory", "factory_one_thread"))
+        rows.append((corpus, name, value["seconds"], value["cpu_seconds"], value["dropped"], *times))
+    return rows
+
+
 if __name__ == "__main__":
-    main()
+    print(json.dumps(contend(sys.argv[1], Path(sys.argv[2]))))

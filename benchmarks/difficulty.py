@@ -1,9 +1,9 @@
-"""What stopping early saves and what it costs, against a fixed 16 rollouts a problem.
+"""What early stopping of rollouts saves and costs, against a fixed 16 rollouts per problem.
 
-    python -m benchmarks.difficulty [--write]
+    python -m benchmarks.run difficulty
 
 Rollouts are drawn from known pass rates: simulated ones, and the per-problem rates of `deepscaler_passrate_20787`
-(skipped when the data is absent). `--write` keeps the JSON and renews the table in `docs/difficulty.md`.
+(left out when the data is absent).
 """
 
 from __future__ import annotations
@@ -12,46 +12,39 @@ import argparse
 import json
 import sys
 import time
-from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from benchmarks.docs_table import renew
-from factory.config.difficulty import DifficultySection
-from factory.datasets.posterior import band_probabilities, true_band
-from factory.datasets.prior import fit_prior
-from factory.datasets.stopping import StoppingRule
+from benchmarks.markdown import table
+from benchmarks.result import SHARED, Result
 
-ROOT = Path(__file__).resolve().parents[1]
-RATES = ROOT.parent / "shared" / "data" / "seeds" / "deepscaler_passrate_20787.jsonl"
-RESULT = ROOT / "benchmarks" / "results" / "difficulty.json"
-DOCS = ROOT / "docs" / "difficulty.md"
+if TYPE_CHECKING:
+    from factory.datasets.stopping import StoppingRule
+
+RATES = SHARED / "seeds" / "deepscaler_passrate_20787.jsonl"
 PROBLEMS = 20_000
 REPEATS = 5
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--write", action="store_true", help="keep the JSON and renew the docs")
-    arguments = parser.parse_args()
+def measure(args: list[str]) -> dict[str, Any]:
+    """Stopping early against sampling in full, for every set of pass rates."""
+    from factory.config.difficulty import DifficultySection
+    from factory.datasets.stopping import StoppingRule
+
+    argparse.ArgumentParser(prog="benchmarks.run difficulty").parse_args(args)
     section = DifficultySection()
     rule = StoppingRule(
         section.low, section.high, section.confidence, section.min_samples, section.max_samples
     )
     began = time.perf_counter()
-    sets = [measure(name, rates, rule) for name, rates in pass_rates(np.random.default_rng(1)).items()]
-    result = {
+    sets = [of_rates(name, rates, rule) for name, rates in pass_rates(np.random.default_rng(1)).items()]
+    return {
         "rule": {name: getattr(rule, name) for name in rule.__slots__},
         "repeats": REPEATS,
         "seconds": round(time.perf_counter() - began, 1),
         "sets": sets,
     }
-    text = json.dumps(result, indent=1)
-    print(text)
-    if arguments.write:
-        RESULT.parent.mkdir(exist_ok=True)
-        RESULT.write_text(text + "\n", "utf-8")
-        renew(DOCS, "difficulty", table(result))
 
 
 def pass_rates(rng: np.random.Generator) -> dict[str, np.ndarray]:
@@ -72,7 +65,7 @@ def pass_rates(rng: np.random.Generator) -> dict[str, np.ndarray]:
     return sets
 
 
-def measure(name: str, rates: np.ndarray, rule: StoppingRule) -> dict:
+def of_rates(name: str, rates: np.ndarray, rule: StoppingRule) -> dict[str, Any]:
     """Mean over `REPEATS` draws of the same rates."""
     draws = [one_draw(rates, rule, np.random.default_rng([7, seed])) for seed in range(REPEATS)]
     figures = {key: float(np.mean([draw[key] for draw in draws])) for key in draws[0] if key != "bins"}
@@ -85,8 +78,11 @@ def measure(name: str, rates: np.ndarray, rule: StoppingRule) -> dict:
     return {"name": name, "problems": len(rates), **figures, "calibration": calibration}
 
 
-def one_draw(rates: np.ndarray, rule: StoppingRule, rng: np.random.Generator) -> dict:
+def one_draw(rates: np.ndarray, rule: StoppingRule, rng: np.random.Generator) -> dict[str, Any]:
     """Stop early and sample in full on the same rollouts."""
+    from factory.datasets.posterior import band_probabilities, true_band
+    from factory.datasets.prior import fit_prior
+
     budget = rule.max_samples
     hits = rng.random((len(rates), budget)) < rates[:, None]
     correct = np.concatenate([np.zeros((len(rates), 1), int), hits.cumsum(axis=1)], axis=1)
@@ -125,21 +121,18 @@ def one_draw(rates: np.ndarray, rule: StoppingRule, rng: np.random.Generator) ->
     }
 
 
-def table(result: dict) -> str:
-    """The docs table."""
-    confidence = result["rule"]["confidence"]
-    lines = [
-        f"| pass rates | problems | rollouts saved | band accuracy, fixed 16 | band accuracy, stopped | "
-        f"claimed | sure at {confidence} | error of the sure |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
-    lines += [
-        f"| {s['name']} | {s['problems']:,} | {s['saved']:.1%} | {s['accuracy_fixed']:.2%} | {s['accuracy']:.2%} | "
-        f"{s['accuracy_claimed']:.2%} | {s['sure']:.1%} | {s['sure_error']:.2%} |"
-        for s in result["sets"]
-    ]
-    return "\n".join(lines)
-
-
-if __name__ == "__main__":
-    main()
+def render(result: Result) -> dict[str, str]:
+    """The block of docs/difficulty.md."""
+    confidence = result.figures["rule"]["confidence"]
+    heads = [
+        "pass rates", "problems", "rollouts saved", "band accuracy, fixed 16", "band accuracy, stopped", "claimed",
+        f"confident (at least {confidence})", "error rate when confident",
+    ]  # fmt: skip
+    rows = [
+        (
+            s["name"], s["problems"], f"{s['saved']:.1%}", f"{s['accuracy_fixed']:.2%}", f"{s['accuracy']:.2%}",
+            f"{s['accuracy_claimed']:.2%}", f"{s['sure']:.1%}", f"{s['sure_error']:.2%}",
+        )
+        for s in result.figures["sets"]
+    ]  # fmt: skip
+    return {"difficulty": table(heads, rows)}

@@ -1,82 +1,69 @@
 """One large corpus of long chains through deduplication, decontamination and export on one machine, in bounded memory.
 
-Run: python -m benchmarks.large --gb 50 --work FOLDER --out benchmarks/results/large.json
-     python -m benchmarks.large --docs docs/scaling.md --out benchmarks/results/large.json
+    python -m benchmarks.run large --gb 50 --work FOLDER
 
-`--gb` counts the text before compression. Needs about as much disk. Every step runs in a process of its own that is
-measured from outside, its input is removed when it is done, and the report is written after each: a run that was
-stopped goes on at the step it was in, by the same command.
+`--gb` counts the text before compression. Needs about as much disk. Every step runs in its own process, measured from
+outside, and its input is removed when it is done. A stopped run resumes with the same command.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import shutil
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from benchmarks.corpus import responses, write_problems
-from benchmarks.docs_table import renew
+from benchmarks.markdown import table
 from benchmarks.measure import disk_bytes, measured
-from factory.atomic import read_json, write_json
-from factory.config import Recipe
-from factory.run.layout import RunLayout
-from factory.run.parts import MANIFEST
-from factory.run.writer import StepWriter
-from schemas import VERDICT
+from benchmarks.result import Result
+
+if TYPE_CHECKING:
+    from factory.config import Recipe
+    from factory.run.layout import RunLayout
 
 CHARACTERS, SAMPLES, TWINS = 64_000, 2, 0.05
 """Characters of a trace (16K to 25K tokens at 2.5 to 4 characters each), responses a problem, and planted repetitions."""
 SET = "verdicts"
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def measure(args: list[str]) -> dict[str, Any]:
+    """All steps; those that `WORK/report.json` already has are not run again."""
+    parser = argparse.ArgumentParser(prog="benchmarks.run large")
     parser.add_argument("--gb", type=float, default=50)
-    parser.add_argument("--work", type=Path)
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--docs", type=Path, help="only write the table of a finished report into this page")
-    parser.add_argument("--one", choices=list(STEPS), help=argparse.SUPPRESS)
-    asked = parser.parse_args()
-    if asked.docs:
-        renew(asked.docs, "large", table(read_json(asked.out)))
-    elif asked.work is None:
-        parser.error("--work FOLDER is needed")
-    elif asked.one:
-        STEPS[asked.one][0](asked.gb, RunLayout(asked.work))
-    else:
-        asked.work.mkdir(parents=True, exist_ok=True)
-        run(asked.gb, asked.work, asked.out)
+    parser.add_argument("--work", type=Path, required=True)
+    asked = parser.parse_args(args)
+    asked.work.mkdir(parents=True, exist_ok=True)
+    kept = asked.work / "report.json"
+    report: dict[str, Any] = {
+        "gb": asked.gb, "characters": CHARACTERS, "cores": os.cpu_count(), "steps": {},
+    }  # fmt: skip
+    if kept.exists():
+        report = json.loads(kept.read_text("utf-8"))
+    from factory.run.layout import RunLayout
+    from factory.run.parts import MANIFEST
 
-
-def run(gb: float, work: Path, out: Path) -> None:
-    """All steps that are not in the report yet."""
-    report: dict[str, Any] = (
-        read_json(out) if out.exists() else {"gb": gb, "cores": os.cpu_count(), "steps": {}}
-    )
-    at, before = RunLayout(work), None
-    for step, (_, folder) in STEPS.items():
+    at, before = RunLayout(asked.work), None
+    for step in STEPS:
+        folder = written(step, at)
         if step not in report["steps"]:
-            command = [sys.executable, "-m", "benchmarks.large", "--one", step, "--gb", str(gb)]
-            cost = measured([*command, "--work", str(work), "--out", str(out)])
-            manifest = read_json(folder(at) / MANIFEST)
+            cost = measured([sys.executable, "-m", "benchmarks.large", step, str(asked.gb), str(asked.work)])
+            manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
             rows = {name: manifest[name] for name in ("rows_in", "rows_out")}
             del cost["stdout"]
-            report["steps"][step] = cost | rows | {"disk_gb": round(disk_bytes(folder(at)) / 1e9, 2)}
+            report["steps"][step] = cost | rows | {"disk_gb": round(disk_bytes(folder) / 1e9, 2)}
             if step == "corpus":
-                report["text_gb"] = round(_text_bytes(folder(at)) / 1e9, 2)
-            write_json(out, report)
+                report["text_gb"] = round(_text_bytes(folder) / 1e9, 2)
+            kept.write_text(json.dumps(report, indent=1), "utf-8")
             print(f"{step}: {report['steps'][step]}", file=sys.stderr, flush=True)
         if before is not None:
             shutil.rmtree(before, ignore_errors=True)
-        before = folder(at)
+        before = folder
+    return report
 
 
 def _text_bytes(folder: Path) -> int:
@@ -87,6 +74,10 @@ def _text_bytes(folder: Path) -> int:
 
 def _corpus(gb: float, at: RunLayout) -> None:
     """VERDICT rows, made batch by batch."""
+    from benchmarks.corpus import responses, write_problems
+    from factory.run.writer import StepWriter
+    from schemas import VERDICT
+
     count = int(gb * 1e9 / CHARACTERS / SAMPLES)
     write_problems(at.problems, count)
     rows = 0
@@ -104,6 +95,8 @@ def _corpus(gb: float, at: RunLayout) -> None:
 
 def _recipe() -> Recipe:
     """The defaults of every section."""
+    from factory.config import Recipe
+
     sources = {"sources": ["none.jsonl"]}
     return Recipe.model_validate(
         {"name": "large", "problems": sources, "generate": {"teacher": "procedural"}}
@@ -126,38 +119,54 @@ def _decontaminate(_: float, at: RunLayout) -> None:
 
 def _export(_: float, at: RunLayout) -> None:
     from factory.steps import export as step
+    from schemas import VERDICT
 
     step.run(at.clean_verdicts, at.dataset(SET), VERDICT)
 
 
-STEPS: dict[str, tuple[Callable[[float, RunLayout], None], Callable[[RunLayout], Path]]] = {
-    "corpus": (_corpus, lambda at: at.verdicts),
-    "dedup": (_dedup, lambda at: at.unique_verdicts),
-    "decontaminate": (_decontaminate, lambda at: at.clean_verdicts),
-    "export": (_export, lambda at: at.dataset(SET)),
-}
-"""A step's call and the folder that it writes, in order."""
+STEPS = {"corpus": _corpus, "dedup": _dedup, "decontaminate": _decontaminate, "export": _export}
 
 
-def table(report: dict[str, Any]) -> str:
-    """The report as Markdown."""
-    lines = [
-        f"{report['text_gb']} GB of text, {report['steps']['corpus']['rows_out']:,} responses of about {CHARACTERS:,} "
-        f"characters, {report['cores']} cores. Memory is that of all processes together; shared pages count once.",
-        "",
-        "| step | rows in | rows out | processor s | processor s a GB | wall min | peak MB | peaks along the run, MB | GB on disk |",
-        "|---|---|---|---|---|---|---|---|---|",
-    ]
-    for step in (own for own in STEPS if own in report["steps"]):
-        cost = report["steps"][step]
-        along = " ".join(map(str, cost["peaks_mb"][::4]))
-        lines.append(
-            f"| {step} | {cost['rows_in']:,} | {cost['rows_out']:,} | {cost['cpu_seconds']:,.0f} | "
-            f"{cost['cpu_seconds'] / report['text_gb']:.1f} | {cost['seconds'] / 60:.1f} | {cost['peak_mb']:,} | "
-            f"{along} | {cost['disk_gb']} |"
+def written(step: str, at: RunLayout) -> Path:
+    """The folder that a step writes."""
+    return {
+        "corpus": at.verdicts,
+        "dedup": at.unique_verdicts,
+        "decontaminate": at.clean_verdicts,
+        "export": at.dataset(SET),
+    }[step]
+
+
+def render(result: Result) -> dict[str, str]:
+    """The block of docs/scaling.md."""
+    report = result.figures
+    heads = [
+        "step", "rows in", "rows out", "processor s", "processor s per GB", "wall min", "peak MB",
+        "peaks along the run, MB", "GB on disk",
+    ]  # fmt: skip
+    rows = [
+        (
+            step,
+            cost["rows_in"],
+            cost["rows_out"],
+            f"{cost['cpu_seconds']:,.0f}",
+            f"{cost['cpu_seconds'] / report['text_gb']:.1f}",
+            f"{cost['seconds'] / 60:.1f}",
+            cost["peak_mb"],
+            " ".join(map(str, cost["peaks_mb"][::4])),
+            cost["disk_gb"],
         )
-    return "\n".join([*lines, *([report["note"]] if "note" in report else [])])
+        for step, cost in ((step, report["steps"][step]) for step in STEPS)
+    ]
+    intro = (
+        f"{report['text_gb']} GB of text, {report['steps']['corpus']['rows_out']:,} responses of about "
+        f"{report['characters']:,} characters, {report['cores']} cores. Memory is that of all processes together; "
+        "shared pages count once."
+    )
+    return {"large": f"{intro}\n\n{table(heads, rows)}"}
 
 
 if __name__ == "__main__":
-    main()
+    from factory.run.layout import RunLayout
+
+    STEPS[sys.argv[1]](float(sys.argv[2]), RunLayout(Path(sys.argv[3])))

@@ -1,6 +1,6 @@
 """Pair rules on real samples: how many pairs, how biased in length, and what matching lengths costs.
 
-    python -m benchmarks.pairs [--write]
+    python -m benchmarks.run pairs
 
 Reads eight real responses to each of 100 problems (`qwen_math_cot_100`), whose labels say which are right. These are
 benchmark problems: they are measured here and never trained on.
@@ -12,38 +12,25 @@ import argparse
 import json
 import time
 from collections import defaultdict
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from benchmarks.docs_table import renew
-from factory.datasets.match_length import match_length
-from factory.datasets.pair_bias import cohens_d
-from factory.datasets.pairs import Pair, length, pair_up
+from benchmarks.markdown import table
+from benchmarks.result import SHARED, Result
 
-ROOT = Path(__file__).resolve().parents[1]
-SAMPLES = ROOT.parent / "shared" / "data" / "traces" / "qwen_math_cot_100.jsonl"
-RESULT = ROOT / "benchmarks" / "results" / "pairs.json"
-DOCS = ROOT / "docs" / "difficulty.md"
+SAMPLES = SHARED / "traces" / "qwen_math_cot_100.jsonl"
 LIMIT = 0.2
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--write", action="store_true", help="keep the JSON and renew the docs")
-    arguments = parser.parse_args()
+def measure(args: list[str]) -> dict[str, Any]:
+    """Every rule over the same samples."""
+    argparse.ArgumentParser(prog="benchmarks.run pairs").parse_args(args)
     if not SAMPLES.exists():
-        raise SystemExit(f"{SAMPLES.name} is absent")
+        raise SystemExit(f"{SAMPLES} is not there")
     sides = read()
-    rules = [
-        measure(sides, rule) for rule in ("random", "nearest_length", "hardest_negative", "most_different")
-    ]
-    text = json.dumps({"problems": len(sides), "limit": LIMIT, "rules": rules}, indent=1)
-    print(text)
-    if arguments.write:
-        RESULT.parent.mkdir(exist_ok=True)
-        RESULT.write_text(text + "\n", "utf-8")
-        renew(DOCS, "pairs", table(rules))
+    rules = ("random", "nearest_length", "hardest_negative", "most_different")
+    return {"problems": len(sides), "limit": LIMIT, "rules": [of_rule(sides, rule) for rule in rules]}
 
 
 def read() -> list[tuple[list[dict], list[dict]]]:
@@ -56,7 +43,11 @@ def read() -> list[tuple[list[dict], list[dict]]]:
     return list(problems.values())
 
 
-def measure(sides: list[tuple[list[dict], list[dict]]], rule: str) -> dict:
+def of_rule(sides: list[tuple[list[dict], list[dict]]], rule: str) -> dict[str, Any]:
+    from factory.datasets.match_length import match_length
+    from factory.datasets.pair_bias import cohens_d
+    from factory.datasets.pairs import Pair, length, pair_up
+
     began = time.perf_counter()
     if rule == "random":
         rng = np.random.default_rng(0)
@@ -83,17 +74,12 @@ def measure(sides: list[tuple[list[dict], list[dict]]], rule: str) -> dict:
     }
 
 
-def table(rules: list[dict]) -> str:
-    lines = [
-        f"| rule | pairs | Cohen's d of lengths | pairs left at limit {LIMIT} | d then |",
-        "|---|---|---|---|---|",
+def render(result: Result) -> dict[str, str]:
+    """The block of docs/difficulty.md."""
+    limit = result.figures["limit"]
+    rows = [
+        (r["rule"], r["pairs"], f"{r['bias']:.2f}", r["kept_at_limit"], f"{r['bias_at_limit']:.2f}")
+        for r in result.figures["rules"]
     ]
-    lines += [
-        f"| {r['rule']} | {r['pairs']} | {r['bias']:.2f} | {r['kept_at_limit']} | {r['bias_at_limit']:.2f} |"
-        for r in rules
-    ]
-    return "\n".join(lines)
-
-
-if __name__ == "__main__":
-    main()
+    heads = ["rule", "pairs", "Cohen's d of lengths", f"pairs left at limit {limit}", "Cohen's d then"]
+    return {"pairs": table(heads, rows)}

@@ -1,6 +1,6 @@
 """Export of a training set: speed, memory against size, reproducibility, and what a small change costs on the Hub.
 
-    python -m benchmarks.publishing [--megabytes 400 1600]
+    python -m benchmarks.run publishing [--megabytes 100 400]
 
 Rows are long traces of random words. Memory is the peak of a process that does nothing else. The cost of a change
 is measured as the Hub's storage does: files are cut into chunks by content, chunks that are there already cost
@@ -18,15 +18,13 @@ import tempfile
 import time
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
-import pyarrow.parquet as pq
 
-from factory.publishing.shards import row_groups, write_shards
-from factory.run.writer import StepWriter
-from factory.steps import export
-from schemas import COMPLETION
+from benchmarks.markdown import table
+from benchmarks.result import Result
 
 WORDS = 2_600
 """Words a trace: about 16 KB."""
@@ -59,6 +57,9 @@ def rows(start: int, count: int, vocabulary: list[str]) -> pl.DataFrame:
 
 
 def make(folder: Path, megabytes: int, vocabulary: list[str]) -> int:
+    from factory.run.writer import StepWriter
+    from schemas import COMPLETION
+
     batch, total, count = 1_000, 0, 0
     with StepWriter(folder, "select", COMPLETION) as writer:
         while total < megabytes * 2**20:
@@ -73,7 +74,7 @@ def make(folder: Path, megabytes: int, vocabulary: list[str]) -> int:
 def exported(source: Path, out: Path) -> dict:
     """Export in a process of its own."""
     done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.publishing", "--child", str(source), str(out)],
+        [sys.executable, "-m", "benchmarks.publishing", str(source), str(out)],
         capture_output=True,
         text=True,
         check=True,
@@ -82,6 +83,9 @@ def exported(source: Path, out: Path) -> dict:
 
 
 def child(source: Path, out: Path) -> None:
+    from factory.steps import export
+    from schemas import COMPLETION
+
     before = peak_kb()
     began = time.perf_counter()
     manifest = export.run(source, out, COMPLETION)
@@ -133,6 +137,11 @@ def change(source: Path, folder: Path, *, content_defined: bool) -> dict[str, fl
 
 def _written(frame: pl.DataFrame, folder: Path, content_defined: bool) -> dict[str, int]:
     """The chunks of the set's one shard, as `write_shards` writes it, or the same without content-defined pages."""
+    import pyarrow.parquet as pq
+
+    from factory.publishing.shards import row_groups, write_shards
+    from schemas import COMPLETION
+
     path = folder / "shard.parquet"
     if content_defined:
         path = write_shards(folder / "shards", [frame], COMPLETION).paths[0]
@@ -145,34 +154,52 @@ def _written(frame: pl.DataFrame, folder: Path, content_defined: bool) -> dict[s
     return chunks(path)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--megabytes", type=int, nargs="+", default=[400, 1600])
-    parser.add_argument("--child", type=Path, nargs=2)
-    arguments = parser.parse_args()
-    if arguments.child:
-        child(*arguments.child)
-        return
+def measure(args: list[str]) -> dict[str, Any]:
+    """Export at every size, then the cost of changes at the smallest."""
+    parser = argparse.ArgumentParser(prog="benchmarks.run publishing")
+    parser.add_argument("--megabytes", type=int, nargs="+", default=[100, 400])
+    sizes = parser.parse_args(args).megabytes
     generator = np.random.default_rng(0)
     letters = np.array(list("abcdefghijklmnopqrstuvwxyz"))
     vocabulary = ["".join(generator.choice(letters, generator.integers(2, 9))) for _ in range(20_000)]
-    results = []
+    results: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as scratch:
-        for size in arguments.megabytes:
+        for size in sizes:
             source = Path(scratch) / f"in-{size}"
             count = make(source, size, vocabulary)
             first = exported(source, Path(scratch) / f"out-{size}")
             again = exported(source, Path(scratch) / f"again-{size}")
-            results.append(
-                {"megabytes": size, "rows": count, **first, "same_bytes": first["digest"] == again["digest"]}
-            )
-        small = Path(scratch) / f"in-{min(arguments.megabytes)}"
-        new = {
+            same = first["digest"] == again["digest"]
+            results.append({"megabytes": size, "rows": count, **first, "same_bytes": same})
+        smallest = min(sizes)
+        small = Path(scratch) / f"in-{smallest}"
+        shares = {
             name: change(small, Path(scratch), content_defined=cdc)
             for name, cdc in (("content_defined", True), ("fixed", False))
         }
-    print(json.dumps({"export": results, "share_of_bytes_new_after_a_change": new}, indent=2))
+    rows = next(result["rows"] for result in results if result["megabytes"] == smallest)
+    return {"export": results, "change": {"rows": rows, "share_of_bytes_new": shares}}
+
+
+def render(result: Result) -> dict[str, str]:
+    """The blocks of docs/publishing.md."""
+    change_, exports = result.figures["change"], result.figures["export"]
+    new = change_["share_of_bytes_new"]
+    rows = [
+        (name.replace("_", " "), f"{share:.1%}", f"{new['fixed'][name]:.1%}")
+        for name, share in new["content_defined"].items()
+    ]
+    costs = [
+        (e["rows"], e["megabytes"], e["seconds"], e["peak_mb"], "yes" if e["same_bytes"] else "NO")
+        for e in exports
+    ]
+    heads = ["rows", "MB in memory", "seconds", "peak MB of the process", "same bytes when run again"]
+    return {
+        "publishing-change": f"{change_['rows']:,} rows with traces of {WORDS:,} words:\n\n"
+        + table(["change", "pages cut by content", "plain Parquet"], rows, (1, 2)),
+        "publishing-export": table(heads, costs, range(4)),
+    }
 
 
 if __name__ == "__main__":
-    main()
+    child(Path(sys.argv[1]), Path(sys.argv[2]))

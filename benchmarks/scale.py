@@ -1,11 +1,10 @@
 """What every step costs at three sizes, and what that means for the paper's run.
 
-Run: python -m benchmarks.scale [--sizes 10000 100000 1000000] [--long 500 5000] [--work FOLDER] > scale.json
-     python -m benchmarks.scale_projection benchmarks/results/scale.json --docs docs/scaling.md
+    python -m benchmarks.run scale [--sizes 10000 100000 1000000] [--long 500 5000 45000] [--work FOLDER]
 
-Each size is a corpus of that many responses (two a problem, traces of about 1,000 characters), so that growth with
-rows shows; `--long` adds corpora of few responses with 40,000 characters each, so that the cost of a byte is told
-apart from the cost of a row. Every step runs in a process of its own and is measured from outside.
+Each size is a corpus of that many responses (two per problem, traces of about 1,000 characters), so that growth with
+rows shows; `--long` adds corpora of few responses with 40,000 characters each, which separates the cost of a byte from
+the cost of a row. Every step runs in its own process and is measured from outside.
 """
 
 from __future__ import annotations
@@ -18,46 +17,54 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from benchmarks.corpus import write_problems, write_responses
 from benchmarks.measure import disk_bytes, measured
-from factory.atomic import read_json
-from factory.config import Recipe
-from factory.run.layout import RunLayout
-from factory.run.parts import MANIFEST
+from benchmarks.result import Result, load
+
+if TYPE_CHECKING:
+    from factory.config import Recipe
+    from factory.run.layout import RunLayout
 
 SHORT, LONG = 1_000, 40_000
 """Characters of a trace."""
 SAMPLES = 2
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def measure(args: list[str]) -> dict[str, Any]:
+    """Every step over every corpus."""
+    parser = argparse.ArgumentParser(prog="benchmarks.run scale")
     parser.add_argument("--sizes", type=int, nargs="*", default=[10_000, 100_000, 1_000_000])
-    parser.add_argument("--long", type=int, nargs="*", default=[500, 5_000])
+    parser.add_argument("--long", type=int, nargs="*", default=[500, 5_000, 45_000])
     parser.add_argument("--work", type=Path, default=None, help="where the corpora go; needs room")
-    parser.add_argument("--steps", nargs="*", default=list(STEPS))
-    parser.add_argument("--one", nargs=2, metavar=("STEP", "RUN"), help=argparse.SUPPRESS)
-    asked = parser.parse_args()
-    if asked.one:
-        _run(asked.one[0], Path(asked.one[1]))
-        return
+    asked = parser.parse_args(args)
     sizes = [(rows, SHORT) for rows in asked.sizes] + [(rows, LONG) for rows in asked.long]
-    report = {
+    return {
         "cores": os.cpu_count(),
         "load_before": round(os.getloadavg()[0], 1),
-        "corpora": [_corpus(rows, characters, asked.work, asked.steps) for rows, characters in sizes],
+        "corpora": [_corpus(rows, characters, asked.work) for rows, characters in sizes],
     }
-    print(json.dumps(report, indent=1))
 
 
-def _corpus(rows: int, characters: int, work: Path | None, steps: list[str]) -> dict[str, Any]:
+def render(result: Result) -> dict[str, str]:
+    """The blocks of docs/scaling.md; the memory of some steps comes from the large corpus."""
+    from benchmarks import scale_projection as projection
+
+    fitted = projection.with_flat_memory(projection.costs(result.figures), load("large").figures)
+    return {
+        "scale-units": projection.units_table(result.figures, fitted),
+        "scale-paper": projection.paper_table(fitted),
+        "scale-breaks": projection.breaks_first(fitted),
+    }
+
+
+def _corpus(rows: int, characters: int, work: Path | None) -> dict[str, Any]:
     """All steps over one corpus; its files are removed in the end."""
+    from benchmarks.corpus import write_problems, write_responses
+    from factory.run.layout import RunLayout
+
     folder = Path(tempfile.mkdtemp(dir=work))
     try:
         at = RunLayout(folder)
@@ -68,33 +75,34 @@ def _corpus(rows: int, characters: int, work: Path | None, steps: list[str]) -> 
         )
         result: dict[str, Any] = {"responses": rows, "characters": characters}
         result["text_mb"] = round(text.collect().item() / 1e6, 1)
-        result["steps"] = {step: _measure(step, folder) for step in steps}
+        result["steps"] = {step: _measure(step, folder) for step in STEPS}
         return result
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
 def _measure(step: str, run: Path) -> dict[str, Any]:
-    load = round(os.getloadavg()[0], 1)
-    cost = measured([sys.executable, "-m", "benchmarks.scale", "--one", step, str(run)])
+    from factory.run.layout import RunLayout
+    from factory.run.parts import MANIFEST
+
+    busy = round(os.getloadavg()[0], 1)
+    cost = measured([sys.executable, "-m", "benchmarks.scale", step, str(run)])
     out = STEPS[step][1](RunLayout(run))
-    manifest = read_json(out / MANIFEST)
+    manifest = json.loads((out / MANIFEST).read_text("utf-8"))
     del cost["stdout"], cost["peaks_mb"]
-    print(f"{step} of {manifest['rows_in']:,} rows: {cost}, load {load}", file=sys.stderr, flush=True)
+    print(f"{step} of {manifest['rows_in']:,} rows: {cost}, load {busy}", file=sys.stderr, flush=True)
     return cost | {
         "rows_in": manifest["rows_in"],
         "rows_out": manifest["rows_out"],
         "disk_mb": round(disk_bytes(out) / 1e6, 1),
-        "load_before": load,
+        "load_before": busy,
     }
-
-
-def _run(step: str, run: Path) -> None:
-    STEPS[step][0](_recipe(), RunLayout(run))
 
 
 def _recipe() -> Recipe:
     """The defaults of every section."""
+    from factory.config import Recipe
+
     return Recipe.model_validate(
         {"name": "scale", "problems": {"sources": ["none.jsonl"]}, "generate": {"teacher": "procedural"}}
     )
@@ -165,4 +173,6 @@ STEPS: dict[str, tuple[Callable[[Recipe, RunLayout], None], Callable[[RunLayout]
 
 
 if __name__ == "__main__":
-    main()
+    from factory.run.layout import RunLayout
+
+    STEPS[sys.argv[1]][0](_recipe(), RunLayout(Path(sys.argv[2])))

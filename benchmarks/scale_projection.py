@@ -1,27 +1,19 @@
 """From measured unit costs to the paper's run: hours, memory and disk of the data half, and what breaks first.
 
-Run: python -m benchmarks.scale_projection benchmarks/results/scale.json [--docs docs/scaling.md]
-
 A step's processor time is fitted as `start + row * rows + byte * bytes` (no part below zero) over all measured
 corpora. The growth is the slope of log(processor time less the start) over log(rows) at equal length.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
 import math
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.optimize import nnls
-
-from benchmarks.docs_table import renew
 
 PROBLEMS, ROLLOUTS, KEPT_TOKENS = 1_600_000, 10_000_000, 30e9
-"""The paper and its model card (research notes: technical report, section on data; card, 'about 30B tokens')."""
+"""The paper and its model card (docs/paper.md)."""
 TOKENS_A_ROLLOUT = 6_000
 """Average length of an R1 answer: Open-R1, update 1, 2025-02 (huggingface.co/blog/open-r1/update-1)."""
 BYTES_A_TOKEN = 3.0
@@ -60,6 +52,8 @@ def costs(report: dict[str, Any]) -> dict[str, Cost]:
 
 
 def _fit(step: str, corpora: list[dict[str, Any]]) -> Cost:
+    from scipy.optimize import nnls
+
     seen = [(c, c["steps"][step]) for c in corpora]
     rows = np.array([s["rows_in"] for _, s in seen], dtype=float)
     size = np.array([_bytes(step, c, s) for c, s in seen])
@@ -171,35 +165,3 @@ def breaks_first(fitted: dict[str, Cost]) -> str:
             f"- Time past one node: `{last}`, {all_[last][f'hours_{NODES[-1]}']:.1f} h on {NODES[-1]} nodes.",
         ]
     )
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("report", type=Path)
-    parser.add_argument("--docs", type=Path, default=None)
-    parser.add_argument(
-        "--large", type=Path, default=None, help="report of benchmarks.large: memory of the steps in FLAT"
-    )
-    asked = parser.parse_args()
-    report = json.loads(asked.report.read_text("utf-8"))
-    fitted = costs(report)
-    if asked.large:
-        fitted = with_flat_memory(fitted, json.loads(asked.large.read_text("utf-8")))
-    from benchmarks.scale_money import money_table
-
-    blocks = {
-        "scale-units": units_table(report, fitted),
-        "scale-paper": paper_table(fitted),
-        "scale-breaks": breaks_first(fitted),
-        "scale-money": money_table(),
-    }
-    for name, text in blocks.items():
-        print(text, end="\n\n")
-        if asked.docs:
-            renew(asked.docs, name, text)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,11 +1,10 @@
 """The staircase: does every stage raise pass@1, and what does each stabiliser earn?
 
-    python -m benchmarks.staircase --out runs/staircase [--seeds 3] [--no-ablations]   trains, evaluates, writes JSON
-    python -m benchmarks.staircase --render docs                                       docs/staircase.md and its plot
+    python -m benchmarks.run staircase [--out runs/staircase] [--seeds 2] [--no-ablations | --only NAME ...]
 
 An ablation copies the finished run of seed 0 and runs it again with one change: steps whose settings are unchanged are
-left alone, everything after the change is made anew. Running again goes on where it stopped. Everything runs on one
-thread, so that the figures do not depend on how many cores there are.
+kept, everything after the change is made again. A stopped measurement resumes with the same command. Everything runs on
+one thread, so that the figures do not depend on the number of cores.
 """
 
 from __future__ import annotations
@@ -21,16 +20,16 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
-from factory.evaluation import paired_delta
-from factory.run.layout import STAGES, RunLayout
-from factory.run.parts import read_parts
+from benchmarks.markdown import table
+from benchmarks.result import Result
 
 RECIPE = "staircase_cpu"
+STAGES = ("midtrain", "sft", "dpo", "rl")
 LADDER = ("base", *STAGES)
-RESULTS = Path(__file__).parent / "results" / "staircase.json"
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OMP_WAIT_POLICY": "passive"}
 
 
@@ -102,12 +101,17 @@ ABLATIONS = (
 
 def graded(run: Path, stage: str) -> pl.DataFrame:
     """Graded responses of a stage, over all benchmarks of the run."""
+    from factory.run.layout import RunLayout
+    from factory.run.parts import read_parts
+
     folder = RunLayout(run).evaluation(stage)
     return pl.concat([read_parts(p) for p in sorted(folder.iterdir()) if p.is_dir()], how="diagonal_relaxed")
 
 
 def figures(run: Path, stage: str) -> dict:
     """pass@1 with its interval, as the stage's summary says."""
+    from factory.run.layout import RunLayout
+
     summary = json.loads((RunLayout(run).evaluation(stage) / "summary.json").read_text("utf-8"))
     (one,) = summary["benchmarks"].values()
     return {
@@ -119,6 +123,9 @@ def figures(run: Path, stage: str) -> dict:
 
 def chance(run: Path) -> float:
     """pass@1 of a guess below the modulus, over the held-out problems."""
+    from factory.run.layout import RunLayout
+    from factory.run.parts import read_parts
+
     problems = read_parts(RunLayout(run).held_out)
     moduli = [json.loads(text)["params"]["modulus"] for text in problems["metadata"]]
     return sum(1 / modulus for modulus in moduli) / len(moduli)
@@ -144,6 +151,8 @@ def factory_run(out: Path, changes: tuple[str, ...], until: str | None) -> float
 
 def settings(run: Path) -> dict:
     """Training settings of every stage, from the manifests, and seconds of training."""
+    from factory.run.layout import RunLayout
+
     manifests = {s: json.loads((RunLayout(run).stage(s) / "manifest.json").read_text()) for s in STAGES}
     return {
         s: {"seconds": m["seconds"], "steps": m["steps"], "rows": m["rows"]} for s, m in manifests.items()
@@ -160,9 +169,25 @@ def copy_run(finished: Path, run: Path) -> None:
     partial.rename(run)
 
 
-def measure(out: Path, seeds: int, ablations: Sequence[Ablation], results: Path) -> dict:
-    """Train and evaluate everything that is missing; returns what came out. `results` is written after every run."""
-    result: dict = {"recipe": RECIPE, "cores": os.cpu_count(), "seeds": {}, "ablations": {}}
+def measure(args: list[str]) -> dict[str, Any]:
+    """Train and evaluate everything that is missing below `--out`."""
+    parser = argparse.ArgumentParser(prog="benchmarks.run staircase")
+    parser.add_argument("--out", type=Path, default=Path("runs/staircase"), help="folder of the runs")
+    parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--no-ablations", action="store_true")
+    parser.add_argument(
+        "--only", nargs="+", choices=[a.name for a in ABLATIONS], help="these ablations alone"
+    )
+    asked = parser.parse_args(args)
+    wanted = [a for a in ABLATIONS if not asked.no_ablations and a.name in (asked.only or [a.name])]
+    return ladder(asked.out, asked.seeds, wanted)
+
+
+def ladder(out: Path, seeds: int, ablations: Sequence[Ablation]) -> dict[str, Any]:
+    """Every seed, then every ablation of seed 0."""
+    from factory.evaluation import paired_delta
+
+    result: dict[str, Any] = {"recipe": RECIPE, "cores": os.cpu_count(), "seeds": {}, "ablations": {}}
     for seed in range(seeds):
         run = out / f"seed-{seed}"
         seconds = factory_run(run, (f"seed={seed}",), None)
@@ -176,7 +201,6 @@ def measure(out: Path, seeds: int, ablations: Sequence[Ablation], results: Path)
                 f"{a}->{b}": paired_delta(table[a], table[b]).as_dict() for a, b in itertools.pairwise(LADDER)
             },
         }
-        results.write_text(json.dumps(result, indent=2) + "\n", "utf-8")
     for ablation in ablations:
         run = out / f"ablation-{ablation.name}"
         if not run.exists():
@@ -192,34 +216,72 @@ def measure(out: Path, seeds: int, ablations: Sequence[Ablation], results: Path)
                 graded(out / "seed-0", ablation.against), graded(run, ablation.stage)
             ).as_dict(),
         }
-        results.write_text(json.dumps(result, indent=2) + "\n", "utf-8")
     return result
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--out", type=Path, default=Path("runs/staircase"), help="folder of the runs")
-    parser.add_argument("--seeds", type=int, default=1)
-    parser.add_argument("--no-ablations", action="store_true")
-    parser.add_argument(
-        "--only", nargs="+", choices=[a.name for a in ABLATIONS], help="these ablations alone"
-    )
-    parser.add_argument("--results", type=Path, default=RESULTS, help="where the figures go")
-    parser.add_argument(
-        "--render", type=Path, metavar="FOLDER", help="only write the page from what was measured"
-    )
-    options = parser.parse_args()
-    if options.render:
-        from benchmarks.staircase_page import write_page
+def render(result: Result) -> dict[str, str]:
+    """The blocks of docs/staircase.md, and its plot."""
+    from benchmarks.staircase_plot import plot
 
-        write_page(options.results, options.render)
-        return
-    wanted = [a for a in ABLATIONS if not options.no_ablations and a.name in (options.only or [a.name])]
-    result = measure(options.out, options.seeds, wanted, options.results)
-    print(json.dumps(result, indent=2))
+    figures = result.figures
+    seeds = [f"### Seed {seed}\n\n{_seed_table(one)}" for seed, one in figures["seeds"].items()]
+    return {
+        "staircase-seeds": "\n\n".join(seeds),
+        "staircase-ablations": _ablation_table(figures),
+        "docs/images/staircase.svg": plot(figures),
+    }
 
 
-if __name__ == "__main__":
-    main()
+def _seed_table(one: dict[str, Any]) -> str:
+    heads = [
+        "stage",
+        "pass@1",
+        "95% interval",
+        "change, paired",
+        "95% interval",
+        "rises",
+        "steps",
+        "training",
+    ]
+    rows = []
+    for stage, before in zip(LADDER, (None, *LADDER), strict=False):
+        f, d = one["ladder"][stage], one["steps"].get(f"{before}->{stage}")
+        change = [points(d), bounds(d), "yes" if d["low"] > 0 else "no"] if d else ["-"] * 3
+        trained = one["training"].get(stage)
+        cost = [trained["steps"], f"{trained['seconds'] / 60:.1f} min"] if trained else ["-"] * 2
+        rows.append(
+            [stage, f"{f['pass_at_1']:.1%}", f"{f['low']:.1%} to {f['high']:.1%}", *change, *cost],
+        )
+    base = one["ladder"]["base"]
+    return (
+        f"{table(heads, rows, (1, 3, 6, 7))}\n\n"
+        f"{base['questions']} held-out problems, {base['samples'] // base['questions']} samples each at temperature "
+        f"0.6; paired bootstrap over problems. A guess below the modulus is right in {one['chance']:.1%}. The whole "
+        f"run, data and evaluations included, took {one['seconds'] / 60:.1f} minutes on one thread of a shared machine."
+    )
+
+
+def _ablation_table(figures: dict[str, Any]) -> str:
+    heads = ["change", "set against", "pass@1", "difference", "95% interval", "minutes"]
+    rows = [
+        [
+            one["what"],
+            one["against"],
+            f"{one['pass_at_1']:.1%}",
+            points(one["delta"]),
+            bounds(one["delta"]),
+            f"{one['seconds'] / 60:.1f}",
+        ]
+        for one in figures["ablations"].values()
+    ]
+    return table(heads, rows, (2, 3, 5))
+
+
+def points(delta: dict[str, float]) -> str:
+    """A change in percentage points."""
+    return f"{100 * delta['delta']:+.1f}"
+
+
+def bounds(delta: dict[str, float]) -> str:
+    """A change's interval in percentage points."""
+    return f"{100 * delta['low']:+.1f} to {100 * delta['high']:+.1f}"

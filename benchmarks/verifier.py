@@ -1,9 +1,11 @@
-"""Verdicts of the verifier and of plain math-verify on labelled files, and their speed on whole responses.
+"""Verdicts of the verifier and of plain math-verify on labelled answers, and their speed on whole responses.
 
-    python -m benchmarks.verifier [--data FOLDER] [--write docs/verifier.md]
+    python -m benchmarks.run verifier [--data FOLDER] [--workers 2]
 
-Both see the same gold and prediction texts. Plain math-verify is its documented loop: `parse` both, `verify`; a gold
-without delimiters is put in `$...$`, as its own readme does, and so is a prediction that is a bare answer. Prints JSON.
+FOLDER holds `verifier/*.jsonl` with `gold`, `prediction` and `label` (1 right, 0 wrong), and `traces/`. Both see the
+same texts. Plain math-verify is its documented loop: `parse` both, `verify`; a gold without delimiters is put in
+`$...$`, as its own readme does, and so is a prediction that is a bare answer. Labels are taken as they are, the
+labellers' mistakes included. Rendering also writes `data_cards/verifier_errors.json`, the error rates on data cards.
 """
 
 from __future__ import annotations
@@ -12,17 +14,14 @@ import argparse
 import json
 import logging
 import os
-import platform
 import time
-from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
-from factory.config.verify import VerifySection
-from factory.verification import CHECKER_VERSION, CheckRequest, Verifier
+from benchmarks.markdown import table
+from benchmarks.result import SHARED, Result
 
-ROOT = Path(__file__).resolve().parents[1]
 TRACES = 400
-DATA = ROOT.parent / "shared" / "data"
 
 
 def read(path: Path) -> list[dict]:
@@ -31,6 +30,9 @@ def read(path: Path) -> list[dict]:
 
 
 def ours(rows: list[dict], workers: int) -> tuple[list[bool], list[str], float]:
+    from factory.config.verify import VerifySection
+    from factory.verification import CheckRequest, Verifier
+
     requests = [CheckRequest(r["prediction"], r["gold"], problem=r.get("question")) for r in rows]
     with Verifier(VerifySection(workers=workers)) as verifier:
         warm = [
@@ -77,39 +79,53 @@ def scores(labels: list[bool], said: list[bool]) -> dict:
     }
 
 
-def measure(data: Path, workers: int) -> dict:
-    files = {}
+def measure(args: list[str]) -> dict[str, Any]:
+    """Agreement with every labelled file, then speed."""
+    from factory.verification import CHECKER_VERSION
+
+    parser = argparse.ArgumentParser(prog="benchmarks.run verifier")
+    parser.add_argument("--data", type=Path, default=SHARED)
+    parser.add_argument("--workers", type=int, default=2)
+    asked = parser.parse_args(args)
+    paths = sorted((asked.data / "verifier").glob("*.jsonl"))
+    if not paths:
+        raise SystemExit(f"{asked.data / 'verifier'} holds no labelled answers")
     load = os.getloadavg()[0]
-    for path in sorted((data / "verifier").glob("*.jsonl")):
-        rows = read(path)
-        labels = [bool(r["label"]) for r in rows]
-        said, verdicts, seconds = ours(rows, workers)
-        theirs, plain_seconds = plain(rows)
-        decided = sum(v in ("correct", "incorrect") for v in verdicts)
-        files[path.stem] = {
-            "rows": len(rows),
-            "ours": {**scores(labels, said), "coverage": decided / len(rows), "seconds": seconds},
-            "math_verify": {**scores(labels, theirs), "seconds": plain_seconds},
-        }
-    timings = speed(data, workers, files["gsm8k_openai_solutions"])
+    files = {path.stem: of_file(read(path), asked.workers) for path in paths}
+    timings = speed(asked.data, asked.workers, files)
     return {
         "checker": CHECKER_VERSION,
-        "math_verify": version("math-verify"),
-        "python": platform.python_version(),
-        "workers": workers,
+        "workers": asked.workers,
         "files": files,
         "speed": timings,
-        "load": (load, os.getloadavg()[0]),
+        "load": [round(load, 1), round(os.getloadavg()[0], 1)],
     }
 
 
-def speed(data: Path, workers: int, solutions: dict) -> dict:
+def of_file(rows: list[dict], workers: int) -> dict[str, Any]:
+    """Both checkers on one labelled file."""
+    labels = [bool(row["label"]) for row in rows]
+    said, verdicts, seconds = ours(rows, workers)
+    theirs, plain_seconds = plain(rows)
+    decided = sum(verdict in ("correct", "incorrect") for verdict in verdicts)
+    return {
+        "rows": len(rows),
+        "labelled_right": sum(labels),
+        "right_rejected": sum(a and v == "incorrect" for a, v in zip(labels, verdicts, strict=True)),
+        "undecided": len(rows) - decided,
+        "ours": {**scores(labels, said), "coverage": decided / len(rows), "seconds": seconds},
+        "math_verify": {**scores(labels, theirs), "seconds": plain_seconds},
+    }
+
+
+def speed(data: Path, workers: int, files: dict[str, Any]) -> dict[str, Any]:
     """Throughput on whole responses: real long traces and GSM8K solutions."""
     traces = [
         {"gold": row["answer"], "prediction": row["response"], "prediction_kind": "full_output"}
         for row in read(data / "traces" / "mip_overthinking_long_cot.jsonl")[:TRACES]
         if row.get("answer")
     ]
+    solutions = files["gsm8k_openai_solutions"]
     timings = {
         "traces/mip_overthinking_long_cot": _beside(traces, workers),
         "verifier/gsm8k_openai_solutions": (
@@ -134,90 +150,56 @@ def _beside(rows: list[dict], workers: int) -> tuple[int, float, float]:
     return len(rows), ours(rows, workers)[2], plain(rows)[1]
 
 
-def page(result: dict) -> str:
-    """The measured figures as docs/verifier.md."""
-    lines = [
-        "# The verifier, measured",
-        "",
-        f"Made by `python -m benchmarks.verifier --write docs/verifier.md` (checker {result['checker']}, "
-        f"math-verify {result['math_verify']}, Python {result['python']}, {result['workers']} workers). Do not edit.",
-        "",
-        "Accuracy counts a verdict as right when `correct` agrees with the label. Coverage is the share of rows with",
-        "a `correct` or `incorrect` verdict. *Wrong* is the number of rows called correct against the label.",
-        "",
-        "| file | rows | accuracy | precision | recall | coverage | wrong | math-verify: accuracy | precision | recall | wrong |",
-        "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|",
-    ]
-    for name, row in result["files"].items():
+def render(result: Result) -> dict[str, str]:
+    """The blocks of docs/verifier.md, and the error rates for data cards."""
+    found = result.figures
+    heads = ["file", "rows", "accuracy", "precision", "recall", "coverage", "wrong"]
+    heads += ["math-verify: accuracy", "precision", "recall", "wrong"]
+    rows = []
+    for name, row in found["files"].items():
         a, b = row["ours"], row["math_verify"]
-        cells = [
-            name,
-            str(row["rows"]),
-            _f(a["accuracy"]),
-            _f(a["precision"]),
-            _f(a["recall"]),
-            _f(a["coverage"]),
-        ]
-        cells += [
-            str(a["false_correct"]),
-            _f(b["accuracy"]),
-            _f(b["precision"]),
-            _f(b["recall"]),
-            str(b["false_correct"]),
-        ]
-        lines.append("| " + " | ".join(cells) + " |")
-    lines += [
-        "",
-        f"Throughput over whole responses by the wall clock, in one run, workers and libraries loaded: ours with "
-        f"{result['workers']} workers, plain math-verify as its documented loop in one process "
-        f"(load of the machine, which has {os.cpu_count()} cores, before and after: {result['load'][0]:.1f}, {result['load'][1]:.1f}):",
-        "",
-        "| responses | count | verdicts/s | math-verify, verdicts/s | ratio |",
-        "|---|--:|--:|--:|--:|",
+        mine = [_f(a[key]) for key in ("accuracy", "precision", "recall", "coverage")]
+        theirs = [_f(b[key]) for key in ("accuracy", "precision", "recall")]
+        rows.append([name, row["rows"], *mine, a["false_correct"], *theirs, b["false_correct"]])
+    speed_rows = [
+        [name, r["responses"], f"{r['ours_per_second']:,.0f}", f"{r['math_verify_per_second']:,.0f}", f"{r['ratio']:.1f}"]
+        for name, r in found["speed"].items()
+    ]  # fmt: skip
+    intro = (
+        f"Checker {found['checker']}, {found['workers']} workers, beside plain math-verify "
+        f"{result.versions.get('math-verify', 'of an unknown version')}:"
+    )
+    before, after = found["load"]
+    fast = (
+        f"Throughput over whole responses by the wall clock, in one run, with workers and libraries loaded: ours with "
+        f"{found['workers']} workers, plain math-verify as its documented loop in one process (load of the machine "
+        f"before and after: {before}, {after}):"
+    )
+    rates = table(
+        ["responses", "count", "verdicts/s", "math-verify, verdicts/s", "ratio"], speed_rows, range(1, 5)
+    )
+    return {
+        "verifier-accuracy": f"{intro}\n\n{table(heads, rows, range(1, 11))}",
+        "verifier-speed": f"{fast}\n\n{rates}",
+        "data_cards/verifier_errors.json": json.dumps(errors(found), indent=2) + "\n",
+    }
+
+
+def errors(found: dict[str, Any]) -> dict[str, Any]:
+    """Error counts as the data card shows them."""
+    rows = [
+        {
+            "cases": name,
+            "labelled_right": row["labelled_right"],
+            "labelled_wrong": row["rows"] - row["labelled_right"],
+            "wrong_accepted": row["ours"]["false_correct"],
+            "right_rejected": row["right_rejected"],
+            "undecided": row["undecided"],
+        }
+        for name, row in found["files"].items()
     ]
-    for name, row in result["speed"].items():
-        ratio = f"{row['ratio']:.1f}"
-        rates = f"{row['ours_per_second']:,.0f} | {row['math_verify_per_second']:,.0f}"
-        lines.append(f"| {name} | {row['responses']:,} | {rates} | {ratio} |")
-    return "\n".join([*lines, "", NOTES])
-
-
-NOTES = """These files were used while the checker was written, so the figures are no estimate for other answers. The pairs in
-`tests/verification/test_tricky_pairs.py` were made up without them, but the checker was then corrected on those too.
-
-## Limits
-
-A check may use `verify.seconds` (5 by default) of processor time, kept by the kernel, so that a busy machine turns no
-verdict into a timeout. Behind it lies a wall-clock backstop of 12 times as much, at least 30 s, for what waits instead
-of computing. A unit test of a code answer has 3 s of processor time and 30 s of wall-clock time of its own.
-
-## Where we differ from the labels on purpose
-
-- `qwen_math_cot_100`: the gold `10{,}000` and the answer `10000` are labelled different by the grader that made the
-  file; they are the same number (and the problem's answer): an error of the label, which we do not follow.
-- `math_verify_tests` records what that library does. We refuse `1 + 1/e` for `1 - 1/e`, `f(y)` for `f(x)` and `0.33`
-  for `1/3`, which it labels right.
-- `hardverify_math`: labels accept an open for a closed interval, `1.3%` for `1.27%` and `2.65` for `2.653`; we do not.
-- Labels of `mip_overthinking_gpt4o_judged`, `prmbench_qwq_human` and `mr_gsm8k_subset` judge the solution or come from
-  a model; some rows with the gold answer are labelled wrong there.
-"""
+    return {"checker": found["checker"], "rows": rows}
 
 
 def _f(value: float | None) -> str:
     return "-" if value is None else f"{value:.4f}"
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, default=DATA)
-    parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--write", type=Path)
-    options = parser.parse_args()
-    result = measure(options.data, options.workers)
-    print(json.dumps(result, indent=2))
-    if options.write:
-        options.write.write_text(page(result), "utf-8")
-
-
-if __name__ == "__main__":
-    main()

@@ -1,9 +1,8 @@
 """vLLM's offline engine behind `--teacher vllm-offline`: a real run, in the environment that holds vLLM.
 
-PYTHONPATH=. VLLM_PYTHON -m benchmarks.vllm_offline MODEL [--seed N] [--out benchmarks/results/vllm_offline.json]
-python -m benchmarks.vllm_offline --docs docs/sampling.md     writes the docs from the figures
+    PYTHONPATH=. VLLM_PYTHON -m benchmarks.run vllm_offline MODEL [--seeds none 7]
 
-A handful of prompts, several samples each, twice in one process: the second time the engine is warm and the prompts'
+A handful of prompts, several samples each, twice per seed: the second time the engine is warm and the prompts'
 prefixes are cached. Seeded samples must come back the same.
 """
 
@@ -11,17 +10,21 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import os
 import time
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
-RESULT = Path(__file__).parent / "results" / "vllm_offline.json"
+from benchmarks.markdown import table
+from benchmarks.result import Result
+
 PROMPTS, SAMPLES, TOKENS = 8, 4, 64
+WHOLE = ("seconds_first_with_start", "seconds_second", "completion_tokens", "tokens_per_second")
+SHARES = ("different_siblings_of_4", "same_again")
 
 
-def run(model: str, seed: int | None) -> dict:
+def run(model: str, seed: int | None) -> dict[str, Any]:
     from factory.sampling.sampler import SampleRequest, SamplingParams
     from factory.sampling.vllm_engine import VllmSampler
 
@@ -72,44 +75,26 @@ def build() -> str:
     return "unknown"
 
 
-def table(runs: list[dict]) -> str:
-    lines = [
-        "| | " + " | ".join(f"seed {each['seed']}" for each in runs) + " |",
-        "|---|" + "---|" * len(runs),
-    ]
-    for name in ("seconds_first_with_start", "seconds_second", "completion_tokens", "tokens_per_second"):
-        lines.append(f"| {name.replace('_', ' ')} | " + " | ".join(str(each[name]) for each in runs) + " |")
-    for name in ("different_siblings_of_4", "same_again"):
-        lines.append(
-            f"| {name.replace('_', ' ')} | " + " | ".join(f"{each[name]:.2f}" for each in runs) + " |"
-        )
+def render(result: Result) -> dict[str, str]:
+    """The block of docs/sampling.md."""
+    runs = result.figures
     one = runs[0]
-    return (
-        f"`vllm-offline`: {one['prompts']} prompts x {one['samples']} samples of at most {TOKENS} tokens, {one['build']}, "
-        f"`{one['arguments']}`, {one['cores']} cores with a load of {one['load_before']}:\n\n"
-        + "\n".join(lines)
+    rows = [
+        *([n.replace("_", " "), *(str(each[n]) for each in runs)] for n in WHOLE),
+        *([n.replace("_", " "), *(f"{each[n]:.2f}" for each in runs)] for n in SHARES),
+    ]
+    intro = (
+        f"`vllm-offline`: {one['prompts']} prompts x {one['samples']} samples of at most {TOKENS} tokens, "
+        f"{one['build']}, `{one['arguments']}`, {one['cores']} cores with a load of {one['load_before']}:"
     )
+    heads = ["", *("no seed" if each["seed"] is None else f"seed {each['seed']}" for each in runs)]
+    return {"vllm_offline": f"{intro}\n\n{table(heads, rows)}"}
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("model", nargs="?")
-    parser.add_argument("--seed", type=int)
-    parser.add_argument("--out", type=Path)
-    parser.add_argument("--docs", type=Path)
-    args = parser.parse_args()
-    if args.model:
-        found = run(args.model, args.seed)
-        print(json.dumps(found, indent=2))
-        if args.out:
-            others = json.loads(args.out.read_text()) if args.out.exists() else []
-            kept = [each for each in others if each["seed"] != args.seed]
-            args.out.write_text(json.dumps([*kept, found], indent=2) + "\n")
-    if args.docs:
-        from benchmarks.docs_table import renew
-
-        renew(args.docs, "vllm_offline", table(json.loads(RESULT.read_text())))
-
-
-if __name__ == "__main__":
-    main()
+def measure(args: list[str]) -> list[dict[str, Any]]:
+    """One run per seed."""
+    parser = argparse.ArgumentParser(prog="benchmarks.run vllm_offline")
+    parser.add_argument("model")
+    parser.add_argument("--seeds", nargs="+", default=["none", "7"])
+    asked = parser.parse_args(args)
+    return [run(asked.model, None if seed == "none" else int(seed)) for seed in asked.seeds]

@@ -1,13 +1,11 @@
 """The staircase's ablations are changes that its recipe knows, and its page is written from any figures."""
 
-import json
-
 import pytest
 
-from benchmarks.staircase import ABLATIONS, LADDER, RECIPE
-from benchmarks.staircase_page import write_page
+from benchmarks.result import Result
+from benchmarks.staircase import ABLATIONS, LADDER, RECIPE, STAGES, render
 from factory.config import load_recipe
-from factory.run.layout import STAGES
+from factory.run import layout
 
 
 @pytest.mark.parametrize("ablation", ABLATIONS, ids=lambda a: a.name)
@@ -17,7 +15,11 @@ def test_every_ablation_changes_the_recipe(ablation):
     assert {ablation.stage, ablation.against} <= set(LADDER)
 
 
-def test_the_page_says_which_steps_rise(tmp_path):
+def test_the_ladder_is_that_of_a_run():
+    assert STAGES == layout.STAGES
+
+
+def test_the_page_says_which_steps_rise():
     def figures(p):
         return {"pass_at_1": p, "low": p - 0.01, "high": p + 0.01, "questions": 600, "samples": 3600}
 
@@ -32,11 +34,10 @@ def test_the_page_says_which_steps_rise(tmp_path):
         "ladder": {stage: figures(0.1 * i) for i, stage in enumerate(LADDER)},
         "steps": {name: delta(0.01 if name != "sft->dpo" else -0.01) for name in names},
     }
-    file = tmp_path / "staircase.json"
-    file.write_text(json.dumps({"recipe": RECIPE, "seeds": {"0": one}, "ablations": {}}))
-    write_page(file, tmp_path / "docs")
-    rows = (tmp_path / "docs" / "staircase.md").read_text().splitlines()
+    kept = {"recipe": RECIPE, "seeds": {"0": one}, "ablations": {}}
+    made = render(Result("staircase", None, None, "", None, figures=kept))
+    rows = made["staircase-seeds"].splitlines()
     told = {line.split(" | ")[0].removeprefix("| "): line for line in rows if line.startswith("| ")}
     assert "| yes |" in told["sft"] and "| no |" in told["dpo"]
     assert "-1.0 to +4.0" in told["dpo"]
-    assert (tmp_path / "docs" / "images" / "staircase.svg").read_text().count("<svg") == 1
+    assert made["docs/images/staircase.svg"].count("<svg") == 1
