@@ -20,7 +20,7 @@ from benchmarks.markdown import table
 from benchmarks.result import SHARED, Result
 
 if TYPE_CHECKING:
-    from factory.datasets.stopping import StoppingRule
+    from factory.datasets.rollouts import StoppingRule
 
 RATES = SHARED / "seeds" / "deepscaler_passrate_20787.jsonl"
 PROBLEMS = 20_000
@@ -30,7 +30,7 @@ REPEATS = 5
 def measure(args: list[str]) -> dict[str, Any]:
     """Stopping early against sampling in full, for every set of pass rates."""
     from factory.config.difficulty import DifficultySection
-    from factory.datasets.stopping import StoppingRule
+    from factory.datasets.rollouts import StoppingRule
 
     argparse.ArgumentParser(prog="benchmarks.run difficulty").parse_args(args)
     section = DifficultySection()
@@ -80,8 +80,7 @@ def of_rates(name: str, rates: np.ndarray, rule: StoppingRule) -> dict[str, Any]
 
 def one_draw(rates: np.ndarray, rule: StoppingRule, rng: np.random.Generator) -> dict[str, Any]:
     """Stop early and sample in full on the same rollouts."""
-    from factory.datasets.posterior import band_probabilities, true_band
-    from factory.datasets.prior import fit_prior
+    from factory.datasets.posterior import band_probabilities, fit_prior, true_band
 
     budget = rule.max_samples
     hits = rng.random((len(rates), budget)) < rates[:, None]

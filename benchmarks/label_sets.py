@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -15,8 +16,7 @@ from scipy.sparse import csr_matrix
 from benchmarks.result import SHARED
 from factory.config.datasets import DatasetsSection
 from factory.datasets.classifier import words_of
-from factory.datasets.domain import Domain, cues_of
-from factory.datasets.label_decision import domain_of, level_of
+from factory.datasets.labels import Domain, cues_of, domain_of, level_of
 from factory.datasets.repetition import loop_score
 from factory.text import canonical_text
 from schemas import Level
@@ -153,6 +153,11 @@ def agreements(seen: set[str]) -> dict:
     single = [(r, {path_domain(p) for p in r["domain"]}) for r in omni]
     domain["Omni-MATH"] = [
         (r["problem"], next(iter(d)).value) for r, d in single if len(d) == 1 and None not in d
+    ]
+    domain["MMLU science, by which the rule was chosen"] = [
+        (r["problem"], Domain.OTHER.value)
+        for r in rows("benchmarks/mmlu_stem")
+        if not re.search("math|algebra|statistics", r["subject"])
     ]
     level: dict[str, list[tuple[str, str]]] = {
         "GSM8K test": [(r["problem"], "elementary") for r in unseen(rows("benchmarks/gsm8k_test"), seen)],

@@ -44,8 +44,7 @@ def read() -> list[tuple[list[dict], list[dict]]]:
 
 
 def of_rule(sides: list[tuple[list[dict], list[dict]]], rule: str) -> dict[str, Any]:
-    from factory.datasets.match_length import match_length
-    from factory.datasets.pair_bias import cohens_d
+    from factory.datasets.pair_bias import cohens_d, match_length
     from factory.datasets.pairs import Pair, length, pair_up
 
     began = time.perf_counter()

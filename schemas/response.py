@@ -15,7 +15,7 @@ from schemas.table import Column, TableSchema
 
 
 class ResponseStatus(StrEnum):
-    """How a response ended. Only `complete` and `no_reasoning` carry a whole answer."""
+    """How a response ended; `COMPLETE_STATUSES` and `TRUNCATED_STATUSES` sort them."""
 
     COMPLETE = "complete"
     CUT_IN_REASONING = "cut_in_reasoning"
@@ -25,6 +25,16 @@ class ResponseStatus(StrEnum):
     LOOPED = "looped"
     EMPTY = "empty"
     FAILED = "failed"
+
+
+COMPLETE_STATUSES = (ResponseStatus.COMPLETE.value, ResponseStatus.NO_REASONING.value)
+"""The model ended its answer itself. Every other response is incomplete."""
+TRUNCATED_STATUSES = (
+    ResponseStatus.CUT_IN_REASONING.value,
+    ResponseStatus.CUT_IN_ANSWER.value,
+    ResponseStatus.LOOPED.value,
+)
+"""Ended from outside: by the token budget, or by the guard that stops a loop."""
 
 
 _OWN = (

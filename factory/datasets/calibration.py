@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from scipy.special import betaln, gammaln
 
 from factory.datasets.posterior import BANDS, Floats, Prior, true_band
-from factory.datasets.rollouts import signal, success
 from schemas import Band
+from schemas.outcome import scored, solved
 
 LEAST = 30
 """Problems below which no reliability is drawn: with ten bins of three the intervals cover nearly everything."""
@@ -117,5 +117,5 @@ def wilson(share: float, count: int, z: float = 1.959964) -> tuple[float, float]
 
 def _outcomes(rollouts: pl.DataFrame) -> pl.DataFrame:
     """`problem_id`, `sample_index` and `right` of rollouts with a signal, in the order of sampling."""
-    rows = rollouts.filter(signal()).with_columns(right=success())
+    rows = rollouts.filter(scored()).with_columns(right=solved())
     return rows.select("problem_id", "sample_index", "right").sort("problem_id", "sample_index")

@@ -12,7 +12,7 @@ from pathlib import Path
 import polars as pl
 
 from factory.config.datasets import JudgeSection
-from factory.datasets.domain import Domain
+from factory.datasets.labels import Domain
 from schemas import Level
 
 PROMPT = (

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from factory.datasets.pair_bias import cohens_d, format_features, text_of
+from factory.datasets.pair_bias import cohens_d, format_features
+from factory.datasets.render import last_message
 
 WORST = 5
 """Examples shown a check."""
@@ -87,8 +88,8 @@ def lint_pairs(pairs: pl.DataFrame, limits: Limits, overlap: Mapping[str, int] |
         limits: the recipe's limits.
         overlap: pairs whose problem another set uses, by the set's name; each must be 0.
     """
-    prompts = text_of(pairs["prompt"])
-    chosen, rejected = text_of(pairs["chosen"]), text_of(pairs["rejected"])
+    prompts = last_message(pairs["prompt"])
+    chosen, rejected = last_message(pairs["chosen"]), last_message(pairs["rejected"])
     long, short = chosen.str.len_chars().to_numpy(), rejected.str.len_chars().to_numpy()
     checks = [_length(pairs, long, short, limits), *_format(pairs, chosen, rejected, prompts, limits)]
     checks.append(_duplicates(pairs, chosen, limits))

@@ -1,4 +1,4 @@
-"""The one place where prompts and completions of training rows are put together."""
+"""Prompts and completions of training rows: the one place where they are put together and taken apart."""
 
 from __future__ import annotations
 
@@ -43,6 +43,11 @@ def completion_column(rows: pl.DataFrame, name: str) -> pl.Series:
         [{"role": "assistant", "content": render_completion(r, c, cut=bool(x))}] for r, c, x in texts
     ]
     return pl.Series(name, values, dtype=MESSAGES_TYPE)
+
+
+def last_message(messages: pl.Series) -> pl.Series:
+    """The text of the last message, of a column of messages."""
+    return messages.list.eval(pl.element().struct.field("content")).list.last()
 
 
 def renderable() -> pl.Expr:

@@ -1,4 +1,14 @@
-"""Rollouts in rounds: every problem gets the least, then only the undecided ones get more."""
+"""Adaptive rollouts: every problem gets `min_samples`; only undecided problems get more, one round at a time.
+
+Sampling of a problem ends when
+- one band holds the asked posterior probability, or
+- the rest of the budget would hardly change the answer: the probability of naming the right band after all
+  `max_samples` rollouts is expected to be at most `TOLERANCE` higher than now.
+
+With a prior that describes the problem set a Bayesian posterior stays calibrated however often it is looked at, so no
+correction for repeated looks is due. The second rule bounds the price of stopping early. `benchmarks/difficulty.py`
+measures both.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +19,54 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from factory.datasets.posterior import Prior
-from factory.datasets.prior import fit_prior
-from factory.datasets.stopping import StoppingRule
-from schemas import ResponseStatus, Verdict
+from factory.datasets.posterior import Floats, Prior, band_probabilities, fit_prior
+from schemas.outcome import scored, solved
+
+TOLERANCE = 0.01
+"""Expected band accuracy that stopping a problem early may cost."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoppingRule:
+    """Sample until the band of the pass rate is sure enough, within `min_samples..max_samples`."""
+
+    low: float
+    high: float
+    confidence: float
+    min_samples: int
+    max_samples: int
+
+    def decided(self, prior: Prior) -> NDArray[np.bool_]:
+        """True where sampling stops.
+
+        Returns:
+            Shape (max_samples + 1, max_samples + 1): [attempts, correct]; entries with correct > attempts mean nothing.
+        """
+        best = best_probability(prior, self.low, self.high, self.max_samples)
+        attempts = np.arange(self.max_samples + 1)[:, None]
+        enough = (best >= self.confidence) | (expected_best(best, prior) - best <= TOLERANCE)
+        return (enough & (attempts >= self.min_samples)) | (attempts >= self.max_samples)
+
+
+def best_probability(prior: Prior, low: float, high: float, budget: int) -> Floats:
+    """Posterior probability of the likeliest band, shape (budget + 1, budget + 1): [attempts, correct]."""
+    attempts, correct = np.meshgrid(np.arange(budget + 1), np.arange(budget + 1), indexing="ij")
+    wrong = np.maximum(attempts - correct, 0)
+    return band_probabilities(prior.alpha + correct, prior.beta + wrong, low, high).max(axis=-1)
+
+
+def expected_best(best: Floats, prior: Prior) -> Floats:
+    """What `best` is expected to be when the budget is used up, from every state; same shape.
+
+    Backward over attempts: the next rollout is right with the posterior mean of the pass rate.
+    """
+    ahead = best.copy()
+    for n in range(len(best) - 2, -1, -1):
+        k = np.arange(n + 1)
+        right = (prior.alpha + k) / (prior.alpha + prior.beta + n)
+        ahead[n, : n + 1] = right * ahead[n + 1, 1 : n + 2] + (1 - right) * ahead[n + 1, : n + 1]
+    return ahead
+
 
 Sample = Callable[[pl.DataFrame, Mapping[str, range]], pl.DataFrame]
 """Verified rollouts (VERDICT) of some problems: `{problem_id: sample indices}` says which."""
@@ -21,28 +75,6 @@ Ints = NDArray[np.int64]
 
 ROUND = 1
 """Rollouts of an open problem in a round after the first; two would cost some 4% more rollouts in all."""
-
-TRUNCATED = (ResponseStatus.CUT_IN_REASONING.value, ResponseStatus.CUT_IN_ANSWER.value)
-WRONG = (Verdict.INCORRECT.value, Verdict.NO_ANSWER.value)
-
-
-def truncated() -> pl.Expr:
-    """True for rollouts that the token budget cut."""
-    return pl.col("status").is_in(TRUNCATED)
-
-
-def success() -> pl.Expr:
-    """True for a whole rollout that is verified correct."""
-    return (pl.col("verdict") == Verdict.CORRECT.value) & ~truncated()
-
-
-def signal() -> pl.Expr:
-    """True for rollouts that say something about the pass rate.
-
-    A cut rollout and one without an answer are wrong; `unverifiable`, `timeout` and failed requests say nothing.
-    """
-    failed = pl.col("status") == ResponseStatus.FAILED.value
-    return ~failed & (success() | truncated() | pl.col("verdict").is_in(WRONG))
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,5 +131,5 @@ def _open(at: int, attempts: Ints, correct: Ints, decided: NDArray[np.bool_]) ->
 
 def count_signals(rows: pl.DataFrame) -> list[tuple[str, int, int]]:
     """(problem, rollouts with a signal, successes) of every problem, in order of appearance."""
-    counts = rows.group_by("problem_id", maintain_order=True).agg(tried=signal().sum(), right=success().sum())
+    counts = rows.group_by("problem_id", maintain_order=True).agg(tried=scored().sum(), right=solved().sum())
     return [(str(p), int(a), int(c)) for p, a, c in counts.iter_rows()]

@@ -7,28 +7,8 @@ from typing import Any
 import polars as pl
 
 from factory.evaluation.statistics import majority, pass_at_1, pass_at_k
-from schemas import ResponseStatus, Verdict
-
-TRUNCATED = [
-    ResponseStatus.CUT_IN_REASONING.value,
-    ResponseStatus.CUT_IN_ANSWER.value,
-    ResponseStatus.LOOPED.value,
-]
-UNSCORED = [Verdict.UNVERIFIABLE.value, Verdict.TIMEOUT.value]
-
-
-def right() -> pl.Expr:
-    """True for samples verified correct."""
-    return pl.col("verdict") == Verdict.CORRECT.value
-
-
-def scored() -> pl.Expr:
-    """True for samples that count.
-
-    No answer counts as wrong: a model that never answers did not solve the question. What could not be judged
-    (no usable gold, checker at its limit) or was never answered (the request failed) does not count at all.
-    """
-    return ~pl.col("verdict").is_in(UNSCORED) & (pl.col("status") != ResponseStatus.FAILED.value)
+from schemas import Verdict
+from schemas.outcome import scored, solved, truncated
 
 
 def question_table(graded: pl.DataFrame) -> pl.DataFrame:
@@ -36,7 +16,7 @@ def question_table(graded: pl.DataFrame) -> pl.DataFrame:
     return (
         graded.filter(scored())
         .group_by("problem_id")
-        .agg(correct=right().sum().cast(pl.Int64), scored=pl.len().cast(pl.Int64))
+        .agg(correct=solved().sum().cast(pl.Int64), scored=pl.len().cast(pl.Int64))
         .sort("problem_id")
     )
 
@@ -65,7 +45,7 @@ def summarise(graded: pl.DataFrame) -> dict[str, Any]:
         "high": _number(score.high),
         "pass_at_k": {str(k): pass_at_k(correct, samples, k) for k in ladder_of(fewest)},
         "majority_at_k": {str(fewest): majority_share(graded)} if fewest else {},
-        "truncated_share": float(graded["status"].is_in(TRUNCATED).mean() or 0.0) if graded.height else 0.0,  # type: ignore[arg-type]
+        "truncated_share": float(graded.select(truncated().mean()).item() or 0.0),
         "tokens_mean": float(tokens) if isinstance(tokens, (int, float)) else None,
     }
 
@@ -82,7 +62,7 @@ def majority_share(graded: pl.DataFrame) -> float:
     votes = (
         graded.filter(scored())
         .group_by("problem_id", maintain_order=True)
-        .agg(vote.alias("votes"), right().alias("right"))
+        .agg(vote.alias("votes"), solved().alias("right"))
     )
     shares = [majority(row["votes"], row["right"]) for row in votes.iter_rows(named=True)]
     return sum(shares) / len(shares) if shares else 0.0

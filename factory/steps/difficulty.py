@@ -14,12 +14,9 @@ import polars as pl
 
 from factory.config.difficulty import DifficultySection
 from factory.config.verify import VerifySection
-from factory.datasets.difficulty_table import difficulty_table
-from factory.datasets.posterior import Prior
-from factory.datasets.prior import fit_prior
-from factory.datasets.rollouts import success, truncated
-from factory.datasets.stopping import StoppingRule
-from factory.datasets.subset import seeded_order
+from factory.datasets.posterior import Prior, difficulty_table, fit_prior
+from factory.datasets.rollouts import StoppingRule
+from factory.datasets.selection import seeded_order
 from factory.engines.engine import Engine, EngineName, open_engine
 from factory.errors import FactoryError
 from factory.progress import watch
@@ -36,6 +33,7 @@ from factory.steps.difficulty_part import (
     student_sampler,
 )
 from schemas import DIFFICULTY, VERDICT, Band
+from schemas.outcome import solved, truncated
 
 STEP = "difficulty"
 SPREAD = (*CHECKPOINTS, "procedural")
@@ -239,7 +237,7 @@ def _totals(table: pl.DataFrame, rollouts: pl.DataFrame, prior: Prior, rule: Sto
         "saved": 1 - rollouts.height / (asked * rule.max_samples),
         "sure": sure,
         "unsure": table.height - sure,
-        "correct": int(rollouts.select(success().sum()).item()),
+        "correct": int(rollouts.select(solved().sum()).item()),
         "truncated": int(rollouts.select(truncated().sum()).item()),
         "prior": {"alpha": prior.alpha, "beta": prior.beta},
     }

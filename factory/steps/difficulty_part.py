@@ -20,14 +20,14 @@ import polars as pl
 from factory.config.difficulty import DifficultySection
 from factory.config.verify import VerifySection
 from factory.datasets.posterior import Prior
-from factory.datasets.rollouts import Sample, count_signals, roll_out, signal, truncated
-from factory.datasets.stopping import StoppingRule
+from factory.datasets.rollouts import Sample, StoppingRule, count_signals, roll_out
 from factory.run.part_writer import PartWriter
 from factory.sampling.sampler import Sampler
 from factory.sampling.store.journal import ResponseStore
 from factory.sampling.store.journals import journal_name
 from factory.sampling.store.worker_locks import take_first_seat
 from factory.steps.verify_part import open_verifier
+from schemas.outcome import scored, truncated
 
 CHECKPOINTS = ("student", "transformers", "vllm-offline")
 """Samplers that load a checkpoint into their own process; for others `model` names what an endpoint serves."""
@@ -71,7 +71,7 @@ def first_round(student: Student, path: Path) -> FirstRound:
         count_signals(rows),
         rows.height,
         int(rows.select(truncated().sum()).item()),
-        int(rows.select(signal().sum()).item() or 0),
+        int(rows.select(scored().sum()).item() or 0),
         ends.rows(),
     )
 

@@ -10,7 +10,7 @@ import polars as pl
 
 from factory.atomic import atomic_path
 from factory.config.datasets import DatasetsSection, JudgeSection
-from factory.datasets.labels import label_problems, measure_repetition, unlabelled
+from factory.datasets.labels import label_problems, measure_repetition, source_subject, unlabelled
 from factory.engines.engine import Engine
 from factory.errors import UsageError
 from factory.run.by_part import run_by_part
@@ -87,9 +87,8 @@ def _label(
     said = pl.read_parquet(judged) if judged else None
     light = [pl.DataFrame(schema={**dict.fromkeys(LABELS, pl.String), "repetitive": pl.Boolean})]
     for batch in iter_part(path, BATCH_ROWS):
-        problems = batch.select("problem_id", "problem", "domain", "level").unique(
-            "problem_id", maintain_order=True
-        )
+        wanted = ("problem_id", "problem", "domain", "level", "answer_kind", source_subject())
+        problems = batch.select(*wanted).unique("problem_id", maintain_order=True)
         labels = label_problems(problems, said, judge)
         rows = batch.drop("domain", "level", "label_source", strict=False).join(
             labels, on="problem_id", how="left", maintain_order="left"
@@ -105,7 +104,7 @@ def _label(
 LABELS = ["domain", "level", "label_source"]
 BATCH_ROWS = 2_000
 """Rows whose texts are in memory together."""
-RULES_VERSION = 2
+RULES_VERSION = 3
 """Rises when a rule changes, so that finished folders are labelled again."""
 
 

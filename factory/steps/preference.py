@@ -10,14 +10,13 @@ import polars as pl
 
 from factory.atomic import write_json
 from factory.config.preference import PreferenceSection
-from factory.datasets.match_length import match_length
-from factory.datasets.pair_bias import cohens_d, text_of
-from factory.datasets.pair_candidates import COLUMNS, both_sided, chosen_pool, rejected_pool
-from factory.datasets.pair_files import as_verdicts
+from factory.datasets.overlap import problem_texts, used_by
+from factory.datasets.pair_bias import cohens_d, match_length
+from factory.datasets.pair_inputs import COLUMNS, as_verdicts, both_sided, chosen_pool, rejected_pool
 from factory.datasets.pair_lint import Limits, Lint, lint_pairs
-from factory.datasets.pair_table import PROBLEM_COLUMNS, pair_problems, pair_table
-from factory.datasets.subset import draw_evenly
-from factory.datasets.used import problem_texts, used_by
+from factory.datasets.pairs import PROBLEM_COLUMNS, pair_problems, pair_table
+from factory.datasets.render import last_message
+from factory.datasets.selection import draw_evenly
 from factory.errors import FactoryError, UsageError
 from factory.run.parts import MANIFEST, finished, input_digest, scan_parts
 from factory.run.review import NOTHING, REASON, is_rejected, review_input
@@ -222,7 +221,9 @@ def _match(
     """Pairs that stay, pairs that go, and what that cost; everything stays unless `match_length` is set."""
     if not section.match_length:
         return table, table.clear(), None
-    chosen, rejected = (text_of(table[side]).str.len_chars().to_numpy() for side in ("chosen", "rejected"))
+    chosen, rejected = (
+        last_message(table[side]).str.len_chars().to_numpy() for side in ("chosen", "rejected")
+    )
     stays = match_length(chosen, rejected, section.max_length_bias)
     if not stays.any():
         raise FactoryError(

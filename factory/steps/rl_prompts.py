@@ -9,10 +9,10 @@ from typing import Any
 import polars as pl
 
 from factory.config.preference import RLPromptsSection
+from factory.datasets.overlap import problem_texts, used_by
 from factory.datasets.render import prompt_column
 from factory.datasets.rl_prompts import band_reason, dead_group_probability, in_training_order
-from factory.datasets.subset import seeded_order
-from factory.datasets.used import problem_texts, used_by
+from factory.datasets.selection import seeded_order
 from factory.errors import FactoryError
 from factory.run.parts import finished, input_digest, read_parts
 from factory.run.review import NOTHING, REASON, is_rejected, review_input

@@ -11,9 +11,8 @@ from typing import Any
 import polars as pl
 
 from factory.config.datasets import DatasetsSection
-from factory.datasets.eligibility import LIGHT, unfit
 from factory.datasets.render import completion_column, prompt_column
-from factory.datasets.subset import draw_evenly, hardest_first, limit_per_problem
+from factory.datasets.selection import LIGHT, draw_evenly, hardest_first, ineligible, limit_per_problem
 from factory.engines.engine import Engine, engine_or_local
 from factory.errors import FactoryError, UsageError
 from factory.run.by_part import run_by_part
@@ -108,7 +107,7 @@ def _light(
 
 def _look(folder: Path, need_reasoning: bool, rejected: Collection[str], path: Path) -> Path:
     marked = pl.when(is_rejected(rejected, "problem_id", "response_id")).then(pl.lit(REASON))
-    reason = marked.otherwise(unfit(need_reasoning=need_reasoning))
+    reason = marked.otherwise(ineligible(need_reasoning=need_reasoning))
     light = pl.concat([rows.select(*LIGHT, reason=reason) for rows in iter_part(path, BATCH)])
     light.write_parquet(folder / f"light-{path.name}")
     return folder / f"light-{path.name}"

@@ -9,7 +9,8 @@ from factory.report.plots import histogram, stacked_bars
 from factory.report.sections.gates import facts_grids
 from factory.report.svg import BAD, EMPTY, GOOD, SLOW, THIRD, UNSURE
 from factory.report.tables import RunTables
-from schemas import ResponseStatus, Verdict
+from schemas import Verdict
+from schemas.outcome import truncated
 
 VERDICT_COLOURS = {
     Verdict.CORRECT.value: GOOD,
@@ -40,12 +41,11 @@ def lengths(run: RunTables) -> Section | None:
                 histogram("lengths", by, xlabel="completion tokens", caption=caption, colours=colours)
             )
             rows += [_summary(f"responses, {verdict}", values) for verdict, values in by.items()]
-        cut = frame.filter(
-            pl.col("status").is_in([ResponseStatus.CUT_IN_ANSWER.value, ResponseStatus.CUT_IN_REASONING.value])
-        ).height  # fmt: skip
+        cut = frame.filter(truncated()).height
+        share = percent(cut, frame.height)
         blocks.append(
             Note(
-                f"{cut:,} of {frame.height:,} responses ({percent(cut, frame.height)}) were cut by the token budget."
+                f"{cut:,} of {frame.height:,} responses ({share}) were truncated: by the token budget, or in a loop."
             )
         )
     for name in ("midtrain", "sft"):

@@ -5,8 +5,7 @@ import polars as pl
 import pytest
 
 from factory.config.preference import RLPromptsSection
-from factory.datasets.difficulty_table import difficulty_table
-from factory.datasets.posterior import JEFFREYS
+from factory.datasets.posterior import JEFFREYS, difficulty_table
 from factory.datasets.rl_prompts import dead_group_probability
 from factory.errors import FactoryError
 from factory.run.parts import read_dropped, read_parts

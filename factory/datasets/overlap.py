@@ -1,4 +1,4 @@
-"""Disjointness: which problems another folder already uses, by id, by canonical text, or as a near-duplicate."""
+"""Which problems another folder already holds: by id, by canonical text, or as a near-duplicate."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 import polars as pl
 
 from factory.config.deduplication import DeduplicationSection, Keep
+from factory.datasets.render import last_message
 from factory.deduplication import deduplicate
 from factory.run.parts import scan_parts
 from factory.text import canonical_text
@@ -19,10 +20,7 @@ COLUMNS = ("problem_id", "id", "problem", "prompt")
 def problem_texts(rows: pl.DataFrame) -> pl.DataFrame:
     """`id`, `problem` and `canonical` text of the rows of any table that holds problems or prompts."""
     identifier = "problem_id" if "problem_id" in rows.columns else "id"
-    if "problem" in rows.columns:
-        text = rows["problem"]
-    else:
-        text = rows["prompt"].list.eval(pl.element().struct.field("content")).list.last()
+    text = rows["problem"] if "problem" in rows.columns else last_message(rows["prompt"])
     return pl.DataFrame({"id": rows[identifier], "problem": text, "canonical": canonical_text(text)})
 
 

@@ -3,11 +3,11 @@
 import json
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from factory.datasets.classifier import from_table, shipped, words_of
-from factory.datasets.domain import Domain
-from factory.datasets.label_decision import domain_of, level_of
+from factory.datasets.labels import Domain, domain_of, label_problems, level_of, source_subject
 from schemas import Level
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
@@ -98,3 +98,67 @@ def test_level_agrees_with_held_out_sets():
     assert sum(level_of(row["problem"]) is Level.ELEMENTARY for row in school) / len(school) > 0.9
     hard = rows("benchmarks/aime24")
     assert sum(level_of(row["problem"]) is Level.HIGH_SCHOOL for row in hard) / len(hard) > 0.85
+
+
+@pytest.mark.parametrize(
+    "problem",
+    [
+        "Calculate the molarity of a solution of 5 g NaCl in 250 mL of water.",
+        "What is the oxidation state of chromium in K2Cr2O7?\n(A) 3 (B) 4 (C) 6 (D) 7",
+        "Which of the following is considered a metalloid? (A) Cr (B) Mn (C) Si (D) S",
+        "A photon has a wavelength of 500 nm. What is its energy in eV?",
+        "In which phase of mitosis do the chromosomes line up?",
+        "What does a compiler do that an interpreter does not?",
+    ],
+)
+def test_science_is_no_arithmetic(problem):
+    assert domain_of(problem) is Domain.OTHER
+
+
+PENCILS = "Tom has 3 boxes with 12 pencils each. He gives away 7 pencils. How many pencils are left?"
+
+
+def problem_row(problem, **known):
+    return {"problem_id": "p", "problem": problem, "domain": None, "level": None, **known}
+
+
+@pytest.mark.parametrize(
+    ("row", "domain", "level"),
+    [
+        (problem_row(PENCILS, subject="college_chemistry"), "college_chemistry", None),
+        (problem_row(PENCILS, subject="Number Theory"), "number_theory", "elementary"),
+        (problem_row(PENCILS, subject="Mathematics"), "arithmetic", "elementary"),
+        (problem_row(PENCILS, subject="x" * 200), "arithmetic", "elementary"),
+        (problem_row(PENCILS, subject="Number Theory", domain="logic"), "logic", "elementary"),
+        (problem_row("Which ion has more electrons than protons?"), "other", None),
+        (problem_row("Which ion has more electrons than protons?", level="college"), "other", "college"),
+        (problem_row("Write add(a, b).", answer_kind="code"), "other", None),
+    ],
+)
+def test_the_sources_own_subject_and_other(row, domain, level):
+    found = label_problems(pl.DataFrame([row], infer_schema_length=None)).row(0, named=True)
+    assert (found["domain"], found["level"]) == (domain, level)
+    assert found["label_source"] == "rules", "the level is nobody's but the rules'"
+
+
+@pytest.mark.parametrize(
+    "metadata", [None, "", "not json", "[1]", '{"subject": null}', '{"subject": {"a": 1}}']
+)
+def test_metadata_without_a_subject_labels_as_before(metadata):
+    rows = pl.DataFrame(
+        [problem_row(PENCILS, metadata=metadata)],
+        schema_overrides={name: pl.String for name in ("metadata", "domain", "level")},
+    )
+    assert label_problems(rows.with_columns(source_subject()))["domain"][0] in {"arithmetic", "a_1"}
+
+
+def test_mathematics_is_seldom_called_other_and_science_mostly():
+    science = [
+        row
+        for row in rows("benchmarks/mmlu_stem")
+        if "chemistry" in row["subject"] or "biology" in row["subject"]
+    ]
+    maths = rows("benchmarks/gsm8k_test") + rows("benchmarks/math_test")
+    share = lambda found: sum(domain_of(row["problem"]) is Domain.OTHER for row in found) / len(found)  # noqa: E731
+    assert share(science) > 0.9
+    assert share(maths) < 0.01

@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from factory.datasets.used import problem_texts, used_by
+from factory.datasets.overlap import problem_texts, used_by
 
 LONG = " ".join(f"word{i} and" for i in range(60)) + " so what is the value of x when y is 12?"
 

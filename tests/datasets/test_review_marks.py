@@ -5,8 +5,7 @@ import pytest
 
 from factory.config.datasets import DatasetsSection
 from factory.config.preference import PreferenceSection, RLPromptsSection
-from factory.datasets.difficulty_table import difficulty_table
-from factory.datasets.posterior import JEFFREYS
+from factory.datasets.posterior import JEFFREYS, difficulty_table
 from factory.errors import FactoryError
 from factory.run.parts import read_dropped, read_parts
 from factory.run.writer import StepWriter

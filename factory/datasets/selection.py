@@ -1,4 +1,4 @@
-"""Which of the fit responses a training set takes."""
+"""Which responses a training set takes: eligibility, the limit per problem, and the balanced draw."""
 
 from __future__ import annotations
 
@@ -7,7 +7,42 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from schemas import Verdict
+from factory.datasets.render import renderable
+from schemas import ResponseStatus, Verdict
+from schemas.outcome import complete
+
+LIGHT = [
+    "problem_id",
+    "response_id",
+    "verdict",
+    "status",
+    "repetitive",
+    "domain",
+    "level",
+    "completion_tokens",
+]
+"""Columns that selection looks at besides the text; small enough for millions of rows."""
+
+
+def ineligible(*, need_reasoning: bool = True) -> pl.Expr:
+    """Reason why a row is no training text, or null when it is one.
+
+    Reasons: the verdict (`incorrect`, `unverifiable`, ...), `no_reasoning` (unless that is allowed), `incomplete`,
+    `repetitive`, `unrenderable` (holds think tags of its own, or has no answer part).
+    """
+    return (
+        pl.when(pl.col("verdict") != Verdict.CORRECT.value)
+        .then(pl.col("verdict"))
+        .when((pl.col("status") == ResponseStatus.NO_REASONING.value) & need_reasoning)
+        .then(pl.col("status"))
+        .when(~complete())
+        .then(pl.lit("incomplete"))
+        .when(pl.col("repetitive"))
+        .then(pl.lit("repetitive"))
+        .when(~renderable())
+        .then(pl.lit("unrenderable"))
+        .otherwise(None)
+    )
 
 
 def seeded_order(ids: pl.Series, seed: int) -> pl.Series:

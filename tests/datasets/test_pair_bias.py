@@ -5,8 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from factory.datasets.match_length import match_length
-from factory.datasets.pair_bias import cohens_d
+from factory.datasets.pair_bias import cohens_d, match_length
 
 
 def test_cohens_d_by_hand():

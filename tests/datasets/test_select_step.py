@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from factory.config.datasets import DatasetsSection
-from factory.datasets.subset import draw_evenly, hardest_first, limit_per_problem
+from factory.datasets.selection import draw_evenly, hardest_first, limit_per_problem
 from factory.errors import FactoryError
 from factory.run.parts import read_dropped, read_parts
 from factory.steps import select

@@ -6,7 +6,7 @@ from factory.steps import label
 from schemas import LABELLED
 
 
-def test_labels_and_repetition(verdicts, tmp_path):
+def test_labels_and_repetition(verdict_rows, tmp_path):
     geometry = "In triangle $ABC$ the angle at $A$ is right. Find the area of the inscribed circle."
     rows = [
         {"response_id": "r1", "problem_id": "a", "problem": geometry, "reasoning": "short and well"},
@@ -14,7 +14,7 @@ def test_labels_and_repetition(verdicts, tmp_path):
         {"response_id": "r3", "problem_id": "b", "problem": "1+1?", "domain": "logic", "level": "graduate"},
         {"response_id": "r4", "problem_id": "c", "problem": geometry + " Why?", "domain": "logic"},
     ]
-    manifest = label.run(verdicts(rows), tmp_path / "l", DatasetsSection())
+    manifest = label.run(verdict_rows(rows), tmp_path / "l", DatasetsSection())
     table = read_parts(tmp_path / "l")
     assert table.columns[: len(LABELLED.names)] == LABELLED.names
     assert table["response_id"].to_list() == ["r1", "r2", "r3", "r4"]
@@ -30,11 +30,13 @@ def test_labels_and_repetition(verdicts, tmp_path):
     assert label.run(tmp_path / "v", tmp_path / "l", DatasetsSection()) == manifest
 
 
-def test_the_limit_of_repetition_is_the_recipes(verdicts, tmp_path):
-    folder = verdicts([{"response_id": "r", "problem_id": "a", "problem": "x", "reasoning": "so, " * 800}])
+def test_the_limit_of_repetition_is_the_recipes(verdict_rows, tmp_path):
+    folder = verdict_rows(
+        [{"response_id": "r", "problem_id": "a", "problem": "x", "reasoning": "so, " * 800}]
+    )
     label.run(folder, tmp_path / "l", DatasetsSection(max_loop_score=1.0))
     assert read_parts(tmp_path / "l")["repetitive"].to_list() == [False]
 
 
-def test_no_rows_are_no_fault(verdicts, tmp_path):
-    assert label.run(verdicts([]), tmp_path / "l", DatasetsSection())["rows_out"] == 0
+def test_no_rows_are_no_fault(verdict_rows, tmp_path):
+    assert label.run(verdict_rows([]), tmp_path / "l", DatasetsSection())["rows_out"] == 0

@@ -32,13 +32,13 @@ def endpoint():
         process.wait()
 
 
-def labelled(verdict_rows, tmp_path, url):
+def labelled(folder, tmp_path, url):
     judge = JudgeSection(preset="openai", model="judge-1", base_url=url)
-    manifest = label.run(verdict_rows, tmp_path / "l", DatasetsSection(judge=judge), store=tmp_path / "store")
+    manifest = label.run(folder, tmp_path / "l", DatasetsSection(judge=judge), store=tmp_path / "store")
     return manifest, read_parts(tmp_path / "l")
 
 
-def test_the_judge_labels_what_the_source_does_not(endpoint, verdicts, tmp_path):
+def test_the_judge_labels_what_the_source_does_not(endpoint, verdict_rows, tmp_path):
     rows = [
         {
             "response_id": "r1",
@@ -49,17 +49,17 @@ def test_the_judge_labels_what_the_source_does_not(endpoint, verdicts, tmp_path)
         {"response_id": "r3", "problem_id": "c", "problem": "y", "domain": "algebra"},
     ]
     url = endpoint('Sure: {"domain": "Number Theory", "level": "graduate"}')
-    _, table = labelled(verdicts(rows), tmp_path, url)
+    _, table = labelled(verdict_rows(rows), tmp_path, url)
     assert table["domain"].to_list() == ["number_theory", "algebra", "algebra"]
     assert table["level"].to_list() == ["graduate", "middle", "graduate"]
     assert table["label_source"].to_list() == ["openai", "source", "openai"]
 
 
-def test_an_unreadable_judge_falls_back_to_the_rules(endpoint, verdicts, tmp_path):
+def test_an_unreadable_judge_falls_back_to_the_rules(endpoint, verdict_rows, tmp_path):
     rows = [
         {"response_id": "r", "problem_id": "a", "problem": "Tom has 2 apples and eats 1. How many are left?"}
     ]
-    _, table = labelled(verdicts(rows), tmp_path, endpoint("I would rather solve it."))
+    _, table = labelled(verdict_rows(rows), tmp_path, endpoint("I would rather solve it."))
     assert table.select("domain", "level", "label_source").row(0) == ("arithmetic", "elementary", "rules")
 
 

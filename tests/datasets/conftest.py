@@ -1,10 +1,23 @@
-"""A labelled table of responses, written as a step's folder."""
+"""Tables of responses, written as a step's folder."""
 
 import polars as pl
 import pytest
 
 from factory.run.writer import StepWriter
 from schemas import LABELLED, VERDICT
+
+BASE = {
+    "sample_index": 0,
+    "status": "complete",
+    "sampler": "t",
+    "model": "m",
+    "request_key": "k",
+    "source": "s",
+    "verdict": "correct",
+    "checker_version": "1",
+    "content": r"\boxed{1}",
+    "reasoning": "well",
+}
 
 
 def filler(number, sample):
@@ -76,3 +89,9 @@ def verdicts(tmp_path):
     return lambda rows, name="rollouts": write(
         tmp_path / name, [{k: v for k, v in row.items() if k not in drop} for row in rows], VERDICT
     )
+
+
+@pytest.fixture
+def verdict_rows(tmp_path):
+    """Writes VERDICT rows of which only some columns are given."""
+    return lambda rows: write(tmp_path / "v", [{**BASE, **row} for row in rows], VERDICT)

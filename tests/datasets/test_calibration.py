@@ -8,7 +8,7 @@ import pytest
 
 from factory.datasets.calibration import next_rollout, other_half, predictive, reliability, wilson
 from factory.datasets.posterior import Prior
-from factory.datasets.stopping import StoppingRule
+from factory.datasets.rollouts import StoppingRule
 from schemas import Band
 
 TRUE = Prior(1.5, 4.0)
