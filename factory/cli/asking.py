@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 if TYPE_CHECKING:
+    from factory.config.endpoint import Judge
     from factory.config.generate import GenerateSection
 
 Inputs = Annotated[
@@ -73,6 +74,31 @@ def read_section(*, concurrency: str, price: str | None, **fields: Any) -> Gener
         first = error.errors()[0]
         flag = "--" + str(first["loc"][0]).replace("_", "-")
         raise UsageError(f"{flag}: {first['msg']}") from None
+
+
+def read_judge(preset: str | None, **fields: Any) -> Judge | None:
+    """The judge that `--judge` and its companions describe.
+
+    Raises:
+        UsageError: names the flag that cannot be used.
+    """
+    from pydantic import ValidationError
+
+    from factory.config.endpoint import Judge
+    from factory.errors import UsageError
+
+    given = {name: value for name, value in fields.items() if value is not None}
+    if preset is None:
+        if given:
+            raise UsageError(
+                f"--judge-{next(iter(given)).replace('_', '-')} needs --judge", do="give --judge NAME"
+            )
+        return None
+    try:
+        return Judge(preset=preset, **given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise UsageError(f"--judge-{str(first['loc'][0]).replace('_', '-')}: {first['msg']}") from None
 
 
 def read_concurrency(text: str) -> int | Literal["auto"]:

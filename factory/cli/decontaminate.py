@@ -64,6 +64,7 @@ def command(
     """Drop the rows that hold a benchmark problem, each with benchmark, tier, score and matched span."""
     from pydantic import ValidationError
 
+    from factory.cli.asking import read_judge
     from factory.cli.review_hits import review_hits
     from factory.config.decontamination import DecontaminationSection, EmbeddingSection
     from factory.errors import UsageError
@@ -76,10 +77,7 @@ def command(
             near = EmbeddingSection(
                 model=str(embedding),
                 threshold=threshold,
-                judge=judge,
-                judge_model=judge_model,
-                judge_base_url=judge_base_url,
-                judge_max_usd=judge_max_usd,
+                judge=read_judge(judge, model=judge_model, base_url=judge_base_url, max_usd=judge_max_usd),
             )
         section = DecontaminationSection(
             against=against,

@@ -38,6 +38,7 @@ def command(
 
     Input that has verdicts already is verified anew, and what changed is shown.
     """
+    from factory.cli.asking import read_judge
     from factory.config.verify import VerifySection
     from factory.steps import verify
 
@@ -45,10 +46,7 @@ def command(
         workers=workers,
         seconds=seconds,
         majority=majority,
-        judge=judge,
-        judge_model=judge_model,
-        judge_base_url=judge_base_url,
-        judge_max_usd=judge_max_usd,
+        judge=read_judge(judge, model=judge_model, base_url=judge_base_url, max_usd=judge_max_usd),
     )
     with open_engine(engine, workers) as opened:
         manifest, fresh = verify.run_files(inputs, out, section, engine=opened)

@@ -7,20 +7,13 @@ from typing import Literal
 from pydantic import Field
 
 from factory.config.base import Section
+from factory.config.endpoint import Judge
 from factory.config.generate import Prompt
 
 
-class JudgeSection(Section):
+class LabelJudge(Judge):
     """A model that labels problems instead of the offline rules."""
 
-    preset: str
-    """Sampler preset."""
-    model: str | None = None
-    """Model id, when it is not the preset's."""
-    base_url: str | None = None
-    """Endpoint, when it is not the preset's."""
-    api_key_env: str | None = None
-    """Environment variable that holds the key, when it is not the preset's."""
     max_tokens: int = Field(2_048, ge=16)
     """Completion budget of one label."""
 
@@ -31,7 +24,7 @@ class DatasetsSection(Section):
     midtrain takes every verified correct response; sft takes a compact, varied subset of it (docs/paper.md, Stages).
     """
 
-    judge: JudgeSection | None = None
+    judge: LabelJudge | None = None
     """Who labels domain and level where the source does not; rules and a small classifier by default."""
     prompt: Prompt = r"{problem}"
     """User message of the training rows; `{problem}` is replaced."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from factory.config.base import Section
+from factory.config.endpoint import Judge, gather_judge
 
 
 class EmbeddingSection(Section):
@@ -14,14 +15,10 @@ class EmbeddingSection(Section):
     """Folder of a sentence-embedding model with its tokenizer."""
     threshold: float = Field(0.85, gt=0, le=1)
     """Cosine from which a benchmark problem is a candidate."""
-    judge: str | None = None
-    """Preset of a language model that decides on the candidates; without one they are only reported."""
-    judge_model: str | None = None
-    """Model id of the judge, when it is not the preset's."""
-    judge_base_url: str | None = None
-    """Endpoint of the judge, when it is not the preset's."""
-    judge_max_usd: float | None = Field(None, gt=0)
-    """Hard budget of the judge in dollars."""
+    judge: Judge | None = None
+    """Model that decides on the candidates, a preset name or a section; without one they are only reported."""
+
+    _earlier = model_validator(mode="before")(gather_judge)
 
 
 class DecontaminationSection(Section):

@@ -6,20 +6,14 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from factory.config.base import Section
+from factory.config.endpoint import Access, Budget, Endpoint
 
 
-class DifficultySection(Section):
+class DifficultySection(Access, Budget):
     """Student rollouts until the band of a problem's pass rate is known."""
 
     student: str = "student"
     """Sampler: `student` is the run's own sft checkpoint through transformers; or any preset."""
-    model: str | None = None
-    """Model id of a student behind an endpoint; the run's own student is a checkpoint folder and needs none."""
-    base_url: str | None = None
-    """Endpoint of the student, when it is not the preset's."""
-    api_key_env: str | None = None
-    """Environment variable that holds the key, when it is not the preset's."""
     problems: int | None = Field(None, ge=1)
     """Roll out on at most this many problems, drawn by seed."""
     min_samples: int = Field(4, ge=1)
@@ -49,3 +43,8 @@ class DifficultySection(Section):
         if self.min_samples > self.max_samples:
             raise ValueError(f"min_samples {self.min_samples} is above max_samples {self.max_samples}")
         return self
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """The student as an endpoint."""
+        return Endpoint(preset=self.student, **{name: getattr(self, name) for name in Access.model_fields})

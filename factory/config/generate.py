@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from factory.config.base import Section
+from factory.config.endpoint import Access, Budget, Endpoint
 
 
 def _has_slot(prompt: str) -> str:
@@ -17,10 +17,9 @@ def _has_slot(prompt: str) -> str:
 
 Prompt = Annotated[str, AfterValidator(_has_slot)]
 """A user message; `{problem}` is replaced by the problem's text."""
-Price = Annotated[float, Field(ge=0)]
 
 
-class GenerateSection(Section):
+class GenerateSection(Access, Budget):
     """Long chain-of-thought from a teacher."""
 
     teacher: str = "deepseek-r1"
@@ -37,26 +36,6 @@ class GenerateSection(Section):
     """Prompt; `{problem}` is replaced (wording of the authors' later evaluation, docs/paper.md, Evaluation protocol)."""
     system: str | None = None
     """System message; none by default (DeepSeek-R1's recommendation)."""
-    base_url: str | None = None
-    """Endpoint, when it is not the preset's. A comma-separated list spreads requests over several."""
-    model: str | None = None
-    """Model id, when it is not the preset's."""
-    api_key_env: str | None = None
-    """Environment variable that holds the key, when it is not the preset's. The key itself never enters a recipe."""
-    concurrency: Annotated[int, Field(ge=1)] | Literal["auto"] = "auto"
-    """Requests in flight; `auto` adapts to the endpoint."""
-    rpm: int | None = Field(None, gt=0)
-    """Requests a minute, when the endpoint has such a limit."""
-    input_tpm: int | None = Field(None, gt=0)
-    """Prompt tokens a minute."""
-    output_tpm: int | None = Field(None, gt=0)
-    """Completion tokens a minute; reserved by the live 90th percentile of lengths."""
-    price: tuple[Price, Price] | None = None
-    """Dollars per million prompt and completion tokens, when they are not the preset's."""
-    max_usd: float | None = Field(None, gt=0)
-    """Hard budget in dollars; the worst case of what is in flight counts."""
-    max_tokens_total: int | None = Field(None, gt=0)
-    """Hard budget in completion tokens."""
     accept: int | None = Field(None, ge=1)
     """Stop when this many responses are verified correct."""
     max_candidates: int | None = Field(None, ge=1)
@@ -66,8 +45,8 @@ class GenerateSection(Section):
     serve: str | None = None
     """Start a vLLM (or, with teacher sglang, an SGLang) server for this model, and stop it at the end."""
     truncation: Literal["keep", "continue", "larger"] = "keep"
-    """What to do with a cut response: keep it marked, go on with it (three times at most; vLLM, SGLang, DeepSeek), or
-    ask anew with twice the budget (twice at most)."""
+    """What to do with a truncated response: keep it marked, continue it (at most three times; vLLM, SGLang, DeepSeek),
+    or retry with twice the token budget (at most twice)."""
     slip_rate: float = Field(0.25, ge=0, le=1)
     """Procedural teacher only: share of responses that slip to a wrong final answer."""
     skip_rate: float = Field(0.0, ge=0, le=1)
@@ -80,3 +59,9 @@ class GenerateSection(Section):
         if self.accept is not None and self.max_candidates is not None and self.max_candidates < self.accept:
             raise ValueError(f"max_candidates {self.max_candidates} is below accept {self.accept}")
         return self
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """The teacher as an endpoint; a model that is served for the job is asked by its own name."""
+        shared = {name: getattr(self, name) for name in Access.model_fields}
+        return Endpoint(preset=self.teacher, **{**shared, "model": self.serve or self.model})

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from factory.config.base import Section
+from factory.config.endpoint import Judge, gather_judge
 
 
 class VerifySection(Section):
@@ -16,11 +17,8 @@ class VerifySection(Section):
     """Limit of one check, in seconds of processor time; 12 times as much wall-clock time (at least 30 s) is the backstop."""
     majority: bool = False
     """Fill missing gold answers with the majority answer of the samples."""
-    judge: str | None = None
-    """Sampler preset that re-examines what the rules call incorrect or unverifiable (the paper's second check)."""
-    judge_model: str | None = None
-    """Model id of the judge, when it is not the preset's."""
-    judge_base_url: str | None = None
-    """Endpoint of the judge, when it is not the preset's."""
-    judge_max_usd: float | None = Field(None, gt=0)
-    """Hard budget of the judge in dollars."""
+    judge: Judge | None = None
+    """Model that re-examines what the rules call incorrect or unverifiable (the paper's second check): a preset name,
+    or a section."""
+
+    _earlier = model_validator(mode="before")(gather_judge)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import polars as pl
 
-from factory.config.datasets import JudgeSection
+from factory.config.endpoint import Judge
 from factory.datasets.labels import Domain
 from schemas import Level
 
@@ -25,26 +25,21 @@ PROMPT = (
 _OBJECT = re.compile(r"\{[^{}]{0,400}\}")
 
 
-def judge_problems(problems: pl.DataFrame, judge: JudgeSection, store: Path) -> pl.DataFrame:
-    """Ask the judge once a problem; answers come from the store when they are there.
+def judge_problems(problems: pl.DataFrame, judge: Judge, store: Path) -> pl.DataFrame:
+    """Ask the judge once per problem; answers come from the store when they are there.
 
     Args:
         problems: `problem_id`, `problem`.
-        judge: preset, model, endpoint.
+        judge: preset, model, endpoint and budget.
         store: the response store.
 
     Returns:
         `problem_id`, `domain`, `level`, `usd`; null where the judge's answer cannot be read.
     """
-    from factory.sampling import open_sampler, sample_problems
-    from factory.sampling.sampler import SamplingParams
+    from factory.sampling.judge import ask_judge
 
-    sampler = open_sampler(
-        judge.preset, model=judge.model, base_url=judge.base_url, api_key_env=judge.api_key_env
-    )
-    asked = problems.select(pl.col("problem_id").alias("id"), "problem", source=pl.lit("judge"))
-    params = SamplingParams(temperature=0.0, top_p=1.0, max_tokens=judge.max_tokens, seed=0)
-    answers = sample_problems(asked, sampler, 1, params, prompt=PROMPT, store=store, what="label by judge")
+    questions = dict(zip(problems["problem_id"], problems["problem"], strict=True))
+    answers = ask_judge(judge, questions, prompt=PROMPT, seed=0, store=store, what="label by judge")
     read = [read_labels(text or "") for text in answers["content"]]
     return pl.DataFrame(
         {

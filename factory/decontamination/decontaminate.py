@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 import factory
-from factory.config.decontamination import DecontaminationSection
+from factory.config.decontamination import DecontaminationSection, EmbeddingSection
 from factory.decontamination.evidence import dropped_with_evidence
 from factory.decontamination.find import NOTHING, Outside, find_hits
 from factory.decontamination.index import FORMAT, BenchmarkIndex, salt
@@ -63,6 +63,11 @@ def decontaminate(
     )
 
 
+def _tier_facts(tier: EmbeddingSection) -> dict[str, Any]:
+    judge = {"judge": tier.judge.preset, "judge_model": tier.judge.model} if tier.judge else {"judge": None}
+    return {"model": tier.model, "threshold": tier.threshold, **judge}
+
+
 def certify(
     index: BenchmarkIndex, settings: DecontaminationSection, rows: int, dropped: int, hits: pl.DataFrame
 ) -> dict[str, Any]:
@@ -80,9 +85,7 @@ def certify(
         "coverage": settings.coverage,
         "drop_templates": settings.drop_templates,
         "drop_variants": settings.drop_variants,
-        "embedding": settings.embedding.model_dump(exclude={"judge_base_url"})
-        if settings.embedding
-        else None,
+        "embedding": _tier_facts(settings.embedding) if settings.embedding else None,
         "decisions": dict(hits["decision"].drop_nulls().value_counts().sort("decision").rows()),
         "rows": rows,
         "rows_dropped": dropped,

@@ -109,7 +109,7 @@ def near_problems(
     pairs = nearest(vectors[: len(digests)], vectors[len(digests) :], section.threshold)
     said: list[str | None] = [None] * len(pairs)
     if section.judge:
-        said = judged_same([(texts[digests[i]], wanted[j]) for i, j, _ in pairs], section, store)
+        said = judged_same([(texts[digests[i]], wanted[j]) for i, j, _ in pairs], section.judge, store)
     tiers = {"SAME": Tier.JUDGED.value, "DIFFERENT": ""}
     names, ids = problems["benchmark"].to_list(), problems["benchmark_id"].to_list()
     rows = [

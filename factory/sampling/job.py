@@ -14,13 +14,11 @@ from factory.progress import watch
 from factory.sampling.accept import Acceptance
 from factory.sampling.budget import Budget
 from factory.sampling.drift import Watchman
-from factory.sampling.limiter import AdaptiveLimit
 from factory.sampling.panel import Panel
-from factory.sampling.problems import collect, planned
+from factory.sampling.problems import collect, planned, schedule_of
 from factory.sampling.purchase import Tally, purchase
-from factory.sampling.rates import RateLimiter, RateLimits, Rates
+from factory.sampling.rates import Rates
 from factory.sampling.sampler import Completion, Sampler, SampleRequest, SamplingParams
-from factory.sampling.schedule import Schedule
 from factory.sampling.store.journal import ResponseStore
 from factory.sampling.truncation import Truncation
 from schemas import ResponseStatus
@@ -45,7 +43,7 @@ class Job:
         seed: int,
         name: str,
         verify: VerifySection | None = None,
-        budget: Budget | None = None,
+        budget: Budget,
         rates: Rates | None = None,
         only: Callable[[Iterator[SampleRequest]], Iterator[SampleRequest]] | None = None,
     ) -> None:
@@ -58,26 +56,20 @@ class Job:
             seed: of samplers that can be seeded.
             name: of the job in the store: its budget counts what was ever bought under it.
             verify: how answers are checked for `accept`.
-            budget: of a worker among many; a budget on its own by default.
-            rates: the same for the rate limits.
+            budget: what it may spend.
+            rates: rate limits of a worker among many; limits of its own by default.
             only: leaves a worker's own requests of all.
         """
         self.section, self.sampler, self.store, self.name = section, sampler, store, name
         self.verify = verify or VerifySection()
         self.params = SamplingParams(section.temperature, section.top_p, section.max_tokens, seed)
         preset = getattr(sampler, "preset", None)
-        spent = store.spent(name) if budget is None else (0.0, 0)
         self.only = only or (lambda requests: requests)
-        self.budget = budget or Budget(
-            section.max_usd,
-            section.max_tokens_total,
-            prices=preset.prices if preset else None,
-            spent_usd=spent[0],
-            spent_tokens=spent[1],
-        )
+        self.budget = budget
         self.truncation = Truncation(section.truncation, preset, batch=section.batch)
         self.watchman = Watchman(reasons=bool(preset and preset.reasons))
-        self.schedule = self._new_schedule(rates)
+        self.schedule = schedule_of(section, section.max_tokens)
+        self.schedule.rates = rates or self.schedule.rates
         self.plan: int | dict[str, range] = section.samples
         self.tally = Tally()
         self.facts: dict[str, Any] = {}
@@ -189,11 +181,3 @@ class Job:
             **self.watchman.report(),
             **self.facts,
         }
-
-    def _new_schedule(self, rates: Rates | None) -> Schedule:
-        section = self.section
-        fixed = None if section.concurrency == "auto" else section.concurrency
-        limits = RateLimits(section.rpm, section.input_tpm, section.output_tpm)
-        return Schedule(
-            limit=AdaptiveLimit(fixed=fixed), rates=rates or RateLimiter(limits, section.max_tokens)
-        )

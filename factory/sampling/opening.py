@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from factory.config.endpoint import Budget, Endpoint
 from factory.errors import UsageError
 from factory.sampling.budget import Prices
 from factory.sampling.presets import LOCAL, PRESETS, Preset
@@ -40,6 +41,39 @@ def open_sampler(
         if "argument" not in str(error):
             raise
         raise UsageError(f"teacher {name} does not take that option: {error}") from error
+
+
+def open_endpoint(endpoint: Endpoint, budget: Budget | None = None, **options: Any) -> Sampler:
+    """The sampler that a recipe's section describes.
+
+    Args:
+        endpoint: preset, model, where it is, and its price.
+        budget: what may be spent on it.
+        **options: as for `open_sampler`.
+
+    Raises:
+        UsageError: as for `open_sampler`; or there is a cap in dollars and nobody knows a price.
+    """
+    name = endpoint.preset
+    if name not in LOCAL and endpoint.price is not None:
+        options["price"] = endpoint.price
+    sampler = open_sampler(
+        name, model=endpoint.model, base_url=endpoint.base_url, api_key_env=endpoint.api_key_env, **options
+    )
+    capped = budget is not None and budget.max_usd is not None
+    if capped and name not in LOCAL and prices_of(sampler) is None:
+        raise UsageError(
+            f"a budget in dollars needs a price, and {name} has no price list",
+            do="give a price (price: [IN, OUT] or --price IN,OUT, dollars per million tokens), or cap tokens with "
+            "max_tokens_total (--max-tokens-total)",
+        )
+    return sampler
+
+
+def prices_of(sampler: Sampler) -> Prices | None:
+    """What a sampler's tokens cost; None when nobody knows, or nothing is charged."""
+    prices: Prices | None = getattr(getattr(sampler, "preset", None), "prices", None)
+    return prices
 
 
 def _open(

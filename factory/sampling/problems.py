@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import islice
@@ -11,20 +12,27 @@ from typing import Any
 
 import polars as pl
 
+from factory.config import endpoint as caps
+from factory.config.endpoint import Access
 from factory.progress import watch
 from factory.sampling.budget import Budget
 from factory.sampling.continuation import begun
+from factory.sampling.limiter import AdaptiveLimit
+from factory.sampling.opening import prices_of
 from factory.sampling.prompt import build_messages, check_prompt
 from factory.sampling.purchase import Tally, addressed, purchase
+from factory.sampling.rates import RateLimiter, RateLimits
 from factory.sampling.rows import response_frame, response_row
 from factory.sampling.sampler import Completion, RemoteSampler, Sampler, SampleRequest, SamplingParams
 from factory.sampling.schedule import Schedule
-from factory.sampling.store.journal import ResponseStore, Stored
+from factory.sampling.store.journal import ResponseStore, Stored, account_key
 from factory.sampling.truncation import joined
 
 Plan = int | Mapping[str, range]
 """How many samples: the same number for every problem, or the sample indices of each problem by its id."""
 
+LOCKED_SECONDS = 0.2
+"""How often a budget that another process spends is looked at again."""
 ROWS_AT_ONCE = 2_000
 """Rows that are read back from the store together."""
 
@@ -83,6 +91,33 @@ def sample_problems(
         requests = planned(iter_problems(problems), plan, params, prompt=prompt, system=system)
         frames = list(collect(requests, sampler, opened, problems.schema))
     return pl.concat(frames) if frames else response_frame([], problems.schema)
+
+
+@contextmanager
+def budget_of(section: caps.Budget, sampler: Sampler, store: ResponseStore, job: str) -> Iterator[Budget]:
+    """The budget of a job on a store, which counts whatever was booked under its name before.
+
+    While it is capped, one process at a time spends it: another one waits until this one is done.
+    """
+    capped = section.max_usd is not None or section.max_tokens_total is not None
+    account = account_key(job)
+    while capped and not store.claim(account):
+        time.sleep(LOCKED_SECONDS)
+    try:
+        usd, tokens = store.spent(job)
+        prices = prices_of(sampler)
+        yield Budget(
+            section.max_usd, section.max_tokens_total, prices=prices, spent_usd=usd, spent_tokens=tokens
+        )
+    finally:
+        store.release(account)
+
+
+def schedule_of(access: Access, max_tokens: int) -> Schedule:
+    """Concurrency and rate limits of an endpoint, for completions of at most `max_tokens`."""
+    fixed = None if access.concurrency == "auto" else access.concurrency
+    limits = RateLimits(access.rpm, access.input_tpm, access.output_tpm)
+    return Schedule(limit=AdaptiveLimit(fixed=fixed), rates=RateLimiter(limits, max_tokens))
 
 
 async def then_hang_up(buying: Coroutine[Any, Any, Tally], sampler: Sampler) -> Tally:

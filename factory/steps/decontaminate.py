@@ -78,6 +78,7 @@ def run_files(
     *,
     fields: Sequence[str],
     engine: Engine | None = None,
+    store: Path | None = None,
 ) -> tuple[dict[str, Any], bool]:
     """The same for files, folders and globs; lines that cannot be read are dropped with the rest.
 
@@ -89,7 +90,7 @@ def run_files(
     if done := finished(out, step_key(STEP, key_parts(section, fields), inputs)):
         return done, False
     with engine_or_local(engine) as where, staged(patterns, out, where) as read:
-        return _write(read, out, section, fields, STEP, inputs, where, None), True
+        return _write(read, out, section, fields, STEP, inputs, where, store), True
 
 
 def differences(out: Path, other: Path) -> pl.DataFrame:
@@ -125,9 +126,9 @@ def borderline_hits(out: Path, section: DecontaminationSection) -> pl.DataFrame:
 
 def key_parts(section: DecontaminationSection, fields: Sequence[str]) -> dict[str, Any]:
     """The settings that decide what comes out; files are among the inputs, by their digests."""
-    dumped = section.model_dump(
-        mode="json", exclude={"decisions": True, "embedding": {"model", "judge_base_url"}}
-    )
+    dumped = section.model_dump(mode="json", exclude={"decisions": True, "embedding": {"model", "judge"}})
+    if section.embedding:
+        dumped["embedding"]["judge"] = section.embedding.judge and section.embedding.judge.identity()
     return {"section": dumped, "fields": list(fields)}
 
 

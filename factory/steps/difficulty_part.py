@@ -29,6 +29,9 @@ from factory.sampling.store.worker_locks import take_first_seat
 from factory.steps.verify_part import open_verifier
 from schemas.outcome import scored, truncated
 
+JOB = "student"
+"""The name under which the store books what rollouts cost."""
+
 CHECKPOINTS = ("student", "transformers", "vllm-offline")
 """Samplers that load a checkpoint into their own process; for others `model` names what an endpoint serves."""
 
@@ -94,6 +97,7 @@ def roll_part(
 def sampling(student: Student) -> Iterator[Sample]:
     """What samples and verifies rollouts."""
     from factory.sampling import sample_problems
+    from factory.sampling.problems import budget_of, schedule_of
     from factory.sampling.sampler import SamplingParams
     from factory.verification import verify_responses
 
@@ -102,12 +106,17 @@ def sampling(student: Student) -> Iterator[Sample]:
     params = SamplingParams(
         temperature=section.temperature, top_p=section.top_p, max_tokens=section.max_tokens, seed=student.seed
     )
-    with open_verifier(verify) as verifier, _journal(student) as store:
+    sampler = student_sampler(student)
+    with (
+        open_verifier(verify) as verifier,
+        _journal(student) as store,
+        budget_of(section, sampler, store, JOB) as budget,
+    ):
 
         def sample(wanted: pl.DataFrame, plan: Mapping[str, range]) -> pl.DataFrame:
             rows = sample_problems(
                 wanted,
-                student_sampler(student),
+                sampler,
                 plan,
                 params,
                 prompt=student.prompt,
@@ -115,6 +124,9 @@ def sampling(student: Student) -> Iterator[Sample]:
                 store=store,
                 what="rollouts",
                 batch=section.batch_size,
+                schedule=schedule_of(section, section.max_tokens),
+                budget=budget,
+                job=JOB,
             )
             return verify_responses(rows, verify, verifier=verifier)
 
@@ -124,15 +136,11 @@ def sampling(student: Student) -> Iterator[Sample]:
 @lru_cache(maxsize=1)
 def student_sampler(student: Student) -> Sampler:
     """The student's sampler, opened (and its checkpoint loaded) once a process."""
-    from factory.sampling import open_sampler
+    from factory.sampling.opening import open_endpoint
 
     section = DifficultySection.model_validate_json(student.section)
-    return open_sampler(
-        section.student,
-        model=student.model if section.student in CHECKPOINTS else section.model,
-        base_url=section.base_url,
-        api_key_env=section.api_key_env,
-    )
+    model = student.model if section.student in CHECKPOINTS else section.model
+    return open_endpoint(section.endpoint.model_copy(update={"model": model}), section)
 
 
 @contextmanager

@@ -14,9 +14,9 @@ from factory.atomic import write_json
 from factory.config.generate import GenerateSection
 from factory.config.verify import VerifySection
 from factory.errors import FactoryError
-from factory.sampling.budget import Budget
 from factory.sampling.estimate import Estimate, forecast
-from factory.sampling.problems import sample_problems
+from factory.sampling.opening import prices_of
+from factory.sampling.problems import budget_of, sample_problems
 from factory.sampling.sampler import Completion, RemoteSampler, Sampler, SampleRequest, SamplingParams
 from factory.sampling.store.journal import ResponseStore
 from factory.sources.problems import read_problems
@@ -56,17 +56,9 @@ def run(
     drawn = sorted(random.Random(f"pilot|{seed}").sample(range(rows.height), min(pilot, rows.height)))
     timed = _Timed(teacher(section, seed))
     params = SamplingParams(section.temperature, section.top_p, section.max_tokens, seed)
-    prices = getattr(getattr(timed.inner, "preset", None), "prices", None)
+    prices = prices_of(timed.inner)
     job = job_name(out)
-    with ResponseStore(store) as opened:
-        spent = opened.spent(job)
-        budget = Budget(
-            section.max_usd,
-            section.max_tokens_total,
-            prices=prices,
-            spent_usd=spent[0],
-            spent_tokens=spent[1],
-        )
+    with ResponseStore(store) as opened, budget_of(section, timed.inner, opened, job) as budget:
         answers = sample_problems(
             rows[drawn],
             timed.sampler(),

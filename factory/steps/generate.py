@@ -15,6 +15,7 @@ from typing import Any
 import polars as pl
 
 from factory.atomic import digest, read_json, write_json
+from factory.config.endpoint import NOT_IN_KEY
 from factory.config.generate import GenerateSection
 from factory.config.verify import VerifySection
 from factory.engines.engine import Engine
@@ -23,7 +24,7 @@ from factory.run.parts import finished, input_digest, iter_parts, scan_parts
 from factory.run.writer import StepWriter, dropped_rows, step_key
 from factory.sampling.job import Job
 from factory.sampling.presets import LOCAL
-from factory.sampling.problems import iter_problems
+from factory.sampling.problems import budget_of, iter_problems
 from factory.sampling.prompt import check_prompt
 from factory.sampling.serving import served
 from factory.sampling.signals import terminated
@@ -34,8 +35,6 @@ from factory.steps.teacher import teacher
 from schemas import RESPONSE, ResponseStatus
 
 STEP = "generate"
-NOT_IN_KEY = {"concurrency", "base_url", "api_key_env", "max_usd", "max_tokens_total", "price", "batch"}
-"""Settings that do not decide what comes out: where and how fast it is got, and what it may cost."""
 
 
 def run(
@@ -104,7 +103,7 @@ def up_to_date(
 
 def key_settings(section: GenerateSection, seed: int) -> dict[str, Any]:
     """The settings that decide what comes out."""
-    return {**section.model_dump(mode="json", exclude=NOT_IN_KEY), "seed": seed}
+    return {**section.model_dump(mode="json", exclude={*NOT_IN_KEY, "batch"}), "seed": seed}
 
 
 def generate(
@@ -147,9 +146,10 @@ def generate(
             buy_spread(engine, of, problems, count, schema, out, section, store=store, job=name, seed=seed)
         with ResponseStore(store) as opened:
             sampler = teacher(section, seed, store=store)
-            job = Job(section, sampler, opened, seed=seed, name=name, verify=verify)
-            if not spread:
-                _buy(job, problems, count)
+            with budget_of(section, sampler, opened, name) as budget:
+                job = Job(section, sampler, opened, seed=seed, name=name, verify=verify, budget=budget)
+                if not spread:
+                    _buy(job, problems, count)
             expected = count * section.samples if spread else None
             return _collect(job, problems, schema, out, expected, seed=seed, inputs=inputs, dropped=dropped)
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from factory.config.generate import GenerateSection
 from factory.sampling.budget import worst_case
+from factory.sampling.opening import prices_of
 from factory.sampling.problems import iter_problems, planned
 from factory.sampling.prompt import check_prompt
 from factory.sampling.purchase import addressed
@@ -43,7 +44,7 @@ def preview(
     requests = planned(
         iter_problems(rows), section.samples, params, prompt=section.prompt, system=section.system
     )
-    prices = getattr(getattr(sampler, "preset", None), "prices", None)
+    prices = prices_of(sampler)
     count = stored = 0
     usd = 0.0
     first = ""

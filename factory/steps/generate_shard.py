@@ -20,6 +20,7 @@ from factory.config.generate import GenerateSection
 from factory.errors import FactoryError, Stopped
 from factory.progress import silently
 from factory.sampling.job import Job
+from factory.sampling.opening import prices_of
 from factory.sampling.purchase import Tally, addressed
 from factory.sampling.rates import RateLimits
 from factory.sampling.sampler import SampleRequest
@@ -102,7 +103,7 @@ def _job(shard: Shard) -> Iterator[tuple[Job, Any]]:
         cap = Money(section.max_usd or INFINITE, section.max_tokens_total or INFINITE)
         leases = Leases(shard.store, shard.job, journal, seat, cap, lambda name: store.spent(shard.job, name))
         usd, tokens = store.spent(shard.job, journal)
-        prices = getattr(getattr(sampler, "preset", None), "prices", None)
+        prices = prices_of(sampler)
         budget = SharedBudget(leases, prices=prices, spent_usd=usd, spent_tokens=tokens)
         limits = RateLimits(section.rpm, section.input_tpm, section.output_tpm)
 

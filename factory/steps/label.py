@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 
 from factory.atomic import atomic_path
-from factory.config.datasets import DatasetsSection, JudgeSection
+from factory.config.datasets import DatasetsSection, LabelJudge
 from factory.datasets.labels import label_problems, measure_repetition, source_subject, unlabelled
 from factory.engines.engine import Engine
 from factory.errors import UsageError
@@ -47,7 +47,7 @@ def run(
     """
     judge = section.judge
     settings: dict[str, Any] = {"max_loop_score": section.max_loop_score, "rules": RULES_VERSION}
-    settings |= {"judge": judge.model_dump(mode="json") if judge else None}
+    settings |= {"judge": judge.identity() if judge else None}
     inputs = {"verdicts": input_digest(verdicts)}
     if done := finished(out, step_key(STEP, settings, inputs)):
         return done
@@ -67,7 +67,7 @@ def run(
     )
 
 
-def _judged(verdicts: Path, out: Path, judge: JudgeSection, store: Path) -> tuple[Path, float]:
+def _judged(verdicts: Path, out: Path, judge: LabelJudge, store: Path) -> tuple[Path, float]:
     """What the judge says of the problems that have no labels, as a file, and its price."""
     from factory.datasets.label_judge import judge_problems
 

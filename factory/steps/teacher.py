@@ -7,7 +7,7 @@ from typing import Any
 
 from factory.config.generate import GenerateSection
 from factory.errors import UsageError
-from factory.sampling.opening import open_sampler
+from factory.sampling.opening import open_endpoint
 from factory.sampling.presets import LOCAL
 from factory.sampling.sampler import Sampler
 
@@ -24,33 +24,15 @@ def teacher(
         keyless: open it for a look only.
 
     Raises:
-        UsageError: unknown name, no key, no model.
+        UsageError: unknown name, no key, no model, a cap in dollars without a price.
     """
     options: dict[str, Any] = {}
     if section.teacher == "procedural":
         options = {"slip_rate": section.slip_rate, "skip_rate": section.skip_rate, "seed": seed}
-    elif section.teacher not in LOCAL and section.price is not None:
-        options = {"price": section.price}
     if section.batch and store is not None:
         if section.teacher in LOCAL:
             raise UsageError(f"teacher {section.teacher} has no Batch API", do="leave --batch out")
         options["batches"] = store / "batches"
     if keyless and section.teacher not in LOCAL:
         options["keyless"] = True
-    sampler = open_sampler(
-        section.teacher,
-        model=section.serve or section.model,
-        base_url=section.base_url,
-        api_key_env=section.api_key_env,
-        **options,
-    )
-    if section.max_usd is not None and section.teacher not in LOCAL and _prices(sampler) is None:
-        raise UsageError(
-            f"--max-usd needs prices, and teacher {section.teacher} has no price list",
-            do="give --price IN,OUT in dollars per million tokens, or cap tokens with --max-tokens-total",
-        )
-    return sampler
-
-
-def _prices(sampler: Sampler) -> object:
-    return getattr(getattr(sampler, "preset", None), "prices", None)
+    return open_endpoint(section.endpoint, section, **options)

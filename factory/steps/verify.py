@@ -71,7 +71,12 @@ def run(
 
 
 def run_files(
-    patterns: list[str], out: Path, section: VerifySection, *, engine: Engine | None = None
+    patterns: list[str],
+    out: Path,
+    section: VerifySection,
+    *,
+    store: Path | None = None,
+    engine: Engine | None = None,
 ) -> tuple[dict[str, Any], bool]:
     """Verify responses from files of any origin; extra columns pass through.
 
@@ -87,7 +92,7 @@ def run_files(
         return manifest, False
     with _place(section, engine) as where, staged(patterns, out, where) as read:
         rows = as_responses(next(iter_part(read.parts[0], 1)), ", ".join(patterns))
-        store = out.with_name(f"{out.name}-judge")
+        store = store or out.with_name(f"{out.name}-judge")
         return _verify(
             read, out, section, _schema_of(rows), "verify", inputs, store, where, foreign=True
         ), True
@@ -95,8 +100,9 @@ def run_files(
 
 def key_settings(section: VerifySection) -> dict[str, Any]:
     """What decides verdicts: the settings without workers and budget, and the checker's version."""
-    chosen = section.model_dump(mode="json", exclude={"workers", "judge_max_usd", "judge_base_url"})
-    return {**chosen, "checker": CHECKER_VERSION}
+    chosen = section.model_dump(mode="json", exclude={"workers", "judge"})
+    judge = section.judge.identity() if section.judge else None
+    return {**chosen, "judge": judge, "checker": CHECKER_VERSION}
 
 
 def _verify(

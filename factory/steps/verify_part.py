@@ -59,7 +59,7 @@ def verify_part(
             filled = fill_gold(rows, _votes_for(rows, votes)) if votes else rows
             checked = verify_responses(filled, section, verifier=verifier)
             if section.judge:
-                checked = judge_verdicts(checked, section, store, books)
+                checked = judge_verdicts(checked, section.judge, store, books)
             part.keep(checked)
             verdicts.update(checked.get_column("verdict").to_list())
             methods.update(checked.get_column("method").to_list())

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from factory.config.datasets import DatasetsSection, JudgeSection
+from factory.config.datasets import DatasetsSection, LabelJudge
 from factory.datasets.label_judge import read_labels
 from factory.run.parts import read_parts
 from factory.steps import label
@@ -33,7 +33,7 @@ def endpoint():
 
 
 def labelled(folder, tmp_path, url):
-    judge = JudgeSection(preset="openai", model="judge-1", base_url=url)
+    judge = LabelJudge(preset="openai", model="judge-1", base_url=url)
     manifest = label.run(folder, tmp_path / "l", DatasetsSection(judge=judge), store=tmp_path / "store")
     return manifest, read_parts(tmp_path / "l")
 

@@ -146,6 +146,7 @@ class Connection(asyncio.Protocol):
             server.times.append((came, len(pieces)))
         if not request.get("stream"):
             server.complete(identity)
+            server.deliver(request, len(pieces))
             return self.reply(200, whole(pieces, request, settings, fault))
         if await self.stream(pieces, request, settings, fault):
             server.complete(identity)
@@ -192,6 +193,7 @@ class Connection(asyncio.Protocol):
             head + '"choices":[{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null}]}'
         )
         half = len(pieces) // 2
+        self.server.deliver(request, 0)
         for number in range(0, len(pieces), chunk):
             if fault == "reset_during" and number >= half:
                 self.flush()
@@ -215,6 +217,7 @@ class Connection(asyncio.Protocol):
             if rest:
                 self.delta(head, rest[0][0], "".join(text for _, text in rest), fault)
             self.server.chunks += 1
+            self.server.completion_tokens += len(group) + len(rest)
             sent += chunk
             if rate:
                 ahead = began + sent / rate - loop.time()

@@ -60,6 +60,7 @@ class Server:
         self.faulted: dict[str, int] = {}
         self.suffered: dict[str, int] = {}
         self.open = self.most_open = self.aborted = self.chunks = 0
+        self.prompt_tokens = self.completion_tokens = 0
         self.files: dict[str, bytes] = {}
         self.batches: dict[str, dict] = {}
 
@@ -78,9 +79,16 @@ class Server:
             "most_open": self.most_open,
             "aborted": self.aborted,
             "chunks": self.chunks,
+            "prompt_tokens": self.prompt_tokens,
+            "completion_tokens": self.completion_tokens,
             "first": self.times[0][0] if self.times else 0.0,
             "last": self.last,
         }
+
+    def deliver(self, request: dict, pieces: int) -> None:
+        """Count what a client pays for: the words of the prompt, and the pieces of the answer."""
+        self.prompt_tokens += sum(len(m["content"].split()) for m in request["messages"])
+        self.completion_tokens += pieces
 
     def complete(self, identity: str) -> None:
         self.completed.append(identity)

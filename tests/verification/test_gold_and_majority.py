@@ -3,9 +3,10 @@ import polars as pl
 from factory.config.verify import VerifySection
 from factory.run.parts import read_parts
 from factory.run.writer import StepWriter
+from factory.sampling.judge import read_verdict
 from factory.steps import verify
 from factory.verification.gold import audit_gold
-from factory.verification.judge import comparison, read_reply
+from factory.verification.judge import comparison
 from schemas import RESPONSE
 
 
@@ -76,9 +77,9 @@ def test_doubtful_golds_are_found_before_money_is_spent():
 
 
 def test_judge_reply_has_one_form_only():
-    assert read_reply("They agree.\nVERDICT: SAME") == "SAME"
-    assert read_reply("VERDICT: SAME\nor VERDICT: DIFFERENT") is None
-    assert read_reply("same") is None and read_reply(None) is None
+    assert read_verdict("They agree.\nVERDICT: SAME") == "SAME"
+    assert read_verdict("VERDICT: SAME\nor VERDICT: DIFFERENT") is None
+    assert read_verdict("same") is None and read_verdict(None) is None
 
 
 def test_a_candidate_cannot_close_its_tag():

@@ -8,6 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from factory.config.endpoint import Judge
 from factory.config.verify import VerifySection
 from factory.verification import verify_responses
 from factory.verification.judge import JudgeBooks, judge_verdicts
@@ -34,9 +35,9 @@ def examine(tmp_path, url):
             "content": ["\\boxed{0.5}", "\\boxed{2}", "\\boxed{2}"],
         }
     )
-    section = VerifySection(workers=1, judge="openai", judge_model="judge", judge_base_url=url)
+    section = VerifySection(workers=1, judge=Judge(preset="openai", model="judge", base_url=url))
     books = JudgeBooks()
-    checked = judge_verdicts(verify_responses(rows, section), section, tmp_path / "store", books)
+    checked = judge_verdicts(verify_responses(rows, section), section.judge, tmp_path / "store", books)
     return checked, books
 
 

@@ -31,6 +31,7 @@ from factory.sampling.store.stored import (
     INSERT,
     TABLES,
     Stored,
+    account_key,
     pack,
     request_key,
     response_id,
@@ -246,4 +247,4 @@ def _free(path: Path) -> str:
     return "free space unknown"
 
 
-__all__ = ["FILE", "ResponseStore", "Stored", "request_key", "response_id", "response_key"]
+__all__ = ["FILE", "ResponseStore", "Stored", "account_key", "request_key", "response_id", "response_key"]

@@ -51,6 +51,11 @@ def response_key(request: str, sample_index: int) -> bytes:
     return hashlib.sha256(f"{request}:{sample_index}".encode()).digest()[:16]
 
 
+def account_key(job: str) -> bytes:
+    """What a process claims while it alone spends a job's budget."""
+    return hashlib.sha256(f"budget of {job}".encode()).digest()[:16]
+
+
 def response_id(key: bytes) -> str:
     """The address as `schemas.RESPONSE` writes it."""
     return "r-" + key.hex()

@@ -1,0 +1,97 @@
+"""A model behind an endpoint: where it is, what it costs, how fast it may be asked, and what may be spent on it.
+
+The teacher, students, evaluated models and every judge are described by the same keys.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field, NonNegativeFloat, PositiveInt, model_validator
+
+from factory.config.base import Section
+
+
+class Access(Section):
+    """How a model is reached and how fast it may be asked."""
+
+    model: str | None = None
+    """Model id, when it is not the preset's; a checkpoint folder for a local sampler."""
+    base_url: str | None = None
+    """Endpoint, when it is not the preset's. A comma-separated list spreads requests over several."""
+    api_key_env: str | None = None
+    """Environment variable that holds the key, when it is not the preset's. The key itself never enters a recipe."""
+    price: tuple[NonNegativeFloat, NonNegativeFloat] | None = None
+    """Dollars per million prompt and completion tokens, when they are not the preset's."""
+    concurrency: PositiveInt | Literal["auto"] = "auto"
+    """Requests in flight; `auto` adapts to the endpoint."""
+    rpm: int | None = Field(None, gt=0)
+    """Requests per minute, when the endpoint has such a limit."""
+    input_tpm: int | None = Field(None, gt=0)
+    """Prompt tokens per minute."""
+    output_tpm: int | None = Field(None, gt=0)
+    """Completion tokens per minute; reserved by the live 90th percentile of lengths."""
+
+
+NOT_IN_KEY = frozenset(Access.model_fields) - {"model"} | {"max_usd", "max_tokens_total"}
+"""Settings that do not decide an answer: where and how fast it is fetched, and what it may cost."""
+
+
+class Budget(Section):
+    """What may be spent. Everything that the response store books under the same job counts, also earlier runs."""
+
+    max_usd: float | None = Field(None, gt=0)
+    """Hard budget in dollars; needs a price. The worst case of what is in flight counts."""
+    max_tokens_total: int | None = Field(None, gt=0)
+    """Hard budget in completion tokens."""
+
+
+class Endpoint(Access):
+    """A model by its preset, with what differs from the preset."""
+
+    preset: str
+    """Preset name; `factory teachers` lists them."""
+
+    def identity(self) -> dict[str, Any]:
+        """The settings that decide an answer, for step keys."""
+        return self.model_dump(mode="json", exclude=set(NOT_IN_KEY))
+
+
+class Judge(Endpoint, Budget):
+    """A model that is asked about single rows. Its cap covers all judges that share a response store."""
+
+    max_tokens: int = Field(4_096, ge=16)
+    """Completion budget of one reply."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_name(cls, value: Any) -> Any:
+        """A bare preset name is a judge with that preset's own settings."""
+        return {"preset": value} if isinstance(value, str) else value
+
+
+def gather_judge(value: Any) -> Any:
+    """Read the flat keys of earlier recipes (`judge: NAME`, `judge_model`, `judge_base_url`, `judge_max_usd`).
+
+    They become one section `judge`. Keys that are given both ways are an error.
+    """
+    if not isinstance(value, dict):
+        return value
+    flat = {
+        name: value[f"judge_{name}"] for name in ("model", "base_url", "max_usd") if f"judge_{name}" in value
+    }
+    if not flat:
+        return value
+    rest = {name: each for name, each in value.items() if name not in {f"judge_{name}" for name in flat}}
+    flat = {name: each for name, each in flat.items() if each is not None}
+    judge = rest.get("judge")
+    if judge is None:
+        if flat:
+            raise ValueError(f"judge_{next(iter(flat))} is given, but no judge")
+        return rest
+    judge = {"preset": judge} if isinstance(judge, str) else dict(judge) if isinstance(judge, dict) else judge
+    if not isinstance(judge, dict):
+        return {**rest, **flat}
+    if twice := sorted(flat.keys() & judge.keys()):
+        raise ValueError(f"judge.{twice[0]} is given twice")
+    return {**rest, "judge": {**judge, **flat}}
