@@ -16,6 +16,7 @@ from pathlib import Path
 
 from factory.config import Recipe
 from factory.config.base import did_you_mean
+from factory.config.endpoint import Budget, Endpoint
 from factory.config.train import StageSection, TrainSection
 from factory.engines.engine import EngineName
 from factory.errors import UsageError
@@ -167,45 +168,39 @@ def _known(key: str, what: str, name: str, names: Iterable[str], do: str) -> Ite
 
 def _samplers(recipe: Recipe, asked: bool) -> Iterator[str]:
     """Teacher, student and judges: known, with a model and a key."""
-    generate, verify, datasets = recipe.generate, recipe.verify, recipe.datasets
-    yield from check_sampler(
-        "generate.teacher",
-        generate.teacher,
-        model=generate.serve or generate.model,
-        base_url=generate.base_url,
-        api_key_env=generate.api_key_env,
-        key=asked,
-    )
+    yield from check_endpoint("generate.teacher", recipe.generate.endpoint, recipe.generate, key=asked)
     yield from _teacher_options(recipe)
-    if verify.judge is not None:
-        url = verify.judge_base_url
-        yield from check_sampler(
-            "verify.judge", verify.judge, model=verify.judge_model, base_url=url, key=asked
-        )
-    if datasets.judge is not None:
-        judge = datasets.judge
-        yield from check_sampler(
-            "datasets.judge.preset",
-            judge.preset,
-            model=judge.model,
-            base_url=judge.base_url,
-            api_key_env=judge.api_key_env,
-            key=asked,
-        )
     near = recipe.decontamination.embedding
-    if near is not None and near.judge is not None:
-        url = near.judge_base_url
-        key = "decontamination.embedding.judge"
-        yield from check_sampler(key, near.judge, model=near.judge_model, base_url=url, key=asked)
+    judges = {
+        "verify.judge": recipe.verify.judge,
+        "datasets.judge.preset": recipe.datasets.judge,
+        "decontamination.embedding.judge": near.judge if near else None,
+    }
+    for where, judge in judges.items():
+        if judge is not None:
+            yield from check_endpoint(where, judge, judge, key=asked)
     student = recipe.difficulty
     if student.student != "student" and recipe.train is not None:
-        yield from check_sampler(
-            "difficulty.student",
-            student.student,
-            model=student.model,
-            base_url=student.base_url,
-            api_key_env=student.api_key_env,
-            key=asked,
+        yield from check_endpoint("difficulty.student", student.endpoint, student, key=asked)
+
+
+def check_endpoint(where: str, endpoint: Endpoint, budget: Budget, *, key: bool) -> Iterator[str]:
+    """What is wrong with a section's endpoint: name, model, key, and a cap in dollars that nobody can count."""
+    yield from check_sampler(
+        where,
+        endpoint.preset,
+        model=endpoint.model,
+        base_url=endpoint.base_url,
+        api_key_env=endpoint.api_key_env,
+        key=key,
+    )
+    from factory.sampling.presets import PRESETS
+
+    preset = PRESETS.get(endpoint.preset)
+    if preset and budget.max_usd is not None and endpoint.price is None and preset.prices is None:
+        yield (
+            f"{where}: max_usd needs prices, and {preset.name} has no price list - give a price (dollars per "
+            "million tokens), or cap tokens with max_tokens_total"
         )
 
 
@@ -257,11 +252,6 @@ def _teacher_options(recipe: Recipe) -> Iterator[str]:
     if section.batch and find_spec("openai") is None:
         yield "generate.batch needs openai - pip install 'cot-factory[batch]'"
     preset = PRESETS.get(section.teacher)
-    if preset and section.max_usd is not None and section.price is None and preset.prices is None:
-        yield (
-            f"generate.max_usd needs prices, and teacher {section.teacher} has no price list - "
-            "set generate.price, or cap tokens with generate.max_tokens_total"
-        )
     if section.teacher in (*PRESETS, *LOCAL):
         try:
             Truncation(section.truncation, preset, batch=section.batch)
