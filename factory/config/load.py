@@ -125,6 +125,8 @@ def _override(data: dict[str, Any], override: str) -> list[str]:
     for section in sections:
         if data.get(section) is None:
             data[section] = {}
+        if section == "judge" and isinstance(data[section], str):
+            data[section] = {"preset": data[section]}
         data = data[section]
         if not isinstance(data, dict):
             raise UsageError(f"--set {override}: {section} is not a section")

@@ -160,6 +160,11 @@ def test_settings_that_contradict_each_other_are_refused(contradiction, recipe_f
     assert len(str(refused.value).splitlines()) == 1
 
 
+def test_a_judge_that_is_given_by_name_takes_further_keys(recipe_file):
+    recipe = load_recipe(recipe_file, ["verify.judge=openai", "verify.judge.max_usd=3"])
+    assert (recipe.verify.judge.preset, recipe.verify.judge.max_usd) == ("openai", 3)
+
+
 def typing_errors(word):
     """The slips of a finger: a letter left out, doubled, swapped with the next, or another case."""
     middle = len(word) // 2
@@ -180,7 +185,8 @@ def test_every_misspelt_key_is_refused_and_the_right_one_named(recipe_file):
                 load_recipe(recipe_file, [f"{head}.{wrong}=1".removeprefix(".")])
                 silent.append(wrong)
             except UsageError as error:
-                assert len(str(error).splitlines()) <= 2, error
+                # One line for the key, one for each section on the way to it that names nothing yet.
+                assert len(str(error).splitlines()) <= max(2, 1 + head.count(".")), error
                 assert "unknown key" in str(error)
                 if len(last) > 4:
                     assert "did you mean" in str(error), error
