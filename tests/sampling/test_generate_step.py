@@ -90,7 +90,7 @@ def test_failed_requests_are_dropped_with_their_reason_and_owed_again(
     monkeypatch.setattr("factory.sampling.schedule.TRIES", 2)
     server = serve(faults={"bad_sse": 0.5}, per_request=1000)
     source = written(tmp_path / "p", problems(12))
-    monkeypatch.setattr(step.Job, "_new_schedule", quick)
+    monkeypatch.setattr("factory.sampling.job.schedule_of", quick)
     manifest = run(source, tmp_path, section(server))
     failed = manifest["dropped"]["failed"]
     assert 0 < failed < 24
@@ -104,7 +104,7 @@ def test_failed_requests_are_dropped_with_their_reason_and_owed_again(
     assert manifest["rows_out"] == 24
 
 
-def quick(job, rates=None):
+def quick(section, max_tokens):
     from factory.sampling.limiter import AdaptiveLimit
     from factory.sampling.schedule import Schedule
 
