@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: quickstart test test-slow chaos fuzz lint types install clean staircase
+.PHONY: quickstart test test-slow chaos fuzz mutants lint types install clean staircase
 
 $(STAMP): pyproject.toml constraints-cpu.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -32,6 +32,10 @@ chaos: $(STAMP)
 
 fuzz: $(STAMP)
 	$(BIN)/python -m pytest -m slow tests/verification/test_fuzz.py
+
+# The mutation score of the pure cores; resumes when it was stopped.
+mutants: $(STAMP)
+	$(BIN)/python -m tests.mutants.run --seed $(or $(SEED),1) --count $(or $(COUNT),600)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

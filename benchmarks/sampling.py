@@ -73,7 +73,7 @@ def _generate(count: int, tokens: int, chunk: int) -> dict[str, Any]:
                 "vllm",
             ]
             command += ["--base-url", f"{address}/v1", "--model", "m", "--concurrency", str(CONCURRENT)]
-            command += ["--max-tokens", str(tokens), "--out", str(Path(folder) / "out")]
+            command += ["--samples", "1", "--max-tokens", str(tokens), "--out", str(Path(folder) / "out")]
             cost = measured(command)
         with urllib.request.urlopen(f"{address}/stats") as reply:
             stats = json.load(reply)
