@@ -130,4 +130,5 @@ def _show_deltas(out: Path, against: Path, names: list[str], seed: int) -> None:
         typer.echo(
             f"{name}: {delta.delta:+.1%} ({delta.low:+.1%} to {delta.high:+.1%}) on {delta.questions} questions, "
             f"{delta.better} better, {delta.worse} worse"
+            + (f"; {delta.dropped} scored on one side only and left out" if delta.dropped else "")
         )

@@ -1,4 +1,4 @@
-"""Sampling a benchmark's questions, grading the responses, and summing up."""
+"""Samples a benchmark's questions, grades the responses and summarises them."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ def evaluate(
 ) -> Evaluation:
     """Ask every question `section.samples` times and grade the answers.
 
-    Responses go through the store: an evaluation that was stopped goes on, and a larger K only buys the rest.
+    Responses go through the store: a stopped evaluation resumes, and a larger K requests only the missing samples.
 
     Args:
         sampler: any sampler; a checkpoint, an endpoint, the procedural teacher.
         questions: PROBLEM rows with answers.
-        section: samples a question, temperature, nucleus, budget.
+        section: samples per question, temperature, nucleus, budget.
         verify: how answers are checked.
         store: folder of the response store.
         seed: of the samples.

@@ -13,14 +13,19 @@ from factory.errors import UsageError
 from factory.evaluation.summary import question_table
 
 RESAMPLES = 10_000
-_CHUNK = 4_000_000
+_VALUES_AT_ONCE = 4_000_000
+"""Resampled values in memory together."""
 
 
 @dataclass(frozen=True, slots=True)
 class PairedDelta:
-    """Change of pass@1 on the same questions; `low` and `high` bound it with 95% confidence."""
+    """Change of pass@1 on the same questions; `low` and `high` bound it with 95% confidence.
+
+    `dropped` counts the questions that only one side scored: no sample of the other could be judged.
+    """
 
     questions: int
+    dropped: int
     before: float
     after: float
     delta: float
@@ -40,7 +45,7 @@ class PairedDelta:
 
 
 def paired_delta(before: pl.DataFrame, after: pl.DataFrame, *, seed: int = 0) -> PairedDelta:
-    """Compare two graded tables (VERDICT rows) over the questions that both hold.
+    """Compare two graded tables (VERDICT rows) over the questions that both scored; `dropped` counts the others.
 
     The interval is a percentile bootstrap over questions: a resample draws questions with replacement and keeps both
     sides of each. What the questions' own difficulty adds to the noise cancels out.
@@ -65,6 +70,7 @@ def paired_delta(before: pl.DataFrame, after: pl.DataFrame, *, seed: int = 0) ->
     low, high = bootstrap_interval(change, seed=seed)
     return PairedDelta(
         questions=both.height,
+        dropped=left.height + right.height - 2 * both.height,
         before=float(was.mean()),
         after=float(now.mean()),
         delta=float(change.mean()),
@@ -79,12 +85,10 @@ def bootstrap_interval(
     values: NDArray[np.float64], *, seed: int, resamples: int = RESAMPLES
 ) -> tuple[float, float]:
     """95% percentile bootstrap interval of the mean of `values`, shape (questions,)."""
-    rng = np.random.default_rng(seed)
-    size = len(values)
-    means = np.empty(resamples)
-    step = max(1, _CHUNK // size)
-    for start in range(0, resamples, step):
-        stop = min(start + step, resamples)
-        means[start:stop] = values[rng.integers(0, size, (stop - start, size))].mean(axis=1)
-    low, high = np.quantile(means, [0.025, 0.975])
-    return float(low), float(high)
+    from scipy.stats import bootstrap
+
+    if len(values) == 1:
+        return float(values[0]), float(values[0])
+    batch = max(1, _VALUES_AT_ONCE // len(values))
+    found = bootstrap((values,), np.mean, n_resamples=resamples, batch=batch, method="percentile", rng=seed)
+    return float(found.confidence_interval.low), float(found.confidence_interval.high)

@@ -13,8 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-
-CONFIDENCE = 0.95
+from scipy.special import stdtrit
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +48,7 @@ def pass_at_1(correct: NDArray[np.int64], samples: NDArray[np.int64]) -> Interva
     spread = value * (1 - value)
     # With no spread between questions the data cannot say how far samples repeat each other: count questions only.
     effective = questions if spread == 0 else most if variance == 0 else min(spread / variance, most)
-    quantile = student_quantile(questions - 1)
-    return _wilson(value, effective, quantile)
+    return wilson(value, effective, float(stdtrit(questions - 1, 0.975)))
 
 
 def pass_at_k(correct: NDArray[np.int64], samples: NDArray[np.int64], k: int) -> float:
@@ -98,23 +96,15 @@ def majority(votes: Sequence[str | None], right: Sequence[bool]) -> float:
     return float(("right", "") in tied) / len(tied)
 
 
-def student_quantile(freedom: int) -> float:
-    """97.5% quantile of Student's t, to about 1e-4, by the Cornish-Fisher series (Abramowitz and Stegun 26.7.5)."""
-    if freedom <= 4:
-        return (12.7062, 4.3027, 3.1824, 2.7764)[max(freedom, 1) - 1]
-    z = 1.959963984540054
-    terms = (
-        (z**3 + z) / 4,
-        (5 * z**5 + 16 * z**3 + 3 * z) / 96,
-        (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
-        (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / 92160,
-    )
-    return z + sum(term / freedom ** (power + 1) for power, term in enumerate(terms))
+def wilson(share: float, count: float, quantile: float = 1.959964) -> Interval:
+    """Wilson's score interval of a share of `count` (Wilson 1927); 95% by default.
 
-
-def _wilson(value: float, size: float, quantile: float) -> Interval:
-    square = quantile**2 / size
-    centre = (value + square / 2) / (1 + square)
-    half = quantile / (1 + square) * math.sqrt(value * (1 - value) / size + square / (4 * size))
-    low, high = max(0.0, centre - half), min(1.0, centre + half)
-    return Interval(value, min(low, value), max(high, value))
+    Args:
+        share: what was observed, 0 to 1.
+        count: sample size; an effective one need not be whole.
+        quantile: standard scores of half the interval's tails.
+    """
+    square = quantile**2 / count
+    centre = (share + square / 2) / (1 + square)
+    half = quantile / (1 + square) * math.sqrt(share * (1 - share) / count + square / (4 * count))
+    return Interval(share, max(0.0, min(centre - half, share)), min(1.0, max(centre + half, share)))

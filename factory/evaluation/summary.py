@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from statistics import fmean
 from typing import Any
 
 import polars as pl
@@ -65,9 +67,9 @@ def majority_share(graded: pl.DataFrame) -> float:
         .agg(vote.alias("votes"), solved().alias("right"))
     )
     shares = [majority(row["votes"], row["right"]) for row in votes.iter_rows(named=True)]
-    return sum(shares) / len(shares) if shares else 0.0
+    return fmean(shares) if shares else 0.0
 
 
 def _number(value: float) -> float | None:
     """None instead of NaN: JSON has no NaN."""
-    return value if value == value else None
+    return None if math.isnan(value) else value

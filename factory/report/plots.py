@@ -14,7 +14,7 @@ from factory.report.svg import FAINT, FIRST, HALF, INK, SERIES, axes, draw
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
-    from factory.datasets.calibration import Reliability
+    from factory.evaluation.calibration import Reliability
 
 
 @dataclass(frozen=True, slots=True)

@@ -138,7 +138,7 @@ def _file(key: str, path: str) -> Iterator[str]:
 
 def _benchmarks(recipe: Recipe) -> Iterator[str]:
     from factory.decontamination.load import SETS, shipped
-    from factory.evaluation.benchmarks import HELD_OUT, ON_THE_HUB
+    from factory.evaluation.benchmarks import NAMES
 
     names = ["all", *SETS, *shipped()]
     for name in recipe.decontamination.against:
@@ -151,7 +151,7 @@ def _benchmarks(recipe: Recipe) -> Iterator[str]:
         yield "decontamination.embedding: shipped indexes hold no text - name a data file in decontamination.against"
     if recipe.train is None:
         return
-    names = [HELD_OUT, *ON_THE_HUB]
+    names = list(NAMES)
     for name in recipe.evaluation.benchmarks:
         if name.startswith(("procedural:", "reasoning_gym:", "hf://")):
             yield from _source("evaluation.benchmarks", name, run=True)

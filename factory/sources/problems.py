@@ -58,6 +58,11 @@ def read_problems(
     return _unique(join(found), limit)
 
 
+def problems_of(rows: pl.DataFrame, source: str) -> pl.DataFrame:
+    """PROBLEM rows of a table with columns `problem` and `answer`."""
+    return _table(problem_rows(rows, "problem", "answer", source)[0])
+
+
 def problem_id(source: str, text: str) -> str:
     """`p-` + 16 hex of SHA-256 over source and text (schemas/problem.py)."""
     return "p-" + hashlib.sha256(f"{source}\n{text}".encode()).hexdigest()[:16]

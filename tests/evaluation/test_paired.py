@@ -51,6 +51,14 @@ def test_majority_and_pass_at_k_in_the_summary():
     assert figures["pass_at_k"] == pytest.approx({"1": 0.5, "2": 1 - 1 / 6, "4": 1.0})
 
 
+def test_majority_is_a_mean_over_questions():
+    right, wrong = ("correct", "1"), ("incorrect", "2")
+    votes = {"a": [right, right, wrong], "b": [wrong, wrong, right], "c": [right, wrong], "d": [wrong] * 3}
+    figures = summarise(graded([(name, *vote) for name, cast in votes.items() for vote in cast]))
+    assert figures["majority_at_k"] == {"2": pytest.approx((1 + 0 + 0.5 + 0) / 4)}
+    assert figures["pass_at_1"] == pytest.approx((2 / 3 + 1 / 3 + 1 / 2 + 0) / 4)
+
+
 def test_pairing_removes_what_the_questions_differ_in():
     """Every question gains the same 10 points; questions themselves range from hard to easy."""
     rng = np.random.default_rng(0)
@@ -76,6 +84,9 @@ def test_pairs_by_question_whatever_the_order_and_the_sample_counts():
     after = graded([("a", "correct"), ("a", "incorrect"), ("b", "correct")])
     delta = paired_delta(before, after)
     assert (delta.questions, delta.before, delta.after, delta.delta) == (2, 0.5, 0.75, 0.25)
+    assert delta.dropped == 1, "`only` was never asked again"
+    unjudged = graded([("a", "timeout"), ("b", "correct"), ("new", "correct")])
+    assert paired_delta(before, unjudged).dropped == 3, "a and only on one side, new on the other"
     with pytest.raises(UsageError, match="share no scored question"):
         paired_delta(before, graded([("z", "correct")]))
 
@@ -102,3 +113,14 @@ def test_bootstrap_equals_all_resamples_of_a_tiny_set():
     low, high = bootstrap_interval(values, seed=0, resamples=200_000)
     assert low == pytest.approx(np.quantile(every, 0.025), abs=1e-9)
     assert high == pytest.approx(np.quantile(every, 0.975), abs=1e-9)
+
+
+@pytest.mark.parametrize("questions", [1, 2, 401, 900])
+def test_bootstrap_of_many_questions_equals_resampling_in_one_piece(questions):
+    """Above 400 questions the resamples are drawn in several pieces; every piece must count."""
+    values = np.random.default_rng(questions).choice([-1.0, 0.0, 0.5, 1.0], questions)
+    low, high = bootstrap_interval(values, seed=3)
+    rng = np.random.default_rng(4)
+    means = values[rng.integers(0, questions, (10_000, questions))].mean(axis=1)
+    expected = np.quantile(means, [0.025, 0.975])
+    assert (low, high) == pytest.approx(tuple(expected), abs=0.15 / np.sqrt(questions))

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from factory.evaluation.statistics import majority, pass_at_1, pass_at_k, student_quantile
+from factory.evaluation.statistics import majority, pass_at_1, pass_at_k, wilson
 from factory.evaluation.summary import ladder_of
 
 COUNTS = st.integers(1, 7).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
@@ -56,7 +56,8 @@ def test_all_right_still_has_an_honest_lower_bound():
     score = pass_at_1(np.array([3] * 30), np.array([3] * 30))
     assert score.value == score.high == 1
     assert 0.85 < score.low < 0.93
-    assert pass_at_1(np.array([], dtype=int), np.array([], dtype=int)).value is not None
+    nothing = pass_at_1(np.array([], dtype=int), np.array([], dtype=int))
+    assert math.isnan(nothing.value) and math.isnan(nothing.low) and math.isnan(nothing.high)
 
 
 @pytest.mark.parametrize(
@@ -118,8 +119,12 @@ def test_right_answers_written_differently_vote_together():
         (499, 1.9647),
     ],
 )
-def test_student_quantile_matches_the_tables(freedom, expected):
-    assert student_quantile(freedom) == pytest.approx(expected, abs=2e-3)
+def test_the_interval_uses_students_quantile_for_the_number_of_questions(freedom, expected):
+    correct = np.arange(freedom + 1) % 2
+    score = pass_at_1(correct, np.ones_like(correct))
+    effective = min(score.value * (1 - score.value) / (correct.var(ddof=1) / len(correct)), len(correct))
+    by_table = wilson(score.value, effective, expected)
+    assert (score.low, score.high) == pytest.approx((by_table.low, by_table.high), abs=2e-3)
 
 
 @settings(max_examples=50)

@@ -6,8 +6,8 @@ from typing import Any
 
 import polars as pl
 
-from factory.datasets.calibration import LEAST, next_rollout, other_half, reliability
 from factory.datasets.posterior import Prior
+from factory.evaluation.calibration import LEAST, next_rollout, other_half, reliability
 from factory.report import plots
 from factory.report.blocks import Block, Note, Section, grid
 from factory.report.sections.gates import facts_grids

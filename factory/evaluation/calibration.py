@@ -17,9 +17,10 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from scipy.special import betaln, gammaln
+from scipy.stats import betabinom
 
 from factory.datasets.posterior import BANDS, Floats, Prior, true_band
+from factory.evaluation.statistics import wilson
 from schemas import Band
 from schemas.outcome import scored, solved
 
@@ -80,20 +81,12 @@ def other_half(
     claims: list[Floats] = [np.zeros((0, len(BANDS)))]
     seen: list[NDArray[np.int64]] = [np.zeros(0, int)]
     for n1, k1, n2, k2, problems in cells.sort("n1", "k1", "n2", "k2").iter_rows():
-        chances = predictive(Prior(prior.alpha + k1, prior.beta + n1 - k1), n2)
+        chances = betabinom.pmf(np.arange(n2 + 1), n2, prior.alpha + k1, prior.beta + n1 - k1)
         bands = true_band(np.arange(n2 + 1) / n2, low, high)
         claims.append(np.tile(np.bincount(bands, weights=chances, minlength=len(BANDS)), (problems, 1)))
         seen.append(np.full(problems, bands[k2]))
     claimed, shown = np.concatenate(claims), np.concatenate(seen)
     return {band: (claimed[:, at], shown == at) for at, band in enumerate(BANDS)}
-
-
-def predictive(posterior: Prior, trials: int) -> Floats:
-    """Probability of 0..`trials` right among as many rollouts (beta-binomial), shape (trials + 1,)."""
-    k = np.arange(trials + 1)
-    ways = gammaln(trials + 1) - gammaln(k + 1) - gammaln(trials - k + 1)
-    a, b = posterior.alpha, posterior.beta
-    return np.asarray(np.exp(ways + betaln(a + k, b + trials - k) - betaln(a, b)))
 
 
 def reliability(claims: Floats, hits: NDArray[np.bool_], bins: int = 10) -> list[Reliability]:
@@ -103,16 +96,9 @@ def reliability(claims: Floats, hits: NDArray[np.bool_], bins: int = 10) -> list
     for at in np.unique(place):
         here = place == at
         count, share = int(here.sum()), float(hits[here].mean())
-        low, high = wilson(share, count)
-        found.append(Reliability(float(claims[here].mean()), share, low, high, count))
+        interval = wilson(share, count)
+        found.append(Reliability(float(claims[here].mean()), share, interval.low, interval.high, count))
     return found
-
-
-def wilson(share: float, count: int, z: float = 1.959964) -> tuple[float, float]:
-    """95% Wilson score interval of a share of `count` (Wilson 1927)."""
-    middle = (share + z * z / (2 * count)) / (1 + z * z / count)
-    reach = z / (1 + z * z / count) * np.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
-    return float(max(middle - reach, 0.0)), float(min(middle + reach, 1.0))
 
 
 def _outcomes(rollouts: pl.DataFrame) -> pl.DataFrame:
