@@ -6,6 +6,7 @@ import json
 import math
 import os
 import signal
+from collections import Counter, deque
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
@@ -16,6 +17,7 @@ from transformers import TrainerCallback
 
 from factory.errors import FactoryError
 from factory.progress import Task
+from train.say import say
 
 
 class Progress(TrainerCallback):
@@ -100,13 +102,24 @@ class StopOnSignal(TrainerCallback):
             control.should_save = control.should_training_stop = True
 
 
-class LoudStop(TrainerCallback):
-    """End a run that cannot come to anything, and say why: a loss that is no number, or an rl run without signal."""
+HOPELESS = 0.95
+"""Mean share of groups without signal above which an rl run is stopped."""
 
-    def __init__(self, stage: str, *, stop_clipped: float = 1.0, patience: int = 20) -> None:
-        """See `RLSection.stop_clipped` and `RLSection.patience`."""
-        self.stage, self.stop_clipped, self.patience = stage, stop_clipped, patience
-        self.clipped = self.silent = 0
+
+class LoudStop(TrainerCallback):
+    """End a diverged run, and say why: a loss that is no number, or an rl run without signal.
+
+    What rl shows has to last `patience` steps, so that one odd step ends nothing.
+    """
+
+    def __init__(
+        self, stage: str, *, stop_clipped: float = 1.0, patience: int = 20, max_dead: float = 1.0
+    ) -> None:
+        """See the fields of `RLSection`."""
+        self.stage, self.stop_clipped, self.patience, self.max_dead = stage, stop_clipped, patience, max_dead
+        self.lasted: Counter[str] = Counter()
+        self.dead: deque[float] = deque(maxlen=patience)
+        self.warned = False
 
     def on_log(
         self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **_: Any
@@ -128,28 +141,54 @@ class LoudStop(TrainerCallback):
         if "completions/clipped_ratio" not in logs:
             return
         self._rollouts(where, logs)
+        if "dead_groups" in logs:
+            self._signal(where, float(logs["dead_groups"]))
+        per_token = str(getattr(args, "vllm_importance_sampling_mode", "token")).startswith("token")
+        self._sampler(where, logs if per_token else {})
+
+    def _last(self, name: str, *, holds: bool) -> bool:
+        """Whether something has now held for `patience` steps in a row."""
+        self.lasted[name] = self.lasted[name] + 1 if holds else 0
+        return self.lasted[name] >= self.patience
 
     def _rollouts(self, where: str, logs: dict[str, Any]) -> None:
-        clipped = logs["completions/clipped_ratio"]
-        self.clipped = self.clipped + 1 if clipped > self.stop_clipped else 0
-        if self.clipped >= self.patience:
+        clipped, reward = logs["completions/clipped_ratio"], logs.get("reward")
+        if self._last("clipped", holds=clipped > self.stop_clipped):
             raise FactoryError(
-                f"{where}: {clipped:.0%} of the completions were cut for {self.clipped} steps "
+                f"{where}: {clipped:.0%} of the completions were truncated for {self.patience} steps "
                 f"(mean length {logs.get('completions/mean_length', 0):.0f} tokens)",
                 do="raise train.rl.max_completion_length, or check that the student learnt to stop in sft",
             )
-        reward = logs.get("reward")
-        self.silent = self.silent + 1 if reward is not None and reward <= -1.0 else 0
-        if self.silent >= self.patience:
+        if self._last("wrong", holds=reward is not None and reward <= -1.0):
             raise FactoryError(
-                f"{where}: every reward was -1 for {self.silent} steps",
+                f"{where}: every reward was -1 for {self.patience} steps",
                 do="choose easier prompts (rl_prompts.low), and look at the rollouts beside the manifest",
             )
+
+    def _signal(self, where: str, dead: float) -> None:
+        self.dead.append(dead)
+        mean = sum(self.dead) / len(self.dead)
+        if len(self.dead) < self.patience or mean <= self.max_dead:
+            return
+        text = f"{where}: {mean:.0%} of the groups gave no signal over the last {self.patience} steps"
+        do = (
+            "choose prompts that this student answers sometimes (rl_prompts.low and high), or raise train.rl.group_size, "
+            "oversample or max_accuracy"
+        )
+        if mean > HOPELESS:
+            raise FactoryError(text, do=do)
+        if not self.warned:
+            say(f"{text} - {do}")
+            self.warned = True
+
+    def _sampler(self, where: str, logs: dict[str, Any]) -> None:
         ratio = logs.get("sampling/importance_sampling_ratio/mean")
-        if ratio is not None and not 0.5 < ratio < 2.0:
+        if self._last("ratio", holds=ratio is not None and not 0.5 < ratio < 2.0):
             raise FactoryError(
-                f"{where}: vLLM and the trainer disagree on probabilities (mean ratio {ratio:.2f}, expected 1)",
-                do="vLLM sampled from other weights: set trl.vllm_enable_sleep_mode=false, or restart the server",
+                f"{where}: vLLM and the trainer give a token different probabilities (mean ratio {ratio:.2f}, expected 1, "
+                f"for {self.patience} steps)",
+                do="the causes, the likeliest first: other weights in vLLM (restart the server, or set "
+                "trl.vllm_enable_sleep_mode=false), other rotary factors (LongRoPE), another precision",
             )
 
 

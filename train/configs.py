@@ -39,6 +39,9 @@ OWNED = {
 }
 """TRL fields that the recipe sets by its own names, so that a value is only ever written in one place."""
 
+WITHOUT_EFFECT = ("scale_rewards", "multi_objective_aggregation")
+"""TRL fields that rebalancing overrides."""
+
 RESERVED = (
     "output_dir",
     "seed",
@@ -83,6 +86,8 @@ def check_passthrough(stage: str, section: Any, kind: Any) -> None:
             raise UsageError(f"{where} is set by the recipe itself", do=f"write train.{stage}.{own}")
         if name in RESERVED:
             raise UsageError(f"{where} belongs to the trainer and cannot be set")
+        if name in WITHOUT_EFFECT and getattr(section, "rebalance", False):
+            raise UsageError(f"{where} has no effect with rebalancing", do="set train.rl.rebalance=false")
         if name not in known:
             raise UsageError(
                 f"{where}: {kind.__name__} has no field {name}", do="see its fields in the TRL reference"
@@ -113,7 +118,7 @@ def world_size() -> int:
 def _shared(job: Job) -> dict[str, Any]:
     section, train = job.section, job.recipe.train
     assert train is not None
-    gpu = torch.cuda.is_available()
+    gpu, constant = torch.cuda.is_available(), section.schedule == "constant"
     bfloat16 = gpu if train.precision == "auto" else train.precision == "bfloat16"
     return {
         "output_dir": str(job.checkpoints),
@@ -121,7 +126,7 @@ def _shared(job: Job) -> dict[str, Any]:
         "max_steps": section.max_steps or -1,
         "learning_rate": section.learning_rate,
         "warmup_steps": section.warmup,
-        "lr_scheduler_type": section.schedule,
+        "lr_scheduler_type": "constant_with_warmup" if constant and section.warmup else section.schedule,
         "per_device_train_batch_size": section.micro_batch_size,
         "gradient_accumulation_steps": accumulation(section, world_size()),
         "save_strategy": "steps",

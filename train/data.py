@@ -148,7 +148,8 @@ def prompt_rows(job: Job, tokenizer: Any) -> TrainingRows:
     """Prompts for rl with the columns that the reward reads, in training order, repeated for every pass.
 
     TRL replays the first epoch's order when a run is resumed in a later one, so there is only ever one epoch: further
-    passes are further rows. Rows that do not fill the last step are left out.
+    passes are further rows. Rows that do not fill the last step are left out; `max_steps` below one pass takes rows evenly
+    from the whole order, not the first ones, which are the shortest.
     """
     section = job.section
 
@@ -163,6 +164,8 @@ def prompt_rows(job: Job, tokenizer: Any) -> TrainingRows:
     prompts = section.batch_size // section.group_size
     wanted = section.max_steps * prompts if section.max_steps else round(len(kept) * section.epochs)
     wanted = max(prompts, wanted // prompts * prompts)
+    if wanted < len(kept):
+        kept = kept.select(np.arange(wanted) * len(kept) // wanted)
     repeats = -(-wanted // len(kept))
     repeated = concatenate_datasets([kept] * repeats).select(range(wanted))
     return TrainingRows(repeated, len(rows), overlong, lengths)

@@ -45,7 +45,7 @@ def preflight(job: Job, config: Any, tokenizer: Any, rows: TrainingRows) -> dict
     if job.stage == "rl":
         check_server(job.section, config)
         report["reward"] = try_reward(job, tokenizer, rows)
-        report["dead_groups"] = dead_groups(job, rows)
+        report["dead_groups"] = check_signal(job, dead_groups(job, rows))
     report["plan"] = plan(job, rows)
     report["eta"] = eta(job, report["plan"])
     report["memory_gib"] = memory(job, rows)
@@ -128,6 +128,27 @@ def check_pairs(rows: TrainingRows) -> dict[str, Any]:
         for side in sums:
             sums[side] += len(row["prompt_ids"]) + len(row[f"{side}_ids"])
     return {f"{side}_tokens": total / len(rows.rows) for side, total in sums.items()}
+
+
+def check_signal(job: Job, forecast: dict[str, float] | None) -> dict[str, float] | None:
+    """Hand the forecast of groups without signal through when it is bearable.
+
+    Raises:
+        UsageError: more than `rl.max_dead` of the groups would give none.
+    """
+    if forecast is None or forecast["dead"] <= job.section.max_dead:
+        return forecast
+    cause = max(("all_wrong", "all_right", "too_easy"), key=lambda name: forecast[name])
+    do = {
+        "all_wrong": "leave out the hardest prompts (rl_prompts.low), or raise train.rl.oversample",
+        "all_right": "leave out the easiest prompts (rl_prompts.high), or raise train.rl.oversample",
+        "too_easy": "raise train.rl.max_accuracy, or lower rl_prompts.high below it",
+    }
+    raise UsageError(
+        f"{forecast['dead']:.0%} of the rl groups would give no signal, by the pass rates of the set (most: "
+        f"{cause.replace('_', ' ')}, {forecast[cause]:.0%})",
+        do=f"{do[cause]}; train.rl.max_dead=1 trains anyway",
+    )
 
 
 def try_reward(job: Job, tokenizer: Any, rows: TrainingRows) -> dict[str, Any]:

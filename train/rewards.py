@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from trl.rewards import get_soft_overlong_punishment
+
 from schemas import Verdict
 
 SIGNAL = {Verdict.CORRECT: 1.0, Verdict.INCORRECT: -1.0, Verdict.NO_ANSWER: -1.0}
@@ -25,22 +27,16 @@ def answer_part(text: str, *, opened: bool = False) -> str | None:
     return None if opened or "<think>" in text else text
 
 
-def overlong_penalty(tokens: int, limit: int, buffer: int) -> float:
-    """DAPO's soft overlong punishment (arXiv 2503.14476, eq. 13): 0, falling to -1 over the last `buffer` tokens."""
-    if not buffer:
-        return 0.0
-    return -min(1.0, max(0.0, (tokens - (limit - buffer)) / buffer))
-
-
 class VerifiedReward:
     """A TRL reward function over a `factory.verification.Verifier`; `verdicts` keeps the last batch's results."""
 
     __name__ = "verified"
 
     def __init__(self, verifier: Any, *, limit: int = 0, buffer: int = 0, opened: bool = False) -> None:
-        """`limit` and `buffer` in tokens switch soft overlong shaping on; `opened`: see `answer_part`."""
-        self.verifier, self.limit, self.buffer, self.opened = verifier, limit, buffer, opened
+        """`limit` and `buffer` in tokens switch DAPO's soft overlong punishment on; `opened`: see `answer_part`."""
+        self.verifier, self.opened = verifier, opened
         self.verdicts: list[str] = []
+        self.punish = get_soft_overlong_punishment(limit, buffer) if buffer else None
 
     def __call__(
         self,
@@ -66,8 +62,8 @@ class VerifiedReward:
             opened=self.opened,
         )
         rewards = [SIGNAL.get(Verdict(v)) for v in self.verdicts]
-        if self.buffer and completion_ids is not None:
-            penalties = [overlong_penalty(len(ids), self.limit, self.buffer) for ids in completion_ids]
+        if self.punish is not None and completion_ids is not None:
+            penalties = self.punish(completion_ids)
             rewards = [None if r is None else r + p for r, p in zip(rewards, penalties, strict=True)]
         if log_metric is not None:
             for verdict in Verdict:

@@ -1,13 +1,14 @@
 """The paper's RL stabilisers as thin wrappers of TRL 1.16's `GRPOTrainer`; no method of TRL is copied.
 
-- reward rebalancing: sample `oversample` x `group_size` completions a prompt, learn from equally many right and wrong
-  ones, give no signal to prompts that are too easy or that are all right or all wrong (docs/paper.md, Stabilisers).
+- reward rebalancing: sample `oversample` x `group_size` completions per prompt, keep every right one and equally many
+  random wrong ones, as far as the batch has room; groups that are all right or all wrong give no signal.
 - temperature annealing: TRL keeps the temperature in three places; setting `trainer.temperature` alone changes
   neither the sampler nor the loss (tests/train/test_hooks.py shows it).
 - prompt optimisation lies in the data: rows come in training order and are not shuffled.
+- a step in which no group gives a signal changes no weight: Adam's momentum would keep moving them.
 
-With rewards +1 and -1 and k of each kept, the group's mean is 0 and its standard deviation 1, so advantages are +1 and
--1 exactly.
+A kept row's advantage is its reward less the mean of its group's kept rows: +1 or -1 exactly, unless the overlong
+punishment shapes the rewards.
 """
 
 from __future__ import annotations
@@ -21,36 +22,32 @@ from transformers import TrainerCallback
 from trl import GRPOTrainer
 
 
-def rebalance(
-    rewards: torch.Tensor, keep: int, max_accuracy: float, rng: random.Random
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Choose `keep` completions of every group: k right, k wrong, the rest without weight.
+def rebalance(rewards: torch.Tensor, room: int, max_accuracy: float, rng: random.Random) -> list[list[int]]:
+    """Choose k right and k wrong completions of every group.
 
-    k = min(right, wrong, keep // 2); 0 for a group whose accuracy, before choosing, is above `max_accuracy`.
-    Completions without a reward (NaN) count neither as right nor as wrong and are never chosen with weight.
+    k = min(right, wrong), 0 for a group whose accuracy is above `max_accuracy`. When all groups together would take more
+    than `room` rows, the largest k are lowered, so that groups with few positives keep all of them.
 
     Args:
-        rewards: (groups, completions); above 0 is right, below is wrong, NaN is no signal.
-        keep: completions a group that go into the batch.
-        max_accuracy: largest accuracy that still gives a signal.
+        rewards: (groups, completions); 0 or more is right (the overlong punishment takes at most 1 off a right answer's
+            1), below is wrong, NaN is no signal and never chosen.
+        room: most rows that may be chosen.
+        max_accuracy: largest accuracy, over the scored completions, that still gives a signal.
         rng: draws which ones stay.
 
     Returns:
-        Indices within the group and weights (0 or 1), both (groups, keep).
+        Indices within each group, right ones first.
     """
-    indices, weights = [], []
+    sides = []
     for row in rewards.tolist():
         order = rng.sample(range(len(row)), len(row))
-        right = [i for i in order if row[i] > 0]
-        wrong = [i for i in order if row[i] <= 0]
-        silent = [i for i in order if row[i] != row[i]]
-        scored = len(right) + len(wrong)
-        easy = len(right) > max_accuracy * scored
-        k = 0 if easy else min(len(right), len(wrong), keep // 2)
-        chosen = right[:k] + wrong[:k]
-        indices.append((chosen + wrong[k:] + right[k:] + silent)[:keep])
-        weights.append([1.0] * (2 * k) + [0.0] * (keep - 2 * k))
-    return torch.tensor(indices), torch.tensor(weights)
+        right, wrong = [i for i in order if row[i] >= 0], [i for i in order if row[i] < 0]
+        easy = len(right) > max_accuracy * (len(right) + len(wrong))
+        sides.append(([], []) if easy else (right, wrong))
+    pairs = [min(len(right), len(wrong)) for right, wrong in sides]
+    while 2 * sum(pairs) > room:
+        pairs[pairs.index(max(pairs))] -= 1
+    return [right[:k] + wrong[:k] for (right, wrong), k in zip(sides, pairs, strict=True)]
 
 
 class FactoryGRPOTrainer(GRPOTrainer):
@@ -79,7 +76,9 @@ class FactoryGRPOTrainer(GRPOTrainer):
         self.balance, self.oversample, self.max_accuracy = balance, oversample if balance else 1, max_accuracy
         self.on_rollouts = on_rollouts
         self.on_phase: Callable[[str], None] = lambda phase: None
+        self.live = True
         self._scored: dict[str, Any] = {}
+        self.add_callback(NoDeadSteps(self))
         rows = self.args.per_device_train_batch_size * self.args.steps_per_generation
         if balance and rows % self.num_generations:
             raise ValueError(
@@ -106,6 +105,7 @@ class FactoryGRPOTrainer(GRPOTrainer):
             return super()._generate_and_score_completions(inputs)
         if not self.balance:
             batch = super()._generate_and_score_completions(inputs)
+            self._log_live((batch["advantages"].view(-1, self.num_generations) != 0).any(1))
             self._report(batch["advantages"].tolist(), self.num_generations)
             return batch
         group, wide = self.num_generations, self.num_generations * self.oversample
@@ -115,36 +115,55 @@ class FactoryGRPOTrainer(GRPOTrainer):
             batch = super()._generate_and_score_completions(many)
         finally:
             self.num_generations = group
-        groups = len(inputs) // group
-        first = self.accelerator.process_index * groups
-        weights = self.reward_weights.to(self._scored["rewards"].device)
-        everyone = (self._scored["rewards"] * weights).sum(dim=1).view(-1, wide)
-        rewards = everyone[first : first + groups]
+        return self._balanced(batch, len(inputs), wide)
+
+    def _balanced(self, batch: dict[str, Any], room: int, wide: int) -> dict[str, Any]:
+        """The batch cut down to the rows that give a signal, at most `room`, in equal micro-batches."""
+        size = len(batch["completion_ids"])
+        first = self.accelerator.process_index * size
+        everyone = (self._scored["rewards"] * self.reward_weights.to(self._scored["rewards"].device)).sum(
+            dim=1
+        )
+        rewards = everyone[first : first + size].clone()
+        rewards[batch["completion_mask"].sum(1) == 0] = (
+            torch.nan
+        )  # TRL masks truncated ones out when asked to
         rng = random.Random(f"{self.args.seed}-{self.state.global_step}-{self.accelerator.process_index}")
-        index, weight = (t.to(rewards.device) for t in rebalance(rewards, group, self.max_accuracy, rng))
-        signs = rewards.gather(1, index).nan_to_num().sign() * weight
-        rows = (index + wide * torch.arange(groups, device=index.device).unsqueeze(1)).flatten()
-        self._report(_scatter(rows, signs, groups * wide), wide)
-        batch = _select(batch, rows, groups * wide)
-        batch["advantages"] = signs.flatten()
-        batch["completion_mask"] = batch["completion_mask"] * (weight > 0).flatten().unsqueeze(1)
+        chosen = rebalance(rewards.view(-1, wide), room, self.max_accuracy, rng)
+        advantages = torch.zeros(size, device=rewards.device)
+        for group, indices in enumerate(chosen):
+            if indices:
+                at = torch.tensor(indices, device=rewards.device) + group * wide
+                advantages[at] = rewards[at] - rewards[at].mean()
+        rows = [group * wide + i for group, indices in enumerate(chosen) for i in indices]
+        parts = self.args.steps_per_generation
+        filler = [0] * (-len(rows) % parts if rows else parts)
+        self._report(advantages.tolist(), wide)
+        batch = _select(batch, torch.tensor(rows + filler, device=rewards.device), size)
+        batch["advantages"] = torch.cat([advantages[rows], advantages.new_zeros(len(filler))])
+        batch["completion_mask"][len(rows) :] = 0
         batch = _trim(batch)
         batch["num_items_in_batch"] = self.accelerator.gather(batch["completion_mask"].sum()).sum()
-        self._log_balance(everyone, rewards, weight)
+        self._log_balance(everyone.view(-1, wide), len(rows) / room)
+        self._log_live(torch.tensor([bool(indices) for indices in chosen], device=rewards.device))
         return batch
 
-    def _log_balance(self, everyone: torch.Tensor, rewards: torch.Tensor, weight: torch.Tensor) -> None:
-        """Metrics that prove what rebalancing did in this step."""
-        scored = (~everyone.isnan()).sum(1).clamp(min=1)
-        accuracy = (everyone > 0).sum(1) / scored
-        live = self.accelerator.gather((weight.sum(1) > 0).float())
-        used = self.accelerator.gather(weight)
+    def _log_live(self, live: torch.Tensor) -> None:
+        """The share of groups that give no signal, over all processes."""
+        share = self.accelerator.gather(live.float()).mean().item()
+        self.live = share > 0
+        self._metrics["train"]["dead_groups"].append(1 - share)
+
+    def _log_balance(self, everyone: torch.Tensor, used: float) -> None:
+        """What rebalancing did in this step."""
+        accuracy = (everyone >= 0).sum(1) / (~everyone.isnan()).sum(1).clamp(min=1)
         log = self._metrics["train"]
         log["rebalance/accuracy"].append(accuracy.mean().item())
-        log["rebalance/live_groups"].append(live.mean().item())
         log["rebalance/too_easy_groups"].append((accuracy > self.max_accuracy).float().mean().item())
         log["rebalance/all_wrong_groups"].append((accuracy == 0).float().mean().item())
-        log["rebalance/rows_used"].append(used.mean().item())
+        log["rebalance/rows_used"].append(
+            self.accelerator.gather(torch.tensor(used, device=everyone.device)).mean().item()
+        )
 
     def _report(self, advantages: list[float], group: int) -> None:
         if self.on_rollouts is None:
@@ -186,12 +205,6 @@ class FactoryGRPOTrainer(GRPOTrainer):
         )
 
 
-def _scatter(rows: torch.Tensor, values: torch.Tensor, size: int) -> list[float]:
-    out = torch.zeros(size, device=values.device)
-    out[rows] = values.flatten()
-    return out.tolist()
-
-
 def _select(batch: dict[str, Any], rows: torch.Tensor, size: int) -> dict[str, Any]:
     """Rows of every tensor that holds one row a completion."""
     return {
@@ -219,6 +232,23 @@ def _trim(batch: dict[str, Any]) -> dict[str, Any]:
 
 def _is_completion(key: str) -> bool:
     return key not in ("prompt_ids", "prompt_mask") and not key.startswith("num_")
+
+
+class NoDeadSteps(TrainerCallback):
+    """No signal, no step: without gradients AdamW leaves a weight alone; a gradient of zero still moves it by momentum.
+
+    DeepSpeed steps by itself and is not reached.
+    """
+
+    def __init__(self, trainer: FactoryGRPOTrainer) -> None:
+        """`trainer.live` says whether the step's rollouts gave any signal."""
+        self.trainer = trainer
+
+    def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, **more: Any) -> None:
+        """Take the gradients away when there is neither an advantage nor a KL term."""
+        if not self.trainer.live and not args.beta:
+            for parameter in more["model"].parameters():
+                parameter.grad = None
 
 
 class TemperatureSchedule(TrainerCallback):

@@ -83,6 +83,10 @@ def _train(job: Job, key: str, inputs: dict[str, Any], *, resume: bool, dry_run:
         if dry_run:
             show(report)
             return f"{stage}: ready to train"
+        if report.get("dead_groups"):
+            say(
+                f"{stage}: {report['dead_groups']['dead']:.0%} of the groups will give no signal, by their pass rates"
+            )
         facts = stages.train_stage(job, prepared, stages.start(job, key, resume=resume))
     if main_process():
         from train.card import write_cards

@@ -141,7 +141,8 @@ def train_stage(job: Job, prepared: Prepared, checkpoint: Path | None) -> Traine
     model = load_model(job.layout.checkpoint(job.parent), student.attention)
     resumed = int(checkpoint.name.rpartition("-")[2]) if checkpoint else 0
     stop = StopOnSignal()
-    loud = {"stop_clipped": section.stop_clipped, "patience": section.patience} if job.stage == "rl" else {}
+    watched = ("stop_clipped", "patience", "max_dead") if job.stage == "rl" else ()
+    loud = {name: getattr(section, name) for name in watched}
     try:
         with (
             watch(f"train {job.stage}", unit="steps") as task,

@@ -169,11 +169,14 @@ class RLSection(StageSection):
     top_p: float = Field(1.0, gt=0, le=1)
     """Nucleus mass of rollouts."""
     rebalance: bool = True
-    """Learn from equally many right and wrong completions a prompt (paper, [2nd])."""
+    """Learn from all right and equally many random wrong completions of a prompt (paper, [2nd])."""
     oversample: int = Field(2, ge=1)
-    """With `rebalance`: sample this many times `group_size` and choose from them."""
-    max_accuracy: float = Field(0.5, gt=0, le=1)
-    """With `rebalance`: prompts answered right more often than this give no signal (paper: e.g. 50%, [2nd])."""
+    """With `rebalance`: sample this many times `group_size` per prompt and choose from them."""
+    max_accuracy: float = Field(1.0, gt=0, le=1)
+    """With `rebalance`: prompts answered right more often than this give no signal (paper: e.g. 50%, [2nd]). Off by
+    default: as a running filter it stops every prompt at that accuracy, and the better the student the less it learns."""
+    max_dead: float = Field(0.5, ge=0, le=1)
+    """Largest share of groups without signal: a forecast above it is refused, a run above it warns."""
     loss: Literal["grpo", "dr_grpo", "dapo", "bnpo", "cispo"] = "dapo"
     """How token losses are averaged. `dapo` divides by the tokens that count, so dead groups do not dilute it."""
     epsilon: float = Field(0.2, gt=0)
@@ -183,7 +186,7 @@ class RLSection(StageSection):
     beta: float = Field(0.0, ge=0)
     """Weight of the KL term to the parent model; 0 leaves it out."""
     overlong_buffer: int = Field(0, ge=0)
-    """Soft overlong shaping (DAPO): the reward falls by up to 1 over the last so many tokens; 0 switches it off."""
+    """Soft overlong punishment (DAPO): the reward falls by up to 1 over the last so many tokens; 0 switches it off."""
     vllm: Literal["off", "colocate", "server"] = "off"
     """Rollouts by vLLM in the trainer's own process, by a vLLM server, or by transformers."""
     stop_clipped: float = Field(0.9, gt=0, le=1)

@@ -36,7 +36,7 @@ def test_clipped_completions_stop_only_when_they_persist():
     for clipped in (0.9, 0.9, 0.5, 0.9, 0.9):
         log(stop, **{"completions/clipped_ratio": clipped, "reward": 0.0})
     with pytest.raises(
-        FactoryError, match=r"90% of the completions were cut for 3 steps .*max_completion_length"
+        FactoryError, match=r"90% of the completions were truncated for 3 steps .*max_completion_length"
     ):
         log(stop, **{"completions/clipped_ratio": 0.9, "reward": 0.0})
 
@@ -50,11 +50,34 @@ def test_reward_that_stays_at_minus_one_stops():
         log(stop, **{"completions/clipped_ratio": 0.0, "reward": -1.0})
 
 
-def test_importance_ratio_far_from_one_stops():
-    numbers = {"completions/clipped_ratio": 0.0, "reward": 0.0}
-    log(LoudStop("rl"), **numbers, **{"sampling/importance_sampling_ratio/mean": 1.02})
-    with pytest.raises(FactoryError, match=r"ratio 0.31, expected 1"):
-        log(LoudStop("rl"), **numbers, **{"sampling/importance_sampling_ratio/mean": 0.31})
+def test_importance_ratio_far_from_one_stops_when_it_lasts_and_is_taken_per_token():
+    healthy = {"completions/clipped_ratio": 0.0, "reward": 0.0}
+    far = healthy | {"sampling/importance_sampling_ratio/mean": 0.31}
+    stop = LoudStop("rl", patience=2)
+    log(stop, **healthy, **{"sampling/importance_sampling_ratio/mean": 1.02})
+    log(stop, **far)
+    log(stop, **healthy, **{"sampling/importance_sampling_ratio/mean": 0.97})
+    log(stop, **far)
+    with pytest.raises(FactoryError, match=r"mean ratio 0.31, expected 1, for 2 steps.*rotary factors"):
+        log(stop, **far)
+    products = LoudStop("rl", patience=1)
+    sequence = SimpleNamespace(vllm_importance_sampling_mode="sequence_mask")
+    products.on_log(sequence, state(), None, logs=far)
+
+
+def test_groups_without_signal_warn_and_then_stop(capsys):
+    """31 of 40 steps without a gradient went unnoticed: the reward was neither -1 nor truncated."""
+    numbers = {"completions/clipped_ratio": 0.0, "reward": 0.9}
+    stop = LoudStop("rl", patience=3, max_dead=0.5)
+    for dead in (0.4, 0.5, 0.6):
+        log(stop, **numbers, dead_groups=dead)
+    assert capsys.readouterr().err == ""
+    for _ in range(2):
+        log(stop, **numbers, dead_groups=0.9)
+    assert capsys.readouterr().err.count("67% of the groups gave no signal over the last 3 steps") == 1
+    log(stop, **numbers, dead_groups=1.0)
+    with pytest.raises(FactoryError, match=r"97% of the groups .*rl_prompts"):
+        log(stop, **numbers, dead_groups=1.0)
 
 
 def test_metrics_after_the_checkpoint_are_cut_on_resume_and_a_torn_line_is_left_out(tmp_path):

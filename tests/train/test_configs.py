@@ -136,3 +136,36 @@ def test_accelerate_reads_its_configs(path):
     config = load_config_from_file(str(path))
     assert json.dumps(yaml.safe_load(path.read_text()))
     assert config.num_processes >= 2
+
+
+def test_warmup_reaches_a_constant_schedule(tmp_path, tiny_recipe):
+    """transformers' `constant` ignores warm-up; the section's default schedule is `constant`."""
+    at = RunLayout(tmp_path)
+    assert (
+        stage_config(Job(tiny_recipe(rl={"warmup": 0.5}), at, "rl")).lr_scheduler_type
+        == "constant_with_warmup"
+    )
+    assert stage_config(Job(tiny_recipe(), at, "rl")).lr_scheduler_type == "constant"
+    cosine = tiny_recipe(rl={"warmup": 0.5, "schedule": "cosine"})
+    assert stage_config(Job(cosine, at, "rl")).lr_scheduler_type == "cosine"
+
+
+@pytest.mark.parametrize("name", ["scale_rewards", "multi_objective_aggregation"])
+def test_what_rebalancing_overrides_is_refused(name, tmp_path, tiny_recipe):
+    at = RunLayout(tmp_path)
+    value = {"scale_rewards": "batch", "multi_objective_aggregation": "normalize_then_sum"}[name]
+    with pytest.raises(UsageError, match="has no effect with rebalancing"):
+        stage_config(Job(tiny_recipe(rl={"trl": {name: value}}), at, "rl"))
+    plain = stage_config(Job(tiny_recipe(rl={"rebalance": False, "trl": {name: value}}), at, "rl"))
+    assert getattr(plain, name) == value
+
+
+def test_vllms_importance_ratio_is_taken_per_token_unless_the_recipe_says_otherwise(
+    tmp_path, tiny_recipe, monkeypatch
+):
+    monkeypatch.setattr(vllm, "find_spec", lambda name: object())
+    at, mode = RunLayout(tmp_path), "vllm_importance_sampling_mode"
+    config = stage_config(Job(tiny_recipe(rl={"vllm": "colocate"}), at, "rl"))
+    assert getattr(config, mode) == "token_truncate"
+    own = tiny_recipe(rl={"vllm": "colocate", "trl": {mode: "sequence_mask"}})
+    assert getattr(stage_config(Job(own, at, "rl")), mode) == "sequence_mask"

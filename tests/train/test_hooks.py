@@ -1,11 +1,13 @@
 """The contract with TRL 1.16: what the wrappers hold on to is there, and annealing reaches sampler and loss."""
 
+import copy
 import inspect
 import shutil
 
 import pytest
 import torch
 import trl
+from transformers import TrainerCallback
 from trl import GRPOTrainer
 from trl.trainer import utils as trl_utils
 
@@ -42,15 +44,22 @@ def rl_trainer(trained, tmp_path, tiny_recipe):
     def reward(completions, **_):
         return [1.0 if i % 3 == 0 else -1.0 for i in range(len(completions))]
 
-    def build(balance=False, **more):
+    alternating = reward
+
+    def build(balance=False, oversample=1, max_accuracy=1.0, on_rollouts=None, reward=None, **settings):
+        args = copy.copy(prepared.config)
+        for name, value in settings.items():
+            setattr(args, name, value)
         return FactoryGRPOTrainer(
             load_model(job.layout.checkpoint("sft"), None),
-            reward_funcs=reward,
-            args=prepared.config,
+            reward_funcs=reward or alternating,
+            args=args,
             train_dataset=prepared.rows.rows,
             processing_class=prepared.tokenizer,
             balance=balance,
-            **more,
+            oversample=oversample,
+            max_accuracy=max_accuracy,
+            on_rollouts=on_rollouts,
         )
 
     return build
@@ -121,16 +130,22 @@ def test_sampler_sees_the_temperature_of_the_step(rl_trainer, monkeypatch):
     assert logged == pytest.approx(seen)
 
 
-def test_rebalanced_batches_carry_plus_and_minus_one_and_nothing_for_the_rest(rl_trainer):
-    kept, batches = [], []
-    trainer = rl_trainer(balance=True, oversample=2, max_accuracy=0.5, on_rollouts=kept.append)
-    score = trainer._generate_and_score_completions
+def spied(trainer):
+    """The batches that the trainer learns from."""
+    batches, score = [], trainer._generate_and_score_completions
 
     def spy(inputs):
         batches.append(score(inputs))
-        return batches[-1]
+        return {k: v.clone() if torch.is_tensor(v) else v for k, v in batches[-1].items()}
 
     trainer._generate_and_score_completions = spy
+    return batches
+
+
+def test_rebalanced_batches_carry_plus_and_minus_one_and_nothing_for_the_rest(rl_trainer):
+    kept = []
+    trainer = rl_trainer(balance=True, oversample=2, max_accuracy=0.5, on_rollouts=kept.append)
+    batches = spied(trainer)
     trainer.train()
     assert len(kept) == len(batches) == 3
     for batch, rollouts in zip(batches, kept, strict=True):
@@ -140,9 +155,71 @@ def test_rebalanced_batches_carry_plus_and_minus_one_and_nothing_for_the_rest(rl
         assert (batch["completion_mask"][~live] == 0).all()
         assert batch["num_items_in_batch"] == batch["completion_mask"].sum()
         assert batch["completion_ids"].shape == batch["completion_mask"].shape
+        assert len(advantages) % trainer.args.steps_per_generation == 0 and len(advantages) <= 8
         assert len(rollouts) == 16  # 2 prompts x 4 completions x oversample 2
         assert sum(r["advantage"] > 0 for r in rollouts) == int((advantages > 0).sum())
         for row in rollouts:
             assert row["advantage"] in (0.0, row["reward"])
     names = set(trainer.state.log_history[0])
-    assert {"rebalance/live_groups", "rebalance/rows_used", "rebalance/accuracy"} <= names
+    assert {"dead_groups", "rebalance/rows_used", "rebalance/accuracy"} <= names
+
+
+@pytest.mark.parametrize("balance", [True, False])
+def test_a_step_without_signal_moves_no_weight(rl_trainer, balance):
+    """Adam's momentum moved the weights 4.5 times as far as the one live step before."""
+    calls = []
+
+    def reward(completions, **_):
+        calls.append(1)
+        signs = [1.0, -1.0] * len(completions) if len(calls) == 1 else [1.0] * len(completions)
+        return signs[: len(completions)]
+
+    trainer = rl_trainer(balance=balance, reward=reward)
+    before, moved = None, []
+
+    class Watch(TrainerCallback):
+        def on_step_end(self, args, state, control, **more):
+            nonlocal before
+            now = torch.cat([p.detach().flatten().clone() for p in more["model"].parameters()])
+            moved.append(0.0 if before is None else float((now - before).abs().max()))
+            before = now
+
+    start = torch.cat([p.detach().flatten().clone() for p in trainer.model.parameters()])
+    trainer.add_callback(Watch())
+    trainer.train()
+    assert float((before - start).abs().max()) > 0, "the live step must move something"
+    assert moved[1:] == [0.0, 0.0]
+    assert [line["dead_groups"] for line in trainer.state.log_history if "dead_groups" in line] == [
+        0.0,
+        1.0,
+        1.0,
+    ]
+
+
+def test_the_overlong_punishment_reaches_the_advantages_of_a_balanced_batch(rl_trainer):
+    def reward(completions, **_):
+        return [0.25 if i % 8 == 0 else 1.0 if i % 8 == 1 else -1.0 for i in range(len(completions))]
+
+    trainer = rl_trainer(balance=True, oversample=2, reward=reward)
+    batches = spied(trainer)
+    trainer.train()
+    values = sorted({round(float(a), 4) for a in batches[0]["advantages"] if a})
+    # 2 of 8 are right, one of them too long: 0.25 and 1.0 against -1.0 twice, mean -0.1875
+    assert values == [-0.8125, 0.4375, 1.1875]
+
+
+def test_truncated_completions_that_are_masked_out_do_not_break_the_balance(rl_trainer):
+    trainer = rl_trainer(balance=True, oversample=2, mask_truncated_completions=True)
+    batches = spied(trainer)
+    trainer.train()
+    for batch in batches:
+        with_loss = batch["advantages"][batch["completion_mask"].sum(1) > 0]
+        assert (with_loss > 0).sum() == (with_loss < 0).sum() and (with_loss != 0).all()
+
+
+@pytest.mark.parametrize("loss", ["grpo", "bnpo", "dr_grpo", "dapo", "cispo"])
+def test_every_averaging_learns_from_a_balanced_batch(rl_trainer, loss):
+    trainer = rl_trainer(balance=True, oversample=2, loss_type=loss)
+    trainer.train()
+    norms = [line["grad_norm"] for line in trainer.state.log_history if "grad_norm" in line]
+    assert len(norms) == 3 and all(norm > 0 for norm in norms)

@@ -166,3 +166,18 @@ def test_dead_groups_match_a_simulation(job, run):
     plain = dead_groups(job("rl", rl={"rebalance": False}), prepare(of).rows)
     right = np.random.default_rng(0).binomial(4, rates, size=(20_000, 48))
     assert abs(plain["dead"] - ((right == 0) | (right == 4)).mean()) < 0.01
+
+
+def test_a_forecast_of_dead_groups_is_refused_with_the_setting_to_change(job, run):
+    change_rl(run, pl.lit(0.97).alias("pass_rate"))
+    refused(job("rl"), r"78% of the rl groups would give no signal.*all right.*rl_prompts.high")
+    change_rl(run, pl.lit(0.75).alias("pass_rate"))
+    refused(job("rl", rl={"max_accuracy": 0.5}), r"of the rl groups .*too easy.*raise train.rl.max_accuracy")
+    of = job("rl", rl={"max_accuracy": 0.5, "max_dead": 1.0})
+    ready = prepare(of)
+    assert preflight.preflight(of, ready.config, ready.tokenizer, ready.rows)["dead_groups"]["dead"] > 0.5
+
+
+def test_a_real_run_shows_the_forecast_too(run, tiny_recipe, capsys):
+    run_stage(tiny_recipe(dpo={"enabled": False}, rl={"max_steps": 1}), run.run, "rl")
+    assert "rl: 6% of the groups will give no signal" in capsys.readouterr().err

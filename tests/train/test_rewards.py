@@ -4,7 +4,7 @@ import pytest
 
 from factory.config.verify import VerifySection
 from factory.verification import Verifier
-from train.rewards import VerifiedReward, answer_part, overlong_penalty
+from train.rewards import VerifiedReward, answer_part
 
 
 @pytest.fixture(scope="module")
@@ -41,12 +41,13 @@ def test_what_nobody_can_tell_is_no_signal(verdict):
     assert VerifiedReward(Undecided())(["</think>x"], ["1"]) == [None]
 
 
-def test_overlong_shaping_falls_over_the_buffer(verifier):
-    assert [overlong_penalty(n, 100, 20) for n in (10, 80, 90, 100, 120)] == [0, 0, -0.5, -1, -1]
-    assert overlong_penalty(1000, 100, 0) == 0
-    shaped = VerifiedReward(verifier, limit=10, buffer=5)
+def test_overlong_punishment_falls_over_the_buffer(verifier):
+    shaped = VerifiedReward(verifier, limit=100, buffer=20)
     text = "<think>\nx\n</think>\n\\boxed{2}"
-    assert shaped([text], ["2"], completion_ids=[[0] * 10], answer_kind=["math"]) == [0.0]
+    lengths = (10, 80, 90, 100, 120)
+    got = shaped([text] * 5, ["2"] * 5, completion_ids=[[0] * n for n in lengths], answer_kind=["math"] * 5)
+    assert got == [1.0, 1.0, 0.5, 0.0, 0.0]
+    assert VerifiedReward(verifier)([text], ["2"], completion_ids=[[0] * 1000], answer_kind=["math"]) == [1.0]
 
 
 def test_answer_part():

@@ -67,7 +67,11 @@ def test_rl_rows_keep_their_order_and_repeat_instead_of_new_epochs(job):
     twice = prompt_rows(job("rl", rl={"max_steps": None, "epochs": 2}), tok)
     assert twice.rows["problem_id"] == [f"p-{i}" for i in range(48)] * 2
     five = prompt_rows(job("rl", rl={"max_steps": 5}), tok)
-    assert len(five.rows) == 5 * 2
+    numbers = [int(name.removeprefix("p-")) for name in five.rows["problem_id"]]
+    assert len(numbers) == 5 * 2 and numbers == sorted(numbers)
+    assert numbers[-1] > 40, (
+        "the first rows are the shortest prompts: a short run must not train on them alone"
+    )
 
 
 def test_a_template_that_rewrites_the_prompt_is_refused(job):

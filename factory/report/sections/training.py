@@ -20,7 +20,7 @@ CURVES = {
     "reward": ("reward", "rewards/mean", "rewards/reward/mean"),
     "entropy": ("entropy",),
     "completion length": ("completions/mean_length", "completion_length"),
-    "share of groups without signal": ("frac_reward_zero_std", "dead_groups", "dead_group_share"),
+    "share of groups without signal": ("dead_groups", "dead_group_share", "frac_reward_zero_std"),
     "gradient norm": ("grad_norm",),
 }
 """Panel title to the names under which trainers log it; the first that is there is drawn."""
@@ -135,7 +135,8 @@ def _panels(metrics: list[dict[str, Any]]) -> dict[str, dict[str, tuple[list[flo
             pairs = [(_number(m, "step"), _number(m, name)) for m in metrics]
             known = [(x, y) for x, y in pairs if x is not None and y is not None]
             if len(known) > 1:
-                panels.setdefault(title, {})[name] = ([x for x, _ in known], [y for _, y in known])
+                panels[title] = {name: ([x for x, _ in known], [y for _, y in known])}
+                break
     return panels
 
 
