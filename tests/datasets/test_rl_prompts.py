@@ -6,7 +6,7 @@ import pytest
 
 from factory.config.preference import RLPromptsSection
 from factory.datasets.posterior import JEFFREYS, difficulty_table
-from factory.datasets.rl_prompts import dead_group_probability
+from factory.datasets.rl_prompts import band_reason, dead_group_probability, in_training_order
 from factory.errors import FactoryError
 from factory.run.parts import read_dropped, read_parts
 from factory.run.writer import StepWriter
@@ -122,3 +122,36 @@ def test_no_rollouts_at_all(tmp_path):
         writer.finish(rows_in=0)
     with pytest.raises(FactoryError, match="the student was rolled out on none"):
         rl_prompts.run(tmp_path / "d", tmp_path / "o", RLPromptsSection(), seed=0)
+
+
+@pytest.mark.parametrize(
+    ("correct", "answer", "kind", "low", "high", "reason"),
+    [
+        (4, "7", "math", 0.0, 0.5, None),
+        (4, None, "math", 0.0, 0.5, "no_gold"),
+        (4, None, None, 0.0, 0.5, "no_gold"),
+        (4, None, "reasoning_gym", 0.0, 0.5, None),
+        (4, "7", "reasoning_gym", 0.0, 0.5, None),
+        (4, "7", None, 0.0, 0.5, None),
+        (0, "7", "math", 0.0, 0.5, "never_solved"),
+        (0, None, "math", 0.0, 0.5, "no_gold"),
+        (8, "7", "math", 0.0, 0.5, None),  # the rate is exactly the upper bound
+        (9, "7", "math", 0.0, 0.5, "too_easy"),
+        (4, "7", "math", 0.25, 0.5, "too_hard"),  # exactly the lower bound
+        (5, "7", "math", 0.25, 0.5, None),
+        (16, "7", "math", 0.0, 1.0, None),
+    ],
+)
+def test_the_band_case_by_case(correct, answer, kind, low, high, reason):
+    row = pl.DataFrame(
+        {"correct": [correct], "attempts": [16], "answer": [answer], "answer_kind": [kind]},
+        schema_overrides={"answer": pl.String, "answer_kind": pl.String},
+    )
+    assert row.select(band_reason(low, high)).item() == reason
+
+
+def test_order_within_and_across_buckets():
+    rows = pl.DataFrame({"problem_id": ["d", "c", "b", "a", "e"], "tokens_mean": [5.0, None, 9.0, 5.0, 1.0]})
+    made = in_training_order(rows, 2)
+    assert made["problem_id"].to_list() == ["e", "a", "d", "b", "c"], "without a length: last"
+    assert made["bucket"].to_list() == [0, 0, 0, 1, 1]

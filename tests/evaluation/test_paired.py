@@ -1,10 +1,12 @@
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
 
 from factory.errors import UsageError
 from factory.evaluation.paired import bootstrap_interval, paired_delta
-from factory.evaluation.summary import question_table, summarise
+from factory.evaluation.summary import majority_share, question_table, summarise
 
 
 def graded(rows):
@@ -124,3 +126,59 @@ def test_bootstrap_of_many_questions_equals_resampling_in_one_piece(questions):
     means = values[rng.integers(0, questions, (10_000, questions))].mean(axis=1)
     expected = np.quantile(means, [0.025, 0.975])
     assert (low, high) == pytest.approx(tuple(expected), abs=0.15 / np.sqrt(questions))
+
+
+@pytest.mark.parametrize("size", [400, 401, 900])
+def test_chunks_of_resamples_make_the_interval_of_all_in_one_piece(size):
+    """From 401 questions on the resamples do not fit into one chunk."""
+    values = np.random.default_rng(size).choice([-1.0, 0.0, 1.0], size)
+    draws = np.random.default_rng(3).integers(0, size, (10_000, size))
+    expected = np.quantile(values[draws].mean(axis=1), [0.025, 0.975])
+    assert bootstrap_interval(values, seed=3) == pytest.approx(tuple(expected), abs=1e-12)
+
+
+def test_fewer_resamples_than_a_chunk_holds():
+    values = np.array([0.0, 1.0, 1.0])
+    draws = np.random.default_rng(1).integers(0, 3, (7, 3))
+    expected = np.quantile(values[draws].mean(axis=1), [0.025, 0.975])
+    assert bootstrap_interval(values, seed=1, resamples=7) == pytest.approx(tuple(expected), abs=1e-12)
+
+
+def test_a_change_is_a_rise_only_when_its_whole_interval_is_above_zero():
+    delta = paired_delta(graded([("a", "incorrect")]), graded([("a", "correct")]))
+    assert delta.as_dict()["delta"] == 1.0
+    assert [replace(delta, low=low).risen for low in (-0.1, 0.0, 0.001)] == [False, False, True]
+
+
+def test_better_and_worse_questions_are_counted_apart():
+    before = graded(
+        [("a", "correct"), ("b", "incorrect"), ("c", "incorrect"), ("d", "correct"), ("e", "correct")]
+    )
+    after = graded(
+        [("a", "incorrect"), ("b", "correct"), ("c", "correct"), ("d", "correct"), ("e", "incorrect")]
+    )
+    delta = paired_delta(before, after)
+    assert (delta.better, delta.worse, delta.delta) == (2, 2, 0.0)
+    after = after.with_columns(verdict=pl.lit("correct"))
+    assert (paired_delta(before, after).better, paired_delta(before, after).worse) == (2, 0)
+
+
+def test_majority_counts_answers_in_canonical_form_without_outer_blanks():
+    frame = graded([("a", "incorrect", v) for v in (" 2", "2 ", "2")] + [("a", "correct", "1")] * 2)
+    assert majority_share(frame) == 0.0
+    one_form = frame.with_columns(extracted_canonical=pl.Series(["x", "y", "z", None, None]))
+    assert majority_share(one_form) == 1.0
+
+
+def test_the_figures_of_a_summary_by_hand():
+    rows = [("a", "correct"), ("a", "incorrect"), ("b", "correct"), ("b", "correct"), ("b", "correct")]
+    figures = summarise(graded(rows))
+    assert figures["pass_at_1"] == pytest.approx(0.75)
+    assert figures["pass_at_k"] == {"1": pytest.approx(0.75), "2": 1.0}
+    assert figures["low"] < 0.75 < figures["high"] and figures["tokens_mean"] == 10.0
+    assert (figures["questions"], figures["samples"], figures["unscored"], figures["truncated_share"]) == (
+        2,
+        5,
+        0,
+        0,
+    )

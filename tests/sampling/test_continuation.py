@@ -103,3 +103,24 @@ def test_what_is_whole_or_empty_is_not_gone_on_with():
         if not status.startswith("cut"):
             assert beginning(Completion("r", "c", status), Continues.PREFIX) is None
     assert beginning(Completion(None, None, ResponseStatus.CUT_IN_REASONING), Continues.FINAL_MESSAGE) is None
+
+
+@pytest.mark.parametrize(
+    ("tokens", "asked", "again"),
+    [(16_384, 0, 32_768), (16_385, 0, None), (8_192, 1, 16_384), (8_192, 2, None), (32_768, 0, None)],
+)
+def test_a_budget_is_doubled_up_to_exactly_what_the_teacher_writes(tokens, asked, again):
+    from dataclasses import replace
+
+    from factory.sampling.sampler import SampleRequest, SamplingParams
+
+    truncation = Truncation("larger", replace(PRESETS["vllm"], most_tokens=32_768))
+    request = SampleRequest(
+        "p", 0, ({"role": "user", "content": "?"},), SamplingParams(max_tokens=tokens), follow_ups=asked
+    )
+    cut = Completion(
+        reasoning="so", content=None, status=ResponseStatus.CUT_IN_REASONING, finish_reason="length"
+    )
+    follow = truncation.follow_up(request, cut)
+    assert (follow.params.max_tokens if follow else None) == again
+    assert truncation.follow_up(request, replace(cut, status=ResponseStatus.COMPLETE)) is None

@@ -50,6 +50,27 @@ def test_overlong_punishment_falls_over_the_buffer(verifier):
     assert VerifiedReward(verifier)([text], ["2"], completion_ids=[[0] * 1000], answer_kind=["math"]) == [1.0]
 
 
+def test_a_completion_is_punished_by_its_own_length(verifier):
+    """With the limit and the length swapped, long completions would cost nothing and short ones everything."""
+    shaped = VerifiedReward(verifier, limit=10, buffer=4)
+    right, wrong = (f"<think>\nx\n</think>\n\\boxed{{{n}}}" for n in (2, 3))
+    lengths = [5, 6, 7, 8, 10, 20]
+    ids = [[0] * n for n in lengths]
+    penalties = [0, 0, -0.25, -0.5, -1, -1]
+    assert shaped([right] * 6, ["2"] * 6, ids, ["math"] * 6) == [1 + p for p in penalties]
+    assert shaped([wrong] * 6, ["2"] * 6, ids, ["math"] * 6) == [-1 + p for p in penalties]
+    assert shaped([right] * 2, ["2"] * 2, None, ["math"] * 2) == [1, 1]
+    assert VerifiedReward(verifier, limit=10)([right], ["2"], [[0] * 50], ["math"]) == [1]
+
+
+def test_what_is_no_signal_stays_so_however_long_it_is():
+    class Undecided:
+        def check_many(self, requests):
+            return [type("R", (), {"verdict": "timeout"})() for _ in requests]
+
+    assert VerifiedReward(Undecided(), limit=10, buffer=4)(["</think>x"], ["1"], [[0] * 20]) == [None]
+
+
 def test_answer_part():
     assert answer_part("<think>a</think>b") == "b"
     assert answer_part("a</think>b</think>c") == "c"

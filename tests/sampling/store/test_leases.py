@@ -89,17 +89,16 @@ CHILD = textwrap.dedent("""
     from pathlib import Path
     from test_leases import NOTHING, worker
     from factory.sampling.store.money import Money
-    one = worker(Path(sys.argv[1]), 1)
-    print(one.extend(NOTHING, NOTHING, Money(9.0, 10), Money(9.0, 10), 0), flush=True)
+    one, usd = worker(Path(sys.argv[1]), int(sys.argv[2])), float(sys.argv[3])
+    print(one.extend(NOTHING, NOTHING, Money(usd, 10), Money(usd, 10), 0), flush=True)
     sys.stdin.readline()
 """)
 
 
-def child(folder):
-    process = subprocess.Popen(
-        [sys.executable, "-c", CHILD, str(folder)], cwd=ROOT, stdin=-1, stdout=-1, text=True
-    )
-    assert "usd=9.0" in process.stdout.readline()
+def child(folder, number=1, usd=9.0):
+    words = [sys.executable, "-c", CHILD, str(folder), str(number), str(usd)]
+    process = subprocess.Popen(words, cwd=ROOT, stdin=-1, stdout=-1, text=True)
+    assert f"usd={usd}" in process.stdout.readline()
     return process
 
 
@@ -114,6 +113,18 @@ def test_the_lease_of_a_killed_worker_comes_back_less_what_its_journal_shows(tmp
     assert not seated(tmp_path, name(1))
     assert a.extend(NOTHING, NOTHING, Money(7.0, 1), Money(7.0, 1), 0).usd == 7.0
     assert a.extend(NOTHING, Money(7.0, 1), Money(0.1, 1), MOST, 0) is None
+    a.leave(NOTHING, 0)
+
+
+def test_the_leases_of_all_killed_workers_come_back_at_once(tmp_path):
+    """Who asks for more than any one of the dead held gets it from all of them."""
+    a = worker(tmp_path, 0)
+    others = [child(tmp_path, 1, 5.0), child(tmp_path, 2, 4.0)]
+    assert a.extend(NOTHING, NOTHING, Money(2.0, 1), MOST, 0) == NOTHING
+    for other in others:
+        other.send_signal(signal.SIGKILL)
+        other.communicate()
+    assert a.extend(NOTHING, NOTHING, Money(8.0, 1), Money(8.0, 1), 0).usd == 8.0
     a.leave(NOTHING, 0)
 
 
