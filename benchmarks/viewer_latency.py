@@ -117,7 +117,7 @@ def make_run(run: Path, rows: int) -> None:
         labelled.finish(rows_in=rows)
 
 
-def latencies(run: Path, repeats: int = 5) -> dict[str, float]:
+def latencies(run: Path, rows: int, repeats: int = 5) -> dict[str, float]:
     """Milliseconds of whole answers; the median of `repeats`, after one warm-up except for the cold page."""
     import uvicorn
 
@@ -148,7 +148,7 @@ def latencies(run: Path, repeats: int = 5) -> dict[str, float]:
         "first_page": ("/table", {"sheet": name}),
         "sorted_page": ("/table", {"sheet": name, "sort": "completion_tokens", "desc": "1"}),
         "filtered_sorted_page": ("/table", {"sheet": name, "sort": "loop_score", "fc": "verdict", "fo": "is", "fv": "incorrect"}),
-        "deep_page": ("/table", {"sheet": name, "page": str(tables.at(RunLayout(run).labelled).rows // 100)}),
+        "deep_page": ("/table", {"sheet": name, "page": str(rows // 100)}),
         "search_common_word": ("/table", {"sheet": name, "q": "triangle"}),
         "search_absent_word": ("/table", {"sheet": name, "q": "zzznowhere"}),
         "search_absent_word_reasoning_too": ("/table", {"sheet": name, "q": "zzznowhere", "deep": "1"}),
@@ -190,7 +190,7 @@ def measure(args: list[str]) -> dict[str, Any]:
         run = Path(scratch)
         make_run(run, rows)
         load = round(os.getloadavg()[0], 1)
-        found = latencies(run)
+        found = latencies(run, rows)
         return {"rows": rows, "bytes": disk_bytes(run), "load_before": load, "milliseconds": found}
 
 
