@@ -48,7 +48,12 @@ ABLATIONS = (
     Ablation(
         "no_prompt_optimisation",
         "rl without prompt optimisation: prompts of any pass rate and any spread of lengths, in one bucket",
-        ("rl_prompts.high=1.0", "rl_prompts.max_length_cv=null", "rl_prompts.buckets=1"),
+        (
+            "rl_prompts.high=1.0",
+            "train.rl.max_accuracy=1.0",
+            "rl_prompts.max_length_cv=null",
+            "rl_prompts.buckets=1",
+        ),
         "rl",
         "rl",
     ),

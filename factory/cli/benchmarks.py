@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
-import typer
+from factory.cli.flags import Flag
+from factory.cli.show import say, show
 
 
 def command(
-    words: list[str] = typer.Argument(
-        None, metavar="[build PATH...]", help="Nothing lists; `build` and files make indexes."
-    ),
-    out: Path = typer.Option(None, "--out", help="Folder for the indexes that are built."),
-    licences: Path = typer.Option(
-        None, "--facts", help="JSON of {benchmark: {licence, revision, source}} to write into the indexes."
-    ),
+    words: Annotated[
+        list[str],
+        Flag(
+            "Nothing lists the indexes; `build` and files make some.", words=True, metavar="[build PATH...]"
+        ),
+    ] = [],  # noqa: B006
+    out: Annotated[Path | None, Flag("Folder for the indexes that are built.")] = None,
+    facts: Annotated[
+        Path | None, Flag("JSON of {benchmark: {licence, revision, source}} to write into the indexes.")
+    ] = None,
 ) -> None:
-    """List the shipped benchmark indexes, or build indexes of data files: salted hashes, no plain text."""
+    """List the shipped benchmark indexes, or build indexes of data files: salted hashes, no plain text.
+
+    factory benchmarks build my_tests.jsonl --out indexes
+    """
     from factory.errors import UsageError
 
     if not words:
@@ -28,27 +36,17 @@ def command(
         )
     from factory.decontamination.load import build_indexes
 
-    for benchmark in build_indexes(words[1:], out, licences):
-        typer.echo(f"{benchmark.name}: {len(benchmark.ids):,} problems")
-    typer.echo(f"indexes in {out}")
+    for benchmark in build_indexes(words[1:], out, facts):
+        say(f"{benchmark.name}: {len(benchmark.ids):,} problems")
+    say(f"indexes in {out}")
 
 
 def _list() -> None:
-    from rich.console import Console
-    from rich.table import Table
-
     from factory.decontamination.index import read_facts
     from factory.decontamination.load import SETS, shipped
 
-    table = Table(title="benchmark indexes", title_justify="left")
-    for name in ("name", "rows", "licence", "source"):
-        table.add_column(name, justify="right" if name == "rows" else "left")
-    for path in shipped().values():
-        facts = read_facts(path)
-        table.add_row(
-            facts["name"], f"{facts['rows']:,}", facts.get("licence", "-"), facts.get("source", "-")
-        )
-    console = Console()
-    console.print(table)
+    facts = map(read_facts, shipped().values())
+    rows = [(f["name"], f"{f['rows']:,}", f.get("licence", "-"), f.get("source", "-")) for f in facts]
+    show("benchmark indexes", ("name", ">rows", "licence", "source"), rows)
     for name, members in SETS.items():
-        console.print(f"{name}: {', '.join(members)}")
+        say(f"{name}: {', '.join(members)}")

@@ -1,29 +1,35 @@
-"""`factory card RUN`: the data card, computed from the run's manifests and tables."""
+"""`factory card`: write a run's data card, computed from its manifests and tables."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
-import typer
+from factory.cli.flags import Flag
+from factory.cli.params import Run
+from factory.cli.show import say
 
 
 def command(
-    run: Path = typer.Argument(..., help="Folder of a run."),
-    out: Path = typer.Option(None, help="File to write or check; default RUN/README.md."),
-    check: bool = typer.Option(False, "--check", help="Fail when the card and the data disagree."),
-    repo: str = typer.Option(None, help="Hub repository for the loading example."),
+    run: Run,
+    out: Annotated[Path | None, Flag("File to write or check; RUN/README.md by default.")] = None,
+    check: Annotated[bool, Flag("Fail when the card and the data disagree.")] = False,
+    repo: Annotated[str | None, Flag("Hub repository for the loading example.")] = None,
 ) -> None:
-    """Write a run's data card, or check that an existing one still agrees with the data."""
+    """Write a run's data card, or check that an existing one still agrees with the data.
+
+    factory card runs/quickstart
+    """
     from factory.atomic import atomic_path
     from factory.publishing.card import check_card, notes_of, render_card
 
     path = out or run / "README.md"
     if check:
         check_card(run, path, repo=repo)
-        typer.echo(f"{path} agrees with the data in {run}")
+        say(f"{path} agrees with the data in {run}")
         return
     notes = notes_of(path.read_text("utf-8")) if path.is_file() else ""
     text = render_card(run, repo=repo, notes=notes)
     with atomic_path(path) as temporary:
         temporary.write_text(text, "utf-8")
-    typer.echo(f"{path}: {len(text.splitlines()):,} lines")
+    say(f"{path}: {len(text.splitlines()):,} lines")

@@ -1,21 +1,19 @@
-"""`factory doctor`: what is missing, shadowed or mismatched on this machine, and how to mend it."""
+"""`factory doctor`: what is missing, shadowed or mismatched on this machine, and how to fix it."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, metadata, packages_distributions, requires, version
 from pathlib import Path
 
-import typer
+from factory.cli.show import show
 
-EXTRAS = {
-    "train": ("torch", "transformers", "trl", "datasets", "accelerate", "peft"),
-    "vllm": ("vllm",),
-    "ray": ("ray",),
-    "hub": ("huggingface_hub", "datasets"),
-    "viewer": ("duckdb", "starlette", "uvicorn"),
-    "gym": ("reasoning-gym",),
-}
-"""Distributions that make an extra of pyproject.toml usable."""
+APART = (
+    "both install a package called factory: keep them in two environments, ours with `pipx install cot-factory` or in a "
+    "venv of its own"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,134 +22,106 @@ class Finding:
 
     name: str
     state: str
-    mend: str = ""
+    fix: str = ""
     fatal: bool = False
 
 
 def command() -> None:
-    """Look at the installation and say what to mend; exits with 1 when something is broken."""
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
+    """Check the installation and say how to fix it; exits with 1 when something is broken.
+
+    factory doctor
+    """
+    import click
 
     findings = [*check_name(), *check_core(), *check_extras(), *check_keys(), *check_machine()]
-    table = Table(title="factory doctor", title_justify="left")
-    for heading in ("what", "state", "how to mend"):
-        table.add_column(heading, overflow="fold")
-    for finding in findings:
-        table.add_row(escape(finding.name), escape(finding.state), escape(finding.mend))
-    Console().print(table)
+    show("factory doctor", ("what", "state", "how to fix"), [(f.name, f.state, f.fix) for f in findings])
     if any(finding.fatal for finding in findings):
-        raise typer.Exit(1)
+        raise click.exceptions.Exit(1)
 
 
-def check_name() -> list[Finding]:
-    """Whether `import factory` and the `factory` command are ours; factory_boy installs the same name."""
-    from importlib.metadata import packages_distributions
-
+def check_name() -> Iterator[Finding]:
+    """Whether `import factory` is ours; factory_boy installs a package of that name, too."""
     import factory
 
-    owners = set(packages_distributions().get("factory", []))
-    others = sorted(owners - {"cot-factory"})
-    if (
-        not hasattr(factory, "__version__")
-        or not (Path(str(factory.__file__)).parent / "run" / "pipeline.py").exists()
-    ):
-        mend = "pip uninstall factory_boy && pip install --force-reinstall --no-deps cot-factory"
-        return [Finding("import factory", f"shadowed by {factory.__file__}", mend, fatal=True)]
-    if others:
-        mend = f"pip uninstall {' '.join(others)} && pip install --force-reinstall --no-deps cot-factory"
-        return [Finding("import factory", f"also installed by {', '.join(others)}", mend, fatal=True)]
-    return [Finding("import factory", f"ours, {factory.__version__}")]
+    others = ", ".join(sorted(set(packages_distributions().get("factory", [])) - {"cot-factory"}))
+    ours = (
+        hasattr(factory, "__version__")
+        and (Path(str(factory.__file__)).parent / "run" / "pipeline.py").exists()
+    )
+    if not ours or others:
+        state = f"also installed by {others}" if ours else f"shadowed by {factory.__file__}"
+        yield Finding("import factory", state, APART, fatal=True)
+    else:
+        yield Finding("import factory", f"ours, {factory.__version__}")
 
 
-def check_core() -> list[Finding]:
+def check_core() -> Iterator[Finding]:
     """Whether every requirement of the light core is installed in an allowed version."""
-    from importlib.metadata import PackageNotFoundError, requires
-
     try:
         wanted = [line for line in requires("cot-factory") or [] if "extra ==" not in line]
     except PackageNotFoundError:
-        return [Finding("distribution", "not installed", "pip install -e .", fatal=True)]
-    return [Finding("core packages", "complete")] if not (bad := _unmet(wanted)) else bad
+        yield Finding("distribution", "not installed", "pip install -e .", fatal=True)
+        return
+    faults = list(_unmet(wanted, fatal=True))
+    yield from faults or [Finding("core packages", "complete")]
 
 
-def _unmet(requirements: list[str]) -> list[Finding]:
-    from importlib.metadata import PackageNotFoundError, version
+def check_extras() -> Iterator[Finding]:
+    """Which extras are usable, and whether their versions are inside pyproject's ranges."""
+    try:
+        extras = metadata("cot-factory").get_all("Provides-Extra") or []
+    except PackageNotFoundError:
+        return
+    for extra in (each for each in extras if each != "test"):
+        ends = (f'extra == "{extra}"', f"extra == '{extra}'")
+        wanted = [line.split(";")[0].strip() for line in requires("cot-factory") or [] if line.endswith(ends)]
+        faults = list(_unmet(wanted, fatal=False))
+        if missing := [fault.name for fault in faults if fault.state == "missing"]:
+            yield Finding(
+                f"extra {extra}", f"missing {', '.join(missing)}", f"pip install 'cot-factory[{extra}]'"
+            )
+        else:
+            yield from faults or [Finding(f"extra {extra}", "usable")]
 
+
+def _unmet(lines: Iterable[str], *, fatal: bool) -> Iterator[Finding]:
     from packaging.requirements import Requirement
 
-    found = []
-    for line in requirements:
+    for line in lines:
         requirement = Requirement(line)
+        fix = f"pip install '{requirement}'"
         try:
             have = version(requirement.name)
         except PackageNotFoundError:
-            found.append(Finding(requirement.name, "missing", f"pip install '{requirement}'", fatal=True))
+            yield Finding(requirement.name, "missing", fix, fatal=fatal)
             continue
         if not requirement.specifier.contains(have, prereleases=True):
-            found.append(
-                Finding(
-                    requirement.name,
-                    f"{have} is outside {requirement.specifier}",
-                    f"pip install '{requirement}'",
-                )
-            )
-    return found
+            yield Finding(requirement.name, f"{have} is outside {requirement.specifier}", fix)
 
 
-def check_extras() -> list[Finding]:
-    """Which extras are usable, and whether their versions are inside pyproject's ranges."""
-    from importlib.metadata import PackageNotFoundError, requires, version
+def check_keys() -> Iterator[Finding]:
+    """Which keys are set, and which teachers need them. Values are never shown."""
+    from factory.sampling.presets import PRESETS
 
-    findings = []
-    for extra, names in EXTRAS.items():
-        missing = []
-        for name in names:
-            try:
-                version(name)
-            except PackageNotFoundError:
-                missing.append(name)
-        if missing:
-            findings.append(
-                Finding(
-                    f"extra {extra}", f"missing {', '.join(missing)}", f"pip install 'cot-factory[{extra}]'"
-                )
-            )
-            continue
-        own = [
-            line.split(";")[0]
-            for line in requires("cot-factory") or []
-            if line.endswith(f'extra == "{extra}"')
-        ]
-        findings += _unmet([line.strip() for line in own]) or [Finding(f"extra {extra}", "usable")]
-    return findings
+    users: dict[str, list[str]] = {}
+    for preset in PRESETS.values():
+        if preset.key_env:
+            users.setdefault(preset.key_env, []).append(preset.name)
+    users["HF_TOKEN"] = ["publish", "gated data sets"]
+    for name, needed in users.items():
+        there = bool(os.environ.get(name))
+        yield Finding(name, "set" if there else "not set", "" if there else f"needed by {', '.join(needed)}")
 
 
-def check_keys() -> list[Finding]:
-    """Which teacher keys are set. Values are never shown."""
-    import os
-
-    names = ("OPENROUTER_API_KEY", "DEEPSEEK_API_KEY", "OPENAI_API_KEY", "HF_TOKEN")
-    return [Finding(name, "set" if os.environ.get(name) else "not set") for name in names]
-
-
-def check_machine() -> list[Finding]:
+def check_machine() -> Iterator[Finding]:
     """Python, cores, free disk, GPU."""
-    import os
     import platform
     import shutil
-    from importlib.util import find_spec
+
+    from factory.run.checks import has_gpu
 
     free = shutil.disk_usage(Path.cwd()).free / 2**30
-    findings = [
-        Finding("python", platform.python_version()),
-        Finding("cores", str(os.cpu_count())),
-        Finding("free disk here", f"{free:,.0f} GB", "free some space" if free < 5 else ""),
-    ]
-    if find_spec("torch"):
-        import torch
-
-        gpu = torch.cuda.get_device_name(0) if torch.cuda.is_available() else "none; training runs on the CPU"
-        findings.append(Finding("gpu", gpu))
-    return findings
+    yield Finding("python", platform.python_version())
+    yield Finding("cores", str(os.cpu_count()))
+    yield Finding("free disk here", f"{free:,.0f} GB", "free some space" if free < 5 else "")
+    yield Finding("gpu", "found" if has_gpu() else "none; training runs on the CPU")

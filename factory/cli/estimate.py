@@ -3,90 +3,69 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-import typer
+from pydantic import Field
 
-from factory.cli import asking
-from factory.sampling.defaults import DEFAULT_PROMPT
+from factory.cli.flags import Flag, Use
+from factory.cli.params import Problems, Seed, Store, store_folder
+from factory.cli.show import say, show
+from factory.config.generate import GenerateSection
+
+NOT_USED = (
+    "rpm",
+    "input_tpm",
+    "output_tpm",
+    "max_tokens_total",
+    "accept",
+    "max_candidates",
+    "batch",
+    "serve",
+)
+"""Settings of a job that its pilot cannot tell anything about."""
 
 
 def command(
-    inputs: asking.Inputs,
-    out: Path = typer.Option(..., "--out", help="Output folder of the job that is estimated."),
-    teacher: asking.Teacher = "deepseek-r1",
-    pilot: int = typer.Option(20, "--pilot", min=4, help="Problems that are asked once."),
-    samples: asking.Samples = 8,
-    temperature: asking.Temperature = 0.6,
-    top_p: asking.TopP = 0.95,
-    max_tokens: asking.MaxTokens = 32_768,
-    prompt: asking.Prompt = DEFAULT_PROMPT,
-    system: asking.System = None,
-    problem_field: asking.ProblemField = "problem",
-    answer_field: asking.AnswerField = "answer",
-    limit: asking.Limit = None,
-    base_url: asking.BaseUrl = None,
-    model: asking.Model = None,
-    api_key_env: asking.ApiKeyEnv = None,
-    concurrency: asking.Concurrency = "auto",
-    price: asking.Price = None,
-    max_usd: asking.MaxUsd = None,
-    slip_rate: asking.SlipRate = 0.25,
-    store: asking.Store = None,
-    seed: asking.Seed = 0,
+    problems: Problems,
+    out: Annotated[Path, Flag("Output folder of the job that is estimated.")],
+    settings: Annotated[GenerateSection, Use(skip=NOT_USED)],
+    pilot: Annotated[int, Field(ge=4), Flag("Number of problems to sample once for the pilot.")] = 20,
+    store: Store = None,
+    seed: Seed = 0,
 ) -> None:
-    """Ask a few problems once, and forecast dollars, tokens, hours and accepted responses of the whole job."""
+    """Sample a few problems once, and forecast dollars, tokens, hours and accepted responses of the whole job.
+
+    factory estimate problems.jsonl --teacher deepseek-r1 --out responses
+    """
     from factory.steps import estimate as step
 
-    section = asking.read_section(
-        teacher=teacher,
-        samples=samples,
-        temperature=temperature,
-        top_p=top_p,
-        max_tokens=max_tokens,
-        prompt=prompt,
-        system=system,
-        base_url=base_url,
-        model=model,
-        api_key_env=api_key_env,
-        concurrency=concurrency,
-        price=price,
-        max_usd=max_usd,
-        slip_rate=slip_rate,
-    )
     found = step.run(
-        inputs,
+        problems.sources,
         out,
-        section,
-        store=asking.store_folder(store, out),
+        settings,
+        store=store_folder(store, out),
         seed=seed,
         pilot=pilot,
-        problem_field=problem_field,
-        answer_field=answer_field,
-        limit=limit,
+        **problems.model_dump(include={"problem_field", "answer_field", "limit"}),
     )
     _show(found)
 
 
 def _show(found: Any) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(title=f"{found.requests:,} responses, from a pilot of {found.pilot}", title_justify="left")
-    for name in ("", "expected", "95% interval"):
-        table.add_column(name, justify="right" if name else "left")
-    rows = (
+    figures = (
         ("dollars", found.usd, "{:,.2f}"),
         ("completion tokens", found.completion_tokens, "{:,.0f}"),
         ("prompt tokens", found.prompt_tokens, "{:,.0f}"),
         ("hours", found.hours, "{:,.2f}"),
         ("verified correct", found.accepted, "{:,.0f}"),
     )
-    for name, interval, shape in rows:
-        if interval is not None:
-            low, high = shape.format(interval.low), shape.format(interval.high)
-            table.add_row(name, shape.format(interval.expected), f"{low} to {high}")
+    rows = [
+        (name, shape.format(each.expected), f"{shape.format(each.low)} to {shape.format(each.high)}")
+        for name, each, shape in figures
+        if each is not None
+    ]
     if found.usd_per_accepted is not None:
-        table.add_row("dollars a correct response", f"{found.usd_per_accepted:,.4f}", "")
-    Console().print(table)
-    typer.echo("the pilot's answers are in the store and will not be bought again")
+        rows.append(("dollars per correct response", f"{found.usd_per_accepted:,.4f}", ""))
+    title = f"{found.requests:,} responses, from a pilot of {found.pilot}"
+    show(title, ("", ">expected", ">95% interval"), rows)
+    say("the pilot's responses are in the store and will not be paid for again")

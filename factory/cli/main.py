@@ -5,77 +5,100 @@ Only the module of the verb that was asked for is imported, so `factory --help` 
 
 from __future__ import annotations
 
+import ast
 import importlib
-import importlib.util
 import os
 import sys
 import tempfile
 import traceback
 from pathlib import Path
+from typing import Any
 
-import typer
+import click
 
-from factory.errors import FactoryError, Stopped, first_line, is_disk_full
+try:
+    from factory.errors import FactoryError, Stopped, first_line, is_disk_full
+except ImportError:
+    # factory_boy installs a package `factory`, too; whichever was installed last has overwritten the other's files.
+    sys.exit(
+        f"factory: {sys.modules['factory'].__file__} is another distribution's (factory_boy's?) - both install a package "
+        "called factory: keep them in two environments, ours with `pipx install cot-factory` or in a venv of its own"
+    )
 
-VERBS = (
-    "run",
-    "generate",
-    "verify",
-    "dedup",
-    "decontaminate",
-    "difficulty",
-    "pairs",
-    "eval",
-    "estimate",
-    "report",
-    "view",
-    "status",
-    "why",
-    "card",
-    "publish",
-    "benchmarks",
-    "teachers",
-    "doctor",
-    "schema",
-)
+GROUPS = {
+    "A whole run": ("run", "status", "why", "report", "view"),
+    "Single steps": (
+        "generate",
+        "estimate",
+        "verify",
+        "dedup",
+        "decontaminate",
+        "difficulty",
+        "pairs",
+        "eval",
+    ),
+    "Release": ("card", "publish"),
+    "Look things up": ("teachers", "benchmarks", "schema", "doctor"),
+}
+VERBS = tuple(verb for verbs in GROUPS.values() for verb in verbs)
 """Every verb is a module `factory/cli/VERB.py` with a function `command` (`eval` lives in `evaluate.py`)."""
 
 MODULES = {"eval": "evaluate"}
-
-INTERRUPTED = 130
-"""What typer exits with on Ctrl-C; ours is 3, resumable."""
 
 LISTS = ("--against", "--benchmark")
 """Options that take several values in a row: `--against A B C`."""
 
 
-def build_app(verbs: tuple[str, ...] = VERBS) -> typer.Typer:
+class Factory(click.Group):
+    """The verbs; a verb's module is imported when it is asked for."""
+
+    def __init__(self, verbs: tuple[str, ...]) -> None:
+        """Offer `verbs`."""
+        super().__init__(
+            "factory",
+            help="Chain-of-thought dataset factory: generate, verify, deduplicate, decontaminate, publish, train.",
+            epilog="Try: factory run quickstart. Help on a verb: factory VERB --help.",
+            context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+            params=[
+                click.Option(
+                    ["--version"], is_flag=True, is_eager=True, expose_value=False, callback=_version
+                )
+            ],
+        )
+        self.verbs = verbs
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The verbs."""
+        return list(self.verbs)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command line of a verb."""
+        if cmd_name not in self.verbs:
+            return None
+        from factory.cli.flags import build_command
+
+        module = importlib.import_module(f"factory.cli.{MODULES.get(cmd_name, cmd_name)}")
+        return build_command(cmd_name, module.command)
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        """The verb; an unknown one is answered with the closest."""
+        if args[0] not in self.verbs and not args[0].startswith("-"):
+            from factory.config.base import did_you_mean
+
+            near = did_you_mean(args[0], self.verbs)
+            raise click.UsageError(f"no verb {args[0]} - {near or 'factory --help lists them'}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Each verb with the first line of its module, which is read and not imported."""
+        for title, verbs in GROUPS.items():
+            with formatter.section(title):
+                formatter.write_dl([(verb, _summary(verb)) for verb in verbs if verb in self.verbs])
+
+
+def build_app(verbs: tuple[str, ...] = VERBS) -> click.Group:
     """The command line application with the given verbs."""
-    app = typer.Typer(
-        add_completion=False,
-        no_args_is_help=True,
-        pretty_exceptions_enable=False,
-        rich_markup_mode=None,
-        help="Chain-of-thought dataset factory: generate, verify, dedup, decontaminate, publish, train.",
-    )
-
-    @app.callback(invoke_without_command=True)
-    def root(
-        context: typer.Context,
-        version: bool = typer.Option(False, "--version", help="Print the version and exit."),
-    ) -> None:
-        if version:
-            import factory
-
-            typer.echo(factory.__version__)
-            raise typer.Exit
-
-    for verb in verbs:
-        name = f"factory.cli.{MODULES.get(verb, verb)}"
-        if importlib.util.find_spec(name) is None:
-            continue
-        app.command(verb)(importlib.import_module(name).command)
-    return app
+    return Factory(verbs)
 
 
 def spread_lists(words: list[str]) -> list[str]:
@@ -103,18 +126,17 @@ def main() -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     # The Hub's client reports home by default; neither we nor the trainer that we start do.
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-    asked = next((word for word in sys.argv[1:] if not word.startswith("-")), None)
     try:
-        build_app((asked,) if asked in VERBS else VERBS)(args=_arguments())
+        sys.exit(build_app().main(args=_arguments(sys.argv[1:]), prog_name="factory", standalone_mode=False))
     except FactoryError as error:
         _say(str(error))
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        _stopped()
-    except SystemExit as ending:
-        if ending.code == INTERRUPTED:
-            _stopped()
-        raise
+    except click.ClickException as error:
+        _say(_usage(error))
+        sys.exit(error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        _say("stopped - run the same command again to resume")
+        sys.exit(Stopped.exit_code)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
@@ -126,24 +148,50 @@ def main() -> None:
             sys.exit(Stopped.exit_code)
         path = Path(tempfile.gettempdir()) / f"factory-error-{os.getpid()}.txt"
         path.write_text(traceback.format_exc(), "utf-8")
-        _say(
-            f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no message'} - details in {path}"
-        )
+        what = str(error).splitlines()[0] if str(error) else "no message"
+        _say(f"{type(error).__name__}: {what} - details in {path}")
         sys.exit(1)
 
 
-def _stopped() -> None:
-    _say("stopped - run the same command again to go on")
-    sys.exit(Stopped.exit_code)
+def _arguments(words: list[str]) -> list[str]:
+    """The words that the parser understands: `help VERB` is `VERB --help`, `version` is `--version`."""
+    verb, *rest = words or ["--help"]
+    if verb == "help":
+        return [*rest[:1], "--help"]
+    if verb == "version":
+        return ["--version"]
+    return [verb, *spread_lists(rest)] if verb in VERBS else [verb, *rest]
 
 
-def _arguments() -> list[str]:
-    verb, *rest = sys.argv[1:] or [""]
-    return [verb, *spread_lists(rest)] if verb in VERBS else sys.argv[1:]
+def _usage(error: click.ClickException) -> str:
+    """What the parser says, in one line that names the page with the right spelling."""
+    said = error.format_message().replace("\n", " ").rstrip(".")
+    said = said[:1].lower() + said[1:]
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    return f"{said} - {context.command_path} --help" if context is not None and " - " not in said else said
 
 
-def _say(line: str) -> None:
-    typer.echo(f"factory: {line}", err=True)
+def _summary(verb: str) -> str:
+    path = Path(__file__).with_name(f"{MODULES.get(verb, verb)}.py")
+    doc = ast.get_docstring(ast.parse(path.read_text("utf-8"))) or ""
+    text = doc.splitlines()[0].partition(": ")[2].rstrip(".")
+    return text[:1].upper() + text[1:]
+
+
+def _version(context: click.Context, param: click.Parameter, value: bool) -> None:
+    if value:
+        import factory
+
+        click.echo(factory.__version__)
+        context.exit()
+
+
+def _say(lines: str) -> None:
+    """Each mistake on a line of its own. Words of servers and files may be in it: none steers the terminal."""
+    from factory.report.terminal import printable
+
+    for line in lines.split("\n"):
+        click.echo(f"factory: {printable(line)}", err=True)
 
 
 if __name__ == "__main__":

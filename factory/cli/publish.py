@@ -1,22 +1,30 @@
-"""`factory publish REPO --run RUN`: the release of a run, checked, then sent to the Hub."""
+"""`factory publish`: check the release of a run and send it to the Hub."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-import typer
+from factory.cli.flags import Flag
+from factory.cli.show import say, show
 
 
 def command(
-    repo: str = typer.Argument(..., help="Repository on the Hub: OWNER/NAME."),
-    run: Path = typer.Option(..., "--run", help="Folder of the run."),
-    private: bool = typer.Option(False, "--private", help="Create the repository private."),
-    revision: str = typer.Option(None, help="Name (tag) of this version; a digest of the data by default."),
-    vouch: list[str] = typer.Option([], help="Source that you may publish whatever licence it states."),
-    dry_run: bool = typer.Option(False, "--dry-run", help="Build, check and compare; send nothing."),
+    repo: Annotated[str, Flag("Repository on the Hub: OWNER/NAME.", words=True, metavar="REPO")],
+    run: Annotated[Path, Flag("Folder of the run.")],
+    private: Annotated[bool, Flag("Create the repository private.")] = False,
+    revision: Annotated[
+        str | None, Flag("Name (tag) of this version; a digest of the data by default.")
+    ] = None,
+    vouch: Annotated[
+        list[str], Flag("Source that you may publish whatever licence it states; repeat for more.")
+    ] = [],  # noqa: B006
+    dry_run: Annotated[bool, Flag("Build, check and compare; send nothing.")] = False,
 ) -> None:
-    """Publish a run's training sets; refuses what must not leave the house."""
+    """Publish a run's training sets; refuses unlicensed rows, benchmark problems and secrets.
+
+    factory publish me/my-dataset --run runs/quickstart --dry-run
+    """
     from factory.publishing.gate import check_files, check_run
     from factory.publishing.hub import compare, open_hub, publish, version_tag
     from factory.publishing.release import build_release
@@ -25,19 +33,19 @@ def command(
     check_run(run)
     release = build_release(run, repo=repo)
     looked = check_files(release.paths, vouched=vouch)
-    typer.echo(
+    say(
         f"{release.folder}: {len(release.files)} files; {looked['texts']:,} questions checked against "
         f"{looked['benchmark_problems']:,} benchmark problems"
     )
     if dry_run:
         before, there = _asked(api, repo)
         _print(compare(release.files, before.files))
-        typer.echo(f"{there}; version {revision or version_tag(release)}; nothing was sent")
+        say(f"{there}; version {revision or version_tag(release)}; nothing was sent")
         return
     note = f"Published on the publisher's word: {', '.join(sorted(vouch))}" if vouch else ""
     done = publish(api, repo, release, private=private, tag=revision, note=note)
     what = f"{done.sent} files, {done.bytes / 2**20:,.1f} MB sent" if done.sent else "nothing had changed"
-    typer.echo(f"{repo}: {what}; version {done.tag}, commit {done.commit[:12]}")
+    say(f"{repo}: {what}; version {done.tag}, commit {done.commit[:12]}")
 
 
 def _asked(api: Any, repo: str) -> tuple[Any, str]:
@@ -53,13 +61,5 @@ def _asked(api: Any, repo: str) -> tuple[Any, str]:
 
 
 def _print(changes: list) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(title="what would change", title_justify="left")
-    table.add_column("", style="bold")
-    table.add_column("file")
-    table.add_column("bytes", justify="right")
-    for change in changes:
-        table.add_row(change.action.value, change.path, f"{change.bytes:,}")
-    Console().print(table)
+    rows = [(change.action.value, change.path, f"{change.bytes:,}") for change in changes]
+    show("what would change", ("", "file", ">bytes"), rows)

@@ -1,22 +1,28 @@
-"""`factory report RUN`: write the HTML report of a run."""
+"""`factory report`: write the HTML report of a run."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
-import typer
+from factory.cli.flags import Flag
+from factory.cli.params import Run
+from factory.cli.show import say
 
 
 def command(
-    run: Path = typer.Argument(..., help="Run folder, such as runs/quickstart."),
-    out: Path | None = typer.Option(None, help="File to write; report.html in the run folder by default."),
+    run: Run,
+    out: Annotated[Path | None, Flag("File to write; report.html in the run's folder by default.")] = None,
 ) -> None:
-    """Write the report of a run, finished or not: one self-contained HTML page."""
+    """Write the report of a run, finished or not: one self-contained HTML page.
+
+    factory report runs/quickstart
+    """
     from factory.report import build_report
     from factory.report.tables import open_run
 
     path = build_report(run, out=out)
     faults = open_run(run, check=False).faults
-    typer.echo(f"report  {path}  {path.stat().st_size / 1024:,.0f} KB")
+    say(f"report  {path}  {path.stat().st_size / 1024:,.0f} KB")
     if faults:
-        typer.echo(f"not whole: {len(faults)} faults, named at the top of the report", err=True)
+        say(f"incomplete: {len(faults)} faults, named at the top of the report", err=True)

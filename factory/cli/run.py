@@ -1,29 +1,36 @@
-"""`factory run RECIPE`: the whole flow, from problem sets to a trained and evaluated student."""
+"""`factory run`: run a recipe, from problem sets to a trained and evaluated student."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Annotated
 
-import typer
-
+from factory.cli.flags import Flag
+from factory.cli.params import Engine
+from factory.cli.show import say
 from factory.engines.engine import EngineName
 
 
 def command(
-    recipe: str = typer.Argument(..., help="A recipe YAML, or the name of a shipped one (quickstart)."),
-    until: str = typer.Option(None, help="Stop after this step."),
-    overrides: list[str] = typer.Option([], "--set", help="Change the recipe: section.key=value."),
-    out: Path = typer.Option(None, help="Folder of the run; default runs/NAME."),
-    store: Path = typer.Option(
-        None, "--store", help="Response store shared by runs; default $FACTORY_STORE, else RUN/store."
-    ),
-    engine: EngineName = typer.Option(
-        EngineName.LOCAL, help="Where the work runs: this machine, or a Ray cluster (RAY_ADDRESS)."
-    ),
-    dry_run: bool = typer.Option(False, "--dry-run", help="Check the recipe and list the steps; do nothing."),
+    recipe: Annotated[
+        str, Flag("A recipe YAML, or the name of a shipped one (quickstart).", words=True, metavar="RECIPE")
+    ],
+    until: Annotated[str | None, Flag("Stop after this step.", metavar="STEP")] = None,
+    overrides: Annotated[
+        list[str], Flag("Change the recipe; repeat for more.", name="set", metavar="SECTION.KEY=VALUE")
+    ] = [],  # noqa: B006
+    out: Annotated[Path | None, Flag("Folder of the run; runs/NAME by default.")] = None,
+    store: Annotated[
+        Path | None, Flag("Response store shared by runs; $FACTORY_STORE or OUT/store by default.")
+    ] = None,
+    engine: Engine = EngineName.LOCAL,
+    dry_run: Annotated[bool, Flag("Check the recipe and list the steps; do nothing.")] = False,
 ) -> None:
-    """Carry out a recipe; start it again and it goes on where it stopped."""
+    """Run a recipe; run the same command again to resume.
+
+    factory run quickstart --until sft-set --set generate.samples=8
+    """
     from factory.config import load_recipe
     from factory.run.checks import check_engine, check_recipe
     from factory.run.layout import RunLayout
@@ -33,7 +40,7 @@ def command(
     folder = out or Path("runs") / loaded.name
     if dry_run:
         names = names_until(plan(loaded, RunLayout(folder)), until)
-        typer.echo(f"{loaded.name}: {len(names)} steps into {folder}\n  " + "\n  ".join(names))
+        say(f"{loaded.name}: {len(names)} steps into {folder}", *(f"  {name}" for name in names))
         check_recipe(loaded, names, RunLayout(folder))
         check_engine(engine)
         return
@@ -44,15 +51,11 @@ def command(
         until=until,
         store=Path(shared) if shared else None,
         engine=engine,
-        on_step=_say_step,
+        on_step=lambda name, index, total: say(f"[{index}/{total}] {name}", style="bold", err=True),
     )
     if not changed:
-        typer.echo(f"{folder} is finished and nothing has changed; report: {folder / 'report.html'}")
+        say(f"{folder} is finished and nothing has changed; report: {folder / 'report.html'}")
         return
     from factory.cli.summary import print_summary
 
     print_summary(folder)
-
-
-def _say_step(name: str, index: int, total: int) -> None:
-    typer.echo(typer.style(f"[{index}/{total}] {name}", bold=True), err=True)

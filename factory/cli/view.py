@@ -1,18 +1,25 @@
-"""`factory view RUN`: look at a run's tables in the browser."""
+"""`factory view`: look at a run's tables in the browser."""
 
 from __future__ import annotations
 
 from contextlib import suppress
 from pathlib import Path
+from typing import Annotated
 
-import typer
+from pydantic import Field
+
+from factory.cli.flags import Flag
+from factory.cli.show import say
 
 
 def command(
-    run: Path = typer.Argument(..., help="Run folder, or the output folder of a verb."),
-    port: int = typer.Option(8321, min=0, max=65535, help="Port on 127.0.0.1; 0 takes a free one."),
+    run: Annotated[Path, Flag("Folder of a run, or the output folder of a verb.", words=True, metavar="RUN")],
+    port: Annotated[int, Field(ge=0, le=65535), Flag("Port on 127.0.0.1; 0 takes a free one.")] = 8321,
 ) -> None:
-    """Filter, search, compare and mark the rows of a run on a local web page (this machine only)."""
+    """Filter, search, compare and mark the rows of a run on a local web page (this machine only).
+
+    factory view runs/quickstart
+    """
     from importlib.util import find_spec
 
     from factory.errors import UsageError
@@ -27,6 +34,6 @@ def command(
 
     open_run(run, check=False)
     listening = open_socket(port)
-    typer.echo(f"view  http://127.0.0.1:{listening.getsockname()[1]}/  (Ctrl-C stops it)")
+    say(f"view  http://127.0.0.1:{listening.getsockname()[1]}/  (Ctrl-C stops it)")
     with suppress(KeyboardInterrupt):  # Ctrl-C is how a viewer is closed, not a failure
         serve(run, listening)

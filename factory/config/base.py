@@ -42,13 +42,11 @@ def _plain(word: str) -> str:
 
 def faults(error: ValidationError, model: type[Section]) -> Iterator[tuple[tuple[str, ...], str, str | None]]:
     """Every mistake that pydantic found, once per key: its path, what is wrong, and what to do if that is known."""
-    seen = set()
+    found: dict[tuple[str, ...], list[Any]] = {}
     for each in error.errors(include_url=False):
-        path = _fields(each["loc"], model)
-        if path in seen:
-            continue
-        seen.add(path)
-        yield path, *_said(each, path, model)
+        found.setdefault(_fields(each["loc"], model), []).append(each)
+    for path, same in found.items():
+        yield path, *_said(same, path, model)
 
 
 def _fields(loc: tuple[int | str, ...], model: type[Section]) -> tuple[str, ...]:
@@ -64,20 +62,22 @@ def _fields(loc: tuple[int | str, ...], model: type[Section]) -> tuple[str, ...]
     return tuple(path)
 
 
-def _said(fault: Any, path: tuple[str, ...], model: type[Section]) -> tuple[str, str | None]:
-    kind, value = fault["type"], fault["input"]
+def _said(same: list[Any], path: tuple[str, ...], model: type[Section]) -> tuple[str, str | None]:
+    """What is wrong with one key; of a union's members, what each would have taken."""
+    kind, value = same[0]["type"], same[0]["input"]
     if kind == "extra_forbidden":
         return "unknown key", _near_key(path, model)
     if kind == "missing":
-        return "is missing", None
-    text = fault["msg"].removeprefix("Value error, ")
-    text = text[:1].lower() + text[1:]
+        return ("too few values" if isinstance(same[0]["loc"][-1], int) else "is missing"), None
+    texts = [each["msg"].removeprefix("Value error, ").partition(", unable to")[0] for each in same]
+    texts = [text[:1].lower() + text[1:] for text in texts]
     if kind == "value_error":
-        return text, None
+        return texts[0], None
+    text = " or ".join([texts[0], *(each.removeprefix("input should be ") for each in texts[1:])])
     if isinstance(value, str | int | float | bool) or value is None:
         shown = repr(value)
         text += f", not {shown if len(shown) <= 60 else shown[:57] + '...'}"
-    choices = (fault.get("ctx") or {}).get("expected", "") if kind in ("literal_error", "enum") else ""
+    choices = (same[0].get("ctx") or {}).get("expected", "") if kind in ("literal_error", "enum") else ""
     return text, did_you_mean(value, [word for word in choices.split("'") if word.isidentifier()])
 
 

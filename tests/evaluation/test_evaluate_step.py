@@ -4,7 +4,7 @@ import re
 
 import polars as pl
 import pytest
-from typer.testing import CliRunner
+from click.testing import CliRunner
 
 from factory.cli.main import build_app
 from factory.config.evaluation import EvaluationSection

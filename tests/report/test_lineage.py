@@ -6,7 +6,7 @@ import sys
 
 import polars as pl
 import pytest
-from typer.testing import CliRunner
+from click.testing import CliRunner
 
 from factory.cli import main
 from factory.cli.main import build_app

@@ -48,7 +48,7 @@ def test_the_verb_from_a_file_to_rows(serve, tmp_path):
     assert read_dropped(tmp_path / "out").height == 1
     assert rows["usd"].sum() > 0
     again = factory(*command, MY_KEY="right")
-    assert "nothing has changed" in again.stdout
+    assert "nothing to do" in again.stdout
     assert server.get("stats")["asked"] == 10
     status = json.loads(factory("status", tmp_path / "out", "--json").stdout)
     assert status["steps"][0]["rows_out"] == 10

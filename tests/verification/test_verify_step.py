@@ -1,7 +1,7 @@
 import json
 
 import polars as pl
-from typer.testing import CliRunner
+from click.testing import CliRunner
 
 from factory.cli.main import build_app
 from factory.config.verify import VerifySection
