@@ -22,15 +22,9 @@ from factory.verification.result import CHECKER_VERSION, CheckRequest, CheckResu
 if TYPE_CHECKING:
     from factory.verification.responses import verify_responses
 
-__all__ = [
-    "CHECKER_VERSION",
-    "CheckRequest",
-    "CheckResult",
-    "Method",
-    "Verifier",
-    "check",
-    "verify_responses",
-]
+__all__ = (
+    "CHECKER_VERSION", "CheckRequest", "CheckResult", "Method", "Verifier", "check", "verify_responses",
+)  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

@@ -19,17 +19,10 @@ from factory.verification.text import check_sentence, check_text
 from schemas.problem import AnswerKind
 from schemas.verdict import Verdict
 
-SETS_IN_WORDS = frozenset(
-    [
-        "no solution",
-        "no solutions",
-        "all real numbers",
-        "no real solution",
-        "no real solutions",
-        "does not exist",
-        "dne",
-    ]
-)
+SETS_IN_WORDS = frozenset((
+    "no solution", "no solutions", "all real numbers", "no real solution", "no real solutions",
+    "does not exist", "dne",
+))  # fmt: skip
 """Golds in words that may be met by other words or by a formula."""
 CANONICAL = "canonical"
 """A request for a canonical form instead of a check."""
@@ -67,7 +60,7 @@ def _settle(request: CheckRequest, kind: str) -> CheckResult | Prepared:
     if part is None or not part.strip():
         return CheckResult(Verdict.NO_ANSWER, Method.EXTRACTION, reason="no answer part after the reasoning")
     if kind == AnswerKind.CODE:
-        return Prepared(kind, request.gold or "", part[: MAX_ANSWER * 25], request.metadata)
+        return Prepared(kind, "", part[: MAX_ANSWER * 25], request.metadata, request.problem)
     found = extract(part)
     if found is None and kind == AnswerKind.TEXT and request.gold and (sentence := last_sentence(part)):
         return check_sentence(request.gold, sentence)
@@ -160,7 +153,7 @@ def _decide(prepared: Prepared) -> CheckResult:
     if prepared.kind == AnswerKind.CODE:
         from factory.verification.code import check_code
 
-        return check_code(prepared.answer, read_metadata(prepared.metadata))
+        return check_code(prepared.answer, read_metadata(prepared.metadata), prepared.problem)
     from factory.verification.mathematics import canonical_form, check_math
 
     if prepared.kind == CANONICAL:

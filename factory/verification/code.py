@@ -1,97 +1,261 @@
-"""Code answers: unit tests in a sandbox.
+"""Code answers: the program in one contained process, its unit tests in another, the comparison outside the program.
 
-Metadata holds the tests, in one of the common forms: `{"inputs": [...], "outputs": [...]}` (standard input against
-standard output, or arguments against the result of `fn_name`), a list of `{"input", "output"}`, a list of assert
-statements, or one text of test code.
+A program receives calls and inputs and gives back data; it never meets an expected value, so there is nothing to read,
+patch or forge, and how its process ends proves nothing. Results of calls and printed output are compared here. Tests
+that are code themselves (`check(candidate)`, asserts, unittest, pytest) run in a contained process of their own
+(`contained/examiner.py`), which counts the assertions that passed.
 """
 
 from __future__ import annotations
 
-import json
+import ast
+import builtins
 import re
-from collections.abc import Iterator
+import sys
+from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any
 
-from factory.verification.kinds import code_tests
+from factory.verification.code_tests import Suite, read_suite, same_output, same_value
+from factory.verification.contained import wire
+from factory.verification.contained.names import called_names, free_names, helper
+from factory.verification.program import find_program
 from factory.verification.result import CheckResult, Method
-from factory.verification.sandbox import available, run_python
+from factory.verification.sandbox import Contained, Ended, available, first, job, run_python
 from schemas.verdict import Verdict
 
 MAX_TESTS = 50
 SECONDS = 3.0
-"""Limit of one test in processor time; the check as a whole is bounded by the verifier's wall-clock backstop."""
-_BLOCK = re.compile(r"```(?:python|py|python3)?[ \t]*\n(.*?)(?:```|\Z)", re.S | re.I)
+"""Limit of one call, or of one run of a script, in processor time."""
+LOADING = 5.0
+_PACKAGES = frozenset((
+    "numpy", "np", "pandas", "scipy", "sympy", "sklearn", "torch", "matplotlib", "networkx", "requests",
+    "tensorflow", "jax", "numba", "seaborn", "PIL", "cv2", "bs4", "nltk", "sortedcontainers", "gmpy2",
+    "mpmath", "yaml", "tqdm", "statsmodels", "flask", "django", "attr", "pydantic", "regex", "lxml",
+))  # fmt: skip
+"""Packages that programs may ask for and that are not offered: what needs one is not wrong, it cannot be tried."""
+_PATCHES = re.compile(r"\b(?:mock|monkeypatch|patch|capfd|importlib|subprocess)\b")
 
 
-def check_code(answer: str, facts: dict[str, Any]) -> CheckResult:
-    """Run the last code block of an answer against the problem's unit tests; all of them must pass."""
-    program = extract_program(answer)
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What the tests said."""
+
+    verdict: Verdict
+    reason: str
+
+
+def check_code(answer: str, facts: dict[str, Any], problem: str | None = None) -> CheckResult:
+    """Run the program of an answer against the problem's unit tests; all of them must pass."""
+    suite = read_suite(facts, problem)
+    if suite is None:
+        return _result(None, Outcome(Verdict.UNVERIFIABLE, "no unit tests in the metadata"))
+    try:
+        wanted = asked_names(suite)
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        return _result(None, Outcome(Verdict.UNVERIFIABLE, f"the tests are no Python: {error}"))
+    program = find_program(answer, wanted)
     if program is None:
-        return CheckResult(Verdict.NO_ANSWER, Method.CODE, reason="the answer holds no program")
-    tests = list(_tests(code_tests(facts), facts.get("fn_name") or facts.get("entry_point")))
-    if not tests:
-        return CheckResult(
-            Verdict.UNVERIFIABLE, Method.CODE, program[:4_000], reason="no unit tests in the metadata"
-        )
+        return _result(None, Outcome(Verdict.NO_ANSWER, "the answer holds no program"))
     if not available():
-        return CheckResult(
-            Verdict.UNVERIFIABLE,
-            Method.CODE,
-            program[:4_000],
-            reason="programs cannot be contained on this system",
-        )
-    for number, (suffix, stdin, expected) in enumerate(tests[:MAX_TESTS], 1):
-        run = run_python(f"{program}\n{suffix}", stdin, seconds=SECONDS)
-        if not run.ok or (expected is not None and not _same_output(run.output, expected)):
-            reason = run.reason if not run.ok else "another output"
-            return CheckResult(
-                Verdict.INCORRECT,
-                Method.CODE,
-                program[:4_000],
-                reason=f"test {number} of {len(tests)}: {reason}",
-            )
-    return CheckResult(Verdict.CORRECT, Method.CODE, program[:4_000], reason=f"{len(tests)} tests passed")
+        return _result(program, Outcome(Verdict.UNVERIFIABLE, "programs cannot be contained on this system"))
+    return _result(program, _examine(program, suite, wanted))
 
 
-def extract_program(answer: str) -> str | None:
-    """The last fenced code block, or the whole answer when it reads like a program."""
-    blocks = _BLOCK.findall(answer)
-    if blocks:
-        return str(blocks[-1])
-    return answer if re.search(r"^(?:def|import|from|print|for|while|class)\b", answer, re.M) else None
+def _result(program: str | None, outcome: Outcome) -> CheckResult:
+    shown = program[:4_000] if program is not None else None
+    return CheckResult(outcome.verdict, Method.CODE, shown, reason=outcome.reason[:300])
 
 
-def _tests(tests: Any, function: str | None) -> Iterator[tuple[str, str, str | None]]:
-    """Tests as (code to append, standard input, expected output)."""
-    if isinstance(tests, str):
+def asked_names(suite: Suite) -> set[str]:
+    """The names that a program has to define; none for one that reads and prints.
+
+    Raises:
+        SyntaxError: a test is no Python.
+    """
+    if not suite.texts:
+        return {suite.entry} if suite.entry and suite.calls else set()
+    imported = {name for _, names in _foreign_imports(suite.texts) for name in names}
+    if suite.entry:
+        return imported | {suite.entry}
+    free = free_names(list(suite.texts)) - set(dir(builtins)) - _defined_before(suite) - {"pytest"}
+    called = called_names(list(suite.texts))
+    return imported | ({name for name in free if helper(name, called) is None} or free)
+
+
+def _foreign_imports(texts: tuple[str, ...]) -> list[tuple[str, list[str]]]:
+    """Imports of modules that are neither standard nor known packages: the tests' name for the program."""
+    found = []
+    for text in texts:
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.ImportFrom):
+                names = [(node.module or "", [alias.name for alias in node.names if alias.name != "*"])]
+            elif isinstance(node, ast.Import):
+                names = [(alias.name, []) for alias in node.names]
+            else:
+                continue
+            found += [(m, n) for m, n in ((m.split(".")[0], n) for m, n in names) if _is_foreign(m)]
+    return found
+
+
+def _is_foreign(module: str) -> bool:
+    return (
+        module not in sys.stdlib_module_names
+        and module not in _PACKAGES
+        and module not in ("pytest", "hypothesis")
+    )
+
+
+def _defined_before(suite: Suite) -> set[str]:
+    names: set[str] = set()
+    for text in suite.before:
         try:
-            tests = json.loads(tests)
-        except json.JSONDecodeError:
-            yield tests, "", None
-            return
-    if isinstance(tests, dict) and "inputs" in tests and "outputs" in tests:
-        tests = [{"input": i, "output": o} for i, o in zip(tests["inputs"], tests["outputs"], strict=False)]
-    for test in tests if isinstance(tests, list) else []:
-        if isinstance(test, str):
-            yield test, "", None
-        elif isinstance(test, dict) and "input" in test and "output" in test:
-            yield _case(test["input"], test["output"], function)
+            tree = ast.parse(text)
+        except (SyntaxError, ValueError, RecursionError):
+            continue
+        names |= {n.name for n in tree.body if isinstance(n, ast.FunctionDef | ast.ClassDef) and _has_body(n)}
+        names |= {
+            t.id for n in tree.body if isinstance(n, ast.Assign) for t in n.targets if isinstance(t, ast.Name)
+        }
+    return names
 
 
-def _case(given: Any, expected: Any, function: str | None) -> tuple[str, str, str | None]:
-    if function is None or not str(function).isidentifier():
-        return (
-            "",
-            given if isinstance(given, str) else json.dumps(given),
-            expected if isinstance(expected, str) else json.dumps(expected),
-        )
-    arguments = given if isinstance(given, list) else [given]
-    line = f"assert {function}(*json.loads({json.dumps(json.dumps(arguments))})) == json.loads({json.dumps(json.dumps(expected))})"
-    return f"import json\n{line}", "", None
+def _has_body(node: ast.FunctionDef | ast.ClassDef) -> bool:
+    """Whether a definition does more than describe itself: a stub is what the answer has to fill in."""
+    rest = [n for n in node.body if not (isinstance(n, ast.Expr) and isinstance(n.value, ast.Constant))]
+    return bool(rest) and not all(isinstance(n, ast.Pass) for n in rest)
 
 
-def _same_output(output: str, expected: str) -> bool:
-    """Equal line by line, blanks at line ends and empty lines at the end set aside."""
-    return [line.split() for line in output.rstrip().splitlines()] == [
-        line.split() for line in expected.rstrip().splitlines()
-    ]
+def _examine(program: str, suite: Suite, wanted: set[str]) -> Outcome:
+    if suite.scripts:
+        return _run_scripts(program, suite)
+    before = "\n".join(text for text in suite.before if not wanted & _stubs(text))
+    before += "\n" + "\n".join(_imports(text) for text in suite.before)
+    names = sorted(wanted)
+    try:
+        with Contained(job("program", program, before=before, names=names)) as process:
+            loaded = wire.loads(process.receive(LOADING))
+            problem = _cannot_start(loaded, wanted, suite)
+            if problem is not None:
+                return problem
+            if suite.calls:
+                return _run_calls(process, suite)
+            return _run_texts(process, suite, loaded["names"])
+    except Ended as error:
+        return Outcome(Verdict.INCORRECT, f"the program {error}")
+    except wire.Broken as error:
+        return Outcome(Verdict.INCORRECT, f"the program broke off: {error}")
+
+
+def _stubs(text: str) -> set[str]:
+    return set(re.findall(r"^(?:def|class)\s+(\w+)", text, re.M))
+
+
+def _imports(text: str) -> str:
+    return "\n".join(re.findall(r"^(?:import|from)\s[^\n]+", text, re.M))
+
+
+def _cannot_start(loaded: Any, wanted: set[str], suite: Suite) -> Outcome | None:
+    """Why a loaded program cannot be asked: it lacks the name, or a package."""
+    if not isinstance(loaded, dict) or not isinstance(loaded.get("names"), dict):
+        return Outcome(Verdict.INCORRECT, "the program could not be loaded")
+    needed = {suite.entry} if suite.entry else wanted
+    if needed & set(loaded["names"]):
+        return None
+    error = loaded.get("error")
+    if isinstance(error, dict):
+        return _raised(error)
+    return Outcome(Verdict.INCORRECT, f"the program does not define {', '.join(sorted(map(str, needed)))}")
+
+
+def _raised(said: dict[str, Any]) -> Outcome:
+    """The verdict on a program that raised: a known package that is not there is no fault of it."""
+    return _lacks(str(said.get("missing") or "")) or Outcome(
+        Verdict.INCORRECT, f"{first(said)}: {said.get('text')}"
+    )
+
+
+def _lacks(module: str) -> Outcome | None:
+    root = module.split(".")[0]
+    if root in _PACKAGES:
+        here = "is not offered to programs" if find_spec(root) else "is not installed"
+        return Outcome(Verdict.UNVERIFIABLE, f"the program needs the package {root}, which {here}")
+    return None
+
+
+def _run_scripts(program: str, suite: Suite) -> Outcome:
+    tests = suite.scripts[:MAX_TESTS]
+    for number, (given, wanted) in enumerate(tests, 1):
+        run = run_python(program, given, seconds=SECONDS)
+        if run.missing and (lacks := _lacks(run.missing)):
+            return lacks
+        if not run.ok or not same_output(run.output, wanted):
+            reason = run.reason if not run.ok else "another output"
+            return Outcome(Verdict.INCORRECT, f"test {number} of {suite.size}: {reason}")
+    return Outcome(Verdict.CORRECT, f"{len(tests)} tests passed")
+
+
+def _run_calls(process: Contained, suite: Suite) -> Outcome:
+    """Call the program's function with every test's arguments and compare the results here."""
+    tests = suite.calls[:MAX_TESTS]
+    for number, (arguments, wanted) in enumerate(tests, 1):
+        label = f"test {number} of {suite.size}"
+        values = [["n", suite.entry], *(wire.encode(value) for value in arguments)]
+        process.send({"ask": "call", "values": values})
+        try:
+            said = wire.loads(process.receive(SECONDS))
+            if not isinstance(said, dict) or "ask" in said:
+                raise wire.Broken("no answer")
+            if "raised" in said:
+                outcome = _raised(said)
+                return Outcome(outcome.verdict, f"{label}: {outcome.reason}")
+            got = wire.decode(said.get("value"))
+            if got is None and wanted is not None and isinstance(after := said.get("after"), list) and after:
+                got = wire.decode(after[0])  # a function that changes its first argument in place
+        except Ended as error:
+            return Outcome(Verdict.INCORRECT, f"{label}: the program {error}")
+        except (wire.Broken, RecursionError) as error:
+            return Outcome(Verdict.INCORRECT, f"{label}: the result is no data ({error})")
+        if not same_value(wanted, got):
+            return Outcome(Verdict.INCORRECT, f"{label}: another result")
+    return Outcome(Verdict.CORRECT, f"{len(tests)} tests passed")
+
+
+def _run_texts(process: Contained, suite: Suite, names: dict[str, str]) -> Outcome:
+    """Let the tests' own code, in a process of its own, ask the program; frames are passed on unread."""
+    if any(_PATCHES.search(text) for text in suite.texts):
+        return Outcome(Verdict.UNVERIFIABLE, "the tests reach into the program's process (mock, patch)")
+    foreign = sorted({module for module, _ in _foreign_imports(suite.texts)})
+    texts = list(suite.texts[:MAX_TESTS])
+    kinds = {str(name): str(kind) for name, kind in names.items()}
+    more = {
+        "texts": texts,
+        "before": list(suite.before),
+        "names": kinds,
+        "entry": suite.entry,
+        "foreign": foreign,
+    }
+    source = "\n".join([*texts, *suite.before])
+    try:
+        with Contained(job("tests", source, **more)) as tests:
+            while True:
+                try:
+                    frame = tests.receive(SECONDS * 2)
+                except Ended as error:
+                    return Outcome(Verdict.UNVERIFIABLE, f"the tests broke off: {error}")
+                said = wire.loads(frame)
+                if "report" in said:
+                    return _reported(said)
+                process.send(frame)
+                tests.send(process.receive(SECONDS))
+    except wire.Broken as error:
+        return Outcome(Verdict.UNVERIFIABLE, f"the tests broke off: {error}")
+
+
+def _reported(said: dict[str, Any]) -> Outcome:
+    if said["report"] == "correct":
+        return Outcome(Verdict.CORRECT, f"{said['ran']} tests passed")
+    reason = str(said["reason"])
+    if reason.startswith("missing:") and (lacks := _lacks(reason.removeprefix("missing:"))):
+        return lacks
+    return Outcome(Verdict(said["report"]), f"{said['label']}: {reason}")

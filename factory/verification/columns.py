@@ -7,6 +7,7 @@ from typing import Any
 import polars as pl
 
 from factory.errors import UsageError
+from factory.verification.code_tests import TEST_COLUMNS
 from factory.verification.extraction import split_reasoning
 
 GOLD = ("answer", "gold")
@@ -21,6 +22,8 @@ def as_responses(rows: pl.DataFrame, where: object = "the input") -> pl.DataFram
     Raises:
         UsageError: there is no column with the gold or none with the response.
     """
+    if not set(GOLD) & set(rows.columns) and set(TEST_COLUMNS) & set(rows.columns):
+        rows = rows.with_columns(answer=pl.lit(None, pl.String))  # tests stand in for a gold
     gold = next((name for name in GOLD if name in rows.columns), None)
     text = next((name for name in RESPONSE if name in rows.columns), None)
     if gold is None or text is None:

@@ -17,21 +17,10 @@ _CONSTANTS = {
     "emptyset": Node("empty"),
     "dots": Node("sym", name="dots"),
 }
-_ACCENTS = frozenset(
-    [
-        r"\vec",
-        r"\hat",
-        r"\bar",
-        r"\overline",
-        r"\tilde",
-        r"\dot",
-        r"\widehat",
-        r"\overrightarrow",
-        r"\angle",
-        r"\triangle",
-        r"\underline",
-    ]
-)
+_ACCENTS = frozenset((
+    r"\vec", r"\hat", r"\bar", r"\overline", r"\tilde", r"\dot", r"\widehat", r"\overrightarrow", r"\angle",
+    r"\triangle", r"\underline",
+))  # fmt: skip
 _SYSTEMS = frozenset(["cases", "aligned", "align", "gathered", "rcases"])
 _MATRIX = frozenset(["matrix", "pmatrix", "bmatrix", "vmatrix", "Bmatrix", "smallmatrix", "array"])
 _NUMBER_SETS = {"R": "reals", "Z": "ZZ", "N": "NN", "Q": "QQ", "C": "CC"}

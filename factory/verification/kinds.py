@@ -6,10 +6,10 @@ import json
 import re
 from typing import Any
 
+from factory.verification.code_tests import read_suite
 from factory.verification.notation import literal, tidy, untext
 from schemas.problem import AnswerKind
 
-_LETTERS = re.compile(r"^\(?(?:[A-J](?:[,\s&]|and)*)+\)?$")
 _WORDS = re.compile(r"[^\W\d_]{2,}")
 _MATHS = re.compile(r"\\(?!text|mathrm|textbf|mbox)[A-Za-z]|[=<>^_+*/{}\[\]|]|\d")
 
@@ -21,7 +21,7 @@ def infer_kind(
     facts = read_metadata(metadata)
     if is_gym_entry(facts):
         return AnswerKind.REASONING_GYM
-    if code_tests(facts) is not None:
+    if facts and read_suite(facts) is not None:
         return AnswerKind.CODE
     text = literal(gold or "")
     if choices and gold is not None:
@@ -53,8 +53,3 @@ def is_gym_entry(facts: dict[str, Any]) -> bool:
         and isinstance(inner.get("metadata"), dict)
         and "source_dataset" in inner["metadata"]
     )
-
-
-def code_tests(facts: dict[str, Any]) -> Any:
-    """Unit tests of a code problem: `tests`, `test_cases` or `test`, else None."""
-    return next((facts[name] for name in ("tests", "test_cases", "test") if facts.get(name)), None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import nullcontext
 from typing import Any
@@ -9,7 +10,9 @@ from typing import Any
 import polars as pl
 
 from factory.config.verify import VerifySection
+from factory.verification.code_tests import HELP_COLUMNS, TEST_COLUMNS, read_suite
 from factory.verification.confidence import confidence
+from factory.verification.kinds import read_metadata
 from factory.verification.pool import Verifier
 from factory.verification.result import CHECKER_VERSION, CheckRequest, CheckResult, Method
 from schemas.response import ResponseStatus
@@ -60,7 +63,8 @@ def verify_responses(
 
 def requests_of(responses: pl.DataFrame) -> Iterator[CheckRequest | CheckResult]:
     """One check a row, or its result where the response's status leaves nothing to check."""
-    names = ("content", "response", "status", "answer", "answer_kind", "choices", "metadata", "problem")
+    own = ("content", "response", "status", "answer", "answer_kind", "choices", "metadata", "problem")
+    names = (*own, *TEST_COLUMNS, *HELP_COLUMNS)
     columns = {name: responses.get_column(name).to_list() for name in names if name in responses.columns}
     for index in range(responses.height):
         row = {name: values[index] for name, values in columns.items()}
@@ -90,9 +94,19 @@ def _request(row: dict[str, Any]) -> CheckRequest | CheckResult:
         None if row.get("answer") is None else str(row["answer"]),
         row.get("answer_kind"),
         tuple(str(c) for c in choices) if choices else None,
-        metadata if isinstance(metadata, str) else None,
+        _with_tests(row, metadata if isinstance(metadata, str) else None),
         row.get("problem"),
     )
+
+
+def _with_tests(row: dict[str, Any], metadata: str | None) -> str | None:
+    """Metadata with the tests that stand in columns of their own."""
+    if not any(row.get(name) is not None for name in TEST_COLUMNS):
+        return metadata
+    columns = {name: row[name] for name in (*TEST_COLUMNS, *HELP_COLUMNS) if row.get(name) is not None}
+    if read_suite(columns) is None:
+        return metadata
+    return json.dumps({**read_metadata(metadata), **columns}, default=str)
 
 
 def with_verdicts(responses: pl.DataFrame, results: list[CheckResult]) -> pl.DataFrame:

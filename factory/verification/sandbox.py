@@ -1,57 +1,37 @@
-"""Running a program that nobody trusts: its own process, no files, no network, bounded time, memory and output.
+"""Running programs that nobody trusts: their own processes, no files, no network, bounded time, memory and output.
 
-A seccomp filter lets through only the system calls that computing, reading standard input and printing need. It is
-installed before the first line of the program runs and cannot be taken off: there is no opening of files (so no
-secrets of the parent either), no socket, no other process, no signal to one. The modules that the program imports are
-loaded beforehand, from the standard library only. Where no filter can be installed (other systems and processors than
-Linux on x86-64), nothing is run at all; `available` says so.
+What holds where:
+- Linux on x86-64: a system call filter with a look at arguments (`contained/isolate.py`), always; where `bwrap`
+  (bubblewrap) is installed and works, the filtered process also lives in namespaces of its own.
+- Other Linux with a working `bwrap`: namespaces only. The kernel's system calls are all there.
+- Elsewhere nothing can be contained and no program is run; `available` says so.
 """
 
 from __future__ import annotations
 
 import contextlib
-import ctypes
-import importlib
 import os
-import platform
-import re
-import resource
+import select
+import shutil
 import signal
-import struct
 import subprocess
 import sys
-import tempfile
+import time
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from typing import Any, Self
 
-MEMORY_BYTES = 512 * 2**20
+from factory.verification.contained import isolate, wire
+
 OUTPUT_BYTES = 2**20
+"""A program that prints more is ended."""
 WALL = 10
 """A program may wait, or be kept waiting by a busy machine, this many times longer than it may compute."""
-_PR_SET_NO_NEW_PRIVS, _PR_SET_SECCOMP, _FILTER = 38, 22, 2
-_ARCHITECTURE = 0xC000003E
-_ALLOWED = (
-    0, 1, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15,  # read write close stat fstat lstat poll lseek mmap ... sigreturn
-    19, 20, 23, 24, 25, 28, 32, 35, 39, 60, 63, 72, 79, 89,  # readv writev select yield mremap madvise dup nanosleep ...
-    96, 97, 98, 99, 100, 102, 104, 107, 108, 131, 158, 186,  # time, limits and usage (own), ids, sigaltstack, gettid
-    202, 204, 228, 229, 230, 231, 262, 270, 271, 318, 324, 332, 334,  # futex, clocks, exit_group, newfstatat, getrandom
-)  # fmt: skip
-"""Numbers of the system calls of Linux on x86-64 that pass; every other one fails with EPERM."""
-_NEVER_LOADED = frozenset(
-    [
-        "antigravity",
-        "this",
-        "idlelib",
-        "tkinter",
-        "turtle",
-        "turtledemo",
-        "ctypes",
-        "webbrowser",
-        "pip",
-        "ensurepip",
-        "lib2to3",
-    ]
-)
+TOTAL_SECONDS = 20
+"""Limit of a contained process in processor time over its whole life, kept by the kernel."""
+_CHILD = Path(__file__).resolve().parent / "contained" / "__main__.py"
+_POLL = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,15 +41,223 @@ class Run:
     ok: bool
     output: str
     reason: str
+    missing: str | None = None
+    """The module that it wanted to import and that is not there."""
+
+
+class Ended(Exception):
+    """A contained process ended, or was ended because it met a limit."""
 
 
 def available() -> bool:
     """Whether programs can be contained on this machine."""
-    return sys.platform == "linux" and platform.machine() == "x86_64"
+    return isolate.filtered() or bool(jail())
+
+
+@cache
+def jail() -> tuple[str, ...]:
+    """The command in front of a program that puts it into namespaces; empty where `bwrap` is absent or does not work."""
+    tool = shutil.which("bwrap")
+    if tool is None or sys.platform != "linux":
+        return ()
+    shown = {
+        "/usr",
+        "/lib",
+        "/lib64",
+        "/bin",
+        "/etc/ld.so.cache",
+        sys.base_prefix,
+        sys.prefix,
+        str(_CHILD.parent),
+    }
+    binds = [word for path in sorted(shown) if Path(path).exists() for word in ("--ro-bind", path, path)]
+    command = (
+        tool, "--unshare-user", "--unshare-ipc", "--unshare-net", "--unshare-uts", "--die-with-parent", "--new-session",
+        *binds, "--tmpfs", "/tmp", "--chdir", "/tmp",
+    )  # fmt: skip
+    with contextlib.suppress(OSError, subprocess.SubprocessError):
+        probe = subprocess.run(
+            [*command, sys.executable, "-I", "-S", "-c", "print(7)"],
+            capture_output=True,
+            timeout=20,
+            check=False,
+        )
+        if probe.stdout == b"7\n":
+            return command
+    return ()
+
+
+class Contained:
+    """A contained process that is given one job and then talked to in frames."""
+
+    def __init__(self, job: dict[str, Any], *, stdin: bytes | None = None) -> None:
+        """Start it. With `stdin`, what it prints is kept in `output`; otherwise that is thrown away."""
+        if not available():
+            raise Ended("no sandbox on this system")
+        down, self._sink = os.pipe()
+        self._source, up = os.pipe()
+        piped = subprocess.PIPE if stdin is not None else subprocess.DEVNULL
+        command = [*jail(), sys.executable, "-I", "-S", "-B", str(_CHILD), str(down), str(up)]
+        try:
+            self.process = subprocess.Popen(
+                command,
+                stdin=piped,
+                stdout=piped,
+                stderr=subprocess.DEVNULL,
+                pass_fds=(down, up),
+                env={"PATH": "/usr/bin:/bin", "PYTHONHASHSEED": "0", "LC_ALL": "C.UTF-8"},
+                start_new_session=True,
+            )
+        finally:
+            os.close(down)
+            os.close(up)
+        self.output = bytearray()
+        self._frames = bytearray()
+        self._stdin = memoryview(stdin or b"")
+        for stream in (self.process.stdin, self.process.stdout):
+            if stream is not None:
+                os.set_blocking(stream.fileno(), False)
+        self.send(job)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the process and its children."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+        for fd in (self._source, self._sink):
+            with contextlib.suppress(OSError):
+                os.close(fd)
+        for stream in (self.process.stdin, self.process.stdout):
+            if stream is not None:
+                with contextlib.suppress(OSError):
+                    stream.close()
+
+    def send(self, message: Any) -> None:
+        """Send a frame; one that is bytes is passed on as it is.
+
+        Raises:
+            Ended: nobody reads any more.
+        """
+        try:
+            wire.write(self._sink, message)
+        except wire.Broken as error:
+            raise Ended(str(error)) from None
+
+    def receive(self, seconds: float) -> bytes:
+        """The next frame, undecoded.
+
+        Raises:
+            Ended: the process ended, printed too much, or used `seconds` of processor time (or `WALL` times as much
+                wall-clock time) without an answer.
+        """
+        began, used = time.monotonic(), self._used()
+        while True:
+            frame = self._frame()
+            if frame is not None:
+                return frame
+            if time.monotonic() - began > seconds * WALL:
+                raise Ended(f"did not end within {seconds * WALL:g} s of wall-clock time")
+            if self._used() - used > seconds:
+                raise Ended(f"did not end within {seconds:g} s of processor time")
+            self._pump()
+
+    def _used(self) -> float:
+        """Processor time of the process so far, as the kernel counts it; 0 where that cannot be read."""
+        try:
+            pid = self.process.pid
+            if jail():  # bwrap watches, and its child is the program
+                pid = int(Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0])
+            return time.clock_gettime((~pid << 3) | 2)
+        except (OSError, IndexError, ValueError):
+            return 0.0
+
+    def _frame(self) -> bytes | None:
+        if len(self._frames) < 4:
+            return None
+        size = int.from_bytes(self._frames[:4], "big")
+        if size > wire.MAX_FRAME:
+            raise Ended("sent too much data")
+        if len(self._frames) < 4 + size:
+            return None
+        body = bytes(self._frames[4 : 4 + size])
+        del self._frames[: 4 + size]
+        return body
+
+    def _pump(self) -> None:
+        """Move what can be moved through the pipes within a moment."""
+        stdin, stdout = self.process.stdin, self.process.stdout
+        reads = [self._source, *([stdout.fileno()] if stdout and not stdout.closed else [])]
+        writes = [stdin.fileno()] if stdin and not stdin.closed else []
+        ready, free, _ = select.select(reads, writes, [], _POLL)
+        if free and stdin:
+            self._feed()
+        if stdout and not stdout.closed and stdout.fileno() in ready:
+            chunk = os.read(stdout.fileno(), 1 << 16)
+            self.output += chunk
+            if not chunk:
+                stdout.close()
+            if len(self.output) > OUTPUT_BYTES:
+                raise Ended(f"printed more than {OUTPUT_BYTES >> 20} MiB")
+        if self._source in ready:
+            chunk = os.read(self._source, 1 << 16)
+            if not chunk:
+                raise Ended(self._death())
+            self._frames += chunk
+
+    def _feed(self) -> None:
+        stdin = self.process.stdin
+        assert stdin is not None
+        try:
+            self._stdin = (
+                self._stdin[os.write(stdin.fileno(), self._stdin[: 1 << 16]) :]
+                if self._stdin
+                else self._stdin
+            )
+        except BlockingIOError:
+            return
+        except OSError:
+            self._stdin = memoryview(b"")
+        if not self._stdin:
+            with contextlib.suppress(OSError):
+                stdin.close()
+
+    def _death(self) -> str:
+        """Why the process has gone."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(1.0)
+        status = self.process.returncode
+        if status in (-signal.SIGKILL, -signal.SIGXCPU, 128 + signal.SIGKILL, 128 + signal.SIGXCPU):
+            return f"did not end within {TOTAL_SECONDS} s of processor time"
+        if status is None:
+            return "closed its pipe"
+        return "ended itself" if status >= 0 else f"was killed by signal {-status}"
+
+    def rest(self) -> None:
+        """Read what a program that has ended printed last."""
+        stdout = self.process.stdout
+        until = time.monotonic() + 1.0
+        while stdout and not stdout.closed and time.monotonic() < until:
+            with contextlib.suppress(Ended):
+                ready = select.select([stdout.fileno()], [], [], _POLL)[0]
+                chunk = os.read(stdout.fileno(), 1 << 16) if ready else b""
+                self.output += chunk
+                if (ready and not chunk) or len(self.output) > OUTPUT_BYTES:
+                    return
+
+
+def job(mode: str, source: str, **more: Any) -> dict[str, Any]:
+    """The first frame for a contained process."""
+    return {"mode": mode, "preload": source, "source": source, "seconds": TOTAL_SECONDS, **more}
 
 
 def run_python(source: str, stdin: str = "", *, seconds: float = 5.0) -> Run:
-    """Run a Python program in an empty folder of its own.
+    """Run a whole Python program.
 
     Args:
         source: the program.
@@ -77,132 +265,31 @@ def run_python(source: str, stdin: str = "", *, seconds: float = 5.0) -> Run:
         seconds: limit of its processor time; `WALL` times as much wall-clock time is the backstop.
 
     Returns:
-        Whether it ended by itself with status 0, and what it printed (at most 1 MiB).
+        Whether it ended without an exception, and what it printed (at most 1 MiB). Its exit status says nothing.
     """
-    if not available():
-        return Run(False, "", "no sandbox on this system")
-    with tempfile.TemporaryDirectory(prefix="factory-code-") as folder:
-        Path(folder, "program.py").write_text(source, "utf-8", errors="replace")
-        command = [sys.executable, "-I", "-S", "-B", str(Path(__file__).resolve())]
-        process = subprocess.Popen(
-            command,
-            cwd=folder,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            env={
-                "PATH": "/usr/bin:/bin",
-                "HOME": folder,
-                "TMPDIR": folder,
-                "PYTHONHASHSEED": "0",
-                "LIMIT": str(seconds),
-            },
-            start_new_session=True,
-        )
-        return _wait(process, stdin, seconds)
-
-
-def _wait(process: subprocess.Popen[bytes], stdin: str, seconds: float) -> Run:
+    source = source.encode("utf-8", "replace").decode()
     try:
-        output, _ = process.communicate(stdin.encode("utf-8", "replace"), timeout=seconds * WALL)
-    except subprocess.TimeoutExpired:
-        _kill(process)
-        return Run(False, "", f"did not end within {seconds * WALL:g} s of wall-clock time")
-    finally:
-        _kill(process)
-    text = output[:OUTPUT_BYTES].decode("utf-8", "replace")
-    if process.returncode == 0:
-        return Run(True, text, "ended")
-    if process.returncode in (-signal.SIGPROF, -signal.SIGXCPU):
-        return Run(False, text, f"did not end within {seconds:g} s of processor time")
-    last = text.strip().splitlines()[-1:] or [f"status {process.returncode}"]
-    return Run(False, text, last[0][:200])
+        with Contained(job("script", source), stdin=stdin.encode("utf-8", "replace")) as process:
+            try:
+                said = wire.loads(process.receive(seconds))
+                reason = "ended"
+            except Ended as error:
+                said, reason = {}, str(error)
+            except wire.Broken as error:
+                said, reason = {}, str(error)
+            process.rest()
+            output = bytes(process.output[:OUTPUT_BYTES]).decode("utf-8", "replace")
+    except Ended as error:
+        return Run(False, "", str(error))
+    if isinstance(said, dict) and "raised" in said:
+        missing = said.get("missing")
+        return Run(
+            False, output, f"{first(said)}: {said.get('text')}"[:200], str(missing) if missing else None
+        )
+    return Run(reason in ("ended", "ended itself"), output, reason)
 
 
-def _kill(process: subprocess.Popen[bytes]) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-
-
-def _limit(seconds: float) -> None:
-    """Bound this process's memory, time and output; let it die with its parent. The exact time limit is `_main`'s."""
-    for limit, most in (
-        (resource.RLIMIT_AS, MEMORY_BYTES),
-        (resource.RLIMIT_CPU, int(seconds) + 2),
-        (resource.RLIMIT_FSIZE, OUTPUT_BYTES),
-        (resource.RLIMIT_NOFILE, 32),
-        (resource.RLIMIT_CORE, 0),
-    ):
-        resource.setrlimit(limit, (most, most))
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
-
-
-def contain() -> None:
-    """Give up, in this process and for good, every system call that is not allowed.
-
-    Raises:
-        OSError: the kernel refuses the filter.
-    """
-    libc = ctypes.CDLL(None, use_errno=True)
-    program = _filter()
-    buffer = ctypes.create_string_buffer(program)
-    header = struct.pack("HxxxxxxP", len(program) // 8, ctypes.addressof(buffer))
-    if libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) or libc.prctl(
-        _PR_SET_SECCOMP, _FILTER, ctypes.c_char_p(header), 0, 0
-    ):
-        raise OSError(ctypes.get_errno(), "the kernel refuses a system call filter")
-
-
-def _filter() -> bytes:
-    """A seccomp program in BPF: another architecture is killed, allowed calls pass, the rest fail with EPERM."""
-    load, jump, give = 0x20, 0x15, 0x06
-    lines = [(load, 0, 0, 4), (jump, 1, 0, _ARCHITECTURE), (give, 0, 0, 0x80000000), (load, 0, 0, 0)]
-    for place, number in enumerate(_ALLOWED):
-        lines.append((jump, len(_ALLOWED) - place, 0, number))
-    lines += [(give, 0, 0, 0x00050001), (give, 0, 0, 0x7FFF0000)]
-    return b"".join(struct.pack("HBBI", *line) for line in lines)
-
-
-def _preload(source: str) -> None:
-    """Import what the program imports, as far as it is of the standard library, while files can still be opened."""
-    names = set(
-        [
-            "json",
-            "re",
-            "math",
-            "cmath",
-            "random",
-            "itertools",
-            "functools",
-            "collections",
-            "heapq",
-            "bisect",
-            "string",
-            "decimal",
-            "fractions",
-        ]
-    )
-    for line in re.findall(r"^[ \t]*(?:import|from)[ \t]+([\w., \t]+)", source, re.M):
-        names.update(part.strip().split(" ")[0] for part in line.split(" import")[0].split(","))
-    for name in sorted(names):
-        root = name.split(".")[0]
-        if root in sys.stdlib_module_names and root not in _NEVER_LOADED:
-            with contextlib.suppress(Exception):
-                importlib.import_module(name)
-
-
-def _main() -> None:
-    """Entry point of the contained process: preload, contain, then run `program.py` of the current folder."""
-    source = Path("program.py").read_text("utf-8")
-    _limit(float(os.environ["LIMIT"]))
-    _preload(source)
-    code = compile(source, "program.py", "exec")
-    # The program may catch the signal, but then the kernel's limit on processor time ends it within two seconds more.
-    signal.setitimer(signal.ITIMER_PROF, float(os.environ["LIMIT"]))
-    contain()
-    exec(code, {"__name__": "__main__"})
-
-
-if __name__ == "__main__":
-    _main()
+def first(said: dict[str, Any]) -> str:
+    """The name of the class of an exception that a contained process told of."""
+    names = said.get("raised")
+    return str(names[0])[:80] if isinstance(names, list) and names else "error"

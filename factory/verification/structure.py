@@ -11,56 +11,16 @@ from factory.verification.syntax import Node, NotMath, tokenize
 
 _SEPARATORS = {",", ";", "and", "or", "\\\\", "&"}
 _SETS = {r"\cup": "union", r"\setminus": "minus", r"\cap": "intersection"}
-_CONDITION = frozenset(
-    [
-        '"for',
-        '"all',
-        '"some',
-        '"any',
-        '"every',
-        '"each',
-        '"where',
-        '"with',
-        '"is',
-        '"are',
-        '"an',
-        '"integer',
-        '"integers',
-        '"real',
-        '"positive',
-        '"negative',
-        '"natural',
-        '"nonnegative',
-        '"number',
-        '"numbers',
-        '"arbitrary',
-        '"constant',
-        '"constants',
-        '"a',
-        '"in',
-        '"of',
-        '"to',
-        '"be',
-        '"values',
-    ]
-)
+_CONDITION = frozenset((
+    '"for', '"all', '"some', '"any', '"every', '"each', '"where', '"with', '"is', '"are', '"an', '"integer',
+    '"integers', '"real', '"positive', '"negative', '"natural', '"nonnegative', '"number', '"numbers',
+    '"arbitrary', '"constant', '"constants', '"a', '"in', '"of', '"to', '"be', '"values',
+))  # fmt: skip
 _NUMBER_SETS = frozenset(["ZZ", "NN", "QQ", "CC"])
-_FILLER = frozenset(
-    [
-        '"approximately',
-        '"about',
-        '"exactly',
-        '"roughly',
-        '"the',
-        '"is',
-        '"are',
-        '"only',
-        '"around',
-        '"rs',
-        '"usd',
-        '"rmb',
-    ]
-)
+_FILLER = frozenset((
+    '"approximately', '"about', '"exactly', '"roughly', '"the', '"is', '"are', '"only', '"around', '"rs',
+    '"usd', '"rmb',
+))  # fmt: skip
 _REPEATING = re.compile(r"(\d{1,12})?\.(\d{0,12})(?:\\overline\s?\{(\d{1,12})\}|\\dot\s?\{?(\d)\}?)")
 _WRITTEN_OUT = re.compile(r"(\d{1,12})?\.(\d{0,6}?)(\d{1,6}?)\3{2,8}()\s*\\dots")
 _BRACED_ARRAY = re.compile(r"\\\{\s*\\begin\{array\}\s*(?:\{[^{}]{0,20}\})?(.{0,1500}?)\\end\{array\}", re.S)

@@ -40,76 +40,15 @@ class Node:
     decimals: int | None = None
 
 
-FUNCTIONS = frozenset(
-    [
-        "sin",
-        "cos",
-        "tan",
-        "cot",
-        "sec",
-        "csc",
-        "arcsin",
-        "arccos",
-        "arctan",
-        "arccot",
-        "sinh",
-        "cosh",
-        "tanh",
-        "ln",
-        "log",
-        "lg",
-        "exp",
-        "max",
-        "min",
-        "gcd",
-        "lcm",
-        "sgn",
-        "sign",
-        "arg",
-        "Re",
-        "Im",
-        "det",
-    ]
-)
-GREEK = frozenset(
-    [
-        "alpha",
-        "beta",
-        "gamma",
-        "delta",
-        "epsilon",
-        "zeta",
-        "eta",
-        "theta",
-        "iota",
-        "kappa",
-        "lambda",
-        "mu",
-        "nu",
-        "xi",
-        "rho",
-        "sigma",
-        "tau",
-        "upsilon",
-        "phi",
-        "chi",
-        "psi",
-        "omega",
-        "Gamma",
-        "Delta",
-        "Theta",
-        "Lambda",
-        "Xi",
-        "Pi",
-        "Sigma",
-        "Upsilon",
-        "Phi",
-        "Psi",
-        "Omega",
-        "ell",
-        "hbar",
-    ]
-)
+FUNCTIONS = frozenset((
+    "sin", "cos", "tan", "cot", "sec", "csc", "arcsin", "arccos", "arctan", "arccot", "sinh", "cosh", "tanh",
+    "ln", "log", "lg", "exp", "max", "min", "gcd", "lcm", "sgn", "sign", "arg", "Re", "Im", "det",
+))  # fmt: skip
+GREEK = frozenset((
+    "alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa", "lambda", "mu",
+    "nu", "xi", "rho", "sigma", "tau", "upsilon", "phi", "chi", "psi", "omega", "Gamma", "Delta", "Theta",
+    "Lambda", "Xi", "Pi", "Sigma", "Upsilon", "Phi", "Psi", "Omega", "ell", "hbar",
+))  # fmt: skip
 _WORDS = {"and": "and", "or": "or", "pi": r"\pi", "infinity": r"\infty", "inf": r"\infty", "oo": r"\infty"}
 _PLAIN = FUNCTIONS | {"sqrt", "cbrt", "abs", "floor", "ceil", "binom", "frac"}
 _TOKEN = re.compile(
@@ -207,70 +146,12 @@ def _word_tokens(word: str, before: str) -> list[str]:
 
 
 _TITLES = frozenset(["mr", "ms", "dr", "st", "it", "he", "me", "my", "us", "up", "do", "go", "an", "be"])
-_SHORT_WORDS = frozenset(
-    [
-        "the",
-        "for",
-        "all",
-        "any",
-        "of",
-        "to",
-        "in",
-        "is",
-        "no",
-        "yes",
-        "not",
-        "if",
-        "as",
-        "at",
-        "by",
-        "we",
-        "so",
-        "are",
-        "was",
-        "has",
-        "one",
-        "two",
-        "six",
-        "ten",
-        "odd",
-        "day",
-        "hrs",
-        "hr",
-        "min",
-        "sec",
-        "cm",
-        "mm",
-        "km",
-        "kg",
-        "ft",
-        "mi",
-        "lbs",
-        "lb",
-        "oz",
-        "ml",
-        "rad",
-        "deg",
-        "mph",
-        "usd",
-        "pm",
-        "am",
-        "via",
-        "per",
-        "mod",
-        "off",
-        "its",
-        "our",
-        "due",
-        "top",
-        "low",
-        "big",
-        "hot",
-        "old",
-        "new",
-        "none",
-    ]
-)
+_SHORT_WORDS = frozenset((
+    "the", "for", "all", "any", "of", "to", "in", "is", "no", "yes", "not", "if", "as", "at", "by", "we", "so",
+    "are", "was", "has", "one", "two", "six", "ten", "odd", "day", "hrs", "hr", "min", "sec", "cm", "mm", "km",
+    "kg", "ft", "mi", "lbs", "lb", "oz", "ml", "rad", "deg", "mph", "usd", "pm", "am", "via", "per", "mod",
+    "off", "its", "our", "due", "top", "low", "big", "hot", "old", "new", "none",
+))  # fmt: skip
 
 # Scale to the base unit of the dimension. Only units whose meaning is the same everywhere.
 UNITS: dict[str, tuple[str, Fraction]] = {}

@@ -21,23 +21,10 @@ def check_text(gold: str, answer: str) -> CheckResult:
     return CheckResult(Verdict.INCORRECT, Method.TEXT, answer, want, got, "the words differ")
 
 
-_CONNECTORS = frozenset(
-    [
-        "therefore",
-        "thus",
-        "so",
-        "hence",
-        "then",
-        "conclusion",
-        "answer",
-        "final",
-        "the",
-        "in",
-        "of",
-        "and",
-        "finally",
-    ]
-)
+_CONNECTORS = frozenset((
+    "therefore", "thus", "so", "hence", "then", "conclusion", "answer", "final", "the", "in", "of", "and",
+    "finally",
+))  # fmt: skip
 
 
 def check_sentence(gold: str, sentence: str) -> CheckResult:

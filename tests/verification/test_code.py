@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from factory.verification.code import check_code, extract_program
+from factory.verification.code import check_code
+from factory.verification.program import find_program
 from factory.verification.sandbox import available
 from schemas.verdict import Verdict
 
@@ -65,7 +66,7 @@ def test_no_program_is_no_answer_and_no_tests_decide_nothing():
 
 
 def test_the_last_block_counts_and_a_bare_program_is_taken():
-    assert extract_program("```python\nx = 1\n```\nbetter:\n```\nx = 2\n```") == "x = 2\n"
-    assert extract_program("```py\nx = 1") == "x = 1"
-    assert extract_program("def f():\n    return 1") == "def f():\n    return 1"
-    assert extract_program("The answer is 4.") is None
+    assert find_program("```python\nx = 1\n```\nbetter:\n```\nx = 2\n```", set()) == "x = 2\n"
+    assert find_program("```py\nx = 1", set()) == "x = 1"
+    assert find_program("def f():\n    return 1", set()) == "def f():\n    return 1"
+    assert find_program("The answer is 4.", set()) is None

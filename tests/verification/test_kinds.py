@@ -4,7 +4,7 @@ import pytest
 
 from factory.verification import CheckRequest, check
 from factory.verification.kinds import infer_kind
-from factory.verification.sandbox import available, run_python
+from factory.verification.sandbox import available
 from schemas.verdict import Verdict
 
 OPTIONS = ("12", "15 apples", "18", "none of these")
@@ -70,24 +70,3 @@ def test_code_runs_against_its_tests():
     good, bad = (f"```python\ndef add(a, b):\n    return a {sign} b\n```" for sign in "+*")
     assert check(CheckRequest(good, None, "code", None, metadata)).correct
     assert check(CheckRequest(bad, None, "code", None, metadata)).verdict is Verdict.INCORRECT
-
-
-@pytest.mark.skipif(not available(), reason="programs can be contained on Linux x86-64 only")
-def test_a_program_reaches_no_file_network_or_process(tmp_path):
-    canary = tmp_path / "canary"
-    for attack in (
-        f"open({str(canary)!r}, 'w').write('x')",
-        "import socket; socket.socket()",
-        "import subprocess; subprocess.run(['ls'])",
-        "import os; os.fork()",
-        "import os; os.kill(os.getppid(), 9)",
-        "print(open('/proc/self/environ').read())",
-        "x = bytearray(10**10)",
-    ):
-        assert not run_python(attack, seconds=3).ok, attack
-    assert not canary.exists()
-    assert run_python("while True: pass", seconds=0.5).reason == "did not end within 0.5 s of processor time"
-    stubborn = "import signal\nsignal.signal(signal.SIGPROF, lambda *_: None)\nwhile True: pass"
-    assert not run_python(stubborn, seconds=0.5).ok
-    assert "wall-clock" in run_python("import time; time.sleep(60)", seconds=0.2).reason
-    assert run_python("print(input()[::-1])", "abc").output == "cba\n"
