@@ -15,16 +15,52 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
+
+def _list(text: str) -> list[str]:
+    return text.split(" ")
+
+
 COUNTERS = {
-    "en": "apples books cm km kg hours minutes degrees dollars points meters square\\ units cubic\\ feet litres mph".split(),
-    "zh": "个 本 元 米 千克 只 人 张 辆 棵 岁 天 小时 平方厘米 千米 块 箱 名".split(),
-    "ja": "円 個 人 冊 本 匹 枚 分 時間 歳".split(), "ko": "개 명 원 권 마리 시간".split(),
-    "de": "Euro Stunden Äpfel Meter Tage Stück Grad".split(), "fr": "euros heures pommes mètres jours".split(),
-    "es": "euros horas manzanas metros días personas".split(), "ru": "рублей часов яблок метров дней".split(),
+    "en": _list("apples books cm km kg hours minutes degrees dollars points meters units feet litres mph"),
+    "zh": _list("个 本 元 米 千克 只 人 张 辆 棵 岁 天 小时 平方厘米 千米 块 箱 名"),
+    "ja": _list("円 個 人 冊 本 匹 枚 分 時間 歳"), "ko": _list("개 명 원 권 마리 시간"),
+    "de": _list("Euro Stunden Äpfel Meter Tage Stück Grad"), "fr": _list("euros heures pommes mètres jours"),
+    "es": _list("euros horas manzanas metros días personas"), "ru": _list("рублей часов яблок метров дней"),
 }  # fmt: skip
-SYMBOLS = ("m", "L", "J", "N", "W", "V", "K", "s", "h", "g", "A", "Pa", "Hz", "kJ", "mol", "m/s", "km/h", "cm^2", "m^3")
-WORDS = "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen twenty".split()
-TENS = {20: "twenty", 30: "thirty", 40: "forty", 50: "fifty", 60: "sixty", 70: "seventy", 80: "eighty", 90: "ninety"}
+SYMBOLS = (
+    "m",
+    "L",
+    "J",
+    "N",
+    "W",
+    "V",
+    "K",
+    "s",
+    "h",
+    "g",
+    "A",
+    "Pa",
+    "Hz",
+    "kJ",
+    "mol",
+    "m/s",
+    "km/h",
+    "cm^2",
+    "m^3",
+)
+WORDS = _list(
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen twenty"
+)
+TENS = {
+    20: "twenty",
+    30: "thirty",
+    40: "forty",
+    50: "fifty",
+    60: "sixty",
+    70: "seventy",
+    80: "eighty",
+    90: "ninety",
+}
 COLOURS = (r"\color{red}{%s}", r"\textcolor{blue}{%s}", r"\colorbox{yellow}{%s}", r"{\color{green}%s}", r"\bbox[5px]{%s}",
            r"\fcolorbox{red}{white}{%s}", r"\mathbf{%s}", r"\boldsymbol{%s}", r"\displaystyle %s", r"\large %s", r"\underline{%s}")  # fmt: skip
 NAMES = ("Alice", "Petya", "the red team", "Maria", "Monday", "triangle", "the last player", "Vasya", "blue")
@@ -56,7 +92,11 @@ def units(draw: random.Random) -> Forms:
     n = whole(draw)
     m = other(draw, n)
     unit = draw.choice(COUNTERS[draw.choice(list(COUNTERS))])
-    for text in (f"{n}{unit}" if not unit.isascii() else f"{n} {unit}", rf"{n}\text{{ {unit}}}", rf"{n}\,\text{{{unit}}}"):
+    for text in (
+        f"{n}{unit}" if not unit.isascii() else f"{n} {unit}",
+        rf"{n}\text{{ {unit}}}",
+        rf"{n}\,\text{{{unit}}}",
+    ):
         yield str(n), text, True
         yield str(m), text, False
     yield rf"{n}\text{{ {unit}}}", str(n), True
@@ -68,7 +108,9 @@ def symbols(draw: random.Random) -> Forms:
     for text in (f"{n} {unit}", rf"{n}\,\mathrm{{{unit}}}", rf"{n}\ \text{{{unit}}}"):
         yield str(n), text, True
         yield str(m), text, False
-    degrees = draw.choice([rf"{n}°C", rf"{n}^\circ\text{{C}}", rf"{n}^{{\circ}}\mathrm{{F}}", rf"{n}°", rf"{n}\text{{ °C}}"])
+    degrees = draw.choice(
+        [rf"{n}°C", rf"{n}^\circ\text{{C}}", rf"{n}^{{\circ}}\mathrm{{F}}", rf"{n}°", rf"{n}\text{{ °C}}"]
+    )
     yield str(n), degrees, True
     yield str(m), degrees, False
 
@@ -76,7 +118,12 @@ def symbols(draw: random.Random) -> Forms:
 def scientific(draw: random.Random) -> Forms:
     digit, power = draw.randint(1, 9), draw.randint(3, 22)
     gold, sign = f"{digit}e+{power:02d}", draw.choice([r"\times", r"\cdot"])
-    for text in (rf"{digit} {sign} 10^{{{power}}}", f"{digit}e{power}", f"{digit}E{power}", f"{digit}*10^{power}" if power < 10 else f"{digit}*10^{{{power}}}"):
+    for text in (
+        rf"{digit} {sign} 10^{{{power}}}",
+        f"{digit}e{power}",
+        f"{digit}E{power}",
+        f"{digit}*10^{power}" if power < 10 else f"{digit}*10^{{{power}}}",
+    ):
         yield gold, text, True
         yield f"{digit}e-{power:02d}", text, False
         yield f"{digit}e+{power + 1:02d}", text, False
@@ -106,7 +153,13 @@ def qualifiers(draw: random.Random) -> Forms:
         yield f"{a}k+{b}", f"n={a}k+{b}{tail}", True
         yield f"{a}k+{b}", f"{b}k+{a}{tail}", False
     yield f"{a}k", f"{a}k, k > 5", False
-    for tail in (r" \text{ (approximately)}", r" \text{ exactly}", r" \text{ approx.}", r"\text{ or so}", r" \text{ in total}"):
+    for tail in (
+        r" \text{ (approximately)}",
+        r" \text{ exactly}",
+        r" \text{ approx.}",
+        r"\text{ or so}",
+        r" \text{ in total}",
+    ):
         yield str(a), f"{a}{tail}", True
         yield str(b), f"{a}{tail}", False
 
@@ -211,7 +264,14 @@ def decimals(draw: random.Random) -> Forms:
     yield exact, f"{float(value + Fraction(1, 100)):.9f}", False
     yield exact, str(int(value)), False
     n = draw.randint(1000, 9_999_999)
-    for text in (f"{n:,}", f"{n:_}", f"{n:,}".replace(",", r"{,}"), f"{n:,}".replace(",", r"\,"), f"{n:,}".replace(",", " "), f"{n:,}".replace(",", r",\!")):
+    for text in (
+        f"{n:,}",
+        f"{n:_}",
+        f"{n:,}".replace(",", r"{,}"),
+        f"{n:,}".replace(",", r"\,"),
+        f"{n:,}".replace(",", " "),
+        f"{n:,}".replace(",", r",\!"),
+    ):
         yield str(n), text, True
         yield str(n + 1), text, False
     yield "0.30000000000000004", "0.3", True
@@ -241,7 +301,19 @@ def lists(draw: random.Random) -> Forms:
 
 def relations(draw: random.Random) -> Forms:
     a, b = draw.sample(range(2, 20), 2)
-    for name in ("x", "n", "m+n", "f(2)", r"\angle ABC", "S_{10}", "P(A)", "AB", r"\text{Area}", r"|AB|", "a+b"):
+    for name in (
+        "x",
+        "n",
+        "m+n",
+        "f(2)",
+        r"\angle ABC",
+        "S_{10}",
+        "P(A)",
+        "AB",
+        r"\text{Area}",
+        r"|AB|",
+        "a+b",
+    ):
         yield str(a), f"{name}={a}", True
         yield str(b), f"{name}={a}", False
     yield f"{a}x+{b}", f"y={a}x+{b}", True
@@ -275,7 +347,14 @@ def latex(draw: random.Random) -> Forms:
 def text_answers(draw: random.Random) -> Forms:
     name, wrong = draw.sample(NAMES, 2)
     plain, bad = name.removeprefix("the "), wrong.removeprefix("the ")
-    for text in (name, rf"\text{{{name}}}", plain.upper(), rf"\textbf{{{plain}}}", f"The {plain}", f'"{name}"'):
+    for text in (
+        name,
+        rf"\text{{{name}}}",
+        plain.upper(),
+        rf"\textbf{{{plain}}}",
+        f"The {plain}",
+        f'"{name}"',
+    ):
         yield name, text, True
         yield wrong, text, False
     yield rf"\text{{{name}}}", rf"\text{{{name} wins}}", True
@@ -290,7 +369,11 @@ KINDS: dict[str, Callable[[random.Random], Forms]] = {
     "qualifiers": qualifiers, "intervals": intervals, "mixed numbers": mixed, "number words": number_words,
     "money and percent": money, "decimals": decimals, "lists": lists, "relations": relations, "LaTeX": latex, "text": text_answers,
 }  # fmt: skip
-LEADS = ("", "Adding it all up gives the result.\n\n", "Step 1: we look at 3 cases.\nStep 2: each gives the same.\n")
+LEADS = (
+    "",
+    "Adding it all up gives the result.\n\n",
+    "Step 1: we look at 3 cases.\nStep 2: each gives the same.\n",
+)
 
 
 def negated(draw: random.Random) -> Iterator[Pair]:
@@ -334,16 +417,26 @@ def main() -> None:
     kinds: dict[str, Counter[str]] = {}
     shown: Counter[str] = Counter()
     for pair, result in zip(found, results, strict=True):
-        outcome = ("right" if pair.equal else "FALSE") if result.correct else ("missed" if pair.equal else "refused")
+        outcome = (
+            ("right" if pair.equal else "FALSE")
+            if result.correct
+            else ("missed" if pair.equal else "refused")
+        )
         kinds.setdefault(pair.kind, Counter())[outcome] += 1
-        if outcome in ("FALSE", "missed") and shown[outcome + pair.kind] < int(sys.argv[3] if len(sys.argv) > 3 else 0):
+        if outcome in ("FALSE", "missed") and shown[outcome + pair.kind] < int(
+            sys.argv[3] if len(sys.argv) > 3 else 0
+        ):
             shown[outcome + pair.kind] += 1
-            sys.stdout.write(f"{outcome} {pair.kind} | {pair.gold!r} | {pair.response[-90:]!r} | {result.verdict} {result.method} {result.extracted!r} {result.reason}\n")
+            sys.stdout.write(
+                f"{outcome} {pair.kind} | {pair.gold!r} | {pair.response[-90:]!r} | {result.verdict} {result.method} {result.extracted!r} {result.reason}\n"
+            )
     total: Counter[str] = sum(kinds.values(), Counter())
     for kind, counts in [*kinds.items(), ("all", total)]:
         recall = counts["right"] / max(1, counts["right"] + counts["missed"])
         precision = counts["right"] / max(1, counts["right"] + counts["FALSE"])
-        sys.stdout.write(f"{kind:20} {sum(counts.values()):6}  recall {recall:.4f}  precision {precision:.4f}  false {counts['FALSE']}\n")
+        sys.stdout.write(
+            f"{kind:20} {sum(counts.values()):6}  recall {recall:.4f}  precision {precision:.4f}  false {counts['FALSE']}\n"
+        )
 
 
 if __name__ == "__main__":
