@@ -232,7 +232,9 @@ def test_accept_stops_at_n_correct_and_unsolved_problems_come_first(tmp_path):
     counts = dict(rows.group_by("problem_id").len().iter_rows())
     solved = set(correct["problem_id"])
     least = min(count for name, count in counts.items() if name not in solved)
-    assert max(counts[name] for name in solved) <= least + 1, "a solved problem is not asked while others wait"
+    assert max(counts[name] for name in solved) <= least + 1, (
+        "a solved problem is not asked while others wait"
+    )
     again = accepted_run(tmp_path, "b", accept=50)
     assert again["output_digest"] == manifest["output_digest"]
 
