@@ -28,7 +28,10 @@ def print_summary(run: Path) -> None:
         from factory.report.sections.deltas import read_deltas
         from factory.report.tables import open_run
 
-        _show_deltas(read_deltas(open_run(run, check=False)))
+        deltas, faults = read_deltas(open_run(run, check=False))
+        _show_deltas(deltas)
+        for fault in faults:
+            say(fault)
     prices = [usd for row in ledger if (usd := row.totals.get("usd")) is not None]
     spent = f"spent ${sum(prices):,.2f}" if prices else "no prices known"
     say(f"{spent}, {sum(row.totals.get('completion_tokens') or 0 for row in ledger):,} completion tokens")

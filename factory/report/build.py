@@ -6,13 +6,16 @@ run's tables and manifests when the report is built.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 
+import polars as pl
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
 from factory.atomic import atomic_path
+from factory.errors import first_line
 from factory.progress import watch
 from factory.report.blocks import Section
 from factory.report.sections.examples import examples
@@ -55,13 +58,16 @@ def build_report(run: Path, *, out: Path | None = None) -> Path:
         UsageError: `run` holds no tables, or the file cannot be written.
     """
     tables = open_run(run)
-    sections = []
+    sections: list[Section] = []
+    faults = list(tables.faults)
     with watch("report", len(SECTIONS), "sections") as task:
         for section in SECTIONS:
-            found = section(tables)
-            if found is not None:
-                sections.append(found)
+            try:
+                sections += filter(None, [section(tables)])
+            except pl.exceptions.PolarsError as error:
+                faults.append(f"section {section.__name__} cannot be computed: {first_line(error)}")
             task.advance()
+    tables = replace(tables, faults=tuple(faults))
     path = out or tables.layout.report
     with atomic_path(path) as temporary:
         temporary.write_text(render(tables, sections), "utf-8", errors="replace")

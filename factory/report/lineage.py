@@ -122,11 +122,11 @@ def find_rows(
     if not parts:
         return pl.DataFrame()
     scan = pl.scan_parquet(list(parts), missing_columns="insert", extra_columns="ignore")
-    present = scan.collect_schema().names()
-    tests = [pl.col(name) == value for name in names if name in present]
+    present = scan.collect_schema()
+    tests = [as_string(name, present) == value for name in names if name in present]
     if not tests:
         return pl.DataFrame()
-    wanted = present if columns is None else [name for name in columns if name in present]
+    wanted = present.names() if columns is None else [name for name in columns if name in present]
     scan = scan.filter(pl.any_horizontal(tests)).select(wanted)
     return (scan if limit is None else scan.head(limit)).collect(engine="streaming")
 
@@ -137,9 +137,10 @@ def _identify(tables: RunTables, row_id: str) -> tuple[str | None, str | None]:
     for folder in ordered(tables):
         if folder.readable:
             response = ("response_id", "chosen_response_id", "rejected_response_id")
-            found = find_rows(folder.parts, response, row_id, ["problem_id"], limit=1)
+            found = find_rows(folder.parts, response, row_id, [*response, "problem_id"], limit=1)
             if found.height:
-                return "response", found["problem_id"][0] if found.width else None
+                problem = found["problem_id"][0] if "problem_id" in found.columns else None
+                return "response", None if problem is None else str(problem)
             if find_rows(folder.parts, ("id", "problem_id"), row_id, ["id", "problem_id"], limit=1).height:
                 return "problem", row_id
         dropped = find_rows(folder.dropped, ("row_id",), row_id, ["problem_id"], limit=1)
@@ -178,13 +179,22 @@ def _beginning(parts: Sequence[Path], names: Sequence[str], beginning: str) -> s
     if not parts:
         return set()
     scan = pl.scan_parquet(list(parts), missing_columns="insert", extra_columns="ignore")
-    present = scan.collect_schema().names()
+    present = scan.collect_schema()
     found: set[str] = set()
     for name in names:
         if name in present:
-            match = scan.filter(pl.col(name).str.starts_with(beginning)).select(name).head(10).collect()
-            found |= set(match[name].to_list())
+            text = as_string(name, present)
+            found |= set(scan.select(text).filter(text.str.starts_with(beginning)).head(10).collect()[name])
     return found
+
+
+def as_string(name: str, schema: pl.Schema) -> pl.Expr:
+    """A column of ids as text: tables of other tools may number their rows; lists and objects name none."""
+    if schema[name] == pl.String:
+        return pl.col(name)
+    if schema[name].is_nested() or schema[name] in (pl.Binary, pl.Object):
+        return pl.lit(None, dtype=pl.String).alias(name)
+    return pl.col(name).cast(pl.String, strict=False)
 
 
 def _events(folder: StepFolder, row_id: str, kind: str, problem_id: str | None) -> list[Event]:
@@ -247,19 +257,18 @@ def _drop(folder: str, step: str, row: dict[str, Any], asked: str) -> Event:
 
 
 def _what(rows: pl.DataFrame, row_id: str, kind: str) -> str:
-    sides = (("chosen_response_id", "chosen", "over"), ("rejected_response_id", "rejected", "under"))
-    for (name, word, against), other in zip(sides, (sides[1][0], sides[0][0]), strict=True):
-        if name in rows.columns and (rows[name] == row_id).any():
+    one = rows.row(0, named=True) if rows.height == 1 else None
+    sides = ("chosen_response_id", "rejected_response_id")
+    for name, other, word, against in ((*sides, "chosen", "over"), (*sides[::-1], "rejected", "under")):
+        if name in rows.columns and (rows[name].cast(pl.String, strict=False) == row_id).any():
             words = f"{word} in {rows.height} pair{'s' if rows.height > 1 else ''}"
-            return f"{words}, {against} {rows[other][0]}" if rows.height == 1 else words
-    if kind == "problem" and rows.height == 1 and "chosen_response_id" in rows.columns:
-        return f"one pair: {rows['chosen_response_id'][0]} over {rows['rejected_response_id'][0]}"
+            return f"{words}, {against} {one.get(other)}" if one else words
+    if kind == "problem" and one and "chosen_response_id" in one:
+        return f"one pair: {one['chosen_response_id']} over {one.get('rejected_response_id')}"
     if kind == "problem" and "response_id" in rows.columns:
         words = f"{rows.height} response{'s' if rows.height > 1 else ''}"
         if "verdict" in rows.columns:
-            counts = (
-                rows.group_by("verdict").len().sort("len", "verdict", descending=[True, False]).iter_rows()
-            )
-            words += ": " + ", ".join(f"{n} {verdict}" for verdict, n in counts)
+            counts = rows.group_by("verdict").len().sort("len", "verdict", descending=[True, False])
+            words += ": " + ", ".join(f"{n} {verdict}" for verdict, n in counts.iter_rows())
         return words
-    return "one row" if rows.height == 1 else f"{rows.height} rows"
+    return "one row" if one else f"{rows.height} rows"

@@ -158,13 +158,16 @@ def read_columns(paths: Sequence[Path], columns: Sequence[str] | None = None) ->
     """Rows of Parquet files; wanted columns that are absent come as nulls."""
     if not paths:
         return pl.DataFrame(schema={name: pl.Null for name in columns or ()})
+    return scan_columns(paths, columns).collect()
+
+
+def scan_columns(paths: Sequence[Path], columns: Sequence[str] | None = None) -> pl.LazyFrame:
+    """`read_columns` without reading: columns that are absent are nulls."""
     scan = pl.scan_parquet(list(paths), missing_columns="insert", extra_columns="ignore")
     if columns is None:
-        return scan.collect()
+        return scan
     present = set(scan.collect_schema().names())
-    return scan.select(
-        [pl.col(name) if name in present else pl.lit(None).alias(name) for name in columns]
-    ).collect()
+    return scan.select([pl.col(name) if name in present else pl.lit(None).alias(name) for name in columns])
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
@@ -235,7 +238,7 @@ def _recipe(path: Path) -> tuple[dict[str, Any], list[str]]:
 
 
 def _name(run: Path, path: Path) -> str:
-    return str(path.relative_to(run)) if path != run else "."
+    return str(path.relative_to(run)) if path != run else run.resolve().name
 
 
 __all__ = [
@@ -249,4 +252,5 @@ __all__ = [
     "open_run",
     "read_columns",
     "read_metrics",
+    "scan_columns",
 ]

@@ -7,10 +7,13 @@ import json
 import polars as pl
 import pytest
 
-from factory.atomic import write_json
+from factory.atomic import file_digest, write_json
+from factory.errors import FactoryError
 from factory.report.blocks import Figure, Grid, Note, dollars, grid, percent, shorten, show
 from factory.report.paper import LADDER, LATER
+from factory.report.sections import deltas
 from factory.report.sections.deltas import read_deltas
+from factory.report.sections.examples import examples
 from factory.report.sections.funnel import funnel
 from factory.report.sections.gates import contamination, duplicates, facts_grids
 from factory.report.sections.headline import headline
@@ -18,10 +21,10 @@ from factory.report.sections.responses import cost, lengths, verdicts
 from factory.report.sections.sets import pairs
 from factory.report.sections.student import difficulty
 from factory.report.sections.training import read_ladder, training
-from factory.report.tables import RunTables, open_run, read_metrics
+from factory.report.tables import RunTables, StepFolder, open_run, read_metrics
 from factory.run.layout import RunLayout
 from factory.run.parts import read_parts
-from factory.run.writer import StepWriter
+from factory.run.writer import StepWriter, dropped_rows
 
 
 @pytest.fixture(scope="module")
@@ -154,7 +157,7 @@ def test_a_broken_summary_is_left_out(make_run, tmp_path, broken):
     path = RunLayout(run).evaluation("sft") / "summary.json"
     write_json(path, {})
     path.write_text(broken, "utf-8")
-    assert read_ladder(open_run(run)) == []
+    assert read_ladder(open_run(run))[0] == []
 
 
 def test_a_torn_metrics_line_is_left_out(tmp_path):
@@ -208,7 +211,7 @@ def test_what_each_stage_changed(make_run, tmp_path):
         with StepWriter(folder, "evaluate") as writer:
             writer.keep(pl.DataFrame(rows))
             writer.finish(rows_in=40)
-    deltas = {(d.before, d.after): d.change for d in read_deltas(open_run(run))}
+    deltas = {(d.before, d.after): d.change for d in read_deltas(open_run(run))[0]}
     assert {pair: (round(c.delta, 6), c.better, c.worse) for pair, c in deltas.items()} == {
         ("base", "midtrain"): (0.5, 20, 0),
         ("midtrain", "sft"): (-0.05, 0, 2),
@@ -225,5 +228,68 @@ def test_what_each_stage_changed(make_run, tmp_path):
     assert {2, 3, 6, 7, 8} <= table.numeric
     part = next((RunLayout(run).evaluation("midtrain") / "held_out").glob("part-*.parquet"))
     part.write_bytes(part.read_bytes()[:-1])
-    left = {(d.before, d.after) for d in read_deltas(open_run(run))}
+    left = {(d.before, d.after) for d in read_deltas(open_run(run))[0]}
     assert left == {("base", "sft")}, "a damaged evaluation was compared"
+
+
+def test_an_unreadable_evaluation_is_a_fault_on_the_page(make_run, tmp_path):
+    run = make_run(tmp_path / "run")
+    at = open_run(run).layout
+    (at.evaluation("sft") / "summary.json").write_text("{not json")
+    ladder, faults = read_ladder(open_run(run))
+    assert "sft" not in {point.stage for point in ladder}
+    assert faults == ["eval/sft/summary.json is unreadable; the evaluation of sft is left out"]
+    assert any(
+        "eval/sft/summary.json is unreadable" in getattr(b, "text", "")
+        for b in training(open_run(run)).blocks
+    )
+
+
+def test_stages_that_cannot_be_compared_are_a_fault(make_run, tmp_path, monkeypatch):
+    def broken(*_, **__):
+        raise FactoryError("no common question")
+
+    run = open_run(make_run(tmp_path / "run"))
+    monkeypatch.setattr(deltas, "stage_deltas", broken)
+    monkeypatch.setattr(deltas, "_complete", lambda *_: True)
+    found, faults = read_deltas(run)
+    assert not found
+    assert faults and all("could not be compared: no common question" in fault for fault in faults)
+    assert any("could not be compared" in getattr(block, "text", "") for block in training(run).blocks)
+
+
+def test_an_endpoint_without_a_price_is_not_priced(make_run, tmp_path):
+    run = make_run(tmp_path / "run")
+    folder = open_run(run).layout.responses
+    for part in folder.glob("part-*.parquet"):
+        pl.read_parquet(part).with_columns(usd=pl.lit(None, dtype=pl.Float64)).write_parquet(part)
+    manifest = json.loads((folder / "_manifest.json").read_text())
+    for name in manifest["files"]:
+        manifest["files"][name] = {
+            "sha256": file_digest(folder / name),
+            "bytes": (folder / name).stat().st_size,
+        }
+    (folder / "_manifest.json").write_text(json.dumps(manifest))
+    cards = {what: (figure, remark) for figure, what, remark in headline(open_run(run))}
+    assert cards["spent on the teacher"][0] == "not priced"
+    assert "have no price" in cards["spent on the teacher"][1]
+
+
+def test_examples_read_no_row_that_they_do_not_show(tmp_path, monkeypatch):
+    """Of ten thousand dropped rows the reasons are read, and the texts of three."""
+    rows = pl.DataFrame({"id": [f"x{n}" for n in range(10_000)], "text": ["y" * 800] * 10_000})
+    reasons = pl.Series([f"reason {n % 5}" for n in range(10_000)])
+    with StepWriter(tmp_path / "out", "made") as writer:
+        writer.keep(pl.DataFrame({"id": ["a"]}))
+        writer.drop(dropped_rows(rows, step="made", reason=pl.lit(reasons)))
+        writer.finish(rows_in=10_001)
+    read = []
+    whole = StepFolder.dropped_rows
+    monkeypatch.setattr(
+        StepFolder, "dropped_rows", lambda self, names: read.append(names) or whole(self, names)
+    )
+    section = examples(open_run(tmp_path / "out"))
+    assert [block.title for block in section.blocks] == [f"Dropped by out: reason {n}" for n in range(3)]
+    assert [dict(block.facts)["row"] for block in section.blocks] == ["x0", "x1", "x2"]
+    assert all("y" * 100 in dict(block.pieces)["row"] for block in section.blocks)
+    assert read == [["reason"]]

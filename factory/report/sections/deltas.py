@@ -2,32 +2,34 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import polars as pl
 
-from factory.errors import FactoryError
+from factory.errors import FactoryError, first_line
 from factory.evaluation.ladder import StageDelta, stage_deltas
 from factory.report.blocks import Grid, grid
 from factory.report.paper import BENCHMARKS, LADDER
 from factory.report.tables import STAGES, RunTables, State
 
 
-def read_deltas(run: RunTables) -> list[StageDelta]:
-    """Neighbouring stages and, where there are more than two, the first against the last.
+def read_deltas(run: RunTables) -> tuple[list[StageDelta], list[str]]:
+    """Neighbouring stages and, where there are more than two, the first against the last; and what could not be compared.
 
     Stages with an unfinished or damaged evaluation are passed over: their questions would not be all there.
     """
-    stages = [stage for stage in ("base", *STAGES) if _whole(run, stage)]
+    stages = [stage for stage in ("base", *STAGES) if _complete(run, stage)]
     seed = run.recipe.get("seed")
-    pairs = [stages] + ([[stages[0], stages[-1]]] if len(stages) > 2 else [])
+    pairs = list(itertools.pairwise(stages)) + ([(stages[0], stages[-1])] if len(stages) > 2 else [])
     found: list[StageDelta] = []
+    faults: list[str] = []
     for names in pairs:
         try:
             found += stage_deltas(run.run / "eval", names, seed=seed if isinstance(seed, int) else 0)
-        except (FactoryError, pl.exceptions.PolarsError, OSError):
-            continue
-    return found
+        except (FactoryError, pl.exceptions.PolarsError, OSError) as error:
+            faults.append(f"{names[0]} and {names[1]} could not be compared: {first_line(error)}")
+    return found, faults
 
 
 def deltas_grid(deltas: Sequence[StageDelta]) -> Grid:
@@ -59,6 +61,8 @@ def deltas_grid(deltas: Sequence[StageDelta]) -> Grid:
         "What each stage changed, in points of pass@1: paired over the same questions, bootstrap over questions; better / "
         "worse counts questions. Beside it what the paper's stage changed on its own benchmarks"
     )
+    if left_out := sum(delta.change.dropped for delta in deltas):
+        caption += f". {left_out:,} questions that only one side scored are left out"
     return grid(columns, rows, caption)
 
 
@@ -77,7 +81,7 @@ def paper_change(before: str, after: str) -> tuple[str, ...] | None:
     return tuple(f"{new - old:+.1f}" for old, new in zip(scores[before], scores[after], strict=True))
 
 
-def _whole(run: RunTables, stage: str) -> bool:
+def _complete(run: RunTables, stage: str) -> bool:
     folder = run.layout.evaluation(stage)
     if not (folder / "summary.json").is_file():
         return False

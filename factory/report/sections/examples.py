@@ -8,12 +8,14 @@ from typing import Any
 import polars as pl
 
 from factory.report.blocks import Block, Section, Text, shorten
-from factory.report.tables import RunTables
+from factory.report.tables import RunTables, StepFolder, scan_columns
 from schemas import Verdict
 
 _TEXT = 6_000
 """Characters shown of one text: a report stays small however long the traces are."""
 
+_REASONS = 3
+"""Reasons of a step of which an example is shown."""
 _COLUMNS = [
     "response_id",
     "problem_id",
@@ -46,24 +48,27 @@ def examples(run: RunTables) -> Section | None:
         texts = _full(run, [row_id for _, row_id in picks])
         blocks += [_response(title, texts[row_id]) for title, row_id in picks if row_id in texts]
     for folder in run.folders.values():
-        dropped = folder.dropped_rows(["row_id", "reason", "detail", "evidence", "row"])
-        for row in (
-            dropped.unique("reason", keep="first", maintain_order=True).head(3).iter_rows(named=True)
-            if dropped.height
-            else ()
-        ):
-            blocks.append(
-                Text(
-                    f"Dropped by {folder.name}: {row['reason']}",
-                    tuple(
-                        (name, row[key])
-                        for name, key in (("row", "row_id"), ("detail", "detail"))
-                        if row[key]
-                    ),
-                    tuple((k, shorten(row[k], 1_500)) for k in ("evidence", "row") if row[k]),
-                )
-            )
+        blocks += [_dropped(folder.name, row) for row in _dropped_examples(folder)]
     return Section("examples", "Examples", f"{table.name}, dropped/", tuple(blocks)) if blocks else None
+
+
+def _dropped_examples(folder: StepFolder) -> list[dict[str, Any]]:
+    """One dropped row of each of the first three reasons; only their texts are read."""
+    if not folder.dropped:
+        return []
+    reasons = folder.dropped_rows(["reason"]).with_row_index("at")
+    places = reasons.unique("reason", keep="first", maintain_order=True)["at"].head(_REASONS).to_list()
+    columns = ["row_id", "reason", "detail", "evidence", "row"]
+    scan = scan_columns(folder.dropped, columns)
+    return [row for at in places for row in scan.slice(at, 1).collect().iter_rows(named=True)]
+
+
+def _dropped(step: str, row: dict[str, Any]) -> Text:
+    facts = tuple(
+        (name, str(row[key])) for name, key in (("row", "row_id"), ("detail", "detail")) if row[key]
+    )
+    pieces = tuple((key, shorten(row[key], 1_500)) for key in ("evidence", "row") if row[key])
+    return Text(f"Dropped by {step}: {row['reason']}", facts, pieces)
 
 
 def _picks(frame: pl.DataFrame) -> Iterator[tuple[str, str]]:
@@ -83,12 +88,8 @@ def _picks(frame: pl.DataFrame) -> Iterator[tuple[str, str]]:
 
 
 def _full(run: RunTables, ids: list[str]) -> dict[str, dict[str, Any]]:
-    parts = list(run.best_verdicts.parts)
-    scan = pl.scan_parquet(parts, missing_columns="insert", extra_columns="ignore")
-    present = set(scan.collect_schema().names())
-    wanted = [c for c in _COLUMNS if c in present]
-    rows = scan.filter(pl.col("response_id").is_in(ids)).select(wanted).collect(engine="streaming")
-    return {row["response_id"]: row for row in rows.iter_rows(named=True)}
+    scan = scan_columns(run.best_verdicts.parts, _COLUMNS).filter(pl.col("response_id").is_in(ids))
+    return {row["response_id"]: row for row in scan.collect(engine="streaming").iter_rows(named=True)}
 
 
 def _response(title: str, row: dict[str, Any]) -> Text:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import polars as pl
+
 from factory.report.blocks import dollars, percent, show
 from factory.report.sections.training import read_ladder
 from factory.report.tables import DATASETS, STAGES, RunTables
@@ -15,7 +17,7 @@ def headline(run: RunTables) -> list[tuple[str, str, str]]:
     read, clean = run.at(at.problems), run.at(at.clean_problems)
     if clean.readable:
         cards.append(
-            (show(clean.rows([]).height if clean.faults else clean.manifest.get("rows_out", 0)), "clean problems",
+            (show(clean.rows(["id"]).height if clean.faults else clean.manifest.get("rows_out", 0)), "clean problems",
              f"of {show(read.manifest.get('rows_in', 0))} read" if read.readable else "")
         )  # fmt: skip
     responses = run.at(at.responses)
@@ -23,9 +25,11 @@ def headline(run: RunTables) -> list[tuple[str, str, str]]:
         frame = responses.rows(["usd", "completion_tokens"])
         tokens = frame["completion_tokens"].sum() or 0
         cards.append((show(frame.height), "teacher responses", f"{show(int(tokens))} completion tokens"))
-        cards.append(
-            (dollars(float(frame["usd"].sum() or 0)), "spent on the teacher", "by the dated price list")
-        )
+        priced = frame["usd"].drop_nulls().cast(pl.Float64)
+        unpriced = frame.height - priced.len()
+        remark = f"{show(unpriced)} responses have no price" if unpriced else "by the dated price list"
+        spent = dollars(float(priced.sum())) if priced.len() else "not priced"
+        cards.append((spent, "spent on the teacher", remark))
     verdicts = run.at(at.verdicts)
     if verdicts.readable:
         frame = verdicts.rows(["verdict"])
@@ -35,7 +39,7 @@ def headline(run: RunTables) -> list[tuple[str, str, str]]:
         dataset = run.at(at.dataset(name))
         if dataset.readable:
             cards.append((show(dataset.rows(["problem_id"]).height), f"{name} rows", "finished training set"))
-    ladder = read_ladder(run)
+    ladder, _ = read_ladder(run)
     for benchmark in dict.fromkeys(point.benchmark for point in ladder):
         found = {p.stage: p for p in ladder if p.benchmark == benchmark}
         stages = [stage for stage in ("base", *STAGES) if stage in found]

@@ -105,6 +105,7 @@ def cost(run: RunTables) -> Section | None:
     rows: list[tuple[object, ...]] = []
     blocks: list[Block] = []
     columns = ["sampler", "model", "status", "prompt_tokens", "completion_tokens", "usd"]
+    priced = pl.when(pl.col("usd").count() > 0).then(pl.col("usd").sum()).alias("usd")
     for folder in (run.at(at.responses), run.at(at.rollouts)):
         if not folder.readable:
             continue
@@ -113,7 +114,7 @@ def cost(run: RunTables) -> Section | None:
         )
         grouped = (
             frame.group_by("sampler", "model")
-            .agg(pl.len().alias("n"), pl.col("prompt_tokens", "completion_tokens", "usd").sum())
+            .agg(pl.len().alias("n"), pl.col("prompt_tokens", "completion_tokens").sum(), priced)
             .sort("sampler", "model")
         )
         rows += [
@@ -141,11 +142,13 @@ def cost(run: RunTables) -> Section | None:
         frame = verified.rows(["verdict", "usd", "completion_tokens"])
         correct = frame.filter(pl.col("verdict") == Verdict.CORRECT.value).height
         if correct:
-            usd, tokens = float(frame["usd"].sum() or 0), int(frame["completion_tokens"].sum() or 0)
+            usd, tokens = (
+                frame["usd"].drop_nulls().cast(pl.Float64),
+                int(frame["completion_tokens"].sum() or 0),
+            )
+            price = f"{dollars(float(usd.sum()) / correct)} and " if usd.len() else ""
             blocks.append(
-                Note(
-                    f"{dollars(usd / correct)} and {tokens / correct:,.0f} completion tokens a verified-correct response."
-                )
+                Note(f"{price}{tokens / correct:,.0f} completion tokens per verified-correct response.")
             )
     counted = run.at(at.responses).totals
     blocks += [

@@ -38,14 +38,18 @@ class LadderPoint:
     facts: dict[str, Any]
 
 
-def read_ladder(run: RunTables) -> list[LadderPoint]:
-    """Every benchmark of every stage's `summary.json`; unreadable summaries are left out."""
+def read_ladder(run: RunTables) -> tuple[list[LadderPoint], list[str]]:
+    """Every benchmark of every stage's `summary.json`, and which summaries are unreadable."""
     points = []
+    faults = []
     for stage in ("base", *STAGES):
+        path = run.layout.evaluation(stage) / "summary.json"
+        if not path.exists():
+            continue
         try:
-            summary = json.loads((run.layout.evaluation(stage) / "summary.json").read_text("utf-8"))
-            benchmarks = summary["benchmarks"]
+            benchmarks = json.loads(path.read_text("utf-8"))["benchmarks"]
         except (OSError, ValueError, KeyError, TypeError):
+            faults.append(f"{path.relative_to(run.run)} is unreadable; the evaluation of {stage} is left out")
             continue
         for name, row in benchmarks.items() if isinstance(benchmarks, dict) else ():
             value = _number(row, "pass_at_1")
@@ -61,12 +65,12 @@ def read_ladder(run: RunTables) -> list[LadderPoint]:
                         row,
                     )
                 )
-    return points
+    return points, faults
 
 
 def training(run: RunTables) -> Section | None:
     """Pass@1 with intervals over the stages, what each stage changed, the paper's ladder beside it, the training curves."""
-    points = read_ladder(run)
+    points, faults = read_ladder(run)
     curves = {stage: read_metrics(run.layout.stage(stage) / "metrics.jsonl") for stage in STAGES}
     blocks: list[Block] = []
     if points:
@@ -85,9 +89,10 @@ def training(run: RunTables) -> Section | None:
             "cut by the budget",
         )
         blocks.append(grid(columns, [_row(p) for p in points], "This run"))
-    deltas = read_deltas(run)
+    deltas, incomparable = read_deltas(run)
     if deltas:
         blocks.append(deltas_grid(deltas))
+    blocks += [Note(fault, warning=True) for fault in (*faults, *incomparable)]
     ours = {stage: [p for p in points if p.stage == stage] for stage in ("base", *STAGES)}
     if points:
         rows = [

@@ -24,7 +24,7 @@ from factory.report.blocks import show
 from factory.report.lineage import trace
 from factory.report.review import add_review, read_reviews
 from factory.report.tables import RunTables
-from factory.report.viewer.problem import dropped_row, problem_page
+from factory.report.viewer.problem import any_row, as_text, cut_text, dropped_row, problem_page
 from factory.report.viewer.query import Filter, Operator, read_query
 from factory.report.viewer.security import Guard
 from factory.report.viewer.sheets import PREVIEW, Sheets
@@ -47,6 +47,7 @@ def build_app(tables: RunTables, *, hosts: frozenset[str] | None = None) -> Star
         Route("/table", pages.table),
         Route("/values", pages.values),
         Route("/row", pages.row),
+        Route("/record", pages.record),
         Route("/review", pages.review),
         Route("/report", pages.report),
         Route("/mark", pages.mark, methods=["POST"]),
@@ -72,6 +73,7 @@ class Pages:
             trim_blocks=True,
         )
         self._templates.filters["show"] = show
+        self._templates.filters["text"] = lambda value: cut_text(as_text(value))
         self._templates.globals["operators"] = [operator.value for operator in Operator]
 
     async def home(self, request: Request) -> Response:
@@ -110,17 +112,29 @@ class Pages:
     async def row(self, request: Request) -> Response:
         """A problem with all its responses, or a dropped line; and the life of the id that was asked for."""
         row_id = request.query_params.get("id", "")
-        life = await run_in_threadpool(trace, self.tables, row_id)
-        problem = (
-            await run_in_threadpool(problem_page, self.tables, life.problem_id) if life.problem_id else None
-        )
-        dropped = (
-            None if problem and (problem.record or problem.answers) else dropped_row(self.tables, row_id)
-        )
-        marks = read_reviews(self.tables.run)
-        return self._page(
-            "row.html.j2", life=life, problem=problem, dropped=dropped, marks=marks, pretty=_pretty
-        )
+        values = await run_in_threadpool(self._row, row_id)
+        return self._page("row.html.j2", marks=read_reviews(self.tables.run), pretty=_pretty, **values)
+
+    def _row(self, row_id: str) -> dict[str, Any]:
+        life = trace(self.tables, row_id)
+        problem = problem_page(self.tables, life.problem_id) if life.problem_id else None
+        made = problem is not None and bool(problem.answers or problem.pairs)
+        told = made or (problem is not None and bool(problem.record))
+        dropped = None if told else dropped_row(self.tables, life.id)
+        record = None if made or dropped else any_row(self.tables, life.id)
+        if told and record is not None and record["completion"] is None:
+            record = None  # the problem's own row, which the page shows
+        return {"life": life, "problem": problem, "dropped": dropped, "record": record}
+
+    async def record(self, request: Request) -> Response:
+        """Every column of one row of a table, with or without an id."""
+        name = request.query_params.get("sheet", "")
+        numbers = [request.query_params.get(key, "") for key in ("part", "row")]
+        if name not in self.sheets.all or not all(n.isascii() and n.isdecimal() for n in numbers):
+            raise UsageError("this run has no such row")
+        part, row = (min(int(number), 10**15) for number in numbers)
+        record = await run_in_threadpool(self.sheets.record, name, part, row)
+        return self._page("record.html.j2", sheet=self.sheets.all[name], record=record, place=(part, row))
 
     async def review(self, request: Request) -> Response:
         """Every mark that counts."""

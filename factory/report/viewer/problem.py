@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
 
-from factory.report.lineage import find_rows
-from factory.report.tables import RunTables
+from factory.report.lineage import ID_COLUMNS, find_rows
+from factory.report.tables import RunTables, StepFolder
 from factory.run.layout import DATASETS
 
 MOST_RESPONSES = 64
@@ -18,6 +19,8 @@ MOST_RESPONSES = 64
 MOST_TEXT = 400_000
 """Characters of one text that are sent to the page."""
 
+_PROBLEM = ("problem", "answer", "answer_kind", "choices", "solution", "source", "licence", "domain", "level")
+_TEXTS = ("problem", "answer", "solution", "reasoning", "content", "extracted")
 _RESPONSE = (
     "response_id",
     "problem_id",
@@ -50,11 +53,18 @@ _RESPONSE = (
 )
 
 
+class Row(dict[str, Any]):
+    """A row of a table whose optional columns may be absent: an absent one is None."""
+
+    def __missing__(self, name: str) -> None:
+        return None
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """One response with its verdict, the sets it went into and the reasons for which it was dropped."""
 
-    row: dict[str, Any]
+    row: Row
     sets: tuple[str, ...]
     dropped: tuple[str, ...]
     student: bool
@@ -64,7 +74,7 @@ class Answer:
 class Pair:
     """A preference pair, ready to be laid side by side; each side is (reasoning, answer part)."""
 
-    row: dict[str, Any]
+    row: Row
     chosen: tuple[str, str]
     rejected: tuple[str, str]
 
@@ -73,7 +83,7 @@ class Pair:
 class ProblemPage:
     """What the page of a problem shows."""
 
-    record: dict[str, Any]
+    record: Row
     answers: list[Answer]
     hidden: int
     pairs: list[Pair]
@@ -81,35 +91,51 @@ class ProblemPage:
 
 def problem_page(tables: RunTables, problem_id: str) -> ProblemPage:
     """Collect a problem's record, responses and pairs from the run's tables; each may be missing."""
-    at = tables.layout
-    record = _record(tables, problem_id)
-    sets = _sets(tables, problem_id)
-    lost = _lost(tables, problem_id)
+    sets, lost = _sets(tables, problem_id), _lost(tables, problem_id)
     answers = []
-    for table, student in ((tables.first(at.verdicts, at.responses), False), (tables.at(at.rollouts), True)):
-        if table.readable:
-            rows = find_rows(table.parts, ("problem_id",), problem_id, _RESPONSE)
-            if rows.height:
-                for row in rows.sort("sample_index", maintain_order=True).iter_rows(named=True):
-                    key = row["response_id"]
-                    answers.append(
-                        Answer(_cut(row), tuple(sets.get(key, ())), tuple(lost.get(key, ())), student)
-                    )
-    return ProblemPage(
-        record, answers[:MOST_RESPONSES], max(len(answers) - MOST_RESPONSES, 0), _pairs(tables, problem_id)
-    )
+    for table, student in _response_tables(tables):
+        rows = find_rows(table.parts, ("problem_id", "id"), problem_id, _RESPONSE)
+        if "sample_index" in rows.columns:
+            rows = rows.sort("sample_index", maintain_order=True)
+        for row in map(_cut, rows.iter_rows(named=True)):
+            key = row["response_id"]
+            answers.append(Answer(row, tuple(sets.get(key, ())), tuple(lost.get(key, ())), student))
+    hidden = max(len(answers) - MOST_RESPONSES, 0)
+    pairs = _pairs(tables, problem_id)
+    return ProblemPage(_record(tables, problem_id), answers[:MOST_RESPONSES], hidden, pairs)
 
 
-def dropped_row(tables: RunTables, row_id: str) -> dict[str, Any] | None:
+def _response_tables(tables: RunTables) -> Iterator[tuple[StepFolder, bool]]:
+    """The tables with responses, and whether they are a student's: a run's own, else whatever a verb wrote."""
+    at = tables.layout
+    own = tables.first(at.verdicts, at.responses, at.labelled, at.clean_verdicts, at.unique_verdicts)
+    if own.readable:
+        yield own, False
+    if tables.at(at.rollouts).readable:
+        yield tables.at(at.rollouts), True
+    if not own.readable and not tables.at(at.rollouts).readable:
+        yield from ((table, False) for table in tables.folders.values() if "content" in table.columns())
+
+
+def any_row(tables: RunTables, row_id: str) -> Row | None:
+    """The first row of any table that bears an id, with all its columns."""
+    for folder in tables.folders.values():
+        found = find_rows(folder.parts if folder.readable else (), ID_COLUMNS, row_id, limit=1)
+        if found.height:
+            return Row(found.row(0, named=True))
+    return None
+
+
+def dropped_row(tables: RunTables, row_id: str) -> Row | None:
     """The whole row of a dropped row that never became a problem."""
     for folder in tables.folders.values():
         found = find_rows(folder.dropped, ("row_id",), row_id, limit=1)
         if found.height:
-            return found.row(0, named=True)
+            return Row(found.row(0, named=True))
     return None
 
 
-def _record(tables: RunTables, problem_id: str) -> dict[str, Any]:
+def _record(tables: RunTables, problem_id: str) -> Row:
     """The problem itself: from a problem table, else from a response, else from the row that was dropped."""
     at = tables.layout
     for path in (at.difficulty, at.clean_problems, at.unique_problems, at.problems, at.held_out):
@@ -119,21 +145,15 @@ def _record(tables: RunTables, problem_id: str) -> dict[str, Any]:
             if found.height:
                 return _cut(found.row(0, named=True))
     for folder in tables.folders.values():
-        if folder.readable and "problem" in folder.columns():
-            wanted = [
-                "problem",
-                "answer",
-                "answer_kind",
-                "choices",
-                "solution",
-                "source",
-                "licence",
-                "domain",
-                "level",
-            ]
-            found = find_rows(folder.parts, ("id", "problem_id"), problem_id, wanted, limit=1)
+        if "problem" in folder.columns():
+            found = find_rows(folder.parts, ("id", "problem_id"), problem_id, _PROBLEM, limit=1)
             if found.height:
                 return _cut(found.row(0, named=True))
+        if "prompt" in folder.columns():
+            found = find_rows(folder.parts, ("problem_id",), problem_id, ("prompt", *_PROBLEM), limit=1)
+            if found.height:
+                row = found.row(0, named=True)
+                return _cut(row | {"problem": _said(row.pop("prompt"))[1]})
         found = find_rows(folder.dropped, ("row_id",), problem_id, ["row"], limit=1)
         if found.height and found["row"][0]:
             try:
@@ -142,7 +162,7 @@ def _record(tables: RunTables, problem_id: str) -> dict[str, Any]:
                 continue
             if isinstance(row, dict):
                 return _cut(row)
-    return {}
+    return Row()
 
 
 def _sets(tables: RunTables, problem_id: str) -> dict[str, list[str]]:
@@ -177,13 +197,14 @@ def _pairs(tables: RunTables, problem_id: str) -> list[Pair]:
     at = tables.layout
     table = tables.first(at.dataset("preference"), at.selected("preference"))
     if not table.readable:
-        return []
-    rows = find_rows(table.parts, ("problem_id",), problem_id)
+        table = next((t for t in tables.folders.values() if {"chosen", "rejected"} <= {*t.columns()}), table)
+    rows = find_rows(table.parts if table.readable else (), ("problem_id",), problem_id)
+    texts = ("prompt", "chosen", "rejected")
     return [
         Pair(
-            {k: v for k, v in row.items() if k not in ("prompt", "chosen", "rejected")},
-            _said(row["chosen"]),
-            _said(row["rejected"]),
+            Row({name: value for name, value in row.items() if name not in texts}),
+            _said(row.get("chosen")),
+            _said(row.get("rejected")),
         )
         for row in rows.head(MOST_RESPONSES).iter_rows(named=True)
     ]
@@ -200,10 +221,28 @@ def _said(messages: Any) -> tuple[str, str]:
     return thought.strip().removeprefix("<think>").strip()[:MOST_TEXT], rest.strip()[:MOST_TEXT]
 
 
-def _cut(row: dict[str, Any]) -> dict[str, Any]:
-    return {
-        name: f"{value[:MOST_TEXT]}\n… ({len(value) - MOST_TEXT:,} more characters in the table)"
-        if isinstance(value, str) and len(value) > MOST_TEXT
-        else value
-        for name, value in row.items()
-    }
+def _cut(row: dict[str, Any]) -> Row:
+    """The row, its texts as text whatever the table holds, cut to what a page can hold."""
+    texts = {name: cut_text(as_text(row[name])) for name in _TEXTS if row.get(name) is not None}
+    choices = row.get("choices")
+    return Row(
+        row | texts | {"choices": [as_text(item) for item in choices] if isinstance(choices, list) else None}
+    )
+
+
+def as_text(value: Any) -> str:
+    """A value as a reader wants it: text as it is, messages one below the other, anything else as JSON."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list) and value and all(isinstance(m, dict) and "content" in m for m in value):
+        return "\n\n".join(f"[{m.get('role')}]\n{m['content'] or ''}" for m in value)
+    if isinstance(value, list | dict):
+        return json.dumps(value, indent=2, ensure_ascii=False, default=str)
+    return str(value)
+
+
+def cut_text(text: str) -> str:
+    """A text's first `MOST_TEXT` characters, with the number of those left out."""
+    if len(text) <= MOST_TEXT:
+        return text
+    return f"{text[:MOST_TEXT]}\n… ({len(text) - MOST_TEXT:,} more characters in the table)"

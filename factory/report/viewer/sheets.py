@@ -44,6 +44,11 @@ IDS = ("response_id", "id", "row_id", "chosen_response_id", "problem_id")
 SHOWN = (
     *IDS,
     "problem",
+    "prompt",
+    "content",
+    "completion",
+    "chosen",
+    "rejected",
     "reason",
     "detail",
     "verdict",
@@ -88,18 +93,23 @@ class Sheet:
     def shown(self) -> tuple[str, ...]:
         """The columns shown by default."""
         found = [name for name in SHOWN if name in self.names]
-        if "response_id" in found and "problem_id" in found:
-            found.remove("problem_id")
+        twice = {"response_id": ("problem_id",), "content": ("problem",), "completion": ("prompt",)}
+        for name, others in twice.items():
+            found = [each for each in found if name not in found or each not in others]
         return tuple(found) or tuple(self.names[:8])
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page of a sheet. `total` is None when counting would mean reading every long text."""
+    """One page of a sheet. `total` is None when counting would mean reading every long text.
+
+    `places` names each row by number of its part and row in it; see `Sheets.record`.
+    """
 
     columns: tuple[str, ...]
     rows: list[tuple[Any, ...]]
     ids: list[str | None]
+    places: list[tuple[int, int]]
     more: bool
     total: int | None
 
@@ -154,7 +164,22 @@ class Sheets:
         if total is None and not more:
             total = query.page * ROWS + len(places)
         ids = [None if row[-1] is None else str(row[-1]) for row in found]
-        return Page(tuple(columns), [row[:-1] for row in found], ids, more, total)
+        numbers = {str(part.resolve()): number for number, part in enumerate(sheet.parts)}
+        named = [(numbers[part], row) for part, row in places]
+        return Page(tuple(columns), [row[:-1] for row in found], ids, named, more, total)
+
+    def record(self, name: str, part: int, row: int) -> dict[str, Any]:
+        """Every column of one row.
+
+        Raises:
+            UsageError: the table has no such row.
+        """
+        parts = self.all[name].parts
+        if 0 <= part < len(parts) and row >= 0:
+            found = pl.scan_parquet(parts[part]).slice(row, 1).collect()
+            if found.height:
+                return found.row(0, named=True)
+        raise UsageError(f"{name} has no row {part}.{row}")
 
     def _places(
         self, sheet: Sheet, query: Query, matches: Matches | None
@@ -263,6 +288,8 @@ def _match_table(matches: Matches) -> pa.Table:
 def _preview(sheet: Sheet, column: str) -> str:
     kind = dict(sheet.columns)[column]
     cell = quoted(column)
+    if kind.startswith("STRUCT(") and kind.endswith(")[]") and "content VARCHAR" in kind.replace('"', ""):
+        return f"left({cell}[-1].content, {PREVIEW + 1})"  # messages: the last one's text
     if kind == "VARCHAR":
         return f"left({cell}, {PREVIEW + 1})"
     if "[" in kind or "STRUCT" in kind:
