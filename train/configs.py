@@ -36,6 +36,10 @@ OWNED = {
     "loss_type": "loss",
     "use_vllm": "vllm",
     "vllm_mode": "vllm",
+    "eval_strategy": "validation",
+    "eval_steps": "validation",
+    "load_best_model_at_end": "validation",
+    "metric_for_best_model": "validation",
 }
 """TRL fields that the recipe sets by its own names, so that a value is only ever written in one place."""
 
@@ -84,6 +88,10 @@ def check_passthrough(stage: str, section: Any, kind: Any) -> None:
         own = OWNED.get(name)
         if own is not None and own in type(section).model_fields:
             raise UsageError(f"{where} is set by the recipe itself", do=f"write train.{stage}.{own}")
+        if own == "validation":
+            raise UsageError(
+                f"{where}: stage {stage} has no validation split", do="evaluate it when it is trained"
+            )
         if name in RESERVED:
             raise UsageError(f"{where} belongs to the trainer and cannot be set")
         if name in WITHOUT_EFFECT and getattr(section, "rebalance", False):
@@ -118,6 +126,14 @@ def world_size() -> int:
 def _shared(job: Job) -> dict[str, Any]:
     section, train = job.section, job.recipe.train
     assert train is not None
+    save_steps = section.save_every if section.save_every < 1 else int(section.save_every)
+    validated = {
+        "eval_strategy": "steps",
+        "eval_steps": save_steps,
+        "per_device_eval_batch_size": section.micro_batch_size,
+        "load_best_model_at_end": True,
+        "metric_for_best_model": "eval_loss",
+    }
     gpu, constant = torch.cuda.is_available(), section.schedule == "constant"
     bfloat16 = gpu if train.precision == "auto" else train.precision == "bfloat16"
     return {
@@ -130,7 +146,7 @@ def _shared(job: Job) -> dict[str, Any]:
         "per_device_train_batch_size": section.micro_batch_size,
         "gradient_accumulation_steps": accumulation(section, world_size()),
         "save_strategy": "steps",
-        "save_steps": section.save_every if section.save_every < 1 else int(section.save_every),
+        "save_steps": save_steps,
         "save_total_limit": 2,
         "logging_steps": 1,
         "logging_nan_inf_filter": False,
@@ -143,7 +159,7 @@ def _shared(job: Job) -> dict[str, Any]:
         "gradient_checkpointing": gpu,
         "dataloader_pin_memory": gpu,
         "disable_tqdm": True,
-    }
+    } | (validated if getattr(section, "validation", 0) else {})
 
 
 def _completion(section: Any) -> dict[str, Any]:

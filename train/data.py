@@ -32,6 +32,8 @@ class TrainingRows:
     """Rows over the length: problem id and tokens."""
     lengths: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     """Tokens of every row in the set (prompt and answer; the longer side of a pair; the prompt alone in rl)."""
+    validation: Dataset | None = None
+    """Rows of the problems that are held out."""
 
 
 def read_set(job: Job) -> Dataset:
@@ -90,9 +92,41 @@ def completion_rows(job: Job, tokenizer: Any) -> TrainingRows:
     if section.overlong == "truncate" and overlong:
         size = section.max_length
         kept = kept.map(lambda row: {"input_ids": row["input_ids"][:size], "labels": row["labels"][:size]})
+    kept, held_out = _split(job, kept)
     if not section.packing:
         kept = kept.select(reading_order(job, np.asarray(kept["length"])))
-    return TrainingRows(kept.select_columns(["input_ids", "labels"]), len(rows), overlong, lengths)
+    return _rows(["input_ids", "labels"], kept, held_out, len(rows), overlong, lengths)
+
+
+def _rows(
+    columns: list[str],
+    kept: Dataset,
+    held_out: Dataset | None,
+    read: int,
+    overlong: list[Any],
+    lengths: np.ndarray,
+) -> TrainingRows:
+    validation = held_out.select_columns(columns) if held_out else None
+    return TrainingRows(kept.select_columns(columns), read, overlong, lengths, validation)
+
+
+def _split(job: Job, rows: Dataset) -> tuple[Dataset, Dataset | None]:
+    """Rows to learn from, and those of the problems that are held out: a problem is wholly on one side.
+
+    Raises:
+        UsageError: the share leaves one side empty.
+    """
+    share = job.section.validation
+    if not share:
+        return rows, None
+    ids = np.asarray(rows["problem_id"])
+    names = np.random.default_rng(job.recipe.seed).permutation(np.unique(ids))
+    out = np.isin(ids, names[: round(len(names) * share)])
+    if not out.any() or out.all():
+        raise UsageError(
+            f"train.{job.stage}.validation {share:g} of {len(names)} problems leaves one side without any"
+        )
+    return rows.select(np.flatnonzero(~out)), rows.select(np.flatnonzero(out))
 
 
 def reading_order(job: Job, lengths: np.ndarray) -> np.ndarray:
@@ -140,8 +174,8 @@ def preference_rows(job: Job, tokenizer: Any) -> TrainingRows:
 
     rows = read_set(job).map(tokens)
     kept, overlong, lengths = _fit(job, rows, section.max_length, section.overlong)
-    kept = kept.select_columns(["prompt_ids", "chosen_ids", "rejected_ids"])
-    return TrainingRows(kept, len(rows), overlong, lengths)
+    kept, held_out = _split(job, kept)
+    return _rows(["prompt_ids", "chosen_ids", "rejected_ids"], kept, held_out, len(rows), overlong, lengths)
 
 
 def prompt_rows(job: Job, tokenizer: Any) -> TrainingRows:

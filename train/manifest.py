@@ -175,12 +175,6 @@ def begin(job: Job, key: str, *, resume: bool) -> None:
     write_json(marker, {"key": key})
 
 
-def last_checkpoint(job: Job) -> Path | None:
-    """The whole checkpoint with the most steps, or None."""
-    found = [p for p in job.checkpoints.glob("checkpoint-*") if (p / "trainer_state.json").exists()]
-    return max(found, key=lambda p: int(p.name.rpartition("-")[2]), default=None)
-
-
 def close(job: Job, key: str, inputs: dict[str, Any], facts: dict[str, Any]) -> dict[str, Any]:
     """Write the manifest and remove the checkpoints: the stage is finished.
 

@@ -18,6 +18,7 @@ from train.data import IGNORED, TrainingRows, encode
 from train.manifest import Job
 from train.plan import dead_groups, eta, memory, plan
 from train.rewards import SIGNAL, check
+from train.rope import check_rope
 from train.tokens import end_token, opens_thinking, stop_tokens
 from train.vllm import check_server
 
@@ -36,6 +37,7 @@ def preflight(job: Job, config: Any, tokenizer: Any, rows: TrainingRows) -> dict
     """
     report: dict[str, Any] = {"lengths": _lengths(rows), "overlong": len(rows.overlong), "read": rows.read}
     check_tokens(job, tokenizer)
+    check_rope(job, rows)
     if job.stage in ("midtrain", "sft"):
         report["end_token_share"] = check_ends(job, tokenizer, rows)
         check_thinking(tokenizer, rows)

@@ -1,6 +1,6 @@
-"""The trainer's entry: `python -m train.run --stage midtrain --recipe RECIPE --run RUN`.
+"""The trainer's entry: `python train/run.py --stage midtrain [--recipe RECIPE] [--run RUN]`.
 
-Reads `RUN/datasets/<set>/` and the parent stage's `final/`; writes `RUN/train/<stage>/`. A finished stage of the same
+Without `--run` it takes the newest run below `runs/`, without `--recipe` that run's saved one. Reads `RUN/datasets/<set>/` and the parent stage's `final/`; writes `RUN/train/<stage>/`. A finished stage of the same
 data, parent and settings is left alone; with `--resume` an unfinished one goes on from its last checkpoint.
 Works alone, under `torchrun` and under `accelerate launch` (configs in `recipes/accelerate/`).
 """
@@ -17,10 +17,11 @@ if not __package__:
 
 from factory.atomic import digest
 from factory.config import Recipe, load_recipe
-from factory.errors import FactoryError, UsageError
+from factory.errors import FactoryError, Stopped, UsageError, first_line, is_disk_full
+from factory.report.newest import newest_run
 from factory.run.layout import STAGES, RunLayout
-from train.manifest import Job, begin, close, finished, job_inputs
-from train.say import main_process, say
+from train.manifest import Job, close, finished, job_inputs
+from train.say import main_process, say, say_error
 from train.trackers import tracked
 
 
@@ -28,12 +29,14 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser("train.run", description="Train one stage of a run, or all of them.")
     parser.add_argument("--stage", required=True, choices=("base", *STAGES, "all"))
-    parser.add_argument("--recipe", required=True, help="recipe file, or the name of a shipped one")
-    parser.add_argument("--run", required=True, type=Path, help="the run's folder")
+    parser.add_argument(
+        "--recipe", help="recipe file, or the name of a shipped one; the run's own by default"
+    )
+    parser.add_argument("--run", type=Path, help="the run's folder; the newest below runs/ by default")
     parser.add_argument(
         "--dry-run", action="store_true", help="preflight only: load no weights, train nothing"
     )
-    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
+    parser.add_argument("--resume", action="store_true", help="resume from the last checkpoint")
     parser.add_argument("--set", action="append", default=[], metavar="K=V", help="change a recipe value")
     return parser.parse_args(argv)
 
@@ -73,7 +76,7 @@ def _train(job: Job, key: str, inputs: dict[str, Any], *, resume: bool, dry_run:
     if stage == "base":
         if dry_run:
             return "base: nothing to check"
-        begin(job, key, resume=False)
+        stages.start(job, key, resume=False)
         facts = stages.build_base(job)
     else:
         from train.preflight import preflight
@@ -101,16 +104,39 @@ def main(argv: list[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     options = parse(argv)
     try:
-        recipe = load_recipe(options.recipe, options.set)
+        run = options.run or newest_run(Path("runs"))
+        saved = RunLayout(run).recipe
+        if options.recipe is None and not saved.exists():
+            raise UsageError(
+                f"{run} holds no recipe.yaml", do="name a recipe with --recipe, or another run with --run"
+            )
+        if options.run is None or options.recipe is None:
+            say(f"run {run}, recipe {options.recipe or saved}")
+        recipe = load_recipe(options.recipe or str(saved), options.set)
         for stage in ("base", *STAGES) if options.stage == "all" else (options.stage,):
-            say(run_stage(recipe, options.run, stage, resume=options.resume, dry_run=options.dry_run))
+            say(run_stage(recipe, run, stage, resume=options.resume, dry_run=options.dry_run))
     except FactoryError as error:
-        say(str(error))
+        say_error(str(error))
         return error.exit_code
     except KeyboardInterrupt:
-        say("stopped - the same command with --resume goes on from the last checkpoint")
-        return 3
+        say("stopped - the same command with --resume resumes from the last checkpoint")
+        return stopped()
+    except Exception as error:
+        if not is_disk_full(error):
+            raise
+        say_error(f"the disk is full ({first_line(error)}) - free some space, then run again with --resume")
+        return Stopped.exit_code
     return 0
+
+
+def stopped() -> int:
+    """Exit code 3, also for a module started with `-m`.
+
+    CPython lets `-m` die of SIGINT when the interrupt passed through an `exec` of a string, as every dataclass does on
+    import; another `exec` resets the mark.
+    """
+    exec("pass")
+    return Stopped.exit_code
 
 
 def show(report: dict[str, object]) -> None:

@@ -9,8 +9,14 @@ import sys
 def say(line: str) -> None:
     """One line for people, once however many processes train."""
     if main_process():
-        sys.stderr.write(f"train: {line}\n")
-        sys.stderr.flush()
+        say_error(line)
+
+
+def say_error(line: str) -> None:
+    """One line for people from whichever process has something to say; the others name their rank."""
+    who = "train" if main_process() else f"train, process {os.environ['RANK']}"
+    sys.stderr.write(f"{who}: {line}\n")
+    sys.stderr.flush()
 
 
 def main_process() -> bool:

@@ -18,11 +18,13 @@ from trl import DPOTrainer, SFTTrainer
 from factory.errors import FactoryError, Stopped, UsageError
 from factory.progress import watch
 from train.callbacks import LoudStop, MetricsFile, Progress, StopOnSignal, rollout_writer
+from train.checkpoints import SealCheckpoints, checkpoints, is_whole, last_checkpoint
 from train.configs import stage_config
 from train.data import TrainingRows, completion_rows, preference_rows, prompt_rows, training_texts
-from train.manifest import Job, begin, data_files, last_checkpoint
+from train.manifest import Job, begin, data_files
 from train.rewards import VerifiedReward
 from train.rl import FactoryGRPOTrainer, TemperatureSchedule
+from train.rope import long_factors
 from train.say import say
 from train.tokens import opens_thinking, settle_tokens
 from train.watchdog import Watchdog
@@ -44,6 +46,11 @@ class Trained:
     def as_dict(self) -> dict[str, Any]:
         """For the manifest."""
         return asdict(self)
+
+
+def processes() -> PartialState:
+    """The processes that train together; without a GPU accelerate only finds them when it is told so."""
+    return PartialState(cpu=not torch.cuda.is_available())
 
 
 def load_tokenizer(folder: Path | str, template: str | None, revision: str | None = None) -> Any:
@@ -78,13 +85,15 @@ def build_base(job: Job) -> Trained:
     student = job.section
     tokens: dict[str, Any] = {}
     with _finished_folder(job) as folder:
-        if not PartialState().is_main_process:
+        if not processes().is_main_process:
             pass
         elif student.model == "tiny":
             write_tiny(student, training_texts(data_files(job)), folder, job.recipe.seed)
         else:
             tokenizer = load_tokenizer(student.model, student.chat_template, student.revision)
             model = AutoModelForCausalLM.from_pretrained(student.model, revision=student.revision)
+            if student.long_factors:
+                long_factors(model.config)
             tokens, said = settle_tokens(tokenizer, model, student.pad_token)
             say(said)
             model.save_pretrained(folder)
@@ -111,21 +120,29 @@ def prepare(job: Job) -> Prepared:
     config = stage_config(job)
     tokenizer = load_tokenizer(job.layout.checkpoint(job.parent), job.recipe.train.student.chat_template)
     build = {"dpo": preference_rows, "rl": prompt_rows}.get(job.stage, completion_rows)
-    return Prepared(config, tokenizer, build(job, tokenizer))
+    with processes().main_process_first():  # the others find its rows in the cache
+        return Prepared(config, tokenizer, build(job, tokenizer))
 
 
 def start(job: Job, key: str, *, resume: bool) -> Path | None:
-    """`begin` by the first process, and the checkpoint to go on from for all of them."""
-    state = PartialState()
+    """`begin` by the first process, and the checkpoint to resume from for all of them; torn ones are removed."""
+    state = processes()
     if state.is_main_process:
         begin(job, key, resume=resume)
+        torn = [path for path in checkpoints(job) if not is_whole(path)]
+        for path in torn:
+            shutil.rmtree(path)
+        if torn:
+            last = last_checkpoint(job)
+            names = ", ".join(path.name for path in torn)
+            say(f"{job.stage}: {names} is incomplete; resuming from {last.name if last else 'the start'}")
     state.wait_for_everyone()
     return last_checkpoint(job)
 
 
 def wait() -> None:
     """Until every process has come here."""
-    PartialState().wait_for_everyone()
+    processes().wait_for_everyone()
 
 
 def train_stage(job: Job, prepared: Prepared, checkpoint: Path | None) -> Trained:
@@ -152,6 +169,7 @@ def train_stage(job: Job, prepared: Prepared, checkpoint: Path | None) -> Traine
                 Progress(task, resumed),
                 MetricsFile(job.folder / "metrics.jsonl", resumed),
                 LoudStop(job.stage, **loud),
+                SealCheckpoints(),
                 stop,
             ]
             shared = {"processing_class": tokenizer, "callbacks": callbacks, "peft_config": _lora(job)}
@@ -192,9 +210,11 @@ def _trainer(
 ) -> Trainer:
     section = job.section
     if job.stage == "dpo":
-        return EncodedDPOTrainer(model, args=config, train_dataset=rows.rows, **shared)
+        return EncodedDPOTrainer(
+            model, args=config, train_dataset=rows.rows, eval_dataset=rows.validation, **shared
+        )
     if job.stage != "rl":
-        return SFTTrainer(model, args=config, train_dataset=rows.rows, **shared)
+        return SFTTrainer(model, args=config, train_dataset=rows.rows, eval_dataset=rows.validation, **shared)
     trainer = FactoryGRPOTrainer(
         model,
         reward_funcs=reward,
@@ -258,18 +278,23 @@ def _lora(job: Job) -> Any:
 
 
 def _save(job: Job, trainer: Trainer, tokenizer: Any) -> None:
-    """Write `final/`. An adapter is merged into its float32 base once, here, and the merge is checked."""
+    """Write `final/`. Every process takes part in gathering the weights; the first one merges an adapter."""
     main = trainer.accelerator.is_main_process
+    adapter = job.folder / "adapter"
     with _finished_folder(job) as folder:
-        assert job.recipe.train is not None
+        assert job.recipe.train is not None and job.parent is not None
         if job.recipe.train.lora is None:
             trainer.save_model(str(folder))
-        elif main:
-            from train.merge import merge_adapter
+        else:
+            trainer.save_model(str(adapter))
+            if main:
+                from train.merge import merge_adapter
 
-            model = trainer.accelerator.unwrap_model(trainer.model)
-            merge_adapter(model).save_pretrained(folder)
+                merge_adapter(load_model(job.layout.checkpoint(job.parent), None), adapter).save_pretrained(
+                    folder
+                )
         if main:
+            shutil.rmtree(adapter, ignore_errors=True)
             tokenizer.save_pretrained(folder)
             (folder / "training_args.bin").unlink(missing_ok=True)
 
@@ -277,7 +302,7 @@ def _save(job: Job, trainer: Trainer, tokenizer: Any) -> None:
 @contextmanager
 def _finished_folder(job: Job) -> Iterator[Path]:
     """A folder that becomes `final/` only when the block ends well; the first process moves it, the others wait."""
-    state = PartialState()
+    state = processes()
     folder = job.folder / "final.partial"
     if state.is_main_process:
         shutil.rmtree(folder, ignore_errors=True)

@@ -36,6 +36,9 @@ class StudentSection(Section):
     pad_token: str | None = None
     """Padding token; by default the checkpoint's own, and where that one is missing or ends a turn, an unused special
     token of its vocabulary, else a new one."""
+    long_factors: bool = False
+    """LongRoPE models (Phi-4-mini): rotate by the long factors at every length, as vLLM does with a context beyond the
+    original one. transformers otherwise goes by the longest row of a batch, so a short row depends on its neighbours."""
     attention: str | None = None
     """Attention implementation: `flash_attention_2`, `sdpa`, ...; the model's own by default."""
 
@@ -103,6 +106,8 @@ class CompletionStageSection(StageSection):
     """Longest row, or pack, in tokens."""
     overlong: Literal["drop", "truncate", "raise"] = "drop"
     """Rows over `max_length`: leave them out, cut them (they then teach not to stop), or refuse to train."""
+    validation: float = Field(0.0, ge=0, lt=1)
+    """Share of the problems held out; the checkpoint with the least loss on them becomes `final/`. 0: the last one."""
     loss_on_prompt: bool = False
     """Learn the prompt's tokens too."""
     group_by_length: bool = True
@@ -136,6 +141,8 @@ class DPOSection(StageSection):
     """Longest prompt + answer in tokens (paper: 16K, [2nd])."""
     overlong: Literal["drop", "truncate", "raise"] = "drop"
     """Pairs with a side over `max_length`."""
+    validation: float = Field(0.0, ge=0, lt=1)
+    """Share of the problems held out; the checkpoint with the least loss on them becomes `final/`. 0: the last one."""
     beta: float = Field(0.1, gt=0)
     """Strength of the pull to the reference (not found in the paper; DPO's usual value)."""
     loss: Literal["sigmoid", "sigmoid_norm"] = "sigmoid"

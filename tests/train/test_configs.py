@@ -63,6 +63,19 @@ def test_every_figure_of_the_papers_recipe_says_where_it_is_from():
         assert any(mark in line for mark in ("[P]", "[2nd", "[MEM]", "[ours]", "as above")), line
 
 
+@pytest.mark.parametrize("name", ["eval_strategy", "load_best_model_at_end"])
+def test_a_validation_split_is_a_key_of_the_recipe(name, tmp_path, tiny_recipe):
+    """`eval_strategy` alone ended in a traceback: there was no set to evaluate on."""
+    at = RunLayout(tmp_path)
+    with pytest.raises(UsageError, match=r"write train.sft.validation"):
+        stage_config(Job(tiny_recipe(sft={"trl": {name: "steps"}}), at, "sft"))
+    with pytest.raises(UsageError, match=r"stage rl has no validation split"):
+        stage_config(Job(tiny_recipe(rl={"trl": {name: "steps"}}), at, "rl"))
+    config = stage_config(Job(tiny_recipe(sft={"validation": 0.2}), at, "sft"))
+    assert (config.eval_strategy, config.eval_steps, config.load_best_model_at_end) == ("steps", 0.1, True)
+    assert stage_config(Job(tiny_recipe(), at, "sft")).eval_strategy == "no"
+
+
 @pytest.mark.parametrize("key", [k for k, own in OWNED.items() if own in RLSection.model_fields])
 def test_a_value_has_one_place_only(key, tmp_path, tiny_recipe):
     job = Job(tiny_recipe(rl={"trl": {key: 1}}), RunLayout(tmp_path), "rl")
@@ -81,7 +94,7 @@ def test_passthrough_reaches_trl_and_its_refusals_come_back_as_one_line(tmp_path
     at = RunLayout(tmp_path)
     assert stage_config(Job(tiny_recipe(rl={"trl": {"top_k": 7}}), at, "rl")).top_k == 7
     with pytest.raises(UsageError, match="TRL refuses"):
-        stage_config(Job(tiny_recipe(sft={"trl": {"eval_strategy": "sometimes"}}), at, "sft"))
+        stage_config(Job(tiny_recipe(sft={"trl": {"logging_strategy": "sometimes"}}), at, "sft"))
 
 
 def test_recipe_choices_for_comparison(tmp_path, tiny_recipe):

@@ -11,9 +11,12 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+import torch
 import yaml
+from safetensors.torch import load_file
 
 from factory.run.layout import RunLayout
+from train.run import main
 
 ENVIRONMENT = os.environ | {"FACTORY_PROGRESS": "off", "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
 
@@ -129,3 +132,75 @@ def test_killed_stage_goes_on_from_its_checkpoint(run, tmp_path, tiny_recipe):
         json.loads(line)["step"] for line in (run.stage("sft") / "metrics.jsonl").read_text().splitlines()
     ]
     assert steps == list(range(1, 49))
+
+
+def test_an_interrupt_that_passed_through_exec_ends_with_exit_code_3(tmp_path):
+    """`python -m` died of SIGINT (-2) instead, whatever the code given to sys.exit."""
+    text = "import sys\nfrom train.run import stopped\ntry:\n    exec('raise KeyboardInterrupt')\nexcept KeyboardInterrupt:\n    sys.exit({})\n"
+    codes = {}
+    for name, code in (("plain", "3"), ("ours", "stopped()")):
+        (tmp_path / f"{name}.py").write_text(text.format(code))
+        done = subprocess.run([sys.executable, "-m", name], cwd=tmp_path, env=ENVIRONMENT, check=False)
+        codes[name] = done.returncode
+    assert codes["ours"] == 3 and codes["plain"] in (-2, 130)
+
+
+def launched(recipe, run, stage, *more, environment=None, port=29615):
+    launch = ["torch.distributed.run", "--nproc_per_node", "2", "--master_port", str(port), "-m", "--"]
+    done = subprocess.run(
+        [sys.executable, "-m", *launch, *command(recipe, run, stage, *more)],
+        capture_output=True, text=True, timeout=600, env=ENVIRONMENT | (environment or {}), check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stderr
+
+
+@pytest.mark.slow
+def test_all_stages_from_the_base_on_under_torchrun(tmp_path, tiny_recipe, make_sets):
+    """The base was begun and built by every process: 3 of 3 runs failed, and the cause was not shown."""
+    run = RunLayout(tmp_path / "run")
+    make_sets(run)
+    recipe = tiny_recipe(
+        midtrain={"max_steps": 2}, sft={"micro_batch_size": 4}, rl={"batch_size": 16, "max_steps": 1}
+    )
+    said = launched(write_recipe(tmp_path / "r.yaml", recipe), run, "all")
+    for stage in ("base", "midtrain", "sft", "dpo", "rl"):
+        assert (run.stage(stage) / "manifest.json").exists()
+        assert said.count(f"train: {stage}: ") >= 1
+
+
+FSDP2 = {
+    "ACCELERATE_USE_FSDP": "true",
+    "FSDP_VERSION": "2",
+    "FSDP_AUTO_WRAP_POLICY": "TRANSFORMER_BASED_WRAP",
+    "FSDP_RESHARD_AFTER_FORWARD": "true",
+    "FSDP_STATE_DICT_TYPE": "FULL_STATE_DICT",
+    "FSDP_CPU_RAM_EFFICIENT_LOADING": "true",
+}
+"""What `accelerate launch` sets for recipes/accelerate/fsdp2.yaml."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("lora", [None, {"rank": 4, "alpha": 8}], ids=["full", "lora"])
+def test_fully_sharded_stages_end_with_a_merged_model(run, tmp_path, tiny_recipe, lora):
+    """With adapters the first process alone ran a forward to merge them: the others waited at a barrier for ever."""
+    recipe = tiny_recipe(
+        lora=lora,
+        sft={"micro_batch_size": 4, "learning_rate": 7e-4},
+        dpo={"max_steps": 2},
+        rl={"batch_size": 16, "max_steps": 1},
+    )
+    path = write_recipe(tmp_path / "r.yaml", recipe)
+    for stage, parent in (("sft", "midtrain"), ("dpo", "sft"), ("rl", "dpo")):
+        launched(path, run, stage, environment=FSDP2, port=29617)
+        before, after = (load_file(run.checkpoint(s) / "model.safetensors") for s in (parent, stage))
+        assert before.keys() == after.keys() and all(after[k].shape == before[k].shape for k in before)
+        assert not list(run.checkpoint(stage).glob("adapter*"))
+        if stage != "rl":
+            assert any(not torch.equal(before[k], after[k]) for k in before)
+
+
+def test_an_error_of_another_process_is_shown(capsys, monkeypatch, tmp_path):
+    monkeypatch.setenv("RANK", "1")
+    assert main(["--stage", "sft", "--recipe", "none.yaml", "--run", str(tmp_path)]) == 2
+    assert capsys.readouterr().err.startswith("train, process 1: no recipe none.yaml")

@@ -1,6 +1,8 @@
 """Stages end to end on the tiny student: order, doing nothing twice, exact resume, adapters, cards."""
 
+import errno
 import json
+import os
 import shutil
 
 import polars as pl
@@ -8,7 +10,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from factory.errors import FactoryError, Stopped
+from factory.config import save_recipe
+from factory.errors import FactoryError, Stopped, UsageError
 from factory.run.layout import RunLayout
 from train import stages
 from train.callbacks import StopOnSignal
@@ -166,3 +169,113 @@ def test_command_line_says_one_line_and_exits_with_the_right_code(run, tmp_path,
     assert "write train.sft.learning_rate" in capsys.readouterr().err
     assert main([*wrong, "--set", "train.sft.batch_size=7", "--set", "train.sft.micro_batch_size=2"]) == 2
     assert "not a multiple" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("stage", ["midtrain", "sft", "dpo"])
+def test_the_best_checkpoint_on_held_out_problems_becomes_final(stage, run, tiny_recipe):
+    """A learning rate that ruins the student: the first checkpoint is the best one."""
+    settings = {
+        "validation": 0.25,
+        "learning_rate": 0.5,
+        "max_steps": 3,
+        "save_every": 1,
+        "schedule": "constant",
+    }
+    run_stage(tiny_recipe(**{stage: settings}), run.run, stage)
+    lines = [json.loads(line) for line in (run.stage(stage) / "metrics.jsonl").read_text().splitlines()]
+    losses = {line["step"]: line["eval_loss"] for line in lines if "eval_loss" in line}
+    assert sorted(losses) == [1, 2, 3]
+    best = min(losses, key=losses.get)
+    before = weights(run, stage)
+    shutil.rmtree(run.stage(stage))
+    run_stage(tiny_recipe(**{stage: settings | {"max_steps": best, "validation": 0.25}}), run.run, stage)
+    assert best < 3 and same(before, weights(run, stage))
+
+
+def test_held_out_problems_are_whole_and_not_learnt_from(run, tiny_recipe):
+    from train.data import completion_rows
+    from train.manifest import Job
+    from train.stages import load_tokenizer
+
+    job = Job(tiny_recipe(sft={"validation": 0.25}), run, "sft")
+    tokenizer = load_tokenizer(run.checkpoint("midtrain"), None)
+    rows = completion_rows(job, tokenizer)
+    assert len(rows.rows) == 18 and len(rows.validation) == 6
+    with pytest.raises(UsageError, match="leaves one side without any"):
+        completion_rows(Job(tiny_recipe(sft={"validation": 0.001}), run, "sft"), tokenizer)
+
+
+def damage(folder, name):
+    path = folder / name
+    path.write_bytes(b"" if name == "trainer_state.json" else path.read_bytes()[: path.stat().st_size // 2])
+
+
+@pytest.mark.parametrize("torn", ["trainer_state.json", "model.safetensors", "optimizer.pt", "sealed.json"])
+def test_a_torn_checkpoint_is_left_for_the_last_whole_one(torn, run, tiny_recipe, monkeypatch, capsys):
+    """Each of these was a traceback; the run ends as if nothing had happened."""
+    recipe = tiny_recipe(sft={"max_steps": 4, "save_every": 1})
+    whole = RunLayout(run.run.parent / "whole")
+    shutil.copytree(run.run, whole.run)
+    run_stage(recipe, whole.run, "sft")
+    with monkeypatch.context() as patch, pytest.raises(Stopped):
+        patch.setattr(stages, "StopOnSignal", stop_after(3))
+        run_stage(recipe, run.run, "sft")
+    damage(run.stage("sft") / "checkpoints" / "checkpoint-3", torn)
+    run_stage(recipe, run.run, "sft", resume=True)
+    assert "checkpoint-3 is incomplete; resuming from checkpoint-2" in capsys.readouterr().err
+    assert same(weights(run, "sft"), weights(whole, "sft")) and metrics(run, "sft") == metrics(whole, "sft")
+
+
+def test_no_whole_checkpoint_starts_the_stage_again(run, tiny_recipe, monkeypatch, capsys):
+    recipe = tiny_recipe(sft={"max_steps": 3, "save_every": 1})
+    with monkeypatch.context() as patch, pytest.raises(Stopped):
+        patch.setattr(stages, "StopOnSignal", stop_after(1))
+        run_stage(recipe, run.run, "sft")
+    damage(run.stage("sft") / "checkpoints" / "checkpoint-1", "optimizer.pt")
+    run_stage(recipe, run.run, "sft", resume=True)
+    assert "resuming from the start" in capsys.readouterr().err
+    assert len(metrics(run, "sft")) == 3
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, "No space left on device"),
+        RuntimeError("I/O error: No space left on device (os error 28)"),
+    ],
+)
+def test_a_full_disk_is_one_line_and_resumable(error, run, tmp_path, monkeypatch, capsys, tiny_recipe):
+    save_recipe(tiny_recipe(sft={"max_steps": 2, "save_every": 1}), run.recipe)
+
+    def full(*_, **__):
+        raise error
+
+    command = ["--stage", "sft", "--run", str(run.run), "--resume"]
+    with monkeypatch.context() as patch:
+        patch.setattr("transformers.Trainer._save_optimizer_and_scheduler", full)
+        assert main(command) == 3
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 2 and "the disk is full (" in said[1] and "--resume" in said[1]
+    assert main(command) == 0
+
+
+def test_stage_alone_takes_the_newest_run_and_its_own_recipe(run, tmp_path, monkeypatch, capsys, tiny_recipe):
+    monkeypatch.chdir(tmp_path)
+    assert main(["--stage", "sft"]) == 2
+    assert "no run below runs/" in capsys.readouterr().err
+    older = tmp_path / "runs" / "older"
+    older.mkdir(parents=True)
+    save_recipe(tiny_recipe(), older / "recipe.yaml")
+    os.utime(older / "recipe.yaml", (1, 1))
+    shutil.copytree(run.run, tmp_path / "runs" / "newer")
+    assert main(["--stage", "sft", "--run", "runs/newer"]) == 2
+    assert "holds no recipe.yaml" in capsys.readouterr().err
+    save_recipe(tiny_recipe(dpo={"max_steps": 1}), tmp_path / "runs" / "newer" / "recipe.yaml")
+    assert main(["--stage", "rl"]) == 2
+    said = capsys.readouterr().err
+    assert (
+        "run runs/newer, recipe runs/newer/recipe.yaml" in said
+        and "starts from dpo, which is not trained" in said
+    )
+    assert main(["--stage", "dpo"]) == 0
+    assert (tmp_path / "runs" / "newer" / "train" / "dpo" / "final").is_dir()

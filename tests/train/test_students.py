@@ -4,6 +4,7 @@ import json
 import shutil
 from dataclasses import replace
 
+import polars as pl
 import pytest
 import students
 import torch
@@ -47,8 +48,11 @@ def trained_student(request, tmp_path_factory, tiny_recipe, make_sets):
     make_sets(run, 12)
     few = {"max_steps": 2, "batch_size": 4, "max_length": 512}
     settings = {
-        "student": {"model": str(write_student(request.param, root / "student"))},
-        "midtrain": few | {"micro_batch_size": 1, "packing": request.param != "phi4_mini"},
+        "student": {
+            "model": str(write_student(request.param, root / "student")),
+            "long_factors": request.param == "phi4_mini",
+        },
+        "midtrain": few | {"micro_batch_size": 1},
         "sft": few | {"micro_batch_size": 4},
         "dpo": few | {"micro_batch_size": 4},
         "rl": {"max_steps": 1, "batch_size": 4, "micro_batch_size": 4, "group_size": 2, "oversample": 2},
@@ -165,3 +169,45 @@ def test_rows_do_not_change_from_day_to_day(tmp_path):
     tokenizer = settled("llama3_2", tmp_path)[0]
     assert "Today Date: 26 Jul 2024" in tokenizer.apply_chat_template(PROMPT, tokenize=False)
     assert fix_date("{{ strftime_now('%Y-%m-%d') }}") == '{{ "2024-07-26" }}'
+
+
+def packed_and_separate(folder):
+    """Largest difference of a short document's logits alone and in a pack with a long one."""
+    model = AutoModelForCausalLM.from_pretrained(folder).eval()
+    short, long = torch.arange(10, 60), torch.arange(10, 210) % 250
+    ids = torch.cat([short, long]).unsqueeze(0)
+    positions = torch.cat([torch.arange(50), torch.arange(200)]).unsqueeze(0)
+    with torch.no_grad():
+        together = model(input_ids=ids, position_ids=positions).logits[0, :50]
+        alone = model(input_ids=short.unsqueeze(0)).logits[0]
+    return float((together - alone).abs().max())
+
+
+def test_a_longrope_student_needs_one_set_of_factors_for_packing(tmp_path, tiny_recipe, make_sets):
+    """Packed was not separate: the long factors are chosen by the longest document of the pack."""
+    run = RunLayout(tmp_path / "run")
+    make_sets(run, 12)
+    student = {"model": str(write_student("phi4_mini", tmp_path / "student"))}
+    midtrain = {"max_length": 512, "max_steps": 1}
+    longer = [{"role": "assistant", "content": "<think>\n" + "1 + 2 = 3\n" * 20 + "</think>\n\\boxed{3}"}]
+    path = next(run.dataset("midtrain").glob("train-*"))
+    frame = pl.read_parquet(path)
+    rows = frame.to_dicts()
+    rows[0]["completion"] = longer
+    pl.DataFrame(rows, schema=frame.schema).write_parquet(path)
+    run_stage(tiny_recipe(student=student, midtrain=midtrain), run.run, "base")
+    assert packed_and_separate(run.checkpoint("base")) > 1e-5
+    with pytest.raises(UsageError, match=r"beyond 128 tokens.*long_factors=true.*packing=false"):
+        run_stage(tiny_recipe(student=student, midtrain=midtrain), run.run, "midtrain")
+    alone = midtrain | {"packing": False, "micro_batch_size": 1}
+    run_stage(tiny_recipe(student=student, midtrain=alone), run.run, "midtrain", dry_run=True)
+    one = tiny_recipe(student=student | {"long_factors": True}, midtrain=midtrain)
+    run_stage(one, run.run, "base")
+    assert packed_and_separate(run.checkpoint("base")) < 1e-5
+    run_stage(one, run.run, "midtrain")
+
+
+def test_long_factors_are_refused_where_there_are_none(tmp_path, tiny_recipe):
+    student = {"model": str(write_student("smollm2", tmp_path / "student")), "long_factors": True}
+    with pytest.raises(UsageError, match="this one has none"):
+        run_stage(tiny_recipe(student=student), tmp_path / "run", "base")
