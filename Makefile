@@ -35,7 +35,7 @@ fuzz: $(STAMP)
 
 # The mutation score of the pure cores; resumes when it was stopped.
 mutants: $(STAMP)
-	$(BIN)/python -m tests.mutants.run --seed $(or $(SEED),1) --count $(or $(COUNT),600)
+	$(BIN)/python -m tests.mutants.run --seed $(or $(SEED),1) --count $(or $(COUNT),600) $(if $(ONLY),--only $(ONLY))
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

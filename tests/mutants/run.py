@@ -22,6 +22,7 @@ import subprocess
 import sys
 import threading
 import time
+import zlib
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -85,12 +86,13 @@ def modules(room: str, only: list[str]) -> list[str]:
     return [name for name in names if not only or any(text in name for text in only)]
 
 
-def test_files(room: str) -> list[str]:
-    """Test files that import from the room."""
-    named = re.compile(rf"\b{folder_of(room).replace('/', '[./]')}\b")
+def test_files(room: str, near: list[str] | None = None) -> list[str]:
+    """Test files that import from the room; `near` keeps those that import one of these modules themselves."""
+    dotted = [name.removesuffix(".py").replace("/", ".") for name in near or [f"{folder_of(room)}.py"]]
+    named = re.compile("|".join(rf"\b{name.replace('.', '[./]')}\b" for name in dotted))
     paths = [path.relative_to(ROOT) for path in sorted((ROOT / "tests").rglob("test_*.py"))]
-    near = [path for path in paths if path.parts[1] not in NOT_HERE]
-    return [path.as_posix() for path in near if named.search((ROOT / path).read_text("utf-8"))]
+    quick = [path for path in paths if path.parts[1] not in NOT_HERE]
+    return [path.as_posix() for path in quick if named.search((ROOT / path).read_text("utf-8"))]
 
 
 class Recorder:
@@ -167,14 +169,17 @@ def pytest_in(scratch: Path, tests: list[str], plugins: list[Any]) -> int:
     )
 
 
-def traced(scratch: Path, room: str, cores: list[str]) -> dict[str, dict[str, Any]]:
+def traced(scratch: Path, room: str, cores: list[str], near: bool) -> dict[str, dict[str, Any]]:
     """Passing tests of a room with seconds and lines; kept beside the scratch copy."""
-    kept = scratch.parent / f"{room}.json"
+    which = f"-near-{zlib.crc32(repr(cores).encode())}" if near else ""
+    kept = scratch.parent / f"{room}{which}.json"
     if not kept.exists():
         recorder = Recorder(scratch, cores)
 
         def work() -> int:
-            code = pytest_in(scratch, ["--maxfail=1000", *test_files(room)], [recorder])
+            code = pytest_in(
+                scratch, ["--maxfail=1000", *test_files(room, cores if near else None)], [recorder]
+            )
             passed = {name: test for name, test in recorder.tests.items() if name not in recorder.failed}
             kept.write_text(json.dumps(passed), "utf-8")
             return code
@@ -272,6 +277,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--count", type=int, default=600)
     parser.add_argument("--only", nargs="*", default=[], help="parts of module paths")
+    parser.add_argument("--near", action="store_true", help="only tests that import the module themselves")
     parser.add_argument("--work", type=Path, default=ROOT / "runs" / "mutants")
     asked = parser.parse_args()
     cores = {room: names for room in ROOMS if (names := modules(room, asked.only))}
@@ -285,7 +291,14 @@ def main() -> None:
     found: list[dict[str, Any]] = json.loads(kept.read_text("utf-8")) if kept.exists() else []
     for name, number in drawn[len(found) :]:
         room = next(room for room, names in cores.items() if name in names)
-        found.append(judge(scratch, traced(scratch, room, modules(room, [])), name, number))
+        found.append(
+            judge(
+                scratch,
+                traced(scratch, room, cores[room] if asked.near else modules(room, []), asked.near),
+                name,
+                number,
+            )
+        )
         kept.write_text(json.dumps(found, indent=1), "utf-8")
         print(
             f"{len(found)} of {len(drawn)}: {name}:{found[-1]['line']} {found[-1]['what']}: {found[-1]['state']}",

@@ -23,7 +23,8 @@ def test_letters(text, letters):
 
 
 def test_a_lone_letter_counts_without_options_too():
-    assert letters_of("(c)") == letters_of("C") == "C"
+    assert letters_of("(c)") == letters_of("c") == letters_of("C") == "C"
+    assert letters_of("k") is None
 
 
 @pytest.mark.parametrize(
