@@ -137,7 +137,7 @@ def factory_to_disk(path: Path) -> int:
 
     with tempfile.TemporaryDirectory() as out:
         return int(
-            step.run_files([str(path)], Path(out), section(THRESHOLD), field="text")[0]["rows_dropped"]
+            step.run([str(path)], Path(out), section(THRESHOLD), field="text").manifest["rows_dropped"]
         )
 
 

@@ -57,7 +57,7 @@ def rows(start: int, count: int, vocabulary: list[str]) -> pl.DataFrame:
 
 
 def make(folder: Path, megabytes: int, vocabulary: list[str]) -> int:
-    from factory.run.writer import StepWriter
+    from factory.run.step import StepWriter
     from schemas import COMPLETION
 
     batch, total, count = 1_000, 0, 0
@@ -88,7 +88,7 @@ def child(source: Path, out: Path) -> None:
 
     before = peak_kb()
     began = time.perf_counter()
-    manifest = export.run(source, out, COMPLETION)
+    manifest = export.run(source, out, COMPLETION).manifest
     seconds = time.perf_counter() - began
     peak = peak_kb()
     facts = {"seconds": round(seconds, 2), "peak_mb": peak // 1024, "imports_mb": before // 1024}

@@ -66,7 +66,7 @@ COMMON = [
 def make_run(run: Path, rows: int) -> None:
     """`rows` responses, ten per problem, as verdicts and as labelled rows: 40 words, 150 of reasoning, 30 of answer."""
     from factory.run.layout import RunLayout
-    from factory.run.writer import StepWriter
+    from factory.run.step import StepWriter
     from schemas import LABELLED, VERDICT
 
     at = RunLayout(run)

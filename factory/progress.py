@@ -93,6 +93,12 @@ class _Bar:
         self.progress.update(self.task_id, total=amount)
 
 
+def note(line: str) -> None:
+    """Say one line on stderr, where progress is shown."""
+    if os.environ.get("FACTORY_PROGRESS") != "off":
+        print(line, file=sys.stderr, flush=True)  # noqa: T201
+
+
 @contextmanager
 def silently() -> Iterator[None]:
     """Show nothing for a while: a worker's progress is shown by whoever started it."""

@@ -36,24 +36,25 @@ def command(
 
     factory decontaminate problems.jsonl --against aime24 math500 --out clean
     """
+    from factory.cli.ending import say_end
     from factory.cli.review_hits import review_hits
+    from factory.run.parts import side_path
     from factory.steps import decontaminate
 
     if not settings.against:
         raise UsageError(
             "--against is missing", do="name a benchmark, `paper` or `all`; factory benchmarks lists them"
         )
-    decisions = Path(settings.decisions or out / "decisions.jsonl")
+    decisions = Path(settings.decisions or side_path(out, "decisions.jsonl"))
     settings = settings.model_copy(update={"decisions": str(decisions)})
     with open_engine(engine) as opened:
-        manifest, fresh = decontaminate.run_files(inputs, out, settings, fields=field, engine=opened)
-    if not fresh:
-        say(f"{out} is up to date, nothing to do")
-    _report(manifest, out)
+        result = decontaminate.run(inputs, out, settings, fields=field, engine=opened)
+    _report(result.manifest, out)
     if review:
         review_hits(decontaminate.borderline_hits(out, settings), review, decisions)
     if compare is not None:
         _compare(decontaminate.differences(out, compare))
+    say_end(result, out)
 
 
 def _report(manifest: dict[str, Any], out: Path) -> None:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import NonNegativeInt
 
 from factory.cli.flags import Flag, Use
 from factory.cli.params import Engine, Inputs, Out
-from factory.cli.show import say, show
+from factory.cli.show import show
 from factory.config.deduplication import DeduplicationSection
 from factory.engines.engine import EngineName, open_engine
+
+if TYPE_CHECKING:
+    from factory.run.step import StepResult
+    from factory.steps.deduplicate import Deduplicated
 
 NAMES = {"sources": "prefer-source", "numbers_differ": "numbers-differ/numbers-may-differ"}
 
@@ -34,31 +38,30 @@ def command(
 
     factory dedup problems.jsonl --out unique
     """
+    from factory.cli.ending import say_end
     from factory.engines.threads import threads_unless_ray
     from factory.steps import deduplicate
 
     with open_engine(engine) as opened:
         where = threads_unless_ray(opened)
         if rethreshold:
-            manifest = deduplicate.rethreshold(inputs, out, settings, field=field, engine=where)
-            fresh = True
+            result = deduplicate.rethreshold(inputs, out, settings, field=field, engine=where)
         else:
-            manifest, fresh = deduplicate.run_files(inputs, out, settings, field=field, engine=where)
-    if not fresh:
-        say(f"{out} is up to date, nothing to do")
-    _report(manifest, out)
+            result = deduplicate.run(inputs, out, settings, field=field, engine=where)
+    _report(result, out)
     if show_pairs:
         _show(out, field, show_pairs)
+    say_end(result, out)
 
 
-def _report(manifest: dict[str, Any], out: Path) -> None:
-    audit = manifest["totals"]
-    found = f"{audit.get('audit_found', 0):,} of {audit.get('audit_pairs', 0):,} pairs"
-    recall = audit["recall"]
+def _report(result: StepResult[Deduplicated], out: Path) -> None:
+    audit, manifest = result.summary, result.manifest
+    found = f"{audit.audit_found or 0:,} of {audit.audit_pairs or 0:,} pairs"
+    recall = audit.recall
     rows = [("rows in", f"{manifest['rows_in']:,}"), ("kept", f"{manifest['rows_out']:,}")]
     rows += [(f"dropped: {reason}", f"{count:,}") for reason, count in manifest["dropped"].items()]
     rows += [
-        ("pairs compared exactly", f"{audit['candidate_pairs']:,}"),
+        ("pairs compared exactly", f"{audit.candidate_pairs:,}"),
         (
             "self-audit by brute force",
             f"recall {recall:.3f} ({found})" if recall is not None else "no pair in the sample",
@@ -74,14 +77,14 @@ def _show(out: Path, field: str, count: int) -> None:
     import polars as pl
 
     from factory.deduplication.deduplicate import text_of
-    from factory.run.parts import part_paths, scan_parts
+    from factory.run.parts import dropped_folder, part_paths, scan_parts
 
-    if not part_paths(out / "dropped"):
+    if not part_paths(dropped_folder(out)):
         return
     proof = pl.col("evidence").str.json_decode(
         pl.Struct({"cluster_id": pl.String, "survivor": pl.String, "similarity": pl.Float64})
     )
-    near = scan_parts(out / "dropped").filter(pl.col("reason") == "near_duplicate")
+    near = scan_parts(dropped_folder(out)).filter(pl.col("reason") == "near_duplicate")
     found = near.select("row_id", "row", proof.alias("proof")).unnest("proof")
     pairs = found.sort("similarity", "row_id").head(count).collect(engine="streaming")
     kept = scan_parts(out).filter(pl.col("cluster_id").is_in(pairs["cluster_id"].implode()))

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from factory.cli.flags import Flag, Use
-from factory.cli.manifest_of import manifest_of
-from factory.cli.params import Engine, Prompting, Seed, Store
+from factory.cli.params import Engine, Prompting, Seed, Store, store_folder
 from factory.cli.show import say, show
 from factory.config.difficulty import DifficultySection
 from factory.config.problems import ProblemsSection
 from factory.config.verify import VerifySection
 from factory.engines.engine import EngineName, open_engine
 
+if TYPE_CHECKING:
+    from factory.run.step import StepResult
+    from factory.steps.difficulty import Measured
+
 
 def command(
     problems: Annotated[ProblemsSection, Use(skip=("held_out", "limit"), words="sources")],
-    out: Annotated[Path, Flag("Folder for the posteriors; rollouts go to OUT/rollouts.")],
+    out: Annotated[Path, Flag("Folder for the posteriors; rollouts go to OUT/__rollouts.")],
     settings: Annotated[DifficultySection, Use(names={"problems": "limit"})],
     prompting: Prompting,
     store: Store = None,
@@ -28,6 +31,7 @@ def command(
 
     factory difficulty problems.jsonl --student qwen3 --out difficulty
     """
+    from factory.cli.ending import say_end
     from factory.errors import UsageError
     from factory.sources.paths import refuse_own_input
     from factory.steps import difficulty
@@ -35,35 +39,33 @@ def command(
 
     if "student" not in settings.model_fields_set:
         raise UsageError("--student is missing", do="name a preset, or transformers with --model FOLDER")
-    for folder in (out, out / "rollouts"):
+    for folder in (out, out / "__rollouts"):
         refuse_own_input(folder, problems.sources)
-    before = manifest_of(out)
-    reading.run(problems, out / "problems", out / "held_out", seed=seed)
+    reading.run(problems, out / "__problems", out / "__held_out", seed=seed)
     with open_engine(engine) as opened:
-        manifest = difficulty.run(
-            out / "problems",
+        result = difficulty.run(
+            out / "__problems",
             out,
-            out / "rollouts",
+            out / "__rollouts",
             settings,
             VerifySection(),
             model=settings.model,
-            store=store or out / "store",
+            store=store_folder(store, out),
             seed=seed,
             prompt=prompting.prompt,
             system=prompting.system,
             engine=opened,
         )
-    if manifest == before:
-        say(f"{out} is up to date, nothing to do")
-    _show(manifest, out)
+    _show(result, out)
+    say_end(result, out)
 
 
-def _show(manifest: dict[str, Any], out: Path) -> None:
-    totals = manifest["totals"]
-    rows = [(band, f"{count:,}") for band, count in totals["bands"].items()]
-    rows += [(f"dropped: {reason}", f"{count:,}") for reason, count in manifest["dropped"].items()]
+def _show(result: StepResult[Measured], out: Path) -> None:
+    found = result.summary
+    rows = [(band, f"{count:,}") for band, count in found.bands.items()]
+    rows += [(f"dropped: {reason}", f"{count:,}") for reason, count in result.manifest["dropped"].items()]
     show(f"difficulty in {out}", ("band", ">problems"), rows)
     say(
-        f"{totals['rollouts']:,} rollouts, {totals['saved']:.0%} fewer than a fixed number per problem; "
-        f"{totals['sure']:,} bands are certain, {totals['truncated']:,} rollouts were truncated"
+        f"{found.rollouts:,} rollouts, {found.saved:.0%} fewer than a fixed number per problem; "
+        f"{found.sure:,} bands are certain, {found.truncated:,} rollouts were truncated"
     )

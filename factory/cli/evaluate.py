@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import PositiveInt
 
 from factory.cli.flags import Flag, Use
-from factory.cli.params import Seed, Store
+from factory.cli.params import Seed, Store, store_folder
 from factory.cli.show import say, show
 from factory.config.evaluation import EvaluationSection
 from factory.config.verify import VerifySection
+
+if TYPE_CHECKING:
+    from factory.steps.evaluate import Evaluated
 
 TAKEN = ("benchmarks", "samples", "temperature", "top_p", "max_tokens", "limit", "batch_size")
 
@@ -50,13 +53,13 @@ def command(
         name: getattr(PROTOCOLS[protocol], name) for name in ("samples", "temperature", "top_p", "max_tokens")
     }
     given = settings.model_dump(include=settings.model_fields_set)
-    summary = evaluate.run(
+    found = evaluate.run(
         checkpoint,
         out,
         EvaluationSection(**preset | given),
         VerifySection(workers=workers),
         held_out=None,
-        store=store or out / "store",
+        store=store_folder(store, out),
         seed=seed,
         stage="eval",
         prompt=prompt or PROMPT,
@@ -65,14 +68,14 @@ def command(
         model_id=model,
         api_key_env=api_key_env,
     )
-    _show(summary, out)
+    _show(found, out)
     if against is not None:
-        _show_deltas(out, against, list(summary["benchmarks"]), seed)
+        _show_deltas(out, against, list(found.benchmarks), seed)
 
 
-def _show(summary: dict[str, Any], out: Path) -> None:
+def _show(found: Evaluated, out: Path) -> None:
     rows = []
-    for name, row in summary["benchmarks"].items():
+    for name, row in found.benchmarks.items():
         scored = row["pass_at_1"] is not None
         rows.append(
             (
@@ -88,13 +91,15 @@ def _show(summary: dict[str, Any], out: Path) -> None:
         )
     heads = ("benchmark", ">asked", ">pass@1", ">95%", ">pass@k", ">majority", ">truncated", ">tokens")
     show(f"evaluation in {out}", heads, rows)
-    for name, row in summary["benchmarks"].items():
+    for name, row in found.benchmarks.items():
         if row["unscored"]:
             say(
                 f"{name}: {row['unscored']:,} of {row['samples']:,} responses could not be scored and do not count"
             )
-    if not summary["made"]:
+    if not found.made:
         say(f"{out} is up to date, nothing to do")
+    for name in found.benchmarks:
+        say(f'load it: polars.read_parquet("{out}/{name}/*.parquet")')
 
 
 def _last(shares: dict[str, float]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import PositiveInt
 
@@ -12,6 +12,10 @@ from factory.cli.params import Engine, Out, Problems, Seed, Store, store_folder
 from factory.cli.show import say, show
 from factory.config.generate import GenerateSection
 from factory.engines.engine import EngineName, open_engine
+
+if TYPE_CHECKING:
+    from factory.run.step import StepResult
+    from factory.steps.generate import Generated
 
 
 def command(
@@ -36,10 +40,11 @@ def command(
     if dry_run:
         _dry_run(problems.sources, settings, reading, seed, folder)
         return
+    from factory.cli.ending import say_end
     from factory.steps.generate import run_files
 
     with open_engine(engine, workers) as opened:
-        manifest, fresh = run_files(
+        result = run_files(
             problems.sources,
             out,
             settings,
@@ -49,9 +54,8 @@ def command(
             workers=workers,
             **reading,
         )
-    if not fresh:
-        say(f"{out} is up to date, nothing to do")
-    _show(manifest, out, folder)
+    _show(result, out, folder)
+    say_end(result, out)
 
 
 def _dry_run(inputs: list[str], section: Any, reading: dict[str, Any], seed: int, store: Path) -> None:
@@ -66,12 +70,12 @@ def _dry_run(inputs: list[str], section: Any, reading: dict[str, Any], seed: int
     say(*seen.first.split("\n"))
 
 
-def _show(manifest: dict[str, Any], out: Path, store: Path) -> None:
-    totals = manifest["totals"]
-    total = sum(totals["statuses"].values()) or 1
+def _show(result: StepResult[Generated], out: Path, store: Path) -> None:
+    found, manifest = result.summary, result.manifest
+    total = sum(found.statuses.values()) or 1
     rows = [
         (name, f"{count:,}", f"{count / total:.1%}")
-        for name, count in sorted(totals["statuses"].items(), key=lambda item: -item[1])
+        for name, count in sorted(found.statuses.items(), key=lambda item: -item[1])
     ]
     rows += [
         (f"input dropped: {reason}", f"{count:,}", "")
@@ -79,23 +83,23 @@ def _show(manifest: dict[str, Any], out: Path, store: Path) -> None:
         if reason != "failed"
     ]
     show(f"responses in {out}", ("status", ">responses", ">share"), rows)
-    usd = f", ${totals['usd']:,.4f}" if totals["usd"] else ""
+    usd = f", ${found.usd:,.4f}" if found.usd else ""
     say(
-        f"{totals['model']} ({totals['teacher']}): {totals['prompt_tokens']:,} prompt and "
-        f"{totals['completion_tokens']:,} completion tokens{usd}; store {store}"
+        f"{found.model} ({found.teacher}): {found.prompt_tokens:,} prompt and "
+        f"{found.completion_tokens:,} completion tokens{usd}; store {store}"
     )
-    if "accepted" in totals:
-        say(f"{totals['accepted']:,} verified correct of {totals['candidates']:,} asked for")
-    if saved := totals.get("loop_tokens_saved"):
+    if found.accepted is not None:
+        say(f"{found.accepted:,} verified correct of {found.candidates:,} asked for")
+    if saved := found.loop_tokens_saved:
         say(f"loops were stopped early, saving {saved:,} tokens")
-    for alarm in totals["alarms"]:
+    for alarm in found.alarms:
         say(f"alarm: {alarm}", style="bold")
     estimate = out / "_estimate.json"
     if estimate.exists():
         from factory.atomic import read_json
         from factory.sampling.estimate import compare
 
-        for line in compare(read_json(estimate), totals):
+        for line in compare(read_json(estimate), manifest["totals"]):
             say(f"estimate of {line}")
     if failed := manifest["dropped"].get("failed"):
-        say(f"{failed:,} requests failed (see {out}/dropped); run it again to retry them")
+        say(f"{failed:,} requests failed (see {out}/__dropped); run it again to retry them")

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from factory.cli.flags import Flag
-from factory.cli.manifest_of import manifest_of
 from factory.cli.params import Prompting, Seed
 from factory.cli.show import counts, say, show
 from factory.config.preference import PreferenceSection
+
+if TYPE_CHECKING:
+    from factory.run.step import StepResult
+    from factory.steps.preference import Paired
 
 
 def command(
@@ -17,11 +20,11 @@ def command(
         list[str],
         Flag("Verified responses (files, folders, globs) of the teacher.", words=True, metavar="IN..."),
     ],
-    out: Annotated[Path, Flag("Folder for the pairs; the lint goes to OUT/lint.json.")],
+    out: Annotated[Path, Flag("Folder for the pairs; the lint goes to OUT/__side/lint.json.")],
     settings: PreferenceSection,
     prompting: Prompting,
     rollouts: Annotated[
-        list[str], Flag("The student's verified rollouts (OUT/rollouts of `factory difficulty`).")
+        list[str], Flag("The student's verified rollouts (OUT/__rollouts of `factory difficulty`).")
     ] = [],  # noqa: B006
     against: Annotated[
         list[Path],
@@ -33,18 +36,18 @@ def command(
 
     Wrong answers are the teacher's, and with --rollouts the student's too, unless --rejected-from says otherwise.
 
-    factory pairs verdicts/ --rollouts difficulty/rollouts --out pairs
+    factory pairs verdicts/ --rollouts difficulty/__rollouts --out pairs
     """
+    from factory.cli.ending import say_end
     from factory.sources.paths import refuse_own_input
     from factory.steps import preference
 
     if "rejected_from" not in settings.model_fields_set:
         settings = settings.model_copy(update={"rejected_from": "both" if rollouts else "teacher"})
     refuse_own_input(out, [*inputs, *rollouts, *against])
-    before = manifest_of(out)
-    verdicts = preference.take_in(inputs, out / "input" / "responses")
-    student = preference.take_in(rollouts, out / "input" / "rollouts") if rollouts else None
-    manifest = preference.run(
+    verdicts = preference.take_in(inputs, out / "__input" / "responses")
+    student = preference.take_in(rollouts, out / "__input" / "rollouts") if rollouts else None
+    result = preference.run(
         verdicts,
         student,
         out,
@@ -54,19 +57,19 @@ def command(
         system=prompting.system,
         exclude=against,
     )
-    if manifest == before:
-        say(f"{out} is up to date, nothing to do")
-    _show(manifest, out)
+    _show(result, out)
+    say_end(result, out)
 
 
-def _show(manifest: dict[str, Any], out: Path) -> None:
+def _show(result: StepResult[Paired], out: Path) -> None:
+    found, manifest = result.summary, result.manifest
     rows = [
         (check["name"], f"{check['value']:.3f}", f"{check['limit']:g}", "yes" if check["passed"] else "no")
-        for check in manifest["totals"]["lint"]["checks"]
+        for check in found.lint["checks"]
     ]
     show(f"lint of the pairs in {out}", ("check", ">value", ">limit", "passed"), rows)
     say(f"{manifest['rows_out']:,} pairs; left out: {counts(manifest['dropped'])}")
-    if cost := manifest["totals"]["match_length"]:
+    if cost := found.match_length:
         say(
             f"matching lengths cost {cost['dropped']:,} pairs ({cost['share']:.1%}): Cohen's d from "
             f"{cost['bias_before']:.2f} to {cost['bias_after']:.2f}"

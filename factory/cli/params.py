@@ -18,11 +18,13 @@ Prompting = Annotated[DatasetsSection, Use(only=("prompt", "system"))]
 Out = Annotated[Path, Flag("Folder to write.")]
 Run = Annotated[Path, Flag("Folder of a run, such as runs/quickstart.", words=True, metavar="RUN")]
 Engine = Annotated[EngineName, Flag("Where the work runs: this machine, or a Ray cluster (RAY_ADDRESS).")]
-Store = Annotated[Path | None, Flag("Response store; $FACTORY_STORE or OUT/store by default.")]
+Store = Annotated[Path | None, Flag("Response store; $FACTORY_STORE or OUT/__store by default.")]
 AsJson = Annotated[bool, Flag("Print JSON.", name="json")]
 Seed = Annotated[int, Flag("Seed of every random choice.")]
 
 
 def store_folder(store: Path | None, out: Path) -> Path:
     """Where the responses are kept."""
-    return store or Path(os.environ.get("FACTORY_STORE") or out / "store")
+    from factory.run.parts import default_store
+
+    return store or Path(os.environ.get("FACTORY_STORE") or default_store(out))

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from factory.cli.flags import Flag
 from factory.cli.params import Engine, Out
 from factory.cli.show import counts, say, show
 from factory.config.verify import VerifySection
 from factory.engines.engine import EngineName, open_engine
+
+if TYPE_CHECKING:
+    from factory.run.step import StepResult
+    from factory.steps.verify import Verified
 
 
 def command(
@@ -31,29 +35,32 @@ def command(
 
         factory verify responses/ --out verdicts
     """
+    from factory.cli.ending import say_end
     from factory.steps import verify
 
     with open_engine(engine, settings.workers) as opened:
-        manifest, fresh = verify.run_files(inputs, out, settings, engine=opened)
-    if not fresh:
-        say(f"{out} is up to date, nothing to do")
-    _show(manifest, out)
+        result = verify.run(inputs, out, settings, engine=opened)
+    _show(result, out)
+    say_end(result, out)
 
 
-def _show(manifest: dict[str, Any], out: Path) -> None:
-    totals = manifest["totals"]
-    total = sum(totals["verdicts"].values()) or 1
+def _show(result: StepResult[Verified], out: Path) -> None:
+    from factory.run.parts import side_path
+    from factory.steps.verify import AUDIT
+
+    found = result.summary
+    total = sum(found.verdicts.values()) or 1
     rows = [
         (name, f"{count:,}", f"{count / total:.1%}")
-        for name, count in sorted(totals["verdicts"].items(), key=lambda item: -item[1])
+        for name, count in sorted(found.verdicts.items(), key=lambda item: -item[1])
     ]
-    rows += [(f"dropped: {reason}", f"{count:,}", "") for reason, count in manifest["dropped"].items()]
+    rows += [(f"dropped: {reason}", f"{count:,}", "") for reason, count in result.manifest["dropped"].items()]
     show(f"verdicts in {out}", ("verdict", ">responses", ">share"), rows)
-    if totals.get("judge"):
-        say(f"judge: {counts(totals['judge'])}; {totals['usd']:.4f} dollars")
-    if totals.get("gold_flags"):
-        say(f"doubtful golds ({out / 'gold_audit.parquet'}): {counts(totals['gold_flags'])}")
-    if flips := totals.get("flips"):
+    if found.judge:
+        say(f"judge: {counts(found.judge)}; {found.usd or 0:.4f} dollars")
+    if found.gold_flags:
+        say(f"doubtful golds ({side_path(out, AUDIT)}): {counts(found.gold_flags)}")
+    if flips := found.flips:
         changed = sum(flips["counts"].values())
         say(
             f"against former verdicts: {changed:,} of {flips['compared']:,} changed. {counts(flips['counts'])}"

@@ -6,7 +6,7 @@ import json
 
 import polars as pl
 
-from factory.run.writer import dropped_rows
+from factory.run.tables import dropped_rows
 
 OTHERS = 5
 """Further hits of a row that its evidence names."""

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from factory.run.writer import rows_as_json
+from factory.run.tables import rows_as_json
 from factory.text.hashing import U64
 
 

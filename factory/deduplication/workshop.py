@@ -34,8 +34,8 @@ from factory.deduplication.evidence import drop_duplicates
 from factory.deduplication.sets import GramSets, gram_sets
 from factory.deduplication.signatures import sign
 from factory.deduplication.similarity import jaccard
-from factory.run.part_writer import PartWriter
 from factory.run.parts import count_rows, iter_part
+from factory.run.writer import Writer
 from factory.text.tokens import Places
 
 _USED = ("response_id", "id", "verdict", "answer", "source")
@@ -174,10 +174,9 @@ def found_at(task: Task, name: str, block: tuple[int, int]) -> Path:
     return task.at(f"{name}-found-{block[1]}", block[0])
 
 
-def write_part(
-    task: Task, parts: Sequence[Part], step: str, path: Path, writer: PartWriter
-) -> dict[str, Any]:
+def write_part(task: Task, parts: Sequence[Part], step: str, path: Path, writer: Writer) -> dict[str, Any]:
     """Write the kept and the dropped rows of a part."""
+    assert writer.number is not None
     part = parts[writer.number]
     fate, first = pl.read_parquet(task.at("fate", part.number)), 0
     for rows in iter_part(path):

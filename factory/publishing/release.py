@@ -23,7 +23,7 @@ from factory.publishing.ordering import sorted_rows
 from factory.publishing.shards import SORT_KEYS, write_shards
 from factory.publishing.tables import manifests, shard_paths
 from factory.run.layout import DATASETS, RunLayout
-from factory.run.parts import MANIFEST, input_digest, iter_parts, part_paths
+from factory.run.parts import MANIFEST, dropped_folder, input_digest, iter_parts, part_paths
 from schemas import DROPPED, VERDICT, TableSchema
 
 STATE = ".state.json"
@@ -163,7 +163,7 @@ def _dropped(run: Path) -> Iterator[pa.Table]:
         else pl.Series([], dtype=pl.String)
     )
     for name, _ in manifests(run):
-        for part in iter_parts(run / name / "dropped"):
+        for part in iter_parts(dropped_folder(run / name)):
             shown = pl.col("problem_id").is_in(passed.implode()) & ~pl.col("step").str.starts_with(
                 "decontaminate"
             )

@@ -21,7 +21,7 @@ import yaml
 from factory.atomic import file_digest, read_json
 from factory.errors import FactoryError, UsageError
 from factory.run.layout import DATASETS, STAGES, RunLayout
-from factory.run.parts import MANIFEST
+from factory.run.parts import DROPPED_NAMES, MANIFEST
 
 
 class State(StrEnum):
@@ -149,7 +149,7 @@ def inspect(path: Path, name: str, *, check: bool = True) -> StepFolder:
         else:
             sound.append(path / file)
     parts = tuple(p for p in sound if p.parent == path)
-    dropped = tuple(p for p in sound if p.parent.name == "dropped")
+    dropped = tuple(p for p in sound if p.parent.name in DROPPED_NAMES)
     state = State.DAMAGED if faults else State.WHOLE
     return StepFolder(name, path, state, parts, dropped, manifest, tuple(faults))
 
@@ -209,8 +209,10 @@ def _step_paths(run: Path) -> Iterator[Path]:
     for pattern in (MANIFEST, "part-*.parquet"):
         for file in run.rglob(pattern):
             folder = file.parent
-            hidden = any(part.startswith(".") or part == "store" for part in folder.relative_to(run).parts)
-            if folder.name != "dropped" and not hidden and folder not in seen:
+            hidden = any(
+                part.startswith(".") or part in ("store", "__store") for part in folder.relative_to(run).parts
+            )
+            if folder.name not in DROPPED_NAMES and not hidden and folder not in seen:
                 seen.add(folder)
                 yield folder
 

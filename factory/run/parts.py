@@ -1,4 +1,13 @@
-"""Reading a step's folder: `part-*.parquet`, `dropped/part-*.parquet`, `_manifest.json`."""
+"""Reading a step's folder: its rows, its side tables, and whether its files are those that its manifest names.
+
+    part-00000.parquet ...   the rows that the step kept
+    _manifest.json           what it was made of, what it holds (written last)
+    __dropped/part-*.parquet rows that the step dropped, with reasons (`schemas.DROPPED`)
+    __side/*                 side tables: hits, gold audit, lint ...
+
+Polars and DuckDB (`DIR/*.parquet`), PyArrow (`read_table(DIR)`) and `datasets` (`load_dataset(DIR)`) all pass over
+folders whose names start with two underscores, so they read exactly the kept rows.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +25,10 @@ from factory.atomic import digest, file_digest, read_json
 from factory.errors import FactoryError, UsageError, first_line
 
 MANIFEST = "_manifest.json"
+DROPPED_FOLDER = "__dropped"
+SIDE_FOLDER = "__side"
+DROPPED_NAMES = (DROPPED_FOLDER, "dropped")
+"""The second is what former versions called it."""
 BATCH_BYTES = 32 * 2**20
 """Bytes of a part's columns, as Parquet counts them before compression, that are read at a time."""
 
@@ -40,6 +53,17 @@ def part_paths(folder: Path) -> list[Path]:
     return sorted(folder.glob("part-*.parquet"))
 
 
+def require_parts(folder: Path) -> list[Path]:
+    """The parts of a step's folder, in order.
+
+    Raises:
+        UsageError: there are none.
+    """
+    if not (paths := part_paths(folder)):
+        raise UsageError(f"{folder} holds no part-*.parquet", do="run the step that writes it first")
+    return paths
+
+
 def read_parts(folder: Path) -> pl.DataFrame:
     """All rows of a step's folder.
 
@@ -51,10 +75,7 @@ def read_parts(folder: Path) -> pl.DataFrame:
 
 def scan_parts(folder: Path) -> pl.LazyFrame:
     """A lazy view of a step's rows, for what does not fit in memory."""
-    paths = part_paths(folder)
-    if not paths:
-        raise UsageError(f"{folder} holds no part-*.parquet", do="run the step that writes it first")
-    return pl.scan_parquet(paths, missing_columns="insert", extra_columns="ignore")
+    return pl.scan_parquet(require_parts(folder), missing_columns="insert", extra_columns="ignore")
 
 
 def iter_parts(folder: Path, rows: int = 10_000) -> Iterator[pl.DataFrame]:
@@ -94,41 +115,92 @@ def _count(path: Path) -> int:
         return int(pq.read_metadata(path).num_rows)
 
 
+def dropped_folder(folder: Path) -> Path:
+    """Where a step's dropped rows lie; `dropped/` in folders of former versions."""
+    former = folder / "dropped"
+    return (
+        former if part_paths(former) and not (folder / DROPPED_FOLDER).exists() else folder / DROPPED_FOLDER
+    )
+
+
 def read_dropped(folder: Path) -> pl.DataFrame | None:
     """The dropped table of a step's folder, or None when nothing was dropped."""
-    return read_parts(folder / "dropped") if part_paths(folder / "dropped") else None
+    where = dropped_folder(folder)
+    return read_parts(where) if part_paths(where) else None
+
+
+def side_path(folder: Path, name: str) -> Path:
+    """Where a step's side table of this name lies; beside the parts in folders of former versions."""
+    former = folder / name
+    return former if former.exists() else folder / SIDE_FOLDER / name
+
+
+def default_store(out: Path) -> Path:
+    """Where a verb keeps the responses of its output folder; `store/` in folders of former versions."""
+    former = out / "store"
+    return former if former.is_dir() else out / "__store"
 
 
 def check_parts(folder: Path) -> None:
-    """Compare every part with its checksum in the manifest.
+    """Compare every file with the manifest by size and checksum.
 
     Raises:
-        FactoryError: a part is missing or its bytes differ; the message names it.
+        FactoryError: a file is missing, is not the one that was written, or is one too many; the message names it.
     """
-    for name, expected in read_json(folder / MANIFEST)["files"].items():
+    _compare(folder, read_json(folder / MANIFEST), every_byte=True)
+
+
+def _compare(folder: Path, manifest: dict[str, Any], *, every_byte: bool) -> None:
+    """Sizes always; digests when asked for, or when a file was written after the manifest."""
+    do = f"put it back, or delete {folder} and run its step again"
+    files, sealed = manifest["files"], (folder / MANIFEST).stat().st_mtime_ns
+    for name, expected in files.items():
         path = folder / name
-        if not path.exists():
-            raise FactoryError(f"{path} is missing", do="delete the folder and run the step again")
-        if file_digest(path) != expected["sha256"]:
+        try:
+            found = path.stat()
+        except OSError:
+            raise FactoryError(f"{path} is missing", do=do) from None
+        if found.st_size != expected["bytes"]:
             raise FactoryError(
-                f"{path} is corrupt (checksum differs)", do="delete the folder and run the step again"
+                f"{path} is corrupt (it has {found.st_size:,} bytes, not {expected['bytes']:,})", do=do
+            )
+        if (every_byte or found.st_mtime_ns > sealed) and file_digest(path) != expected["sha256"]:
+            raise FactoryError(f"{path} is corrupt (checksum differs)", do=do)
+    for path in sorted(folder.glob("*-[0-9]*.parquet")):
+        if path.name not in files:
+            raise FactoryError(
+                f"{path} was not written by step {manifest.get('step')}", do=f"move it out of {folder}"
             )
 
 
 def finished(folder: Path, key: str) -> dict[str, Any] | None:
-    """The manifest of a finished step with this key (`step_key`), or None when the step has to run."""
+    """The manifest of a finished step with this key, or None when the step has to run.
+
+    Raises:
+        FactoryError: the step is finished, but one of its files is missing or changed.
+    """
     path = folder / MANIFEST
     if not path.exists():
         return None
     manifest: dict[str, Any] = read_json(path)
-    return manifest if manifest.get("key") == key else None
+    if not isinstance(manifest, dict):
+        raise UsageError(f"{path} is no manifest", do=f"delete {folder} and run its step again")
+    if manifest.get("key") != key:
+        return None
+    _compare(folder, manifest, every_byte=False)
+    return manifest
 
 
 def input_digest(path: Path) -> str:
-    """What a step's input is: the `output_digest` of a step's folder, or the SHA-256 of a file's bytes."""
-    manifest = path / MANIFEST
-    if manifest.exists():
-        return str(read_json(manifest)["output_digest"])
+    """What a step's input is: the `output_digest` of a step's folder, or the SHA-256 of a file's bytes.
+
+    Raises:
+        FactoryError: a file of the step's folder is missing or changed.
+    """
+    if (path / MANIFEST).exists():
+        manifest = read_json(path / MANIFEST)
+        _compare(path, manifest, every_byte=False)
+        return str(manifest["output_digest"])
     if path.is_dir():
         return digest([(p.name, file_digest(p)) for p in sorted(path.iterdir()) if p.is_file()])
     return file_digest(path)

@@ -1,85 +1,78 @@
-"""Writing a step's folder: kept rows, dropped rows, manifest. The manifest comes last and only if the ledger balances."""
+"""The one writer of steps: kept rows, dropped rows and side tables, first in a scratch directory.
+
+A step writes below `OUT/.scratch-KEY/out`, a tree of the names that its files will have in OUT. Workers that write one
+part each leave a record beside it (`record-N.json`, written last), so a part whose record is there is done, also for a
+run that is started again. A leftover worker is harmless: it rewrites identical bytes, or an abandoned directory.
+"""
 
 from __future__ import annotations
 
-import hashlib
-import shutil
 from collections import Counter
-from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
-import orjson
 import polars as pl
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from factory.atomic import disk_error, file_digest
-from factory.run.manifest import close_books, step_key
+from factory.atomic import atomic_path, read_json, write_json
+from factory.errors import FactoryError
 from factory.run.part_file import PartFile, rows_each
-from factory.run.parts import MANIFEST
-from schemas import DROPPED, TABLES, TableSchema
+from factory.run.parts import DROPPED_FOLDER, SIDE_FOLDER
+from factory.run.tables import arrow_table, content_digest, file_facts
+from schemas import DROPPED, TableSchema
 
 ROWS_PER_PART = 10_000
 BYTES_PER_PART = 64 * 2**20
 """Rows or Arrow bytes of a part. A part is what one worker works on at a time: small enough that the paper's 10 M
 responses (about 100 GB) make well over a thousand, so that 64 nodes have something to do, and memory stays small."""
-_CLOCKS = sorted({name for table in TABLES.values() for name in table.clock_names})
 
 
-class StepWriter:
-    """Collects what a step keeps and drops, writes it in parts, and closes the books.
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What one writer wrote.
 
-    Use as a context manager and call `finish` inside it. Leaving without `finish` leaves no manifest, so the step
-    counts as not done and runs again.
-
-    Example:
-        with StepWriter(out, "verify", VERDICT, settings={...}, inputs={"responses": digest}) as writer:
-            writer.keep(frame)
-            writer.drop(dropped)
-            writer.finish(rows_in=frame.height + dropped.height)
+    `files` are the `sha256` and `bytes` of every file by its name in the step's folder, `content` the digests of the
+    kept parts without clock columns, `notes` what the work returned (JSON).
     """
 
-    def __init__(
-        self,
-        out: Path,
-        step: str,
-        schema: TableSchema | None = None,
-        *,
-        settings: Mapping[str, Any] | None = None,
-        inputs: Mapping[str, str] | None = None,
-    ) -> None:
-        """`settings` and `inputs` (name to digest) make up the step's key; see `step_key`."""
-        self.out, self.step, self.schema = out, step, schema
-        self.settings, self.inputs = dict(settings or {}), dict(inputs or {})
+    number: int
+    rows_in: int
+    rows_out: int
+    dropped: dict[str, int]
+    content: list[str]
+    files: dict[str, dict[str, Any]]
+    notes: dict[str, Any]
+
+
+class Writer:
+    """Collects kept rows, dropped rows and side tables. Use as a context manager."""
+
+    def __init__(self, scratch: Path, schema: TableSchema | None, number: int | None = None) -> None:
+        """Files go below `scratch`. With `number` the rows make this one part; without, as many as they need."""
+        self.scratch, self.schema, self.number = scratch, schema, number
         self.reasons: Counter[str] = Counter()
-        self._kept = _Parts(out, schema)
-        self._dropped = _Parts(out / "dropped", DROPPED)
-        self._finished = False
+        self._kept = _Parts(scratch / "out", schema, number)
+        self._dropped = _Parts(scratch / "out" / DROPPED_FOLDER, DROPPED, number)
+        self._side: list[Path] = []
+        self._shards: list[Path] = []
+        self._shard_rows = 0
 
     def __enter__(self) -> Self:
-        """Clear the remains of an earlier, unfinished attempt.
-
-        Raises:
-            UsageError: the folder cannot be written.
-        """
-        try:
-            self.out.mkdir(parents=True, exist_ok=True)
-            (self.out / MANIFEST).unlink(missing_ok=True)
-            for path in [*self.out.glob("part-*.parquet"), *self.out.glob(".part-*.tmp")]:
-                path.unlink()
-        except OSError as error:
-            raise disk_error(error, self.out) from error
-        shutil.rmtree(self.out / "dropped", ignore_errors=True)
         return self
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
-        """Remove a part that is not whole."""
+        """Remove files that are not complete."""
         self._kept.abandon()
         self._dropped.abandon()
 
     def keep(self, rows: pl.DataFrame | pa.Table) -> None:
-        """Add rows to the step's output, in order."""
+        """Add rows to the output, in order.
+
+        Raises:
+            FactoryError: a numbered part gets other columns than it began with.
+        """
+        self._kept.schema = self.schema
         self._kept.add(arrow_table(rows))
 
     def drop(self, rows: pl.DataFrame | pa.Table) -> None:
@@ -89,176 +82,125 @@ class StepWriter:
             self.reasons.update(table.column("reason").to_pylist())
             self._dropped.add(table)
 
-    def finish(
-        self, *, rows_in: int, unit: str = "rows", totals: Mapping[str, Any] | None = None
-    ) -> dict[str, Any]:
-        """Write the last parts and the manifest.
+    def keep_files(self, paths: list[Path], rows: int) -> None:
+        """Take complete files below `scratch/out`, of so many rows, as the output."""
+        self._shards, self._shard_rows = paths, rows
 
-        Args:
-            rows_in: how many units came in; must equal kept + dropped.
-            unit: what is counted: rows, requests, ...
-            totals: further sums and facts for the ledger and report (tokens, usd, certificate, audit ...).
+    def aside(self, name: str, rows: pl.DataFrame) -> None:
+        """Write a table of this part for the driver (`aside_path`); it does not stay."""
+        assert self.number is not None
+        with atomic_path(aside_path(self.scratch, name, self.number)) as temporary:
+            rows.write_parquet(temporary)
 
-        Returns:
-            The manifest.
+    def side(self, name: str, rows: pl.DataFrame | dict[str, Any]) -> None:
+        """Write a side table (`side_path`), or JSON, that stays with the step."""
+        path = self.side_file(name)
+        if isinstance(rows, dict):
+            write_json(path, rows)
+        else:
+            with atomic_path(path) as temporary:
+                rows.write_parquet(temporary)
 
-        Raises:
-            FactoryError: rows_in differs from kept + dropped.
-        """
-        self._kept.flush(always=True)
-        self._dropped.flush()
-        return close_books(
-            self.out,
-            self.step,
-            self.schema,
-            settings=self.settings,
-            inputs=self.inputs,
-            unit=unit,
-            rows_in=rows_in,
-            rows_out=self._kept.rows,
-            dropped=self.reasons,
-            totals=totals or {},
-            files={
-                str(path.relative_to(self.out)): file_facts(path)
-                for path in [*self._kept.paths, *self._dropped.paths]
-            },
-            parts=[content_digest(path) for path in self._kept.paths],
+    def side_file(self, name: str) -> Path:
+        """Where to write a side file that stays with the step."""
+        path = self.scratch / "out" / SIDE_FOLDER / name
+        self._side.append(path)
+        return path
+
+    def record(self, rows_in: int, notes: dict[str, Any] | None = None, *, empty: bool = True) -> Record:
+        """Close the files. With `empty`, a step that kept nothing gets a part without rows that shows the columns."""
+        kept = [*self._shards, *self._kept.close(always=empty and not self._shards)]
+        paths = [*kept, *self._dropped.close(), *self._side]
+        facts = {path: file_facts(path) for path in paths if path.exists()}
+        return Record(
+            self.number or 0,
+            rows_in,
+            self._kept.rows + self._shard_rows,
+            dict(sorted(self.reasons.items())),
+            [content_digest(path, facts[path]["sha256"]) for path in kept],
+            {str(path.relative_to(self.scratch / "out")): fact for path, fact in facts.items()},
+            notes or {},
         )
 
 
-class _Parts:
-    """Rows as numbered parts, each of about equal size."""
+def save_record(scratch: Path, record: Record) -> Record:
+    """Note that a part is done."""
+    write_json(_record_path(scratch, record.number), asdict(record))
+    return record
 
-    def __init__(self, folder: Path, schema: TableSchema | None) -> None:
-        self.folder, self.schema = folder, schema
+
+def read_record(scratch: Path, number: int) -> Record | None:
+    """The record of a part that is done, or None."""
+    path = _record_path(scratch, number)
+    return Record(**read_json(path)) if path.exists() else None
+
+
+def aside_path(scratch: Path, name: str, number: int) -> Path:
+    """Where a part's table of this name lies until the step is done."""
+    return scratch / f"{name}-{number:05d}.parquet"
+
+
+def _record_path(scratch: Path, number: int) -> Path:
+    return scratch / f"record-{number:05d}.json"
+
+
+class _Parts:
+    """Rows as one part of a given number, or as many parts of about equal size."""
+
+    def __init__(self, folder: Path, schema: TableSchema | None, number: int | None) -> None:
+        self.folder, self.schema, self.number = folder, schema, number
         self.paths: list[Path] = []
         self.rows = 0
         self._open: PartFile | None = None
 
     def add(self, table: pa.Table) -> None:
+        if self.number is not None:
+            self._add(table)
+            return
         each = rows_each(table, ROWS_PER_PART, BYTES_PER_PART)
         for start in range(0, max(table.num_rows, 1), each):
             self._add(table.slice(start, each))
 
     def _add(self, table: pa.Table) -> None:
-        if self._open and not (self._open.fits(table) and self._has_room(table)):
-            self.flush()
-        if table.num_rows == 0 and (self._open or self.paths):
+        if self._open and not self._takes(table):
+            self._flush()
+        if table.num_rows == 0 and self.paths:
             return
-        if self._open is None:
-            self._open = PartFile(self.folder / f"part-{len(self.paths):05d}.parquet", self.schema)
-        self._open.add(table)
+        self._file().add(table)
         self.rows += table.num_rows
 
-    def _has_room(self, table: pa.Table) -> bool:
+    def _takes(self, table: pa.Table) -> bool:
         assert self._open is not None
+        fits = self._open.fits(table)
+        if self.number is not None:
+            if not fits:
+                raise FactoryError(
+                    f"part {self.number} of {self.folder.parent.parent} changes its columns midway",
+                    do="this is a defect of the factory; keep the folder and report it",
+                )
+            return True
+        if table.num_rows == 0:
+            return True
         rows, size = self._open.rows + table.num_rows, self._open.bytes + table.nbytes
-        return rows <= ROWS_PER_PART and size <= BYTES_PER_PART
+        return fits and rows <= ROWS_PER_PART and size <= BYTES_PER_PART
 
-    def flush(self, *, always: bool = False) -> None:
-        """Put the part in place; with `always`, an empty one too, so that the folder shows its columns."""
+    def _file(self) -> PartFile:
         if self._open is None:
-            if not always or self.paths:
-                return
-            self._open = PartFile(self.folder / "part-00000.parquet", self.schema)
-        self.paths.append(self._open.close())
+            number = len(self.paths) if self.number is None else self.number
+            self._open = PartFile(self.folder / f"part-{number:05d}.parquet", self.schema)
+        return self._open
+
+    def _flush(self) -> None:
+        if self._open is not None:
+            self.paths.append(self._open.close())
         self._open = None
+
+    def close(self, *, always: bool = False) -> list[Path]:
+        if always and not self.paths:
+            self._file()
+        self._flush()
+        return self.paths
 
     def abandon(self) -> None:
         if self._open is not None:
             self._open.abandon()
-
-
-def file_facts(path: Path) -> dict[str, Any]:
-    """What the manifest says of a file."""
-    return {"sha256": file_digest(path), "bytes": path.stat().st_size}
-
-
-def content_digest(path: Path) -> str:
-    """Digest of a part, equal for equal output whatever the run took.
-
-    It is of the bytes, unless the part carries a clock column (of whichever table first named it): then of the rest.
-    """
-    there = pq.read_schema(path).names
-    names = [name for name in there if name not in _CLOCKS]
-    if names == there:
-        return file_digest(path)
-    table = pq.read_table(path, columns=names)
-    sink = pa.BufferOutputStream()
-    pq.write_table(table, sink, compression="none")
-    return hashlib.sha256(sink.getvalue()).hexdigest()
-
-
-def arrow_table(rows: pl.DataFrame | pa.Table) -> pa.Table:
-    """Rows as Arrow, with the ordinary strings and lists that the tables are declared with."""
-    if isinstance(rows, pa.Table):
-        return rows
-    table = rows.to_arrow()
-    fields = [pa.field(f.name, _plain(f.type)) for f in table.schema]
-    return table.cast(pa.schema(fields))
-
-
-def _plain(kind: pa.DataType) -> pa.DataType:
-    """Polars exports large strings and lists; the tables are declared with the ordinary ones."""
-    if pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
-        return pa.string()
-    if pa.types.is_large_list(kind):
-        return pa.list_(_plain(kind.value_type))
-    if pa.types.is_struct(kind):
-        return pa.struct([pa.field(f.name, _plain(f.type)) for f in kind])
-    return kind
-
-
-def dropped_rows(
-    rows: pl.DataFrame,
-    *,
-    step: str,
-    reason: str | pl.Expr,
-    id_column: str = "id",
-    detail: str | pl.Expr | None = None,
-    evidence: pl.Expr | None = None,
-) -> pl.DataFrame:
-    """Turn rows into rows of `schemas.DROPPED`.
-
-    Args:
-        rows: the rows as they were; each is kept whole, as JSON, in column `row` (but for clock columns, so that
-            equal rows are dropped with equal bytes).
-        step: the step that drops them.
-        reason: one short word for all rows, or an expression over `rows`.
-        id_column: column with the row's id.
-        detail: a sentence for all rows, or an expression.
-        evidence: an expression that gives a JSON string.
-    """
-    as_expr = lambda value: value if isinstance(value, pl.Expr) else pl.lit(value, dtype=pl.String)  # noqa: E731
-    problem = "problem_id" if "problem_id" in rows.columns else "id" if "id" in rows.columns else None
-    return rows.select(
-        step=pl.lit(step, dtype=pl.String),
-        row_id=pl.col(id_column).cast(pl.String),
-        problem_id=pl.col(problem).cast(pl.String) if problem else pl.lit(None, dtype=pl.String),
-        reason=as_expr(reason),
-        detail=as_expr(detail),
-        evidence=as_expr(evidence),
-        row=rows_as_json(rows),
-    )
-
-
-def rows_as_json(rows: pl.DataFrame) -> pl.Series:
-    """Every row as JSON, without clock columns: the column `row` of `schemas.DROPPED`."""
-    rows = rows.drop(_CLOCKS, strict=False)
-    try:
-        return rows.select(pl.struct(pl.all()).struct.json_encode().alias("row"))["row"]
-    except pl.exceptions.PolarsError:
-        # Types that polars has no JSON for, such as bytes.
-        whole = [orjson.dumps(row, default=str).decode() for row in rows.iter_rows(named=True)]
-        return pl.Series("row", whole, dtype=pl.String)
-
-
-__all__ = [
-    "StepWriter",
-    "arrow_table",
-    "content_digest",
-    "dropped_rows",
-    "file_facts",
-    "rows_as_json",
-    "step_key",
-]

@@ -16,8 +16,8 @@ from typing import IO, Any
 import polars as pl
 
 from factory.errors import UsageError, first_line
-from factory.run.parts import iter_part, reading
-from factory.run.writer import dropped_rows
+from factory.run.parts import count_rows, iter_part, reading
+from factory.run.tables import dropped_rows
 from factory.sources.columns import frame_of, stack
 from factory.sources.paths import expand
 
@@ -29,15 +29,11 @@ Patterns = str | Path | Sequence[str | Path]
 
 @dataclass(frozen=True, slots=True)
 class ReadResult:
-    """What was read (`rows`) and what could not be (`dropped`, a `schemas.DROPPED` table)."""
+    """What was read (`rows`), what could not be (`dropped`, a `schemas.DROPPED` table), and the rows there were."""
 
     rows: pl.DataFrame
     dropped: pl.DataFrame
-
-    @property
-    def rows_in(self) -> int:
-        """Rows that were met: kept and dropped."""
-        return self.rows.height + self.dropped.height
+    rows_in: int
 
 
 def read_rows(patterns: Patterns) -> ReadResult:
@@ -58,7 +54,8 @@ def read_rows(patterns: Patterns) -> ReadResult:
 
 def join(results: Sequence[ReadResult]) -> ReadResult:
     """Results below each other."""
-    return ReadResult(stack([r.rows for r in results]), _stack_dropped([r.dropped for r in results]))
+    rows, dropped = stack([r.rows for r in results]), _stack_dropped([r.dropped for r in results])
+    return ReadResult(rows, dropped, sum(r.rows_in for r in results))
 
 
 def read_file(path: Path, *, place: str | None = None) -> ReadResult:
@@ -73,12 +70,12 @@ def read_file(path: Path, *, place: str | None = None) -> ReadResult:
     """
     with reading(path):
         if path.suffix == ".parquet":
-            rows, numbers, dropped = *_numbered(pl.read_parquet(path)), no_drops()
+            rows, numbers, dropped, there = *_numbered(pl.read_parquet(path)), no_drops(), count_rows([path])
         else:
-            rows, numbers, dropped = _read_lines(path, _lines(path))
+            rows, numbers, dropped, there = _read_lines(path, _lines(path))
         if place is not None:
             rows = rows.with_columns(pl.Series(place, [f"{path}:{n}" for n in numbers], dtype=pl.String))
-        return ReadResult(rows, dropped)
+        return ReadResult(rows, dropped, there)
 
 
 def read_blocks(path: Path, size: int = BLOCK_BYTES) -> Iterator[ReadResult]:
@@ -90,12 +87,12 @@ def read_blocks(path: Path, size: int = BLOCK_BYTES) -> Iterator[ReadResult]:
     with reading(path):
         if path.suffix == ".parquet":
             for rows in iter_part(path):
-                yield ReadResult(rows, no_drops())
+                yield ReadResult(rows, no_drops(), rows.height)
             return
         lines = _lines(path)
         while block := _take(lines, size):
-            rows, _, dropped = _read_lines(path, block)
-            yield ReadResult(rows, dropped)
+            rows, _, dropped, there = _read_lines(path, block)
+            yield ReadResult(rows, dropped, there)
 
 
 def _take(lines: Iterator[tuple[int, bytes]], size: int) -> list[tuple[int, bytes]]:
@@ -148,7 +145,9 @@ def _numbered(rows: pl.DataFrame) -> tuple[pl.DataFrame, list[int]]:
 
 def _read_lines(
     path: Path, lines: Iterable[tuple[int, bytes]]
-) -> tuple[pl.DataFrame, list[int], pl.DataFrame]:
+) -> tuple[pl.DataFrame, list[int], pl.DataFrame, int]:
+    """Rows, their line numbers, dropped lines, and how many lines held anything."""
+    there = 0
     objects: list[dict[str, Any]] = []
     numbers: list[int] = []
     bad: list[tuple[str, str, str, str]] = []
@@ -156,13 +155,14 @@ def _read_lines(
         raw = line.rstrip(b"\r\n")
         if not raw.strip():
             continue
+        there += 1
         value, reason, detail = _parse(raw)
         if value is None:
             bad.append((f"{path}:{number}", reason, detail, raw.decode("utf-8", "replace")))
         else:
             objects.append(value)
             numbers.append(number)
-    return frame_of(objects), numbers, drop_lines(bad)
+    return frame_of(objects), numbers, drop_lines(bad), there
 
 
 def _parse(raw: bytes) -> tuple[dict[str, Any] | None, str, str]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from factory.run.writer import dropped_rows
+from factory.run.tables import dropped_rows
 from factory.sources.columns import text_of
 from schemas import PROBLEM, AnswerKind, Level
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from factory.errors import UsageError
-from factory.run.parts import MANIFEST, part_paths
+from factory.run.parts import DROPPED_NAMES, MANIFEST, part_paths
 
 SUFFIXES = (
     ".jsonl",
@@ -51,7 +51,10 @@ def refuse_own_input(out: Path, patterns: Sequence[str | Path]) -> None:
         found = [pattern] if Path(pattern).exists() else glob.glob(pattern, recursive=True)  # noqa: PTH207
         for path in (Path(each).resolve() for each in found):
             parts = part_paths(path) if path.is_dir() else [path]
-            if any(part.parent in (own, own / "dropped") and part.match("part-*.parquet") for part in parts):
+            if any(
+                part.parent in (own, *(own / name for name in DROPPED_NAMES)) and part.match("part-*.parquet")
+                for part in parts
+            ):
                 raise UsageError(
                     f"{out} holds {pattern}, which writing there would replace",
                     do="choose another --out folder",
@@ -93,16 +96,21 @@ def _data_files(folder: Path) -> list[Path]:
 
 def _globbed(pattern: str) -> list[Path]:
     matches = [Path(found) for found in sorted(glob.glob(pattern, recursive=True))]  # noqa: PTH207
-    asked_for_dropped = "dropped" in Path(pattern).parts
+    asked = [part for part in Path(pattern).parts if _set_apart(part)]
     files: list[Path] = []
     for match in matches:
         if match.is_dir():
             files += _in_folder(match) if part_paths(match) else []
-        elif match.name != MANIFEST and (asked_for_dropped or match.parent.name != "dropped"):
+        elif match.name != MANIFEST and (asked or not any(map(_set_apart, match.parts))):
             files.append(match)
     if not files:
         raise UsageError(f"{pattern} matches no file")
     return files
+
+
+def _set_apart(part: str) -> bool:
+    """Folders with rows that a step dropped, and with its side tables: read only when they are named."""
+    return part == "dropped" or (part.startswith("__") and part.strip("_") != "")
 
 
 def _nearby(path: Path) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 
 from factory.errors import UsageError
-from factory.run.writer import dropped_rows
+from factory.run.tables import dropped_rows
 from factory.sources.files import ReadResult, join, no_drops, read_file, require_columns
 from factory.sources.gym import gym_problems
 from factory.sources.hub import read_hub
@@ -78,23 +78,23 @@ def _read_source(
         return [_drawn(gym_problems(text, seed=seed, limit=limit))]
     if text.startswith("hf://"):
         rows, name = read_hub(text, limit=limit)
-        read = [(ReadResult(rows, no_drops()), name, text)]
+        read = [(ReadResult(rows, no_drops(), rows.height), name, text)]
     else:
         read = [(read_file(path, place=PLACE), _stem(path), str(path)) for path in expand(source)]
     results = []
     for result, name, where in read:
         if result.rows_in and not result.rows.height:
-            results.append(ReadResult(_table([]), result.dropped))
+            results.append(ReadResult(_table([]), result.dropped, result.rows_in))
             continue
         needed = [problem_field] + ([answer_field] if answer_field != "answer" else [])
         require_columns(result.rows, needed, where)
         kept, empty = problem_rows(result.rows, problem_field, answer_field, name)
-        results.append(ReadResult(_table(kept), pl.concat([result.dropped, empty])))
+        results.append(ReadResult(_table(kept), pl.concat([result.dropped, empty]), result.rows_in))
     return results
 
 
 def _drawn(rows: list[dict[str, Any]]) -> ReadResult:
-    return ReadResult(_table(rows), no_drops())
+    return ReadResult(_table(rows), no_drops(), len(rows))
 
 
 def _table(rows: list[dict[str, Any]]) -> pl.DataFrame:
@@ -105,7 +105,7 @@ def _table(rows: list[dict[str, Any]]) -> pl.DataFrame:
 
 
 def _unique(result: ReadResult, limit: int | None) -> ReadResult:
-    """Keep the first row of every id."""
+    """Keep the first row of every id; what is beyond `limit` counts as not read."""
     rows = result.rows
     dropped = result.dropped
     if not rows.height:
@@ -119,7 +119,8 @@ def _unique(result: ReadResult, limit: int | None) -> ReadResult:
             detail=pl.format("id {} occurs earlier in the sources", pl.col("id")),
         )
         rows, dropped = rows.filter(~again), pl.concat([dropped, twice])
-    return ReadResult(rows if limit is None else rows.head(limit), dropped)
+    beyond = 0 if limit is None else max(rows.height - limit, 0)
+    return ReadResult(rows.head(rows.height - beyond), dropped, result.rows_in - beyond)
 
 
 def _stem(path: Path) -> str:

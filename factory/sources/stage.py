@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,7 +14,7 @@ from factory.engines.engine import Engine
 from factory.errors import UsageError
 from factory.run.part_file import PartFile
 from factory.run.parts import iter_part, reading
-from factory.run.writer import arrow_table
+from factory.run.tables import arrow_table
 from factory.sources.columns import as_text_column
 from factory.sources.files import BLOCK_BYTES, Patterns, no_drops, read_blocks
 from factory.sources.paths import expand
@@ -168,14 +166,3 @@ def _conform(kinds: Kinds, path: Path) -> None:
             columns.append(as_text_column(column) if is_text else column.cast(kind))
         file.add(arrow_table(pl.DataFrame(columns)))
     file.close()
-
-
-@contextmanager
-def staged(patterns: Patterns, out: Path, engine: Engine) -> Iterator[Staged]:
-    """`stage` into a hidden folder in `out`, removed at the end."""
-    folder = out / ".read"
-    shutil.rmtree(folder, ignore_errors=True)
-    try:
-        yield stage(patterns, folder, engine)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)

@@ -1,8 +1,9 @@
-"""Step: drop the rows of a table that hold a benchmark problem, and issue the certificate."""
+"""Step `decontaminate`: drop the rows of a table that hold a benchmark problem, and issue the certificate."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache, partial
 from itertools import accumulate
 from pathlib import Path
@@ -10,34 +11,40 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from factory.atomic import atomic_path, digest, file_digest, read_json
+from factory.atomic import digest, file_digest, read_json
 from factory.config.decontamination import DecontaminationSection
 from factory.engines.engine import Engine, engine_or_local
 from factory.errors import UsageError
-from factory.run.by_part import Done, run_by_part
-from factory.run.part_writer import PartWriter
-from factory.run.parts import MANIFEST, finished, input_digest, iter_part, part_paths
-from factory.run.writer import step_key
-from factory.sources.files import no_drops
-from factory.sources.paths import expand, refuse_own_input
-from factory.sources.stage import Staged, require_text, staged
+from factory.run.keys import deciding
+from factory.run.parts import MANIFEST, iter_part, side_path
+from factory.run.step import Step, StepResult, StepWriter
+from factory.run.writer import Writer
+from factory.sources.stage import require_text
+from factory.steps.source import Rows, Source, open_source
 
 if TYPE_CHECKING:
     from factory.decontamination.index import BenchmarkIndex
 
 STEP = "decontaminate"
+VERSION = 1
+"""Rises when other rows are found with the same settings."""
 BATCH_ROWS = 2_000
 """Rows whose texts are looked at together."""
 HITS = "hits.parquet"
-"""Every hit, beside the parts, those only reported included: read by `factory decontaminate --review`."""
-BESIDE = ("benchmark:", "decisions", "model:")
-"""Inputs that are not the rows themselves."""
+"""Side table: every hit, those only reported included; read by `factory decontaminate --review`."""
 NEAR = "near.parquet"
-"""What the embedding tier found, beside the parts."""
+"""Side table: what the embedding tier found."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decontaminated:
+    """The certificate: benchmarks and their digests, settings, rows found by benchmark and tier."""
+
+    certificate: dict[str, Any]
 
 
 def run(
-    rows: Path,
+    rows: Rows,
     out: Path,
     section: DecontaminationSection,
     *,
@@ -45,11 +52,11 @@ def run(
     step: str = STEP,
     engine: Engine | None = None,
     store: Path | None = None,
-) -> dict[str, Any]:
-    """Write the rows of `rows` that hold no benchmark problem.
+) -> StepResult[Decontaminated]:
+    """Write the rows that hold no benchmark problem.
 
     Args:
-        rows: a step's folder.
+        rows: a step's folder, or files; lines that cannot be read are dropped with the rest.
         out: folder to write.
         section: benchmarks and thresholds.
         fields: columns to look in.
@@ -57,40 +64,17 @@ def run(
         engine: where the parts are worked on.
         store: the response store of the embedding tier's judge; a folder beside `out` by default.
 
-    Returns:
-        The manifest; `totals` is the certificate.
-
     Raises:
-        UsageError: a benchmark, the folder or a column is missing.
+        UsageError: a benchmark, a path or a column is missing.
     """
-    inputs = {"rows": input_digest(rows)} | _checked_against(section)
-    if done := finished(out, step_key(step, key_parts(section, fields), inputs)):
-        return done
-    if not (parts := part_paths(rows)):
-        raise UsageError(f"{rows} holds no part-*.parquet", do="run the step that writes it first")
-    return _write(Staged(parts, no_drops()), out, section, fields, step, inputs, engine, store)
-
-
-def run_files(
-    patterns: Sequence[str],
-    out: Path,
-    section: DecontaminationSection,
-    *,
-    fields: Sequence[str],
-    engine: Engine | None = None,
-    store: Path | None = None,
-) -> tuple[dict[str, Any], bool]:
-    """The same for files, folders and globs; lines that cannot be read are dropped with the rest.
-
-    Returns:
-        The manifest, and whether there was anything to do.
-    """
-    refuse_own_input(out, [*patterns, *section.against])
-    inputs = {str(path): file_digest(path) for path in expand(patterns)} | _checked_against(section)
-    if done := finished(out, step_key(STEP, key_parts(section, fields), inputs)):
-        return done, False
-    with engine_or_local(engine) as where, staged(patterns, out, where) as read:
-        return _write(read, out, section, fields, STEP, inputs, where, store), True
+    source = open_source(rows, out, also=section.against)
+    against = _checked_against(section)
+    made = Step(
+        step, out, Decontaminated, settings=key_parts(section, fields), inputs=source.inputs | against
+    )
+    digests = tuple(value for name, value in against.items() if name.startswith("benchmark:"))
+    store = store or out.with_name(f"{out.name}-judge")
+    return made.run(partial(_write, source, section, tuple(fields), digests, engine, store))
 
 
 def differences(out: Path, other: Path) -> pl.DataFrame:
@@ -103,22 +87,22 @@ def differences(out: Path, other: Path) -> pl.DataFrame:
 
     manifests = []
     for folder in (out, other):
-        if not (folder / MANIFEST).exists() or not (folder / HITS).exists():
+        if not (folder / MANIFEST).exists() or not side_path(folder, HITS).exists():
             raise UsageError(f"{folder} holds no finished decontamination", do="run it first")
         manifests.append(read_json(folder / MANIFEST))
     ours, theirs = (
-        sorted(value for name, value in m["inputs"].items() if not name.startswith(BESIDE)) for m in manifests
+        sorted(value for name, value in m["inputs"].items() if name.startswith("rows")) for m in manifests
     )
     if ours != theirs:
         raise UsageError(f"{out} and {other} are of different files: only runs over the same can be compared")
-    return decided_differently(*(pl.read_parquet(folder / HITS) for folder in (out, other)))
+    return decided_differently(*(pl.read_parquet(side_path(folder, HITS)) for folder in (out, other)))
 
 
 def borderline_hits(out: Path, section: DecontaminationSection) -> pl.DataFrame:
     """Hits of a finished run that another threshold might decide differently, and nobody has (`decisions.borderline`)."""
     from factory.decontamination.decisions import borderline, decided, read_decisions
 
-    hits = pl.read_parquet(out / HITS)
+    hits = pl.read_parquet(side_path(out, HITS))
     # Decisions made since the run are not asked for again.
     made = read_decisions(Path(section.decisions)) if section.decisions else read_decisions(None)
     return borderline(decided(hits, made), section.coverage)
@@ -126,10 +110,10 @@ def borderline_hits(out: Path, section: DecontaminationSection) -> pl.DataFrame:
 
 def key_parts(section: DecontaminationSection, fields: Sequence[str]) -> dict[str, Any]:
     """The settings that decide what comes out; files are among the inputs, by their digests."""
-    dumped = section.model_dump(mode="json", exclude={"decisions": True, "embedding": {"model", "judge"}})
+    chosen = deciding(section, without={"decisions"})
     if section.embedding:
-        dumped["embedding"]["judge"] = section.embedding.judge and section.embedding.judge.identity()
-    return {"section": dumped, "fields": list(fields)}
+        chosen["embedding"] = deciding(section.embedding, without={"model"})
+    return {"section": chosen, "fields": list(fields), "version": VERSION}
 
 
 def _checked_against(section: DecontaminationSection) -> dict[str, str]:
@@ -149,12 +133,12 @@ def _checked_against(section: DecontaminationSection) -> dict[str, str]:
 
 def _near(
     parts: Sequence[Path],
-    out: Path,
     fields: Sequence[str],
     section: DecontaminationSection,
-    store: Path | None,
+    store: Path,
+    writer: StepWriter,
 ) -> Path | None:
-    """The embedding tier over all texts, before the parts are worked on; what it finds lies beside the parts."""
+    """The embedding tier over all texts, before the parts are worked on."""
     if section.embedding is None:
         return None
     from factory.decontamination.find import text_digest
@@ -167,38 +151,43 @@ def _near(
             for field in fields:
                 if field in rows.columns:
                     texts.update((text_digest(text), text) for text in rows[field] if text)
-    out.mkdir(parents=True, exist_ok=True)
-    found = near_problems(texts, problems, section.embedding, store or out.with_name(f"{out.name}-judge"))
-    with atomic_path(out / NEAR) as temporary:
-        found.write_parquet(temporary)
-    return (out / NEAR).resolve()
+    path = writer.side_file(NEAR)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    near_problems(texts, problems, section.embedding, store).write_parquet(path)
+    return path
 
 
 def _write(
-    read: Staged,
-    out: Path,
+    source: Source,
     section: DecontaminationSection,
-    fields: Sequence[str],
-    step: str,
-    inputs: Mapping[str, str],
+    fields: tuple[str, ...],
+    digests: tuple[str, ...],
     engine: Engine | None,
-    store: Path | None,
-) -> dict[str, Any]:
-    require_text(read, fields, "to check")
-    near = _near(read.parts, out, fields, section, store)
-    decisions = Path(section.decisions).resolve() if section.decisions else None
-    digests = tuple(value for name, value in inputs.items() if name.startswith("benchmark:"))
-    return run_by_part(
-        read.parts,
-        out,
-        step,
-        partial(_clean, section, tuple(fields), step, digests, near, decisions),
-        settings=key_parts(section, fields),
-        inputs=inputs,
-        engine=engine,
-        unread=read.unread,
-        close=partial(_close, out, section, digests),
+    store: Path,
+    writer: StepWriter,
+) -> Decontaminated:
+    from factory.decontamination.decontaminate import certify
+
+    with engine_or_local(engine) as where:
+        read = source.parts(writer.scratch, where)
+        require_text(read, fields, "to check")
+        near = _near(read.parts, fields, section, store, writer)
+        decisions = Path(section.decisions).resolve() if section.decisions else None
+        work = partial(_clean, section, fields, writer.step, digests, near, decisions)
+        records = writer.map(work, read.parts, engine=where)
+    writer.drop_unread(read.unread)
+    starts = accumulate((each.rows_in for each in records), initial=0)
+    hits = pl.concat(
+        [
+            pl.read_parquet(path).with_columns(pl.col("row") + start)
+            for path, start in zip(writer.asides("hits"), starts, strict=False)
+        ]
     )
+    writer.side(HITS, hits)
+    rows = sum(each.rows_in for each in records)
+    dropped = rows - sum(each.rows_out for each in records)
+    certificate = certify(_index(tuple(section.against), digests), section, rows, dropped, hits)
+    return Decontaminated({**certificate, "digest": digest(certificate)})
 
 
 def _clean(
@@ -209,7 +198,7 @@ def _clean(
     near: Path | None,
     decisions: Path | None,
     path: Path,
-    part: PartWriter,
+    part: Writer,
 ) -> dict[str, Any]:
     """One part: keep and drop rows, and write its hits beside it, their rows counted from the part's first."""
     from factory.decontamination.decisions import read_decisions
@@ -236,25 +225,3 @@ def _index(against: tuple[str, ...], digests: tuple[str, ...]) -> BenchmarkIndex
     from factory.decontamination.load import load_index
 
     return load_index(against)
-
-
-def _close(
-    out: Path, section: DecontaminationSection, digests: tuple[str, ...], done: Done
-) -> dict[str, Any]:
-    """Write the hits of all parts as one table and issue the certificate."""
-    from factory.decontamination.decontaminate import certify
-
-    starts = accumulate((books.rows_in for books in done.books), initial=0)
-    hits = pl.concat(
-        [
-            pl.read_parquet(path).with_columns(pl.col("row") + start)
-            for path, start in zip(done.aside("hits"), starts, strict=False)
-        ]
-    )
-    with atomic_path(out / HITS) as temporary:
-        hits.write_parquet(temporary)
-    index = _index(tuple(section.against), digests)
-    rows = sum(books.rows_in for books in done.books)
-    dropped = sum(books.rows_in - books.rows_out for books in done.books)
-    certificate = certify(index, section, rows, dropped, hits)
-    return {"certificate": {**certificate, "digest": digest(certificate)}}

@@ -1,14 +1,13 @@
-"""Difficulty: student rollouts until every problem's pass rate is known well enough."""
+"""Steps `rollouts` and `difficulty`: student rollouts until every problem's pass rate is known well enough."""
 
 from __future__ import annotations
 
-import tempfile
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
@@ -20,9 +19,10 @@ from factory.datasets.selection import seeded_order
 from factory.engines.engine import Engine, EngineName, open_engine
 from factory.errors import FactoryError
 from factory.progress import watch
-from factory.run.by_part import Done, run_by_part
-from factory.run.parts import finished, input_digest, read_parts, scan_parts
-from factory.run.writer import StepWriter, dropped_rows, step_key
+from factory.run.keys import checking, deciding
+from factory.run.parts import read_parts, scan_parts
+from factory.run.step import Step, StepResult, StepWriter
+from factory.run.tables import dropped_rows
 from factory.sampling.store.journals import leave_shared_memory
 from factory.steps.difficulty_part import (
     CHECKPOINTS,
@@ -36,12 +36,40 @@ from schemas import DIFFICULTY, VERDICT, Band
 from schemas.outcome import solved, truncated
 
 STEP = "difficulty"
+ROLLOUTS = "rollouts"
+VERSION = 1
+"""Rises when the same settings give other rollouts or other bands."""
 SPREAD = (*CHECKPOINTS, "procedural")
 """Students that are rolled out by many workers."""
 SHARD_PROBLEMS = 1_000
 """Problems that a worker rolls out at a time; their rollouts (at most `max_samples` each) are in memory together."""
 LIGHT = ["problem_id", "status", "verdict", "completion_tokens", "sampler", "model", "model_revision"]
 """What the table needs of the rollouts."""
+
+
+@dataclass(frozen=True, slots=True)
+class RolledOut:
+    """What the rollouts cost, and the prior that was fitted to the first of them."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    usd: float
+    prior: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Problems by band; rollouts, and how many a fixed number per problem would have been; how sure the bands are."""
+
+    bands: dict[str, int]
+    rollouts: int
+    rollouts_fixed: int
+    saved: float
+    sure: int
+    unsure: int
+    correct: int
+    truncated: int
+    prior: dict[str, float]
 
 
 def run(
@@ -57,7 +85,7 @@ def run(
     prompt: str,
     system: str | None = None,
     engine: Engine | None = None,
-) -> dict[str, Any]:
+) -> StepResult[Measured]:
     """Roll the student out on problems and write the posterior of each pass rate, and the rollouts themselves.
 
     Args:
@@ -74,21 +102,19 @@ def run(
         engine: where the shards of problems are rolled out; on Ray a student that is loaded from its checkpoint gets
             a GPU each. A student behind an endpoint is asked from this process, which keeps the endpoint busy.
 
-    Returns:
-        The manifest of `out`; `totals` has the bands, rollouts, tokens and what early stopping saved.
-
     Raises:
         FactoryError: no problem, no rollout with a signal, or nothing but truncated rollouts.
     """
-    settings = {
-        **section.model_dump(mode="json"),
-        "verify": verify.model_dump(mode="json", exclude={"workers"}),
-    }
+    settings = {**deciding(section), "verify": checking(verify), "version": VERSION}
     settings |= {"seed": seed, "prompt": prompt, "system": system}
-    inputs = {"problems": input_digest(problems), **_student_input(model)}
-    key = step_key(STEP, settings, inputs)
-    rolled = finished(rollouts_out, step_key("rollouts", settings, inputs))
-    if (done := finished(out, key)) and rolled:
+    inputs: dict[str, Path | str] = {"rows": problems}
+    if model is not None:
+        inputs["student"] = Path(model) if Path(model).exists() else model
+    step = Step(STEP, out, Measured, settings=settings, inputs=inputs, schema=DIFFICULTY)
+    rolling = Step(
+        ROLLOUTS, rollouts_out, RolledOut, settings=settings, inputs=inputs, schema=VERDICT, unit="rollouts"
+    )
+    if (done := step.finished()) and rolling.finished():
         return done
     every = read_parts(problems)
     chosen = _draw(every, section.problems, seed)
@@ -99,74 +125,77 @@ def run(
     rule = StoppingRule(
         section.low, section.high, section.confidence, section.min_samples, section.max_samples
     )
-    if rolled is None:
-        spread = engine is not None and engine.name == EngineName.RAY and section.student in SPREAD
-        student = Student(
-            section.model_dump_json(),
-            verify.model_dump_json(),
-            str(Path(model).resolve()) if model and Path(model).exists() else model,
-            store.resolve(),
-            seed,
-            prompt,
-            system,
-            spread,
-        )
+    spread = engine is not None and engine.name == EngineName.RAY and section.student in SPREAD
+    student = Student(
+        section.model_dump_json(),
+        verify.model_dump_json(),
+        str(Path(model).resolve()) if model and Path(model).exists() else model,
+        store.resolve(),
+        seed,
+        prompt,
+        system,
+        spread,
+    )
+
+    def roll(writer: StepWriter) -> RolledOut:
         with nullcontext(engine) if spread and engine else open_engine("local", 1) as where:
-            rolled = _roll(chosen, rollouts_out, rule, student, section, settings, inputs, where)
-    prior = Prior(**rolled["totals"]["prior"])
-    light = scan_parts(rollouts_out).select(LIGHT).collect()
-    table = difficulty_table(chosen, light, low=section.low, high=section.high, prior=prior)
-    with StepWriter(out, STEP, DIFFICULTY, settings=settings, inputs=inputs) as writer:
+            return _roll(chosen, rule, student, section, where, writer)
+
+    rolled = rolling.run(roll)
+
+    def make(writer: StepWriter) -> Measured:
+        writer.read["rows"] += every.height
+        prior = Prior(**rolled.summary.prior)
+        light = scan_parts(rollouts_out).select(LIGHT).collect()
+        table = difficulty_table(chosen, light, low=section.low, high=section.high, prior=prior)
         writer.keep(table)
         mute = chosen.join(table.select("id"), on="id", how="anti", maintain_order="left")
         writer.drop(dropped_rows(mute, step=STEP, reason="no_signal", detail="no rollout could be verified"))
         left = every.join(chosen.select("id"), on="id", how="anti", maintain_order="left")
         writer.drop(dropped_rows(left, step=STEP, reason="not_drawn", detail="beyond difficulty.problems"))
-        return writer.finish(rows_in=every.height, totals=_totals(table, light, prior, rule))
+        return _summary(table, light, prior, rule)
+
+    return step.run(make)
 
 
 def _roll(
     problems: pl.DataFrame,
-    out: Path,
     rule: StoppingRule,
     student: Student,
     section: DifficultySection,
-    settings: Mapping[str, Any],
-    inputs: Mapping[str, str],
     engine: Engine,
-) -> dict[str, Any]:
-    """The rollouts of all problems as VERDICT parts, one a shard; returns their manifest, which has the prior."""
-    out.mkdir(parents=True, exist_ok=True)
+    writer: StepWriter,
+) -> RolledOut:
+    """The rollouts of all problems as VERDICT parts, one per shard."""
     gpu = section.student in CHECKPOINTS
     if student.spread:
         student.store.mkdir(parents=True, exist_ok=True)
         leave_shared_memory(student.store)
-    with tempfile.TemporaryDirectory(dir=out, prefix=".shards-") as folder:
-        shards = [
-            _write_shard(Path(folder).resolve() / f"part-{number:05d}.parquet", shard)
-            for number, shard in enumerate(problems.iter_slices(SHARD_PROBLEMS))
-        ]
-        try:
-            rounds = _first_rounds(student, shards, engine, gpu)
-            _check_rollouts(rounds, section)
-            prior = fit_prior((tried, right) for each in rounds for _, tried, right in each.counts)
-            return run_by_part(
-                shards,
-                out,
-                "rollouts",
-                partial(roll_part, student, rule, prior),
-                schema=VERDICT,
-                settings=settings,
-                inputs=inputs,
-                engine=engine,
-                unit="rollouts",
-                makes_rows=True,
-                gpu=gpu,
-                watching=student.spread,
-                close=lambda done: {**_spent(done), "prior": {"alpha": prior.alpha, "beta": prior.beta}},
-            )
-        finally:
-            student_sampler.cache_clear()
+    shards = [
+        _write_shard(writer.scratch / f"part-{number:05d}.parquet", shard)
+        for number, shard in enumerate(problems.iter_slices(SHARD_PROBLEMS))
+    ]
+    try:
+        rounds = _first_rounds(student, shards, engine, gpu)
+        _check_rollouts(rounds, section)
+        prior = fit_prior((tried, right) for each in rounds for _, tried, right in each.counts)
+        records = writer.map(
+            partial(roll_part, student, rule, prior),
+            shards,
+            engine=engine,
+            unit=ROLLOUTS,
+            source="problems",
+            gpu=gpu,
+            watching=student.spread,
+            counts=False,
+        )
+    finally:
+        student_sampler.cache_clear()
+    costs = {
+        name: sum(each.notes[name] for each in records)
+        for name in ("prompt_tokens", "completion_tokens", "usd")
+    }
+    return RolledOut(**costs, prior={"alpha": prior.alpha, "beta": prior.beta})
 
 
 def _first_rounds(student: Student, shards: list[Path], engine: Engine, gpu: bool) -> list[FirstRound]:
@@ -194,14 +223,6 @@ def _draw(problems: pl.DataFrame, limit: int | None, seed: int) -> pl.DataFrame:
     return drawn.sort("_draw").head(limit).sort("_row").drop("_row", "_draw")
 
 
-def _student_input(model: str | None) -> dict[str, str]:
-    """Digest of a checkpoint folder, or the model's id."""
-    if model is None:
-        return {}
-    path = Path(model)
-    return {"student": input_digest(path) if path.exists() else model}
-
-
 def _check_rollouts(rounds: Sequence[FirstRound], section: DifficultySection) -> None:
     """Stop after the first round when no further round could bring a pass rate."""
     rollouts, cut = sum(each.rollouts for each in rounds), sum(each.cut for each in rounds)
@@ -221,23 +242,18 @@ def _check_rollouts(rounds: Sequence[FirstRound], section: DifficultySection) ->
         )
 
 
-def _spent(done: Done) -> dict[str, Any]:
-    names = ("prompt_tokens", "completion_tokens", "usd")
-    return {name: sum(books.notes[name] for books in done.books) for name in names}
-
-
-def _totals(table: pl.DataFrame, rollouts: pl.DataFrame, prior: Prior, rule: StoppingRule) -> dict[str, Any]:
+def _summary(table: pl.DataFrame, rollouts: pl.DataFrame, prior: Prior, rule: StoppingRule) -> Measured:
     bands = dict(table.group_by("band").len().iter_rows())
-    asked = rollouts["problem_id"].n_unique()
+    fixed = rollouts["problem_id"].n_unique() * rule.max_samples
     sure = table.filter(pl.col("band_probability") >= rule.confidence).height
-    return {
-        "bands": {band.value: bands.get(band.value, 0) for band in Band},
-        "rollouts": rollouts.height,
-        "rollouts_fixed": asked * rule.max_samples,
-        "saved": 1 - rollouts.height / (asked * rule.max_samples),
-        "sure": sure,
-        "unsure": table.height - sure,
-        "correct": int(rollouts.select(solved().sum()).item()),
-        "truncated": int(rollouts.select(truncated().sum()).item()),
-        "prior": {"alpha": prior.alpha, "beta": prior.beta},
-    }
+    return Measured(
+        bands={band.value: bands.get(band.value, 0) for band in Band},
+        rollouts=rollouts.height,
+        rollouts_fixed=fixed,
+        saved=1 - rollouts.height / fixed,
+        sure=sure,
+        unsure=table.height - sure,
+        correct=int(rollouts.select(solved().sum()).item()),
+        truncated=int(rollouts.select(truncated().sum()).item()),
+        prior={"alpha": prior.alpha, "beta": prior.beta},
+    )

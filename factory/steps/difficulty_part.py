@@ -21,7 +21,7 @@ from factory.config.difficulty import DifficultySection
 from factory.config.verify import VerifySection
 from factory.datasets.posterior import Prior
 from factory.datasets.rollouts import Sample, StoppingRule, count_signals, roll_out
-from factory.run.part_writer import PartWriter
+from factory.run.writer import Writer
 from factory.sampling.sampler import Sampler
 from factory.sampling.store.journal import ResponseStore
 from factory.sampling.store.journals import journal_name
@@ -79,14 +79,23 @@ def first_round(student: Student, path: Path) -> FirstRound:
     )
 
 
-def roll_part(
-    student: Student, rule: StoppingRule, prior: Prior, path: Path, part: PartWriter
-) -> dict[str, Any]:
-    """Roll out on a shard's problems until each is decided; the first round comes from the store."""
+def roll_part(student: Student, rule: StoppingRule, prior: Prior, path: Path, part: Writer) -> dict[str, Any]:
+    """Roll out on a shard's problems until each is decided; the first round comes from the store.
+
+    `rows_in` are the rollouts that were asked for, to be held against those that came.
+    """
+    asked = 0
     with sampling(student) as sample:
-        rows = roll_out(pl.read_parquet(path), rule, sample, prior=prior).rows
+
+        def counted(wanted: pl.DataFrame, plan: Mapping[str, range]) -> pl.DataFrame:
+            nonlocal asked
+            asked += sum(map(len, plan.values()))
+            return sample(wanted, plan)
+
+        rows = roll_out(pl.read_parquet(path), rule, counted, prior=prior).rows
     part.keep(rows)
     return {
+        "rows_in": asked,
         "prompt_tokens": int(rows["prompt_tokens"].sum() or 0),
         "completion_tokens": int(rows["completion_tokens"].sum() or 0),
         "usd": float(rows["usd"].sum() or 0.0),

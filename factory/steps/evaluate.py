@@ -2,26 +2,56 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from factory.atomic import digest, write_json
+from factory.atomic import digest, read_json, write_json
 from factory.config.evaluation import EvaluationSection
 from factory.config.verify import VerifySection
 from factory.errors import FactoryError, UsageError
 from factory.evaluation.benchmarks import Benchmark, load_benchmark
-from factory.evaluation.evaluate import PROMPT, evaluate
+from factory.evaluation.evaluate import PROMPT, Evaluation, evaluate
 from factory.evaluation.summary import summarise
-from factory.run.parts import finished, input_digest, read_parts
-from factory.run.writer import StepWriter, step_key
+from factory.run.keys import checking, deciding
+from factory.run.parts import read_parts
+from factory.run.step import Step, StepWriter
 from factory.sampling import open_sampler
 from factory.sampling.sampler import Sampler
 from schemas import VERDICT, ResponseStatus
 
 STEP = "evaluate"
-_SAMPLING = ("samples", "temperature", "top_p", "max_tokens", "limit")
+SUMMARY = "summary.json"
+_ELSEWHERE = ("benchmarks", "stages", "limit")
+"""Settings of the section that say which evaluations there are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Graded:
+    """One benchmark's cost."""
+
+    benchmark: str
+    stage: str
+    prompt_tokens: int
+    completion_tokens: int
+    usd: float
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluated:
+    """All benchmarks of a model (name to figures, see `summarise`): what `summary.json` holds, but for `made`."""
+
+    stage: str
+    model: str
+    revision: str | None
+    sampling: dict[str, Any]
+    benchmarks: dict[str, dict[str, Any]]
+    made: list[str]
+    """Benchmarks that were evaluated just now; the others were up to date."""
 
 
 def run(
@@ -39,7 +69,7 @@ def run(
     base_url: str | None = None,
     model_id: str | None = None,
     api_key_env: str | None = None,
-) -> dict[str, Any]:
+) -> Evaluated:
     """Evaluate a model and write graded responses a benchmark and `summary.json`.
 
     Args:
@@ -57,43 +87,45 @@ def run(
         model_id: model at that endpoint.
         api_key_env: environment variable with its key.
 
-    Returns:
-        The summary: stage, model, revision, sampling, benchmarks (name to figures, see `summarise`); and `made`, the
-        benchmarks that were not up to date.
-
     Raises:
-        UsageError: the model or a benchmark does not exist, or two benchmarks have one name.
+        UsageError: the model or a benchmark does not exist, two benchmarks have one name, or `out` is not ours.
         FactoryError: not one request was answered.
     """
     local = Path(model).is_dir()
     if not local and ("/" in model or model.startswith(".")):
         raise UsageError(
-            f"{model} is no folder and no sampler preset", do="give a checkpoint folder or a preset"
+            f"{model} is neither a folder nor a sampler preset", do="give a checkpoint folder or a preset"
         )
     benchmarks = [
         load_benchmark(b, held_out=held_out, limit=section.limit, seed=seed) for b in section.benchmarks
     ]
     _check_names(benchmarks)
+    _check_out(out)
     settings = {
-        "sampling": section.model_dump(mode="json", include=set(_SAMPLING)),
-        "verify": verify.model_dump(mode="json", exclude={"workers"}),
+        "sampling": deciding(section, without=_ELSEWHERE),
+        "verify": checking(verify),
         "seed": seed,
         "prompt": prompt,
         "system": system,
-        "model": "checkpoint" if local else [model, model_id, base_url],
+        "model": "checkpoint" if local else [model, model_id],
     }
-    source = {"model": input_digest(Path(model))} if local else {}
     sampler: Sampler | None = None
-    figures: dict[str, Any] = {}
+    figures: dict[str, dict[str, Any]] = {}
     made: list[str] = []
+    revision = None
     for benchmark in benchmarks:
         folder = out / benchmark.name
-        inputs = {"questions": digest(benchmark.questions.to_dicts()), **source}
-        if finished(folder, step_key(STEP, settings, inputs)):
+        inputs: dict[str, Path | str] = {"questions": digest(benchmark.questions.to_dicts())}
+        if local:
+            inputs["model"] = Path(model)
+        step = Step(STEP, folder, Graded, settings=settings, inputs=inputs, schema=VERDICT, unit="responses")
+        revision = step.inputs.get("model")
+        if step.finished():
             figures[benchmark.name] = summarise(read_parts(folder))
             continue
         sampler = sampler or _open(model, local, section, base_url, model_id, api_key_env)
-        result = evaluate(
+        asking = partial(
+            evaluate,
             sampler,
             benchmark.questions,
             section,
@@ -103,22 +135,35 @@ def run(
             prompt=prompt,
             system=system,
         )
-        _check_answered(result.graded, benchmark.name)
+        step.run(partial(_grade, asking, benchmark, stage, section.samples))
         made.append(benchmark.name)
-        with StepWriter(folder, STEP, VERDICT, settings=settings, inputs=inputs) as writer:
-            writer.keep(result.graded)
-            totals = {**_spent(result.graded), "benchmark": benchmark.name, "stage": stage}
-            writer.finish(rows_in=result.graded.height, unit="responses", totals=totals)
-        figures[benchmark.name] = result.summary
-    summary = {
-        "stage": stage,
-        "model": model if not local else Path(model).name,
-        "revision": source.get("model"),
-        "sampling": settings["sampling"],
-        "benchmarks": figures,
-    }
-    write_json(out / "summary.json", summary)
-    return summary | {"made": made}
+        figures[benchmark.name] = summarise(read_parts(folder))
+    sampling = section.model_dump(
+        mode="json", include={"samples", "temperature", "top_p", "max_tokens", "limit"}
+    )
+    name = model if not local else Path(model).name
+    evaluated = Evaluated(stage, name, revision, sampling, figures, made)
+    write_json(out / SUMMARY, {name: value for name, value in asdict(evaluated).items() if name != "made"})
+    return evaluated
+
+
+def _grade(
+    asking: Callable[[], Evaluation], benchmark: Benchmark, stage: str, samples: int, writer: StepWriter
+) -> Graded:
+    writer.read["questions"] += benchmark.questions.height
+    writer.rows_in = benchmark.questions.height * samples
+    graded = asking().graded
+    _check_answered(graded, benchmark.name)
+    writer.keep(graded)
+    prompt, completion = (int(graded[name].sum() or 0) for name in ("prompt_tokens", "completion_tokens"))
+    return Graded(benchmark.name, stage, prompt, completion, float(graded["usd"].sum() or 0.0))
+
+
+def _check_out(out: Path) -> None:
+    """A `summary.json` that is no evaluation's is not overwritten."""
+    path = out / SUMMARY
+    if path.exists() and not {"stage", "benchmarks"} <= set(read_json(path) or ()):
+        raise UsageError(f"{path} was not written by an evaluation", do="choose another --out folder")
 
 
 def _open(
@@ -149,11 +194,3 @@ def _check_names(benchmarks: list[Benchmark]) -> None:
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise UsageError(f"two benchmarks are called {', '.join(twice)}", do="rename one of the files")
-
-
-def _spent(graded: pl.DataFrame) -> dict[str, Any]:
-    return {
-        "prompt_tokens": int(graded["prompt_tokens"].sum() or 0),
-        "completion_tokens": int(graded["completion_tokens"].sum() or 0),
-        "usd": float(graded["usd"].sum() or 0.0),
-    }

@@ -8,20 +8,23 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from factory.atomic import digest, read_json, write_json
-from factory.config.endpoint import NOT_IN_KEY
 from factory.config.generate import GenerateSection
 from factory.config.verify import VerifySection
 from factory.engines.engine import Engine
 from factory.errors import FactoryError, Stopped
-from factory.run.parts import finished, input_digest, iter_parts, scan_parts
-from factory.run.writer import StepWriter, dropped_rows, step_key
+from factory.run.keys import checking, deciding
+from factory.run.parts import iter_parts, scan_parts
+from factory.run.step import Step, StepResult, StepWriter
+from factory.run.tables import dropped_rows
 from factory.sampling.job import Job
 from factory.sampling.presets import LOCAL
 from factory.sampling.problems import budget_of, iter_problems
@@ -35,6 +38,35 @@ from factory.steps.teacher import teacher
 from schemas import RESPONSE, ResponseStatus
 
 STEP = "generate"
+JOB = "_job.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Generated:
+    """Tokens and dollars of the rows (whoever paid for them), statuses, the teacher, and alarms."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    usd: float
+    statuses: dict[str, int]
+    teacher: str
+    model: str
+    alarms: list[str]
+    served_models: dict[str, int]
+    loop_tokens_saved: int | None = None
+    accepted: int | None = None
+    candidates: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Problems:
+    """Problems to answer: a function that gives them from the start, how many they are, their columns and types."""
+
+    rows: Callable[[], Iterator[dict[str, Any]]]
+    count: int
+    schema: pl.Schema
+    dropped: pl.DataFrame | None = None
+    """Rows of the input that could not be used, in DROPPED form."""
 
 
 def run(
@@ -47,115 +79,138 @@ def run(
     verify: VerifySection | None = None,
     engine: Engine | None = None,
     workers: int | None = None,
-) -> dict[str, Any]:
+) -> StepResult[Generated]:
     """Have a teacher answer every problem of a step's folder.
 
     Args:
         problems: folder of PROBLEM parts.
-        out: folder for RESPONSE parts; requests that failed in the end are in its `dropped/`, and are tried again
-            when the step runs again.
+        out: folder for RESPONSE parts; requests that failed in the end are dropped, and tried again when the step
+            runs again.
         section: teacher, sampling and budgets.
         store: the response store.
         seed: of samplers that can be seeded.
         verify: how answers are checked for `accept`.
         engine: where workers buy, each into a journal of its own; None buys in this process.
-        workers: how many; by default one a node, and one alone for `accept`, `batch` and local models.
-
-    Returns:
-        The manifest; `totals` has tokens, dollars, statuses and alarms.
+        workers: how many; by default one per node, and one alone for `accept`, `batch` and local models.
 
     Raises:
-        Stopped: the budget is spent or the disk is full; the same call goes on.
+        Stopped: the budget is spent or the disk is full; the same call resumes.
         UsageError: no key, no endpoint, unknown teacher, unusable prompt.
     """
-    inputs = {"problems": input_digest(problems)}
-    if manifest := up_to_date(out, section, seed, inputs):
-        return manifest
-    frame = scan_parts(problems)
 
-    def rows() -> Iterator[dict[str, Any]]:
-        for batch in iter_parts(problems, rows=1_000):
-            yield from batch.iter_rows(named=True)
+    def read() -> Problems:
+        frame = scan_parts(problems)
+        count = int(frame.select(pl.len()).collect().item())
+        return Problems(lambda: _iterate(problems), count, frame.collect_schema())
 
-    count = int(frame.select(pl.len()).collect().item())
-    return generate(
-        rows,
-        count,
-        frame.collect_schema(),
-        out,
-        section,
-        store=store,
-        seed=seed,
-        inputs=inputs,
-        verify=verify,
-        engine=engine,
-        workers=workers,
+    step = _step(out, section, seed, {"rows": problems}, verify)
+    return _generate(
+        step, read, section, store=store, seed=seed, verify=verify, engine=engine, workers=workers
     )
 
 
-def up_to_date(
-    out: Path, section: GenerateSection, seed: int, inputs: Mapping[str, str]
-) -> dict[str, Any] | None:
-    """The manifest of a finished folder with these settings and no failed request; None when there is work."""
-    manifest = finished(out, step_key(STEP, key_settings(section, seed), inputs))
-    return None if manifest is None or manifest["dropped"].get(ResponseStatus.FAILED) else manifest
-
-
-def key_settings(section: GenerateSection, seed: int) -> dict[str, Any]:
-    """The settings that decide what comes out."""
-    return {**section.model_dump(mode="json", exclude={*NOT_IN_KEY, "batch"}), "seed": seed}
-
-
-def generate(
-    problems: Callable[[], Iterator[dict[str, Any]]],
-    count: int,
-    schema: pl.Schema,
+def run_files(
+    patterns: list[str],
     out: Path,
     section: GenerateSection,
     *,
     store: Path,
     seed: int,
-    inputs: Mapping[str, str],
-    verify: VerifySection | None = None,
-    dropped: pl.DataFrame | None = None,
+    problem_field: str = "problem",
+    answer_field: str = "answer",
+    limit: int | None = None,
     engine: Engine | None = None,
     workers: int | None = None,
-) -> dict[str, Any]:
-    """The step for problems from anywhere.
+) -> StepResult[Generated]:
+    """The step for problems from files, the Hub or procedural sources."""
+    from factory.sources.paths import refuse_own_input
+    from factory.steps.problems import source_digests
 
-    Args:
-        problems: gives the problems from the start, each time it is called.
-        count: how many there are.
-        schema: their columns and types.
-        out: folder for RESPONSE parts.
-        section: teacher, sampling and budgets.
-        store: the response store.
-        seed: of samplers that can be seeded.
-        inputs: digests of what the problems were read from.
-        verify: how answers are checked for `accept`.
-        dropped: rows of the input that could not be used, in DROPPED form.
-        engine: where workers buy; None buys in this process.
-        workers: how many; one a node by default. One buys in this process.
-    """
+    refuse_own_input(out, patterns)
+    reading: dict[str, Any] = {"problem_field": problem_field, "answer_field": answer_field, "limit": limit}
+    inputs = source_digests(patterns) | {name: str(value) for name, value in reading.items()}
+    step = _step(out, section, seed, inputs, None)
+
+    def read() -> Problems:
+        if section.serve is None:
+            teacher(section, seed)
+        found = read_problems(patterns, seed=seed, **reading)
+        return Problems(
+            lambda: iter_problems(found.rows), found.rows.height, found.rows.schema, found.dropped
+        )
+
+    return _generate(step, read, section, store=store, seed=seed, engine=engine, workers=workers)
+
+
+def _step(
+    out: Path,
+    section: GenerateSection,
+    seed: int,
+    inputs: dict[str, Path | str],
+    verify: VerifySection | None,
+) -> Step[Generated]:
+    settings = {**deciding(section), "seed": seed}
+    if section.accept is not None:
+        settings["verify"] = checking(verify or VerifySection())
+    return Step(STEP, out, Generated, settings=settings, inputs=inputs, schema=RESPONSE, unit="responses")
+
+
+def _iterate(problems: Path) -> Iterator[dict[str, Any]]:
+    for batch in iter_parts(problems, rows=1_000):
+        yield from batch.iter_rows(named=True)
+
+
+def _generate(
+    step: Step[Generated],
+    read: Callable[[], Problems],
+    section: GenerateSection,
+    *,
+    store: Path,
+    seed: int,
+    verify: VerifySection | None = None,
+    engine: Engine | None = None,
+    workers: int | None = None,
+) -> StepResult[Generated]:
+    done = step.finished()
+    if done and not done.manifest["dropped"].get(ResponseStatus.FAILED):
+        return done
     check_prompt(section.prompt)
-    name = job_name(out)
+    return step.run(
+        partial(_buy_and_collect, read, section, store, seed, verify, engine, workers), again=done is not None
+    )
+
+
+def _buy_and_collect(
+    read: Callable[[], Problems],
+    section: GenerateSection,
+    store: Path,
+    seed: int,
+    verify: VerifySection | None,
+    engine: Engine | None,
+    workers: int | None,
+    writer: StepWriter,
+) -> Generated:
+    problems = read()
+    name = job_name(writer.out)
     of = workers or _workers(engine, section)
     spread = engine is not None and of > 1
     with terminated(), served(section) as section:
         if engine is not None and spread:
-            buy_spread(engine, of, problems, count, schema, out, section, store=store, job=name, seed=seed)
+            buy_spread(
+                engine, of, problems.rows, problems.count, problems.schema, writer.scratch, section,
+                store=store, job=name, seed=seed,
+            )  # fmt: skip
         with ResponseStore(store) as opened:
             sampler = teacher(section, seed, store=store)
             with budget_of(section, sampler, opened, name) as budget:
                 job = Job(section, sampler, opened, seed=seed, name=name, verify=verify, budget=budget)
                 if not spread:
-                    _buy(job, problems, count)
-            expected = count * section.samples if spread else None
-            return _collect(job, problems, schema, out, expected, seed=seed, inputs=inputs, dropped=dropped)
+                    _buy(job, problems.rows, problems.count)
+            return _collect(job, problems, writer)
 
 
 def _workers(engine: Engine | None, section: GenerateSection) -> int:
-    """How many buy when nobody says: one a node, since one process keeps an endpoint busy.
+    """How many buy when nobody says: one per node, since one process keeps an endpoint busy.
 
     One alone where many would be refused, or would each load the same model.
     """
@@ -178,101 +233,52 @@ def _buy(job: Job, problems: Callable[[], Iterator[dict[str, Any]]], count: int)
         asyncio.run(job.sampler.aclose())
 
 
-def _collect(
-    job: Job,
-    problems: Callable[[], Iterator[dict[str, Any]]],
-    schema: pl.Schema,
-    out: Path,
-    expected: int | None,
-    *,
-    seed: int,
-    inputs: Mapping[str, str],
-    dropped: pl.DataFrame | None,
-) -> dict[str, Any]:
+def _collect(job: Job, problems: Problems, writer: StepWriter) -> Generated:
     """Read the job's rows back from the store, in order, into the step's folder.
 
     Raises:
-        FactoryError: there are not as many as `expected`.
+        FactoryError: there are not as many as were asked for.
     """
-    settings = key_settings(job.section, seed)
-    with StepWriter(out, STEP, RESPONSE, settings=settings, inputs=inputs) as writer:
-        rows_in = 0
-        for frame in job.collected(problems(), schema):
-            rows_in += frame.height
-            broken = frame["status"] == ResponseStatus.FAILED
-            writer.keep(frame.filter(~broken))
-            if broken.any():
-                writer.drop(
-                    dropped_rows(
-                        frame.filter(broken),
-                        step=STEP,
-                        reason=ResponseStatus.FAILED.value,
-                        id_column="response_id",
-                        detail=pl.col("error"),
-                    )
+    rows = 0
+    for frame in job.collected(_counted(problems.rows, writer), problems.schema):
+        rows += frame.height
+        broken = frame["status"] == ResponseStatus.FAILED
+        writer.keep(frame.filter(~broken))
+        if broken.any():
+            writer.drop(
+                dropped_rows(
+                    frame.filter(broken),
+                    step=STEP,
+                    reason=ResponseStatus.FAILED.value,
+                    id_column="response_id",
+                    detail=pl.col("error"),
                 )
-        if expected is not None and rows_in != expected:
-            raise FactoryError(
-                f"{expected - rows_in:,} of {expected:,} responses are not in {job.store.folder}",
-                do="run the same command again",
             )
-        if dropped is not None:
-            writer.drop(dropped)
-            rows_in += dropped.height
-        return writer.finish(rows_in=rows_in, unit="responses", totals=job.totals())
+    plan = job.plan
+    expected = writer.read["rows"] * plan if isinstance(plan, int) else sum(map(len, plan.values()))
+    writer.rows_in = expected
+    if rows != expected:
+        raise FactoryError(
+            f"{expected - rows:,} of {expected:,} responses are not in {job.store.folder}",
+            do="run the same command again",
+        )
+    if problems.dropped is not None:
+        writer.drop_unread(problems.dropped)
+    return Generated(**job.totals())
 
 
-def run_files(
-    patterns: list[str],
-    out: Path,
-    section: GenerateSection,
-    *,
-    store: Path,
-    seed: int,
-    problem_field: str = "problem",
-    answer_field: str = "answer",
-    limit: int | None = None,
-    engine: Engine | None = None,
-    workers: int | None = None,
-) -> tuple[dict[str, Any], bool]:
-    """The step for problems from files, the Hub or procedural sources.
-
-    Returns:
-        The manifest, and False when a finished folder was found instead.
-    """
-    from factory.sources.paths import refuse_own_input
-    from factory.steps.problems import source_digests
-
-    refuse_own_input(out, patterns)
-    fields = {"problem_field": problem_field, "answer_field": answer_field, "limit": str(limit)}
-    inputs = source_digests(patterns) | fields
-    if manifest := up_to_date(out, section, seed, inputs):
-        return manifest, False
-    if section.serve is None:
-        teacher(section, seed)
-    read = read_problems(
-        patterns, problem_field=problem_field, answer_field=answer_field, limit=limit, seed=seed
-    )
-    rows = read.rows
-    manifest = generate(
-        lambda: iter_problems(rows),
-        rows.height,
-        rows.schema,
-        out,
-        section,
-        store=store,
-        seed=seed,
-        inputs=inputs,
-        dropped=read.dropped,
-        engine=engine,
-        workers=workers,
-    )
-    return manifest, True
+def _counted(
+    problems: Callable[[], Iterator[dict[str, Any]]], writer: StepWriter
+) -> Iterator[dict[str, Any]]:
+    """The problems, counted as they are read."""
+    for problem in problems():
+        writer.read["rows"] += 1
+        yield problem
 
 
 def job_name(out: Path) -> str:
     """The name under which the store books what an output folder costs; kept in the folder, made at its first use."""
-    path = out / "_job.json"
+    path = out / JOB
     if path.exists():
         return str(read_json(path)["job"])
     name = digest(uuid.uuid4().hex)[:16]

@@ -1,7 +1,8 @@
-"""Label: domain and level of every problem, repetition of every trace."""
+"""Step `label`: domain and level of every problem, repetition of every trace. Drops nothing."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,14 +13,31 @@ from factory.atomic import atomic_path
 from factory.config.datasets import DatasetsSection, LabelJudge
 from factory.datasets.labels import label_problems, measure_repetition, source_subject, unlabelled
 from factory.engines.engine import Engine
-from factory.errors import UsageError
-from factory.run.by_part import run_by_part
-from factory.run.part_writer import PartWriter
-from factory.run.parts import finished, input_digest, iter_part, part_paths, scan_parts
-from factory.run.writer import step_key
+from factory.run.keys import deciding
+from factory.run.parts import iter_part, require_parts, scan_parts
+from factory.run.step import Step, StepResult, StepWriter
+from factory.run.writer import Writer
+from factory.steps.source import open_source
 from schemas import LABELLED
 
 STEP = "label"
+LABELS = ["domain", "level", "label_source"]
+BATCH_ROWS = 2_000
+"""Rows whose texts are in memory together."""
+RULES_VERSION = 3
+"""Rises when a rule changes, so that finished folders are labelled again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """Responses by domain, level, label source and cell of domain and level; repetitive ones; the judge's dollars."""
+
+    domain: dict[str, int]
+    level: dict[str, int]
+    label_source: dict[str, int]
+    balance: list[dict[str, Any]]
+    repetitive: int
+    usd: float
 
 
 def run(
@@ -29,8 +47,8 @@ def run(
     *,
     store: Path | None = None,
     engine: Engine | None = None,
-) -> dict[str, Any]:
-    """Fill in domain and level where the source says nothing and score every trace for repetition; drops nothing.
+) -> StepResult[Labelled]:
+    """Fill in domain and level where the source says nothing, and score every trace for repetition.
 
     Args:
         verdicts: folder of VERDICT parts.
@@ -39,49 +57,40 @@ def run(
         store: the response store, for the judge's answers; beside `out` by default.
         engine: where the parts are labelled; the judge is asked from this process.
 
-    Returns:
-        The manifest; `totals` counts responses by domain, level and label source, and the repetitive ones.
-
     Raises:
         UsageError: `verdicts` holds no parts.
     """
-    judge = section.judge
+    source = open_source(verdicts, out)
     settings: dict[str, Any] = {"max_loop_score": section.max_loop_score, "rules": RULES_VERSION}
-    settings |= {"judge": judge.identity() if judge else None}
-    inputs = {"verdicts": input_digest(verdicts)}
-    if done := finished(out, step_key(STEP, settings, inputs)):
-        return done
-    if not (parts := part_paths(verdicts)):
-        raise UsageError(f"{verdicts} holds no part-*.parquet", do="run the step that writes it first")
-    judged, usd = _judged(verdicts, out, judge, store or out.parent / "store") if judge else (None, 0.0)
-    return run_by_part(
-        parts,
-        out,
-        STEP,
-        partial(_label, section.max_loop_score, judged, judge.preset if judge else ""),
-        schema=LABELLED,
-        settings=settings,
-        inputs=inputs,
-        engine=engine,
-        close=lambda done: {**_totals([books.notes for books in done.books]), "usd": usd},
-    )
+    settings |= {"judge": deciding(section.judge) or None}
+    step = Step(STEP, out, Labelled, settings=settings, inputs=source.inputs, schema=LABELLED)
+
+    def make(writer: StepWriter) -> Labelled:
+        judge = section.judge
+        asked = store or out.parent / "store"
+        judged, usd = _judged(verdicts, writer, judge, asked) if judge else (None, 0.0)
+        work = partial(_label, section.max_loop_score, judged, judge.preset if judge else "")
+        records = writer.map(work, require_parts(verdicts), engine=engine)
+        return _summary([each.notes for each in records], usd)
+
+    return step.run(make)
 
 
-def _judged(verdicts: Path, out: Path, judge: LabelJudge, store: Path) -> tuple[Path, float]:
+def _judged(verdicts: Path, writer: StepWriter, judge: LabelJudge, store: Path) -> tuple[Path, float]:
     """What the judge says of the problems that have no labels, as a file, and its price."""
     from factory.datasets.label_judge import judge_problems
 
     wanted = scan_parts(verdicts).select("problem_id", "problem", "domain", "level")
     problems = wanted.unique("problem_id", maintain_order=True).collect()
     labels = judge_problems(unlabelled(problems), judge, store)
-    path = (out / "judged.parquet").resolve()
+    path = writer.side_file("judged.parquet")
     with atomic_path(path) as temporary:
         labels.write_parquet(temporary)
     return path, float(labels["usd"].sum() or 0.0)
 
 
 def _label(
-    max_loop_score: float, judged: Path | None, judge: str, path: Path, part: PartWriter
+    max_loop_score: float, judged: Path | None, judge: str, path: Path, part: Writer
 ) -> dict[str, Any]:
     """One part; a problem's labels depend on the problem alone, so it gets the same in every part."""
     said = pl.read_parquet(judged) if judged else None
@@ -101,19 +110,11 @@ def _label(
     return {"cells": cells.sort(LABELS).to_dicts()}
 
 
-LABELS = ["domain", "level", "label_source"]
-BATCH_ROWS = 2_000
-"""Rows whose texts are in memory together."""
-RULES_VERSION = 3
-"""Rises when a rule changes, so that finished folders are labelled again."""
-
-
-def _totals(notes: list[dict[str, Any]]) -> dict[str, Any]:
+def _summary(notes: list[dict[str, Any]], usd: float) -> Labelled:
     kinds = {**dict.fromkeys(LABELS, pl.String), "responses": pl.Int64, "repetitive": pl.Int64}
     cells = pl.DataFrame([cell for each in notes for cell in each["cells"]], schema=kinds)
-    counts = {
-        name: dict(cells.group_by(name).agg(pl.col("responses").sum()).sort(name).iter_rows())
-        for name in LABELS
-    }
+    domain, level, label_source = (
+        dict(cells.group_by(name).agg(pl.col("responses").sum()).sort(name).iter_rows()) for name in LABELS
+    )
     balance = cells.group_by("domain", "level").agg(pl.col("responses").sum()).sort("domain", "level")
-    return {**counts, "balance": balance.to_dicts(), "repetitive": int(cells["repetitive"].sum())}
+    return Labelled(domain, level, label_source, balance.to_dicts(), int(cells["repetitive"].sum()), usd)

@@ -1,14 +1,14 @@
-"""Preference: pairs of a correct and an incorrect response to the same problem, and the lint they must pass."""
+"""Step `pairs`: pairs of a correct and an incorrect response to the same problem, and the lint they must pass."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from factory.atomic import write_json
 from factory.config.preference import PreferenceSection
 from factory.datasets.overlap import problem_texts, used_by
 from factory.datasets.pair_bias import cohens_d, match_length
@@ -18,15 +18,35 @@ from factory.datasets.pairs import PROBLEM_COLUMNS, pair_problems, pair_table
 from factory.datasets.render import last_message
 from factory.datasets.selection import draw_evenly
 from factory.errors import FactoryError, UsageError
-from factory.run.parts import MANIFEST, finished, input_digest, scan_parts
+from factory.run.keys import deciding
+from factory.run.parts import MANIFEST, SIDE_FOLDER, count_rows, part_paths, scan_parts
 from factory.run.review import NOTHING, REASON, is_rejected, review_input
-from factory.run.writer import StepWriter, dropped_rows, step_key
+from factory.run.step import Step, StepResult, StepWriter
+from factory.run.tables import dropped_rows
 from factory.sources.files import read_rows
-from factory.sources.paths import expand
+from factory.steps.source import open_source
 from schemas import PREFERENCE
 
 STEP = "pairs"
+VERSION = 1
+"""Rises when other pairs are made with the same settings."""
 LINT_FILE = "lint.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Paired:
+    """Problems read, the lint, cells of domain and level, what matching lengths cost, who was rejected."""
+
+    problems: int
+    lint: dict[str, Any]
+    balance: list[dict[str, Any]]
+    match_length: dict[str, Any] | None
+    rejected_samplers: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """Nothing to say of files that were only brought into a folder."""
 
 
 def run(
@@ -40,13 +60,13 @@ def run(
     system: str | None = None,
     exclude: Sequence[Path] = (),
     rejected: Collection[str] = NOTHING,
-) -> dict[str, Any]:
+) -> StepResult[Paired]:
     """Pair up responses, lint the pairs and write them.
 
     Args:
         verdicts: folder of LABELLED (or VERDICT) parts: the teacher's responses; chosen ones come from here.
         rollouts: folder of the student's VERDICT parts; needed unless only the teacher's are rejected.
-        out: folder of PREFERENCE parts, and of `lint.json`.
+        out: folder of PREFERENCE parts, and of side file `lint.json`.
         section: where rejected responses come from, the rule and the lint's limits.
         seed: decides the draw when there are more than `max_pairs`.
         prompt: prompt template with `{problem}`.
@@ -54,17 +74,13 @@ def run(
         exclude: folders (RL prompts, evaluation sets) whose problems must not be paired: same id or canonical text.
         rejected: problem and response ids that a reviewer rejected; neither side of a pair may be one.
 
-    Returns:
-        The manifest; `totals["lint"]` is the lint, `totals["match_length"]` what matching lengths cost.
-
     Raises:
         UsageError: the student's rollouts are wanted but not there.
         FactoryError: no pair can be made (says why), or the lint fails (names checks and settings).
     """
-    settings = {**section.model_dump(mode="json"), "seed": seed, "prompt": prompt, "system": system}
-    inputs = {"verdicts": input_digest(verdicts)}
-    inputs |= {f"exclude:{i}": input_digest(path) for i, path in enumerate(exclude)}
-    inputs |= review_input(rejected)
+    settings = {**deciding(section), "seed": seed, "prompt": prompt, "system": system, "version": VERSION}
+    inputs: dict[str, Path | str] = {"verdicts": verdicts}
+    inputs |= {**{f"exclude:{i}": path for i, path in enumerate(exclude)}, **review_input(rejected)}
     sides = {"rejected_from": section.rejected_from, "chosen_from": section.chosen_from}
     asked = [f"{name}={who}" for name, who in sides.items() if who != "teacher"]
     if asked:
@@ -75,50 +91,49 @@ def run(
                 + asked[0].partition("=")[0]
                 + "=teacher",
             )
-        inputs["rollouts"] = input_digest(rollouts)
-    if done := finished(out, step_key(STEP, settings, inputs)):
-        return done
-    problems = _problems(verdicts, exclude)
-    chosen, wrong = both_sided(*_pools(verdicts, rollouts, section, rejected))
-    free = problems.filter(pl.col("used").is_null() & ~is_rejected(rejected, "problem_id"))
-    pairs = pair_problems(
-        free["problem_id"].to_list(),
-        chosen,
-        wrong,
-        rule=section.rule,
-        per_problem=section.per_problem,
-        max_similarity=section.max_similarity,
-    )
-    paired = {pair.chosen["problem_id"] for pair in pairs}
-    unpaired = _unpaired(problems, paired, verdicts, rollouts, section, rejected)
-    if not pairs:
-        raise _nothing(unpaired, section)
-    rule = f"delta:{section.rule}" if section.rejected_from == "delta" else section.rule
-    table = pair_table(pairs, problems.select(PROBLEM_COLUMNS), rule=rule, prompt=prompt, system=system)
-    drawn, over = _limit(table, section, seed)
-    kept, biased, cost = _match(drawn, section)
-    limits = Limits(section.max_length_bias, section.max_format_bias, section.max_duplicates)
-    lint = lint_pairs(kept, limits, _overlap(kept, exclude))
-    write_json(out / LINT_FILE, lint.to_dict())
-    _gate(lint, out)
-    with StepWriter(out, STEP, PREFERENCE, settings=settings, inputs=inputs) as writer:
+        inputs["rollouts"] = rollouts
+    unit = "pairs and unpaired problems"
+    step = Step(STEP, out, Paired, settings=settings, inputs=inputs, schema=PREFERENCE, unit=unit)
+
+    def make(writer: StepWriter) -> Paired:
+        for name, folder in {"verdicts": verdicts, "rollouts": rollouts if asked else None}.items():
+            writer.read[name] += count_rows(part_paths(folder)) if folder else 0
+        problems = _problems(verdicts, exclude)
+        chosen, wrong = both_sided(*_pools(verdicts, rollouts, section, rejected))
+        free = problems.filter(pl.col("used").is_null() & ~is_rejected(rejected, "problem_id"))
+        pairs = pair_problems(
+            free["problem_id"].to_list(),
+            chosen,
+            wrong,
+            rule=section.rule,
+            per_problem=section.per_problem,
+            max_similarity=section.max_similarity,
+        )
+        paired = {pair.chosen["problem_id"] for pair in pairs}
+        unpaired = _unpaired(problems, paired, verdicts, rollouts, section, rejected)
+        if not pairs:
+            raise _nothing(unpaired, section)
+        writer.rows_in = len(pairs) + problems.height - len(paired)
+        rule = f"delta:{section.rule}" if section.rejected_from == "delta" else section.rule
+        table = pair_table(pairs, problems.select(PROBLEM_COLUMNS), rule=rule, prompt=prompt, system=system)
+        drawn, over = _limit(table, section, seed)
+        kept, biased, cost = _match(drawn, section)
+        limits = Limits(section.max_length_bias, section.max_format_bias, section.max_duplicates)
+        lint = lint_pairs(kept, limits, _overlap(kept, exclude))
+        _gate(lint, writer)
+        writer.side(LINT_FILE, lint.to_dict())
         writer.keep(kept)
         writer.drop(
             dropped_rows(
                 unpaired.drop("why"), step=STEP, reason=pl.lit(unpaired["why"]), id_column="problem_id"
             )
         )
-        writer.drop(dropped_rows(over, step=STEP, reason="over_max_pairs", id_column="chosen_response_id"))
-        writer.drop(dropped_rows(biased, step=STEP, reason="length_bias", id_column="chosen_response_id"))
-        totals = {
-            "problems": problems.height,
-            "lint": lint.to_dict(),
-            "balance": _balance(kept),
-            "match_length": cost,
-            "rejected_samplers": dict(kept.group_by("rejected_sampler").len().sort("len").iter_rows()),
-        }
-        rows_in = table.height + unpaired.height
-        return writer.finish(rows_in=rows_in, unit="pairs and unpaired problems", totals=totals)
+        for rows, reason in ((over, "over_max_pairs"), (biased, "length_bias")):
+            writer.drop(dropped_rows(rows, step=STEP, reason=reason, id_column="chosen_response_id"))
+        samplers = dict(kept.group_by("rejected_sampler").len().sort("len").iter_rows())
+        return Paired(problems.height, lint.to_dict(), _balance(kept), cost, samplers)
+
+    return step.run(make)
 
 
 def take_in(patterns: Sequence[str], into: Path) -> Path:
@@ -133,15 +148,16 @@ def take_in(patterns: Sequence[str], into: Path) -> Path:
         names = scan_parts(Path(patterns[0])).collect_schema().names()
         if {"problem_id", "response_id", "verdict", "status"} <= set(names):
             return Path(patterns[0])
-    inputs = {str(number): input_digest(path) for number, path in enumerate(expand(patterns))}
-    if finished(into, step_key("read", {}, inputs)):
-        return into
-    read = read_rows(patterns)
-    rows = as_verdicts(read.rows, ", ".join(patterns))
-    with StepWriter(into, "read", settings={}, inputs=inputs) as writer:
-        writer.keep(rows)
+    source = open_source(patterns, into)
+
+    def make(writer: StepWriter) -> Taken:
+        read = read_rows(patterns)
+        writer.read["rows"] += read.rows_in
+        writer.keep(as_verdicts(read.rows, source.name))
         writer.drop(read.dropped)
-        writer.finish(rows_in=read.rows_in)
+        return Taken()
+
+    Step("read", into, Taken, settings={}, inputs=source.inputs).run(make)
     return into
 
 
@@ -246,15 +262,17 @@ def _overlap(pairs: pl.DataFrame, exclude: Sequence[Path]) -> dict[str, int]:
     return {f"{p.parent.name}/{p.name}": int(used_by(texts, [p]).is_not_null().sum()) for p in exclude}
 
 
-def _gate(lint: Lint, out: Path) -> None:
-    """Stop when the lint fails; what it saw is in `lint.json`."""
+def _gate(lint: Lint, writer: StepWriter) -> None:
+    """Stop when the lint fails, and leave what it saw."""
     failed = [check for check in lint.checks if not check.passed]
     if not failed:
         return
+    writer.leave(LINT_FILE, lint.to_dict())
     what = "; ".join(f"{c.name} {c.value:.3g}, limit {c.limit:.3g} ({c.setting})" for c in failed)
     about_length = any(check.name == "length bias" for check in failed)
+    where = writer.out / SIDE_FOLDER / LINT_FILE
     raise FactoryError(
-        f"the {lint.pairs:,} pairs fail their lint: {what}; examples in {out / LINT_FILE}",
+        f"the {lint.pairs:,} pairs fail their lint: {what}; examples in {where}",
         do="set preference.match_length=true"
         if about_length
         else "choose another preference.rule or preference.rejected_from, or raise the limit",

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import random
 import re
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,35 +15,45 @@ import polars as pl
 from factory.atomic import digest
 from factory.config.problems import ProblemsSection
 from factory.errors import UsageError
-from factory.run.parts import finished, input_digest
-from factory.run.writer import StepWriter, dropped_rows, step_key
+from factory.run.keys import deciding
+from factory.run.parts import input_digest
+from factory.run.step import Step, StepResult, StepWriter
+from factory.run.tables import dropped_rows
 from factory.sources.paths import expand, refuse_own_input
 from factory.sources.problems import STEP, read_problems
 from schemas import PROBLEM
 
 _PUNCTUATION = re.compile(r"[^\w+*/=<>^-]+")
 DRAWN = ("procedural:", "reasoning_gym:", "hf://")
+HELD_OUT = "held_out"
 
 
-def run(section: ProblemsSection, out: Path, held_out: Path, *, seed: int) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class ProblemsRead:
+    """Problems held out, and problems kept by source."""
+
+    held_out: int
+    sources: dict[str, int]
+
+
+def run(section: ProblemsSection, out: Path, held_out: Path, *, seed: int) -> StepResult[ProblemsRead]:
     """Read problems into `out`, and `section.held_out` of them, drawn by seed, into `held_out`.
 
     A problem that equals a held-out one up to case, spaces and punctuation (procedural: in family and parameters) is
-    dropped as `same_as_held_out`, so that no later step sees an evaluation problem in another dress.
-
-    Returns:
-        The manifest of `out`.
+    dropped as `same_as_held_out`, so that no later step sees an evaluation problem in other words.
 
     Raises:
         UsageError: a source is wrong, or there are too few problems to hold any out.
     """
     refuse_own_input(out, section.sources)
     refuse_own_input(held_out, section.sources)
-    settings = section.model_dump(mode="json") | {"seed": seed}
+    settings = deciding(section) | {"seed": seed}
     inputs = source_digests(section.sources)
-    key = step_key(STEP, settings, inputs)
-    done = finished(out, key)
-    if done is not None and (section.held_out == 0 or finished(held_out, _held_key(settings, inputs))):
+    step, aside = (
+        Step(name, folder, ProblemsRead, settings=settings, inputs=inputs, schema=PROBLEM, unit="problems")
+        for name, folder in ((STEP, out), (HELD_OUT, held_out))
+    )
+    if (done := step.finished()) and (section.held_out == 0 or aside.finished()):
         return done
     read = read_problems(
         section.sources,
@@ -54,21 +66,19 @@ def run(section: ProblemsSection, out: Path, held_out: Path, *, seed: int) -> di
         raise UsageError(
             f"problems.held_out is {section.held_out}, but the sources hold only {read.rows.height} problems"
         )
-    kept, aside, same = hold_out(read.rows, section.held_out, seed)
+    kept, drawn, same = hold_out(read.rows, section.held_out, seed)
+
+    def make(rows: pl.DataFrame, dropped: list[pl.DataFrame], count: int, writer: StepWriter) -> ProblemsRead:
+        writer.read["sources"] += count
+        writer.keep(rows)
+        for each in dropped:
+            writer.drop(each)
+        sources = dict(rows["source"].value_counts().sort("source").iter_rows())
+        return ProblemsRead(drawn.height, sources)
+
     if section.held_out:
-        with StepWriter(held_out, "held_out", PROBLEM, settings=settings, inputs=inputs) as writer:
-            writer.keep(aside)
-            writer.finish(rows_in=aside.height, unit="problems")
-    with StepWriter(out, STEP, PROBLEM, settings=settings, inputs=inputs) as writer:
-        writer.keep(kept)
-        writer.drop(read.dropped)
-        writer.drop(same)
-        rows_in = kept.height + read.dropped.height + same.height
-        totals = {
-            "held_out": aside.height,
-            "sources": dict(kept["source"].value_counts().sort("source").iter_rows()),
-        }
-        return writer.finish(rows_in=rows_in, unit="problems", totals=totals)
+        aside.run(partial(make, drawn, [], section.held_out))
+    return step.run(partial(make, kept, [read.dropped, same], read.rows_in - section.held_out))
 
 
 def hold_out(rows: pl.DataFrame, count: int, seed: int) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
@@ -95,16 +105,12 @@ def essence(row: dict[str, Any]) -> str:
     return _PUNCTUATION.sub(" ", row["problem"].casefold()).strip()
 
 
-def source_digests(sources: list[str]) -> dict[str, str]:
-    """A digest a source: of the bytes for files, of the spec for drawn and remote ones."""
-    digests = {}
+def source_digests(sources: list[str]) -> dict[str, Path | str]:
+    """A digest per source: of the bytes for files, of the spec for drawn and remote ones."""
+    digests: dict[str, Path | str] = {}
     for source in sources:
         if source.startswith(DRAWN):
             digests[source] = digest(source)
         else:
             digests[source] = digest([(path.name, input_digest(path)) for path in expand(source)])
     return digests
-
-
-def _held_key(settings: dict[str, Any], inputs: dict[str, str]) -> str:
-    return step_key("held_out", settings, inputs)

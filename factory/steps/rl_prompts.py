@@ -1,8 +1,9 @@
-"""RL prompts: problems inside the band, of uniform rollout length, unused before, in training order."""
+"""Step `rl-prompts`: problems inside the band, of uniform rollout length, unused before, in training order."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,26 @@ from factory.datasets.render import prompt_column
 from factory.datasets.rl_prompts import band_reason, dead_group_probability, in_training_order
 from factory.datasets.selection import seeded_order
 from factory.errors import FactoryError
-from factory.run.parts import finished, input_digest, read_parts
+from factory.run.keys import deciding
+from factory.run.parts import read_parts
 from factory.run.review import NOTHING, REASON, is_rejected, review_input
-from factory.run.writer import StepWriter, dropped_rows, step_key
+from factory.run.step import Step, StepResult, StepWriter
+from factory.run.tables import dropped_rows, give_reason
 from schemas import RL_PROMPT
 
 STEP = "rl-prompts"
+VERSION = 1
+"""Rises when other prompts are chosen with the same settings."""
+
+
+@dataclass(frozen=True, slots=True)
+class PromptsChosen:
+    """Forecast of dead groups for all problems and for the chosen, and the length statistics of every bucket."""
+
+    group_size: int
+    forecast_all: dict[str, Any]
+    forecast: dict[str, Any]
+    buckets: list[dict[str, Any]]
 
 
 def run(
@@ -32,7 +47,7 @@ def run(
     prompt: str = "{problem}",
     system: str | None = None,
     rejected: Collection[str] = NOTHING,
-) -> dict[str, Any]:
+) -> StepResult[PromptsChosen]:
     """Choose prompts for RL and write them in training order.
 
     Args:
@@ -45,26 +60,23 @@ def run(
         system: system message.
         rejected: problem ids that a reviewer rejected; other ids are ignored.
 
-    Returns:
-        The manifest; `totals` has the forecast of dead groups before and after the band, and the length statistics.
-
     Raises:
         FactoryError: no prompt is left; says why and which setting to change.
     """
-    settings = {**section.model_dump(mode="json"), "seed": seed, "prompt": prompt, "system": system}
-    inputs = {"difficulty": input_digest(difficulty)}
-    inputs |= {f"exclude:{i}": input_digest(path) for i, path in enumerate(exclude)}
-    inputs |= review_input(rejected)
-    if done := finished(out, step_key(STEP, settings, inputs)):
-        return done
-    rows = read_parts(difficulty).rename({"id": "problem_id"})
-    judged = _judge(rows, section, exclude, seed, rejected)
-    chosen = judged.filter(pl.col("reason").is_null())
-    if chosen.height == 0:
-        raise _nothing(judged, section)
-    ordered = in_training_order(chosen, section.buckets)
-    ordered = ordered.with_columns(prompt_column(ordered, prompt, system))
-    with StepWriter(out, STEP, RL_PROMPT, settings=settings, inputs=inputs) as writer:
+    settings = {**deciding(section), "seed": seed, "prompt": prompt, "system": system, "version": VERSION}
+    inputs: dict[str, Path | str] = {"rows": difficulty}
+    inputs |= {**{f"exclude:{i}": path for i, path in enumerate(exclude)}, **review_input(rejected)}
+    step = Step(STEP, out, PromptsChosen, settings=settings, inputs=inputs, schema=RL_PROMPT, unit="problems")
+
+    def make(writer: StepWriter) -> PromptsChosen:
+        rows = read_parts(difficulty).rename({"id": "problem_id"})
+        writer.read["rows"] += rows.height
+        judged = _judge(rows, section, exclude, seed, rejected)
+        chosen = judged.filter(pl.col("reason").is_null())
+        if chosen.height == 0:
+            raise _nothing(judged, section)
+        ordered = in_training_order(chosen, section.buckets)
+        ordered = ordered.with_columns(prompt_column(ordered, prompt, system))
         writer.keep(ordered.select(_present(ordered)))
         left = judged.filter(pl.col("reason").is_not_null())
         writer.drop(
@@ -76,7 +88,9 @@ def run(
                 id_column="problem_id",
             )
         )
-        return writer.finish(rows_in=rows.height, unit="problems", totals=_totals(rows, ordered, section))
+        return _summary(rows, ordered, section)
+
+    return step.run(make)
 
 
 def _judge(
@@ -90,29 +104,24 @@ def _judge(
     used = used_by(problem_texts(rows), exclude)
     marked = pl.when(is_rejected(rejected, "problem_id")).then(pl.lit(REASON))
     rows = rows.with_columns(used=used, reason=marked.otherwise(band_reason(section.low, section.high)))
-    rows = _set(rows, pl.col("used").is_not_null(), "already_used")
+    rows = give_reason(rows, pl.col("used").is_not_null(), "already_used")
     if section.max_length_cv is not None:
-        rows = _set(rows, pl.col("tokens_cv") > section.max_length_cv, "uneven_length")
+        rows = give_reason(rows, pl.col("tokens_cv") > section.max_length_cv, "uneven_length")
     if section.max_prompts is not None:
         draw = seeded_order(rows["problem_id"], seed)
         rows = rows.with_columns(_draw=pl.when(pl.col("reason").is_null()).then(draw))
-        rows = _set(rows, pl.col("_draw").rank("ordinal") > section.max_prompts, "beyond_max_prompts").drop(
-            "_draw"
-        )
+        rows = give_reason(
+            rows, pl.col("_draw").rank("ordinal") > section.max_prompts, "beyond_max_prompts"
+        ).drop("_draw")
     detail = pl.when(pl.col("reason") == "already_used").then(pl.format("used in {}", "used")).otherwise(None)
     return rows.with_columns(detail=detail).drop("used")
-
-
-def _set(rows: pl.DataFrame, where: pl.Expr, reason: str) -> pl.DataFrame:
-    hit = pl.col("reason").is_null() & where.fill_null(False)
-    return rows.with_columns(reason=pl.when(hit).then(pl.lit(reason)).otherwise("reason"))
 
 
 def _present(rows: pl.DataFrame) -> list[str]:
     return [name for name in RL_PROMPT.names if name in rows.columns]
 
 
-def _totals(rows: pl.DataFrame, chosen: pl.DataFrame, section: RLPromptsSection) -> dict[str, Any]:
+def _summary(rows: pl.DataFrame, chosen: pl.DataFrame, section: RLPromptsSection) -> PromptsChosen:
     def forecast(table: pl.DataFrame) -> dict[str, Any]:
         dead = dead_group_probability(table["alpha"], table["beta"], section.group_size)
         return {"prompts": table.height, "dead_groups": float(dead.sum()), "share": float(dead.mean())}
@@ -120,12 +129,9 @@ def _totals(rows: pl.DataFrame, chosen: pl.DataFrame, section: RLPromptsSection)
     buckets = chosen.group_by("bucket").agg(
         prompts=pl.len(), tokens_mean=pl.col("tokens_mean").mean(), tokens_cv=pl.col("tokens_cv").mean()
     )
-    return {
-        "group_size": section.group_size,
-        "forecast_all": forecast(rows),
-        "forecast": forecast(chosen),
-        "buckets": buckets.sort("bucket").to_dicts(),
-    }
+    return PromptsChosen(
+        section.group_size, forecast(rows), forecast(chosen), buckets.sort("bucket").to_dicts()
+    )
 
 
 def _nothing(judged: pl.DataFrame, section: RLPromptsSection) -> FactoryError:

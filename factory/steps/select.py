@@ -1,9 +1,9 @@
-"""Select: verified responses become the midtrain set, and a compact balanced part of them the sft set."""
+"""Steps `midtrain-set` and `sft-set`: verified responses become the midtrain set, and a compact balanced part of them sft."""
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,20 +14,32 @@ from factory.config.datasets import DatasetsSection
 from factory.datasets.render import completion_column, prompt_column
 from factory.datasets.selection import LIGHT, draw_evenly, hardest_first, ineligible, limit_per_problem
 from factory.engines.engine import Engine, engine_or_local
-from factory.errors import FactoryError, UsageError
-from factory.run.by_part import run_by_part
-from factory.run.part_writer import PartWriter
-from factory.run.parts import count_rows, finished, input_digest, iter_part, part_paths, scan_parts
+from factory.errors import FactoryError
+from factory.run.keys import deciding
+from factory.run.parts import count_rows, iter_part, require_parts, scan_parts
 from factory.run.review import NOTHING, REASON, is_rejected, review_input
-from factory.run.writer import dropped_rows, step_key
+from factory.run.step import Step, StepResult, StepWriter
+from factory.run.tables import dropped_rows, give_reason
+from factory.run.writer import Writer
 from schemas import COMPLETION
 
 SFT_SHARE = 5
 """The sft set is a fifth of midtrain unless the recipe gives its size (the paper gives no figure)."""
-
-
+VERSION = 1
+"""Rises when other rows are chosen with the same settings."""
 BATCH = 5_000
 """Rows whose texts are in memory together."""
+ELSEWHERE = ("judge", "max_loop_score")
+"""Settings of the section that step `label` reads."""
+
+
+@dataclass(frozen=True, slots=True)
+class Selected:
+    """What was chosen: cells of domain and level, completion tokens, problems."""
+
+    balance: list[dict[str, Any]]
+    completion_tokens_kept: int
+    problems: int
 
 
 def run(
@@ -40,61 +52,44 @@ def run(
     exclude: Sequence[Path] = (),
     rejected: Collection[str] = NOTHING,
     engine: Engine | None = None,
-) -> dict[str, Any]:
+) -> StepResult[Selected]:
     """Choose responses and write them as training rows; everything else is dropped with its reason.
 
     Args:
         labelled: folder of LABELLED parts.
         out: folder of COMPLETION parts.
         section: sizes, balance and templates.
-        dataset: `midtrain` (every fit response) or `sft` (a balanced subset of them).
+        dataset: `midtrain` (every eligible response) or `sft` (a balanced subset of them).
         seed: decides every draw.
         exclude: folders whose `problem_id`s must not be used.
         rejected: problem and response ids that a reviewer rejected.
         engine: where the parts are read and written; what is chosen is decided here, from the columns `LIGHT` of all.
 
-    Returns:
-        The manifest; `totals["balance"]` is the table of cells.
-
     Raises:
         UsageError: `labelled` holds no parts.
         FactoryError: nothing is left; says why and which setting to change.
     """
-    step = f"{dataset}-set"
-    settings = {**section.model_dump(mode="json"), "dataset": dataset, "seed": seed}
-    inputs = {"labelled": input_digest(labelled)}
-    inputs |= {f"exclude:{i}": input_digest(path) for i, path in enumerate(exclude)}
-    inputs |= review_input(rejected)
-    if done := finished(out, step_key(step, settings, inputs)):
-        return done
-    if not (parts := part_paths(labelled)):
-        raise UsageError(f"{labelled} holds no part-*.parquet", do="run the label step first")
-    out.mkdir(parents=True, exist_ok=True)
-    with engine_or_local(engine) as where, tempfile.TemporaryDirectory(dir=out, prefix=".fates-") as scratch:
-        folder = Path(scratch).resolve()
-        used = set().union(*(_problem_ids(path) for path in exclude))
-        light = _light(parts, folder, section.need_reasoning, rejected, where)
-        fates = _fates(light, section, dataset, seed, used)
-        chosen = fates.filter(pl.col("reason").is_null())
-        if chosen.height == 0:
-            raise _nothing(fates, dataset)
-        _share_out(fates, parts, folder)
-        totals = {
-            "balance": _balance(chosen),
-            "completion_tokens_kept": int(chosen["completion_tokens"].sum() or 0),
-            "problems": chosen["problem_id"].n_unique(),
-        }
-        return run_by_part(
-            parts,
-            out,
-            step,
-            partial(_choose, section, step, folder),
-            schema=COMPLETION,
-            settings=settings,
-            inputs=inputs,
-            engine=where,
-            close=lambda done: totals,
-        )
+    require_parts(labelled)
+    settings = {**deciding(section, without=ELSEWHERE), "dataset": dataset, "seed": seed, "version": VERSION}
+    inputs: dict[str, Path | str] = {"rows": labelled}
+    inputs |= {**{f"exclude:{i}": path for i, path in enumerate(exclude)}, **review_input(rejected)}
+    step = Step(f"{dataset}-set", out, Selected, settings=settings, inputs=inputs, schema=COMPLETION)
+
+    def make(writer: StepWriter) -> Selected:
+        parts = require_parts(labelled)
+        with engine_or_local(engine) as where:
+            used = set().union(*(_problem_ids(path) for path in exclude))
+            light = _light(parts, writer.scratch, section.need_reasoning, rejected, where)
+            decided = _decide(light, section, dataset, seed, used)
+            chosen = decided.filter(pl.col("reason").is_null())
+            if chosen.height == 0:
+                raise _nothing(decided, dataset)
+            _share_out(decided, parts, writer.scratch)
+            writer.map(partial(_choose, section, step.name, writer.scratch), parts, engine=where)
+        tokens = int(chosen["completion_tokens"].sum() or 0)
+        return Selected(_balance(chosen), tokens, chosen["problem_id"].n_unique())
+
+    return step.run(make)
 
 
 def _light(
@@ -113,18 +108,16 @@ def _look(folder: Path, need_reasoning: bool, rejected: Collection[str], path: P
     return folder / f"light-{path.name}"
 
 
-def _share_out(fates: pl.DataFrame, parts: Sequence[Path], folder: Path) -> None:
+def _share_out(decided: pl.DataFrame, parts: Sequence[Path], folder: Path) -> None:
     """Write to each part's file what becomes of its rows."""
     at = 0
     for path in parts:
         rows = count_rows([path])
-        fates.slice(at, rows).select("reason").write_parquet(folder / path.name)
+        decided.slice(at, rows).select("reason").write_parquet(folder / path.name)
         at += rows
 
 
-def _choose(
-    section: DatasetsSection, step: str, folder: Path, path: Path, part: PartWriter
-) -> dict[str, Any]:
+def _choose(section: DatasetsSection, step: str, folder: Path, path: Path, part: Writer) -> dict[str, Any]:
     """Keep the chosen rows of a part, as training rows; drop the others with their reasons."""
     reasons = pl.read_parquet(folder / path.name)["reason"]
     part.keep(COMPLETION.empty())
@@ -144,7 +137,7 @@ def _choose(
     return {}
 
 
-def _fates(
+def _decide(
     light: pl.DataFrame, section: DatasetsSection, dataset: str, seed: int, used: Collection[str]
 ) -> pl.DataFrame:
     """LIGHT columns and `reason` (null = chosen), one row a response in input order."""
@@ -152,22 +145,16 @@ def _fates(
     if dataset == "sft" and section.sft_order == "hardest":
         rows = hardest_first(rows)
     if used:
-        rows = _set(rows, pl.col("problem_id").is_in(list(used)), "excluded")
+        rows = give_reason(rows, pl.col("problem_id").is_in(list(used)), "excluded")
     per_problem = section.midtrain_per_problem if dataset == "midtrain" else section.sft_per_problem
     fit = rows.filter(pl.col("reason").is_null())
     limited = limit_per_problem(fit, per_problem, seed)
-    rows = _set(rows, ~pl.col("row").is_in(limited["row"].implode()), "over_per_problem")
+    rows = give_reason(rows, ~pl.col("row").is_in(limited["row"].implode()), "over_per_problem")
     if dataset == "sft":
         size = section.sft_rows or -(-fit.height // SFT_SHARE)
         drawn = draw_evenly(limited, size, section.balance, seed)
-        rows = _set(rows, ~pl.col("row").is_in(drawn["row"].implode()), "not_drawn")
+        rows = give_reason(rows, ~pl.col("row").is_in(drawn["row"].implode()), "not_drawn")
     return rows
-
-
-def _set(rows: pl.DataFrame, where: pl.Expr, reason: str) -> pl.DataFrame:
-    """Give rows without a reason this one."""
-    hit = pl.col("reason").is_null() & where
-    return rows.with_columns(reason=pl.when(hit).then(pl.lit(reason)).otherwise("reason"))
 
 
 def _problem_ids(folder: Path) -> set[str]:
@@ -206,8 +193,8 @@ def _balance(chosen: pl.DataFrame) -> list[dict[str, Any]]:
     )
 
 
-def _nothing(fates: pl.DataFrame, dataset: str) -> FactoryError:
-    counts = fates.group_by("reason").len().sort("len", descending=True)
+def _nothing(decided: pl.DataFrame, dataset: str) -> FactoryError:
+    counts = decided.group_by("reason").len().sort("len", descending=True)
     why = ", ".join(f"{n:,} {reason}" for reason, n in counts.iter_rows()) or "there are no responses"
     return FactoryError(
         f"no response is fit for the {dataset} set: {why}",

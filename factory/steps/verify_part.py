@@ -11,8 +11,8 @@ import polars as pl
 
 from factory.config.verify import VerifySection
 from factory.engines.engine import share
-from factory.run.part_writer import PartWriter
 from factory.run.parts import iter_part
+from factory.run.writer import Writer
 from factory.verification import Verifier, verify_responses
 from factory.verification.columns import as_responses
 from factory.verification.flips import Flips
@@ -34,13 +34,12 @@ def open_verifier(section: VerifySection) -> Verifier:
 
 
 def verify_part(
-    section: VerifySection, foreign: bool, votes: Path | None, store: Path, path: Path, part: PartWriter
+    section: VerifySection, votes: Path | None, store: Path, path: Path, part: Writer
 ) -> dict[str, Any]:
     """Verify a part's responses.
 
     Args:
         section: seconds, judge.
-        foreign: the part is a table that others made (`as_responses`).
         votes: Parquet file of `VOTES`, the majority answers of problems without gold.
         store: response store of the judge's replies.
         path: the part.
@@ -55,7 +54,7 @@ def verify_part(
     flags, answers = [pl.DataFrame(schema=FLAGS)], [pl.DataFrame(schema=ANSWERS)]
     seen: set[str] = set()
     with open_verifier(section) as verifier:
-        for rows in _responses(path, foreign):
+        for rows in _responses(path):
             filled = fill_gold(rows, _votes_for(rows, votes)) if votes else rows
             checked = verify_responses(filled, section, verifier=verifier)
             if section.judge:
@@ -80,11 +79,11 @@ def verify_part(
     }
 
 
-def tally_part(section: VerifySection, foreign: bool, item: tuple[Path, Path]) -> Path:
+def tally_part(section: VerifySection, item: tuple[Path, Path]) -> Path:
     """Count the answers to problems without gold in one part; from the first path into the second."""
     path, out = item
     with open_verifier(section) as verifier:
-        tally(_without_gold(_responses(path, foreign)), verifier).write_parquet(out)
+        tally(_without_gold(_responses(path)), verifier).write_parquet(out)
     return out
 
 
@@ -98,10 +97,10 @@ def tally_answers(section: VerifySection, suspects: Path, item: tuple[Path, Path
     return out
 
 
-def _responses(path: Path, foreign: bool) -> Iterator[pl.DataFrame]:
-    """A part's rows; in a table that others made, gold and response under the names that verification reads."""
+def _responses(path: Path) -> Iterator[pl.DataFrame]:
+    """A part's rows, gold and response under the names that verification reads."""
     for rows in iter_part(path, FRAME_ROWS):
-        yield as_responses(rows) if foreign else rows
+        yield as_responses(rows)
 
 
 def _votes_for(rows: pl.DataFrame, votes: Path) -> dict[str, Vote]:

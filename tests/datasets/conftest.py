@@ -3,7 +3,7 @@
 import polars as pl
 import pytest
 
-from factory.run.writer import StepWriter
+from factory.run.step import StepWriter
 from schemas import LABELLED, VERDICT
 
 BASE = {

@@ -1,6 +1,7 @@
 """The step on real parts: procedural problems, a procedural student, the response store and the verifier."""
 
 import json
+import shutil
 
 import polars as pl
 import pytest
@@ -36,7 +37,7 @@ def roll(asked, folder, **changes):
         store=folder / "store",
         seed=0,
         prompt="{problem}",
-    )
+    ).manifest
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +69,7 @@ def test_a_second_run_does_nothing_and_a_lost_folder_costs_no_new_rollouts(asked
     manifest, folder = rolled
     assert roll(asked, folder) == manifest
     digest = manifest["output_digest"]
-    (folder / "d" / "_manifest.json").unlink()
+    shutil.rmtree(folder / "d")
 
     from factory.sampling.procedural import ProceduralSampler
 

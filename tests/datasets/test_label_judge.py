@@ -34,7 +34,9 @@ def endpoint():
 
 def labelled(folder, tmp_path, url):
     judge = LabelJudge(preset="openai", model="judge-1", base_url=url)
-    manifest = label.run(folder, tmp_path / "l", DatasetsSection(judge=judge), store=tmp_path / "store")
+    manifest = label.run(
+        folder, tmp_path / "l", DatasetsSection(judge=judge), store=tmp_path / "store"
+    ).manifest
     return manifest, read_parts(tmp_path / "l")
 
 

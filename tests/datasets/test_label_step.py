@@ -14,7 +14,7 @@ def test_labels_and_repetition(verdict_rows, tmp_path):
         {"response_id": "r3", "problem_id": "b", "problem": "1+1?", "domain": "logic", "level": "graduate"},
         {"response_id": "r4", "problem_id": "c", "problem": geometry + " Why?", "domain": "logic"},
     ]
-    manifest = label.run(verdict_rows(rows), tmp_path / "l", DatasetsSection())
+    manifest = label.run(verdict_rows(rows), tmp_path / "l", DatasetsSection()).manifest
     table = read_parts(tmp_path / "l")
     assert table.columns[: len(LABELLED.names)] == LABELLED.names
     assert table["response_id"].to_list() == ["r1", "r2", "r3", "r4"]
@@ -27,7 +27,7 @@ def test_labels_and_repetition(verdict_rows, tmp_path):
     assert manifest["totals"]["repetitive"] == 1
     assert manifest["totals"]["balance"][1] == {"domain": "logic", "level": "graduate", "responses": 1}
     assert manifest["totals"]["domain"] == {"geometry": 2, "logic": 2}
-    assert label.run(tmp_path / "v", tmp_path / "l", DatasetsSection()) == manifest
+    assert label.run(tmp_path / "v", tmp_path / "l", DatasetsSection()).manifest == manifest
 
 
 def test_the_limit_of_repetition_is_the_recipes(verdict_rows, tmp_path):
@@ -39,4 +39,4 @@ def test_the_limit_of_repetition_is_the_recipes(verdict_rows, tmp_path):
 
 
 def test_no_rows_are_no_fault(verdict_rows, tmp_path):
-    assert label.run(verdict_rows([]), tmp_path / "l", DatasetsSection())["rows_out"] == 0
+    assert label.run(verdict_rows([]), tmp_path / "l", DatasetsSection()).manifest["rows_out"] == 0

@@ -39,7 +39,7 @@ def test_difficulty_then_pairs(rolled, tmp_path):
     assert read_parts(out).height == 15
     again = factory("difficulty", *words, "--out", out)
     assert "up to date" in again.stdout
-    paired = factory("pairs", out / "rollouts", "--out", tmp_path / "p", "--max-length-bias", 3)
+    paired = factory("pairs", out / "__rollouts", "--out", tmp_path / "p", "--max-length-bias", 3)
     assert paired.returncode == 0, paired.stderr
     assert "length bias" in paired.stdout
     table = read_parts(tmp_path / "p")
@@ -47,7 +47,7 @@ def test_difficulty_then_pairs(rolled, tmp_path):
     assert table["chosen"][0][0]["content"].startswith("<think>\n")
     assert (
         "up to date"
-        in factory("pairs", out / "rollouts", "--out", tmp_path / "p", "--max-length-bias", 3).stdout
+        in factory("pairs", out / "__rollouts", "--out", tmp_path / "p", "--max-length-bias", 3).stdout
     )
 
 
@@ -55,9 +55,9 @@ def test_right_answers_of_the_student_are_chosen_when_asked(rolled, tmp_path):
     _, out, _ = rolled
     done = factory(
         "pairs",
-        out / "rollouts",
+        out / "__rollouts",
         "--rollouts",
-        out / "rollouts",
+        out / "__rollouts",
         "--chosen-from",
         "student",
         "--rejected-from",
@@ -71,7 +71,7 @@ def test_right_answers_of_the_student_are_chosen_when_asked(rolled, tmp_path):
     manifest = json.loads((tmp_path / "p" / "_manifest.json").read_text())
     assert manifest["settings"]["chosen_from"] == "student"
     assert read_parts(tmp_path / "p").height > 3
-    alone = factory("pairs", out / "rollouts", "--chosen-from", "student", "--out", tmp_path / "q")
+    alone = factory("pairs", out / "__rollouts", "--chosen-from", "student", "--out", tmp_path / "q")
     assert alone.returncode == 2
     assert "chosen_from=student needs the student's rollouts" in alone.stderr
 
@@ -97,7 +97,7 @@ def test_pairs_of_a_foreign_table(tmp_path):
     assert table.height == 20
     assert table.filter(pl.col("problem_id").is_duplicated()).height == 0
     assert table["prompt"][0][0]["content"].startswith("Solve: What is")
-    dropped = read_parts(tmp_path / "o" / "input" / "responses" / "dropped")
+    dropped = read_parts(tmp_path / "o" / "__input" / "responses" / "__dropped")
     assert dropped["row_id"][0].endswith("rows.jsonl:41")
 
 

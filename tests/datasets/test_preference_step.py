@@ -11,7 +11,7 @@ from factory.steps import preference
 
 
 def pairs(verdicts, rollouts, out, **settings):
-    return preference.run(verdicts, rollouts, out, PreferenceSection(**settings), seed=0)
+    return preference.run(verdicts, rollouts, out, PreferenceSection(**settings), seed=0).manifest
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def test_pairs_of_the_teacher(labelled, mixed, tmp_path):
     assert manifest["dropped"] == {"no_correct": 1, "no_incorrect": 1}
     assert manifest["rows_in"] == 10
     assert manifest["totals"]["lint"]["passed"]
-    assert json.loads((tmp_path / "o" / "lint.json").read_text()) == manifest["totals"]["lint"]
+    assert json.loads((tmp_path / "o" / "__side" / "lint.json").read_text()) == manifest["totals"]["lint"]
     assert pairs(labelled(mixed, "same"), None, tmp_path / "o", rejected_from="teacher") == manifest
 
 
@@ -125,7 +125,7 @@ def test_the_gate_fails_and_match_length_opens_it(labelled, make, other, tmp_pat
     with pytest.raises(FactoryError, match=r"fail their lint: length bias .*match_length=true"):
         pairs(folder, None, tmp_path / "o", rejected_from="teacher")
     assert not (tmp_path / "o" / "_manifest.json").exists()
-    saved = json.loads((tmp_path / "o" / "lint.json").read_text())
+    saved = json.loads((tmp_path / "o" / "__side" / "lint.json").read_text())
     assert not saved["passed"]
     assert saved["worst"]
     manifest = pairs(folder, None, tmp_path / "o", rejected_from="teacher", match_length=True)
@@ -145,7 +145,7 @@ def test_problems_of_other_sets_are_left_out(labelled, mixed, make, other, tmp_p
         PreferenceSection(rejected_from="teacher"),
         seed=0,
         exclude=[eval_set],
-    )
+    ).manifest
     assert manifest["dropped"]["already_used"] == 2
     assert not {"p-2", "p-3"} & set(read_parts(tmp_path / "o")["problem_id"])
     assert "p-2" in set(read_dropped(tmp_path / "o")["problem_id"])

@@ -51,7 +51,7 @@ def test_rollouts_over_an_endpoint_are_bought_once(server, tmp_path):
             store=tmp_path / "store",
             seed=0,
             prompt="{problem}",
-        )
+        ).manifest
 
     manifest = roll("a")
     table = read_parts(tmp_path / "a" / "d")

@@ -8,7 +8,7 @@ from factory.config.preference import PreferenceSection, RLPromptsSection
 from factory.datasets.posterior import JEFFREYS, difficulty_table
 from factory.errors import FactoryError
 from factory.run.parts import read_dropped, read_parts
-from factory.run.writer import StepWriter
+from factory.run.step import StepWriter
 from factory.steps import preference, rl_prompts, select
 from schemas import DIFFICULTY
 
@@ -25,7 +25,9 @@ def test_selection_leaves_a_rejected_response_and_a_rejected_problem_out(labelle
     folder = labelled(rows)
 
     def run(*rejected):
-        return select.run(folder, tmp_path / "o", section, dataset=dataset, seed=0, rejected=set(rejected))
+        return select.run(
+            folder, tmp_path / "o", section, dataset=dataset, seed=0, rejected=set(rejected)
+        ).manifest
 
     assert run()["rows_out"] == 8
     reviewed = run("r-0-1-teacher", "p-3", "of another table")
@@ -44,7 +46,9 @@ def test_neither_side_of_a_pair_was_rejected(labelled, verdicts, make, other, tm
     section = PreferenceSection(rejected_from="student", max_length_bias=3, per_problem=1)
 
     def run(*rejected):
-        return preference.run(teacher, student, tmp_path / "o", section, seed=0, rejected=set(rejected))
+        return preference.run(
+            teacher, student, tmp_path / "o", section, seed=0, rejected=set(rejected)
+        ).manifest
 
     assert run()["rows_out"] == 5
     reviewed = run("p-0", "r-1-0-teacher", "r-2-0-teacher", "r-3-0-student")
@@ -69,9 +73,12 @@ def test_rl_leaves_a_rejected_problem_out(make, tmp_path):
     with StepWriter(tmp_path / "d", "difficulty", DIFFICULTY) as writer:
         writer.keep(difficulty_table(problems, rows, low=0.1, high=0.9, prior=JEFFREYS))
         writer.finish(rows_in=6)
-    run = lambda *rejected: rl_prompts.run(  # noqa: E731
-        tmp_path / "d", tmp_path / "o", RLPromptsSection(), seed=0, rejected=set(rejected)
-    )
+
+    def run(*rejected):
+        return rl_prompts.run(
+            tmp_path / "d", tmp_path / "o", RLPromptsSection(), seed=0, rejected=set(rejected)
+        ).manifest
+
     assert run()["rows_out"] == 6
     assert run("p-2", "r-3-0-teacher")["dropped"] == {"rejected_in_review": 1}
     assert dropped(tmp_path / "o") == {"p-2": "rejected_in_review"}

@@ -9,7 +9,7 @@ from factory.datasets.posterior import JEFFREYS, difficulty_table
 from factory.datasets.rl_prompts import band_reason, dead_group_probability, in_training_order
 from factory.errors import FactoryError
 from factory.run.parts import read_dropped, read_parts
-from factory.run.writer import StepWriter
+from factory.run.step import StepWriter
 from factory.steps import rl_prompts
 from schemas import DIFFICULTY
 
@@ -43,7 +43,7 @@ def ids(folder):
 
 
 def test_the_band_is_open_below_and_closed_above(difficulty, tmp_path):
-    manifest = rl_prompts.run(difficulty, tmp_path / "o", RLPromptsSection(), seed=0)
+    manifest = rl_prompts.run(difficulty, tmp_path / "o", RLPromptsSection(), seed=0).manifest
     assert sorted(ids(tmp_path / "o")) == list(range(1, 9))
     assert manifest["dropped"] == {"never_solved": 1, "too_easy": 7}
     assert manifest["rows_in"] == 16
@@ -59,7 +59,7 @@ def test_prompts_stand_in_training_order(difficulty, tmp_path):
 
 def test_uneven_lengths_and_the_limit_have_their_reasons(difficulty, tmp_path):
     section = RLPromptsSection(max_length_cv=0.015, max_prompts=2)
-    manifest = rl_prompts.run(difficulty, tmp_path / "o", section, seed=0)
+    manifest = rl_prompts.run(difficulty, tmp_path / "o", section, seed=0).manifest
     assert len(ids(tmp_path / "o")) == 2
     assert manifest["dropped"]["uneven_length"] == 2
     assert manifest["dropped"]["beyond_max_prompts"] == 4
@@ -73,7 +73,7 @@ def test_used_problems_are_left_out_by_id_text_and_nearness(difficulty, labelled
         ],
         "sft",
     )
-    manifest = rl_prompts.run(difficulty, tmp_path / "o", RLPromptsSection(), seed=0, exclude=[used])
+    manifest = rl_prompts.run(difficulty, tmp_path / "o", RLPromptsSection(), seed=0, exclude=[used]).manifest
     assert sorted(ids(tmp_path / "o")) == list(range(3, 9))
     assert manifest["dropped"]["already_used"] == 2
     dropped = read_dropped(tmp_path / "o").filter(pl.col("reason") == "already_used")
@@ -97,7 +97,9 @@ def test_at_a_known_rate_the_forecast_is_the_formula():
 
 
 def test_the_band_lowers_the_forecast(difficulty, tmp_path):
-    totals = rl_prompts.run(difficulty, tmp_path / "o", RLPromptsSection(low=0.1, high=0.8), seed=0)["totals"]
+    totals = rl_prompts.run(difficulty, tmp_path / "o", RLPromptsSection(low=0.1, high=0.8), seed=0).manifest[
+        "totals"
+    ]
     assert totals["forecast"]["share"] < totals["forecast_all"]["share"]
     assert totals["forecast"]["dead_groups"] == pytest.approx(
         totals["forecast"]["share"] * totals["forecast"]["prompts"]

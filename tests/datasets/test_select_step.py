@@ -26,7 +26,9 @@ def test_midtrain_is_every_whole_correct_response(labelled, make, tmp_path):
         make(1, 2, reasoning="out </think> and in"),
         make(1, 3),
     ]
-    manifest = select.run(labelled(rows), tmp_path / "m", DatasetsSection(), dataset="midtrain", seed=0)
+    manifest = select.run(
+        labelled(rows), tmp_path / "m", DatasetsSection(), dataset="midtrain", seed=0
+    ).manifest
     table = read_parts(tmp_path / "m")
     assert table["response_id"].to_list() == ["r-0-0-teacher", "r-1-3-teacher"]
     assert manifest["dropped"] == {
@@ -52,7 +54,7 @@ def test_sft_takes_evenly_from_cells_and_the_hardest_first(labelled, make, tmp_p
         rows.append(make(problem, 0, level=level))
         rows += [make(problem, 1 + i, "incorrect", level=level) for i in range(problem % 4)]
     section = DatasetsSection(sft_rows=8, balance=["level"])
-    manifest = select.run(labelled(rows), tmp_path / "s", section, dataset="sft", seed=0)
+    manifest = select.run(labelled(rows), tmp_path / "s", section, dataset="sft", seed=0).manifest
     table = read_parts(tmp_path / "s")
     assert Counter(table["level"]) == {"graduate": 4, "elementary": 4}
     easy = [int(p[2:]) for p in table.filter(pl.col("level") == "elementary")["problem_id"]]
@@ -60,7 +62,7 @@ def test_sft_takes_evenly_from_cells_and_the_hardest_first(labelled, make, tmp_p
         "problems that the teacher gets wrong most often come first"
     )
     assert manifest["dropped"]["not_drawn"] == 40 - 8
-    again = select.run(labelled(rows, "again"), tmp_path / "t", section, dataset="sft", seed=0)
+    again = select.run(labelled(rows, "again"), tmp_path / "t", section, dataset="sft", seed=0).manifest
     assert again["output_digest"] == manifest["output_digest"]
 
 
@@ -68,7 +70,9 @@ def test_per_problem_and_excluded(labelled, make, tmp_path):
     rows = [make(problem, sample) for problem in range(4) for sample in range(3)]
     used = labelled([make(3, 0)], "used")
     section = DatasetsSection(midtrain_per_problem=2)
-    manifest = select.run(labelled(rows), tmp_path / "m", section, dataset="midtrain", seed=1, exclude=[used])
+    manifest = select.run(
+        labelled(rows), tmp_path / "m", section, dataset="midtrain", seed=1, exclude=[used]
+    ).manifest
     assert manifest["dropped"] == {"excluded": 3, "over_per_problem": 3}
     assert read_parts(tmp_path / "m").group_by("problem_id").len()["len"].to_list() == [2, 2, 2]
     assert set(read_dropped(tmp_path / "m")["problem_id"]) == {"p-0", "p-1", "p-2", "p-3"}

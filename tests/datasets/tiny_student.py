@@ -64,7 +64,7 @@ def roll(asked, folder, student, model, engine=None):
         seed=0,
         prompt="{problem}",
         engine=engine,
-    )
+    ).manifest
 
 
 if __name__ == "__main__":

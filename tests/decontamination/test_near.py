@@ -15,7 +15,7 @@ from factory.decontamination.judge import comparison
 from factory.decontamination.near import embed, near_problems, nearest, read_problems
 from factory.errors import UsageError
 from factory.sampling.judge import read_verdict
-from factory.steps.decontaminate import run_files
+from factory.steps.decontaminate import run
 
 SERVER = Path(__file__).parents[1] / "servers" / "fault_server.py"
 PROBLEM = "Seven dwarfs share ninety one apples evenly among themselves. Each dwarf gets how many?"
@@ -126,10 +126,10 @@ def test_a_judged_row_is_dropped_with_evidence_and_the_judge_is_asked_once(tmp_p
         ),
     )
     out = tmp_path / "out"
-    manifest, _ = run_files([str(tmp_path / "rows.jsonl")], out, section, fields=["problem"])
+    manifest = run([str(tmp_path / "rows.jsonl")], out, section, fields=["problem"]).manifest
     assert manifest["totals"]["certificate"]["rows_found"] == {"bench": {"judged": 1}}
     assert manifest["totals"]["certificate"]["embedding"]["judge"] == "openai"
-    dropped = pl.read_parquet(out / "dropped" / "part-*.parquet").row(0, named=True)
+    dropped = pl.read_parquet(out / "__dropped" / "part-*.parquet").row(0, named=True)
     assert (dropped["row_id"], dropped["reason"]) == ("x", "benchmark_judged")
     assert json.loads(dropped["evidence"])["span"] == REWORDED
     assert pl.read_parquet(out / "part-*.parquet")["id"].to_list() == ["y"]

@@ -68,7 +68,7 @@ def test_a_walk_at_a_terminal_changes_the_next_run(files):
     again = subprocess.run(command(files), capture_output=True, text=True, check=True)
     assert "nothing to do" not in again.stdout
     assert pl.read_parquet(out / "part-*.parquet")["id"].to_list() == ["0", "2"]
-    dropped = pl.read_parquet(out / "dropped" / "part-*.parquet").row(0, named=True)
+    dropped = pl.read_parquet(out / "__dropped" / "part-*.parquet").row(0, named=True)
     assert (dropped["row_id"], dropped["reason"]) == ("1", "benchmark_template")
     certificate = json.loads((out / "_manifest.json").read_text())["totals"]["certificate"]
     assert certificate["decisions"] == {"drop": 1, "keep": 1}

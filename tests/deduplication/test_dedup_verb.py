@@ -85,6 +85,6 @@ def test_a_folder_without_a_run_is_refused(problems, tmp_path):
 def test_the_stored_pairs_stay_when_a_run_is_taken_up_again(problems, tmp_path):
     out = tmp_path / "unique"
     assert dedup(problems, "--out", out, "--threshold", "0.6").returncode == 0
-    pairs = pl.read_parquet(out / "pairs.parquet")
+    pairs = pl.read_parquet(out / "__side" / "pairs.parquet")
     assert dedup(problems, "--out", out, "--threshold", "0.99", "--rethreshold").returncode == 0
-    assert pl.read_parquet(out / "pairs.parquet").equals(pairs)
+    assert pl.read_parquet(out / "__side" / "pairs.parquet").equals(pairs)

@@ -65,7 +65,7 @@ def same_as_in_memory(out, result):
 
 
 def bytes_of(out):
-    files = [*out.glob("part-*"), *out.glob("dropped/*"), out / "pairs.parquet", out / "keys.parquet"]
+    files = [*out.glob("part-*"), *out.glob("__dropped/*"), *out.glob("__side/*.parquet")]
     return {str(path.relative_to(out)): path.read_bytes() for path in files}
 
 
@@ -78,7 +78,7 @@ def small_batches(monkeypatch):
 def test_parts_give_what_one_table_in_memory_gives(tmp_path):
     table = corpus(500)
     folder = write_parts(table, tmp_path / "in", [180, 0, 1, 200, 119])
-    manifest = step.run(folder, tmp_path / "out", SECTION, field="problem")
+    manifest = step.run(folder, tmp_path / "out", SECTION, field="problem").manifest
     result = deduplicate(table, SECTION, field="problem")
     assert result.dropped.height > 100
     assert result.dropped["reason"].n_unique() == 2
@@ -125,7 +125,7 @@ def test_another_threshold_from_the_stored_pairs_over_many_parts(tmp_path):
     table = corpus(400)
     folder = write_parts(table, tmp_path / "in", [100, 100, 200])
     loose, strict = DeduplicationSection(threshold=0.5), DeduplicationSection(threshold=0.85)
-    step.run_files([str(folder)], tmp_path / "out", loose, field="problem")
+    step.run([str(folder)], tmp_path / "out", loose, field="problem")
     step.rethreshold([str(folder)], tmp_path / "out", strict, field="problem")
     result = deduplicate(table, strict, field="problem")
     assert result.dropped.height < deduplicate(table, loose, field="problem").dropped.height
@@ -174,7 +174,7 @@ def test_a_kill_in_any_phase_costs_nothing_but_time(tmp_path, phase):
     command = [sys.executable, "-c", DIE, phase, str(folder), str(out)]
     died = subprocess.run(command, cwd=Path.cwd(), capture_output=True, timeout=120, check=False)
     assert died.returncode == -signal.SIGKILL, died.stderr.decode()
-    (workshop_folder,) = out.glob(".dedup-*")
+    (workshop_folder,) = out.glob(".scratch-*")
     before = {path.name: os.stat(path).st_mtime_ns for path in workshop_folder.glob("rows-*.parquet")}
     step.run(folder, out, SECTION, field="problem")
     assert bytes_of(out) == bytes_of(tmp_path / "whole")
@@ -194,7 +194,7 @@ def test_what_is_signed_is_not_signed_again(tmp_path, monkeypatch):
         raise AssertionError("signed again")
 
     monkeypatch.setattr("factory.deduplication.out_of_core.sign_part", not_again)
-    assert step.run(folder, out, SECTION, field="problem")["rows_in"] == 200
+    assert step.run(folder, out, SECTION, field="problem").manifest["rows_in"] == 200
 
 
 def test_pairs_are_verified_alike_from_files_and_block_by_block(tmp_path):

@@ -3,13 +3,14 @@
 import hashlib
 import os
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 
-from factory.run.by_part import run_by_part
 from factory.run.parts import iter_part, part_paths
-from factory.run.writer import dropped_rows
+from factory.run.step import Step
+from factory.run.tables import dropped_rows
 from schemas import PROBLEM
 
 STEP = "sieve"
@@ -69,24 +70,21 @@ def broken(path, part):
     return {}
 
 
-def totals(done):
-    asides = [pl.read_parquet(path)["total"][0] for path in done.aside("sums")]
-    assert asides == [books.notes["total"] for books in done.books]
-    return {"total": sum(asides), "parts": len(asides)}
+@dataclass(frozen=True)
+class Sums:
+    total: int
+    parts: int
 
 
 def run(folder, out, work, *, engine=None, every=3):
-    return run_by_part(
-        part_paths(folder),
-        out,
-        STEP,
-        work,
-        schema=PROBLEM,
-        settings={"every": every},
-        inputs={"rows": "x"},
-        engine=engine,
-        close=totals,
-    )
+    def make(writer):
+        records = writer.map(work, part_paths(folder), engine=engine)
+        asides = [pl.read_parquet(path)["total"][0] for path in writer.asides("sums")]
+        assert asides == [each.notes["total"] for each in records]
+        return Sums(sum(asides), len(asides))
+
+    step = Step(STEP, out, Sums, settings={"every": every}, inputs={"rows": "x"}, schema=PROBLEM)
+    return step.run(make).manifest
 
 
 def contents(folder):

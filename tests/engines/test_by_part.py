@@ -40,7 +40,7 @@ def test_rows_are_kept_or_dropped_and_the_books_say_so(folder, whole):
     assert kept["id"].is_sorted()
     assert kept.columns[:3] == ["id", "problem", "answer"] and "extra" in kept.columns
     check_parts(whole)
-    assert not list(whole.glob(".*")), "the workshop is left over"
+    assert not list(whole.glob(".*")), "the scratch directory is left over"
 
 
 def test_totals_come_from_all_parts(folder, whole):
@@ -80,7 +80,7 @@ def test_a_stopped_step_goes_on_where_it_stopped(folder, whole, local_engine, tm
     with pytest.raises(FactoryError, match="stopped here"):
         parts.run(folder, out, work, engine=Stopping())
     assert not (out / "_manifest.json").exists()
-    done = {path.name.split("-")[1][:5] for path in out.glob(".parts-*/books-*.json")}
+    done = {path.name.split("-")[1][:5] for path in out.glob(".scratch-*/record-*.json")}
     assert len(done) >= 5
     for path in marks.iterdir():
         path.unlink()
@@ -94,7 +94,7 @@ def test_other_settings_start_afresh(folder, whole, tmp_path):
     out = tmp_path / "out"
     with pytest.raises(ValueError):
         parts.run(folder, out, parts.broken, every=5)
-    assert list(out.glob(".parts-*"))
+    assert list(out.glob(".scratch-*"))
     parts.run(folder, out, partial(parts.sieve, 3))
     assert parts.contents(out) == parts.contents(whole)
 
@@ -106,7 +106,7 @@ def test_kill_9_between_moving_and_manifest(folder, whole, tmp_path, monkeypatch
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("factory.run.by_part.close_books", fail)
+        patch.setattr("factory.run.step.close_step", fail)
         with pytest.raises(KeyboardInterrupt):
             parts.run(folder, out, partial(parts.sieve, 3))
     assert len(list(out.glob("part-*"))) == 12
@@ -158,6 +158,6 @@ def test_decontaminate_gives_the_same_bytes_with_any_engine(engine, tmp_path):
             outs.append(tmp_path / name)
             decontaminate.run(folder, outs[-1], section, fields=["problem"], engine=where)
     assert parts.contents(outs[0]) == parts.contents(outs[1])
-    hits = pl.read_parquet(outs[0] / "hits.parquet")
+    hits = pl.read_parquet(outs[0] / "__side" / "hits.parquet")
     assert read_dropped(outs[0]).height >= 1
     assert set(read_parts(folder)["id"].gather(hits["row"].unique())) >= set(read_dropped(outs[0])["row_id"])

@@ -1,6 +1,7 @@
 import json
 import math
 import re
+from dataclasses import asdict
 
 import polars as pl
 import pytest
@@ -39,7 +40,7 @@ def evaluated(out, *, samples=3, seed=0, stage="sft", benchmarks=(SPEC,), store=
 def test_writes_graded_parts_and_a_summary(tmp_path):
     summary = evaluated(tmp_path)
     written = json.loads((tmp_path / "summary.json").read_text())
-    assert written == {key: value for key, value in summary.items() if key != "made"}
+    assert written == {key: value for key, value in asdict(summary).items() if key != "made"}
     assert (written["stage"], written["model"]) == ("sft", "procedural")
     assert written["sampling"] == {
         "samples": 3,
@@ -64,11 +65,11 @@ def test_a_second_run_makes_nothing_and_more_samples_buy_only_the_rest(tmp_path)
     first = evaluated(tmp_path)
     stamp = (tmp_path / "procedural-modular_chain" / MANIFEST).stat().st_mtime_ns
     again = evaluated(tmp_path)
-    assert again["made"] == [] and again["benchmarks"] == first["benchmarks"]
+    assert again.made == [] and again.benchmarks == first.benchmarks
     assert (tmp_path / "procedural-modular_chain" / MANIFEST).stat().st_mtime_ns == stamp
     few = read_parts(tmp_path / "procedural-modular_chain")
     more = evaluated(tmp_path, samples=5)
-    assert more["made"] == ["procedural-modular_chain"]
+    assert more.made == ["procedural-modular_chain"]
     many = read_parts(tmp_path / "procedural-modular_chain")
     kept = many.filter(pl.col("sample_index") < 3)
     assert kept["response_id"].to_list() == few["response_id"].to_list()
@@ -79,7 +80,7 @@ def test_limit_draws_the_same_questions_for_every_model(tmp_path):
     one, two = (load_benchmark(SPEC, limit=10, seed=s).questions["id"].to_list() for s in (1, 1))
     assert one == two and len(one) == 10
     assert one != load_benchmark(SPEC, limit=10, seed=2).questions["id"].to_list()
-    assert evaluated(tmp_path, limit=10)["benchmarks"]["procedural-modular_chain"]["questions"] == 10
+    assert evaluated(tmp_path, limit=10).benchmarks["procedural-modular_chain"]["questions"] == 10
 
 
 def test_stage_deltas_pair_neighbouring_stages(tmp_path):
@@ -194,10 +195,10 @@ def test_a_real_checkpoint_is_evaluated_and_its_digest_recorded(tmp_path):
         )  # fmt: skip
 
     summary = go()
-    row = summary["benchmarks"]["procedural-modular_chain"]
-    assert summary["model"] == "final" and re.fullmatch(r"[0-9a-f]{64}", summary["revision"])
+    row = summary.benchmarks["procedural-modular_chain"]
+    assert summary.model == "final" and re.fullmatch(r"[0-9a-f]{64}", summary.revision)
     assert (row["questions"], row["samples"]) == (4, 8)
     assert row["tokens_mean"] <= 8 and not math.isnan(row["pass_at_1"])
-    assert go()["made"] == []
+    assert go().made == []
     (tmp_path / "final" / "generation_config.json").write_text('{"max_length": 20}')
-    assert go()["made"] == ["procedural-modular_chain"], "another checkpoint is another evaluation"
+    assert go().made == ["procedural-modular_chain"], "another checkpoint is another evaluation"

@@ -177,7 +177,7 @@ def test_a_malformed_line_is_dropped_with_its_place(tmp_path):
     recipe.write_text(f"name: r\nproblems: {{sources: ['{source}']}}\ntrain: null\n")
     done = factory(recipe, tmp_path / "run", "--until", "problems")
     assert done.returncode == 0, done.stderr
-    dropped = read_parts(RunLayout(tmp_path / "run").problems / "dropped")
+    dropped = read_parts(RunLayout(tmp_path / "run").problems / "__dropped")
     assert dropped["row_id"].to_list() == [f"{source}:3"] or dropped["row_id"][0].endswith("problems.jsonl:3")
 
 

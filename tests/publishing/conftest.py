@@ -14,7 +14,7 @@ import pytest
 from factory.config import Recipe, save_recipe
 from factory.run.layout import RunLayout
 from factory.run.ledger import close_ledger
-from factory.run.writer import StepWriter
+from factory.run.step import StepWriter
 from factory.steps import export
 from schemas import (
     COMPLETION,

@@ -27,7 +27,7 @@ def names(folder: Path) -> list[str]:
 
 def test_manifest_has_the_form_of_every_other_step(completions: Path, tmp_path: Path) -> None:
     out = tmp_path / "datasets" / "sft"
-    manifest = export.run(completions, out, COMPLETION)
+    manifest = export.run(completions, out, COMPLETION).manifest
     upstream = read_json(completions / MANIFEST)
     assert set(manifest) == set(upstream)
     assert (manifest["rows_in"], manifest["rows_out"], manifest["rows_dropped"]) == (500, 500, 0)
@@ -60,27 +60,27 @@ def test_input_order_does_not_change_a_byte(make: SimpleNamespace, tmp_path: Pat
     for seed in range(3):
         random.Random(seed).shuffle(rows)
         folder = make.step_folder(tmp_path / f"in{seed}", rows, COMPLETION, chunk=30 + seed * 50)
-        digests.add(export.run(folder, tmp_path / f"out{seed}", COMPLETION)["output_digest"])
+        digests.add(export.run(folder, tmp_path / f"out{seed}", COMPLETION).manifest["output_digest"])
     assert len(digests) == 1
 
 
 def test_sort_beyond_memory_gives_the_same_bytes(
     completions: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = export.run(completions, tmp_path / "whole", COMPLETION)
+    whole = export.run(completions, tmp_path / "whole", COMPLETION).manifest
     monkeypatch.setattr(ordering, "RANGE_BYTES", 4_000)
     monkeypatch.setattr(ordering, "BATCH_ROWS", 17)
-    ranges = export.run(completions, tmp_path / "ranges", COMPLETION)
+    ranges = export.run(completions, tmp_path / "ranges", COMPLETION).manifest
     assert ranges["output_digest"] == whole["output_digest"]
     assert names(tmp_path / "ranges") == names(tmp_path / "whole")
 
 
 def test_finished_export_is_left_alone(completions: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    first = export.run(completions, out, COMPLETION)
+    first = export.run(completions, out, COMPLETION).manifest
     shard = next(out.glob("*.parquet"))
     before = shard.stat().st_mtime_ns
-    assert export.run(completions, out, COMPLETION) == first
+    assert export.run(completions, out, COMPLETION).manifest == first
     assert shard.stat().st_mtime_ns == before
 
 
@@ -124,7 +124,7 @@ def test_polars_and_duckdb_load_without_options(
 
 def test_an_empty_set_still_shows_its_columns(make: SimpleNamespace, tmp_path: Path) -> None:
     rows = make.step_folder(tmp_path / "none", [], COMPLETION)
-    manifest = export.run(rows, tmp_path / "out", COMPLETION)
+    manifest = export.run(rows, tmp_path / "out", COMPLETION).manifest
     assert manifest["rows_out"] == 0
     assert pl.read_parquet(tmp_path / "out" / "*.parquet").columns == COMPLETION.names
     table = duckdb.sql(f"SELECT * FROM '{tmp_path}/out/*.parquet'")
@@ -157,9 +157,9 @@ def test_a_step_that_vanishes_mid_way_leaves_no_manifest(
 ) -> None:
     out = tmp_path / "out"
     shutil.copytree(completions, tmp_path / "copy")
-    monkeypatch.setattr(export, "write_json", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr("factory.run.step.close_step", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         export.run(completions, out, COMPLETION)
     assert MANIFEST not in names(out)
     monkeypatch.undo()
-    assert export.run(tmp_path / "copy", out, COMPLETION)["rows_out"] == 500
+    assert export.run(tmp_path / "copy", out, COMPLETION).manifest["rows_out"] == 500

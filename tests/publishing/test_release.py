@@ -61,7 +61,7 @@ def test_rollouts_carry_no_measured_times(run: Path) -> None:
 def test_dropped_rows_are_listed_but_unchecked_text_stays_home(run: Path) -> None:
     """The leaked benchmark problem, and twins that were dropped before decontamination looked at them."""
     at = RunLayout(run)
-    home = pl.read_parquet(at.clean_problems / "dropped" / "*.parquet")
+    home = pl.read_parquet(at.clean_problems / "__dropped" / "*.parquet")
     leaked = json.loads(home["row"][0])["problem"]
     release = build_release(run)
     dropped = pl.read_parquet(release.folder / "dropped" / "*.parquet")
@@ -75,7 +75,7 @@ def test_dropped_rows_are_listed_but_unchecked_text_stays_home(run: Path) -> Non
 
 
 def test_dropped_rows_of_clean_problems_keep_their_text(run: Path, make) -> None:
-    from factory.run.writer import StepWriter
+    from factory.run.step import StepWriter
     from schemas import LABELLED
 
     at = RunLayout(run)

@@ -10,7 +10,8 @@ import polars as pl
 
 from factory.atomic import write_json
 from factory.run.layout import RunLayout
-from factory.run.writer import StepWriter, dropped_rows
+from factory.run.step import StepWriter
+from factory.run.tables import dropped_rows
 from schemas import COMPLETION, DIFFICULTY, LABELLED, PREFERENCE, PROBLEM, RESPONSE, RL_PROMPT, VERDICT
 
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)>{{7*7}}"

@@ -24,7 +24,8 @@ from factory.report.sections.training import read_ladder, training
 from factory.report.tables import RunTables, StepFolder, open_run, read_metrics
 from factory.run.layout import RunLayout
 from factory.run.parts import read_parts
-from factory.run.writer import StepWriter, dropped_rows
+from factory.run.step import StepWriter
+from factory.run.tables import dropped_rows
 
 
 @pytest.fixture(scope="module")

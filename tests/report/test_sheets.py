@@ -144,7 +144,7 @@ def test_the_database_reads_nothing_outside_the_run(sheets, tmp_path):
 
 
 def test_names_with_quotes_stay_names(tmp_path):
-    from factory.run.writer import StepWriter
+    from factory.run.step import StepWriter
 
     odd = 'a"; DROP TABLE x; --'
     out = tmp_path / "it's a run" / "out"

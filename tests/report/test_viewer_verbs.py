@@ -12,7 +12,8 @@ from starlette.testclient import TestClient
 from factory.report.build import build_report
 from factory.report.tables import open_run
 from factory.report.viewer.app import build_app
-from factory.run.writer import StepWriter, dropped_rows
+from factory.run.step import StepWriter
+from factory.run.tables import dropped_rows
 
 PROBLEM = {
     "problem": "Which number <b>follows</b> one? " + "Say why. " * 40,

@@ -5,7 +5,7 @@ import pytest
 from factory.config.generate import GenerateSection
 from factory.errors import UsageError
 from factory.run.parts import read_parts
-from factory.run.writer import StepWriter
+from factory.run.step import StepWriter
 from factory.sampling.continuation import Continues, beginning
 from factory.sampling.presets import PRESETS
 from factory.sampling.sampler import Completion
@@ -23,7 +23,7 @@ def run(server, frame, tmp_path, out="out", **changes):
             writer.finish(rows_in=frame.height)
     settings = {"teacher": "vllm", "model": "m", "base_url": server.url, "prompt": "{problem}", "samples": 2}
     section = GenerateSection(**settings | {"concurrency": 4} | changes)
-    manifest = step.run(source, tmp_path / out, section, store=tmp_path / "store", seed=0)
+    manifest = step.run(source, tmp_path / out, section, store=tmp_path / "store", seed=0).manifest
     return manifest, read_parts(tmp_path / out)
 
 

@@ -6,7 +6,7 @@ import pytest
 from factory.config.generate import GenerateSection
 from factory.errors import Stopped, UsageError
 from factory.run.parts import check_parts, read_dropped, read_parts
-from factory.run.writer import StepWriter
+from factory.run.step import StepWriter
 from factory.sampling.store.journal import ResponseStore
 from factory.steps import generate as step
 from schemas import PROBLEM, RESPONSE
@@ -39,7 +39,7 @@ def written(folder, frame):
 
 
 def run(problems, tmp_path, section, out="out", **options):
-    return step.run(problems, tmp_path / out, section, store=tmp_path / "store", seed=0, **options)
+    return step.run(problems, tmp_path / out, section, store=tmp_path / "store", seed=0, **options).manifest
 
 
 def test_rows_are_whole_ordered_and_declared(serve, section, problems, tmp_path):
@@ -213,10 +213,9 @@ def procedural(**changes):
 
 def accepted_run(tmp_path, name, **changes):
     source = ["procedural:all?count=40&seed=3"]
-    manifest, _ = step.run_files(
+    return step.run_files(
         source, tmp_path / name, procedural(**changes), store=tmp_path / f"{name}-store", seed=0
-    )
-    return manifest
+    ).manifest
 
 
 def test_accept_stops_at_n_correct_and_unsolved_problems_come_first(tmp_path):

@@ -42,7 +42,7 @@ def test_the_cap_holds_over_frames_restarts_and_verbs(tmp_path, serve, monkeypat
     store = tmp_path / "store"
     for _restart in range(3):
         with pytest.raises(Stopped, match="budget spent"):
-            verify.run_files([str(tmp_path / "rows.jsonl")], tmp_path / "v", section, store=store)
+            verify.run([str(tmp_path / "rows.jsonl")], tmp_path / "v", section, store=store)
         assert paid(server) <= CAP
         with pytest.raises(Stopped, match="budget spent"):
             judged_same([(f"text {i}", f"problem {i}") for i in range(200)], judge, store)

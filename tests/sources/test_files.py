@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from factory.errors import UsageError
-from factory.run.writer import StepWriter, dropped_rows
+from factory.run.step import StepWriter
+from factory.run.tables import dropped_rows
 from factory.sources.columns import frame_of, text_of
 from factory.sources.files import read_rows, require_columns
 from schemas import DROPPED
@@ -69,7 +70,7 @@ def test_a_step_folder_gives_its_parts_and_never_its_dropped(tmp_path):
         writer.finish(rows_in=2)
     assert read_rows(tmp_path / "step").rows["id"].to_list() == ["a"]
     assert read_rows(str(tmp_path / "**/*.parquet")).rows["id"].to_list() == ["a"]
-    assert read_rows(tmp_path / "step" / "dropped").rows["row_id"].to_list() == ["b"]
+    assert read_rows(tmp_path / "step" / "__dropped").rows["row_id"].to_list() == ["b"]
 
 
 def test_heterogeneous_types_lose_nothing(tmp_path):

@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from factory.errors import UsageError
-from factory.run.writer import StepWriter
+from factory.run.step import StepWriter
 from factory.sources.families import FAMILIES
 from factory.sources.normalise import read_choices
 from factory.sources.problems import problem_id, read_problems

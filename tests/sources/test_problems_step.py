@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import pytest
 
@@ -13,7 +14,7 @@ def section(**settings):
 
 
 def test_reads_holds_out_and_balances(tmp_path):
-    manifest = step.run(section(held_out=50), tmp_path / "read", tmp_path / "held", seed=3)
+    manifest = step.run(section(held_out=50), tmp_path / "read", tmp_path / "held", seed=3).manifest
     kept, held = read_parts(tmp_path / "read"), read_parts(tmp_path / "held")
     assert held.height == 50 and manifest["totals"]["held_out"] == 50
     same = manifest["dropped"].get("same_as_held_out", 0)
@@ -27,13 +28,13 @@ def test_reads_holds_out_and_balances(tmp_path):
 
 
 def test_runs_once_and_again_when_something_changed(tmp_path):
-    first = step.run(section(held_out=10), tmp_path / "r", tmp_path / "h", seed=1)
+    first = step.run(section(held_out=10), tmp_path / "r", tmp_path / "h", seed=1).manifest
     stamp = (tmp_path / "r" / "_manifest.json").stat().st_mtime_ns
-    assert step.run(section(held_out=10), tmp_path / "r", tmp_path / "h", seed=1) == first
+    assert step.run(section(held_out=10), tmp_path / "r", tmp_path / "h", seed=1).manifest == first
     assert (tmp_path / "r" / "_manifest.json").stat().st_mtime_ns == stamp
-    other = step.run(section(held_out=10), tmp_path / "r", tmp_path / "h", seed=2)
+    other = step.run(section(held_out=10), tmp_path / "r", tmp_path / "h", seed=2).manifest
     assert other["key"] != first["key"] and other["output_digest"] != first["output_digest"]
-    (tmp_path / "h" / "_manifest.json").unlink()
+    shutil.rmtree(tmp_path / "h")
     step.run(section(held_out=10), tmp_path / "r", tmp_path / "h", seed=2)
     assert (tmp_path / "h" / "_manifest.json").exists()
 
@@ -42,15 +43,15 @@ def test_a_changed_file_is_noticed(tmp_path):
     path = tmp_path / "p.jsonl"
     path.write_text('{"problem": "a"}\n')
     settings = ProblemsSection(sources=[str(path)])
-    assert step.run(settings, tmp_path / "r", tmp_path / "h", seed=0)["rows_out"] == 1
+    assert step.run(settings, tmp_path / "r", tmp_path / "h", seed=0).manifest["rows_out"] == 1
     path.write_text('{"problem": "a"}\n{"problem": "b"}\n')
-    assert step.run(settings, tmp_path / "r", tmp_path / "h", seed=0)["rows_out"] == 2
+    assert step.run(settings, tmp_path / "r", tmp_path / "h", seed=0).manifest["rows_out"] == 2
 
 
 def test_dropped_lines_are_in_the_books(tmp_path):
     path = tmp_path / "p.jsonl"
     path.write_text('{"problem": "a"}\nnot json\n')
-    manifest = step.run(ProblemsSection(sources=[str(path)]), tmp_path / "r", tmp_path / "h", seed=0)
+    manifest = step.run(ProblemsSection(sources=[str(path)]), tmp_path / "r", tmp_path / "h", seed=0).manifest
     assert (manifest["rows_in"], manifest["rows_out"], manifest["dropped"]) == (2, 1, {"malformed_json": 1})
     assert json.loads(read_dropped(tmp_path / "r")["row"][0]) == {"raw": "not json"}
 

@@ -6,10 +6,12 @@ import json
 import polars as pl
 import pytest
 
+from factory.config.decontamination import DecontaminationSection
 from factory.engines.engine import open_engine
 from factory.errors import UsageError
 from factory.sources.files import read_rows
-from factory.sources.stage import stage, staged
+from factory.sources.stage import stage
+from factory.steps import decontaminate
 
 ROWS = [
     {"id": "a", "answer": 1, "score": None, "list": [1, 2]},
@@ -83,6 +85,9 @@ def test_a_cut_archive_is_the_users_to_mend_and_nothing_is_left(engine, tmp_path
     path = write(tmp_path / "a.jsonl.gz", ROWS * 50)
     path.write_bytes(path.read_bytes()[:-20])
     out = tmp_path / "out"
-    with pytest.raises(UsageError, match=r"cannot read .*a\.jsonl\.gz"), staged(path, out, engine):
-        pass
-    assert not (out / ".read").exists()
+    bench = tmp_path / "bench.jsonl"
+    bench.write_text('{"id": "b", "problem": "1 + 1"}\n')
+    section = DecontaminationSection(against=[str(bench)])
+    with pytest.raises(UsageError, match=r"cannot read .*a\.jsonl\.gz"):
+        decontaminate.run([str(path)], out, section, fields=["id"], engine=engine)
+    assert not out.exists()

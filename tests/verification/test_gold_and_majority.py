@@ -2,7 +2,7 @@ import polars as pl
 
 from factory.config.verify import VerifySection
 from factory.run.parts import read_parts
-from factory.run.writer import StepWriter
+from factory.run.step import StepWriter
 from factory.sampling.judge import read_verdict
 from factory.steps import verify
 from factory.verification.gold import audit_gold
@@ -27,7 +27,7 @@ def run(tmp_path, frame, **section):
     with StepWriter(tmp_path / "in", "generate", RESPONSE) as writer:
         writer.keep(frame)
         writer.finish(rows_in=frame.height)
-    manifest = verify.run(tmp_path / "in", tmp_path / "out", VerifySection(workers=1, **section))
+    manifest = verify.run(tmp_path / "in", tmp_path / "out", VerifySection(workers=1, **section)).manifest
     return manifest, read_parts(tmp_path / "out")
 
 
@@ -49,7 +49,7 @@ def test_no_majority_leaves_the_gold_open(tmp_path):
 def test_a_gold_that_samples_contradict_is_flagged(tmp_path):
     manifest, _ = run(tmp_path, rows("3", ["\\boxed{0.5}"] * 4))
     assert manifest["totals"]["gold_flags"] == {"contradicted": 1}
-    flags = pl.read_parquet(tmp_path / "out" / "gold_audit.parquet")
+    flags = pl.read_parquet(tmp_path / "out" / "__side" / "gold_audit.parquet")
     assert flags.row(0)[:2] == ("p-1", "contradicted")
 
 

@@ -6,7 +6,7 @@ from click.testing import CliRunner
 from factory.cli.main import build_app
 from factory.config.verify import VerifySection
 from factory.run.parts import read_dropped, read_parts
-from factory.run.writer import StepWriter
+from factory.run.step import StepWriter
 from factory.steps import verify
 from schemas import RESPONSE
 
@@ -30,7 +30,7 @@ def responses(folder):
 
 
 def test_step_keeps_every_response_and_counts_verdicts(tmp_path):
-    manifest = verify.run(responses(tmp_path / "in"), tmp_path / "out", VerifySection(workers=1))
+    manifest = verify.run(responses(tmp_path / "in"), tmp_path / "out", VerifySection(workers=1)).manifest
     assert (manifest["rows_in"], manifest["rows_out"], manifest["rows_dropped"]) == (3, 3, 0)
     assert manifest["totals"]["verdicts"] == {"correct": 1, "incorrect": 1, "no_answer": 1}
     rows = read_parts(tmp_path / "out")
@@ -39,8 +39,8 @@ def test_step_keeps_every_response_and_counts_verdicts(tmp_path):
 
 def test_a_finished_step_is_not_run_again_whatever_the_workers(tmp_path):
     source = responses(tmp_path / "in")
-    first = verify.run(source, tmp_path / "out", VerifySection(workers=1))
-    second = verify.run(source, tmp_path / "out", VerifySection(workers=2))
+    first = verify.run(source, tmp_path / "out", VerifySection(workers=1)).manifest
+    second = verify.run(source, tmp_path / "out", VerifySection(workers=2)).manifest
     assert second["finished_at"] == first["finished_at"] and second["key"] == first["key"]
 
 
