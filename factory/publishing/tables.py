@@ -179,7 +179,7 @@ def _evaluation(at: RunLayout) -> pl.LazyFrame:
 
 
 def _verifier_errors() -> pl.LazyFrame:
-    """The verifier's errors on labelled answers, as `benchmarks/verifier_errors.py` measured and wrote them."""
+    """The verifier's errors on labelled answers, as `benchmarks/verifier.py` measured them."""
     path = resources.files("data_cards").joinpath("verifier_errors.json")
     rows = json.loads(path.read_text("utf-8"))["rows"] if path.is_file() else []
     return pl.LazyFrame(rows, schema=ERRORS)

@@ -90,6 +90,14 @@ def test_what_the_trainer_needs_cannot_be_set(key, tmp_path, tiny_recipe):
         stage_config(Job(tiny_recipe(**{kind: {"trl": {key: 1}}}), RunLayout(tmp_path), kind))
 
 
+def test_every_key_under_trl_is_checked_not_only_the_first(tmp_path, tiny_recipe):
+    for second, said in (("seed", "belongs to the trainer"), ("no_such_field", "has no field no_such_field")):
+        assert second in RESERVED or second == "no_such_field"
+        job = Job(tiny_recipe(rl={"trl": {"top_k": 7, second: 1}}), RunLayout(tmp_path), "rl")
+        with pytest.raises(UsageError, match=said):
+            stage_config(job)
+
+
 def test_passthrough_reaches_trl_and_its_refusals_come_back_as_one_line(tmp_path, tiny_recipe):
     at = RunLayout(tmp_path)
     assert stage_config(Job(tiny_recipe(rl={"trl": {"top_k": 7}}), at, "rl")).top_k == 7

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from factory.errors import UsageError
+from factory.errors import FactoryError, UsageError
 from factory.sampling.store.journal import ResponseStore, Stored, request_key, response_id, response_key
 
 ROOT = Path(__file__).parents[3]
@@ -201,6 +201,24 @@ def test_a_full_disk_stops_cleanly_and_goes_on(tmp_path):
     assert "second 0" in done.stdout, done.stderr
     assert "disk full while writing" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_write_error_reaches_everyone_who_waits_and_all_who_come_later(tmp_path):
+    """A job must not hang on answers that will never be durable."""
+
+    async def job(store):
+        return await asyncio.wait_for(
+            asyncio.gather(*(store.put(stored(i)) for i in range(3)), return_exceptions=True), 30
+        )
+
+    with ResponseStore(tmp_path) as store:
+        put(store, stored(9))
+        with sqlite3.connect(tmp_path / "responses.sqlite") as beside:
+            beside.execute("ALTER TABLE response RENAME TO elsewhere")
+        beside.close()
+        first, later = asyncio.run(job(store)), asyncio.run(job(store))
+        assert [type(error) for error in (*first, *later)] == [FactoryError] * 6
+        assert "responses.sqlite" in str(first[0]) and len(set(map(str, (*first, *later)))) == 1
 
 
 def test_a_store_that_cannot_be_written_is_one_line(tmp_path):
