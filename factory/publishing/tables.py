@@ -24,7 +24,7 @@ from typing import Any
 import polars as pl
 
 from factory.atomic import read_json
-from factory.run.layout import DATASETS, STAGES, RunLayout
+from factory.run.layout import DATASETS, STAGES, RunLayout, order_of
 from factory.run.parts import MANIFEST, check_parts, part_paths
 
 MAX_ITEMS = 60
@@ -33,22 +33,6 @@ MAX_ITEMS = 60
 LEDGER = {"position": pl.Int64, "folder": pl.String, "step": pl.String, "unit": pl.String} | dict.fromkeys(
     ("rows_in", "rows_out", "rows_dropped"), pl.Int64
 )
-ORDER = (
-    "problems/read",
-    "problems/held_out",
-    "problems/unique",
-    "problems/clean",
-    "responses",
-    "verdicts/teacher",
-    "verdicts/unique",
-    "verdicts/clean",
-    "verdicts/labelled",
-    "difficulty",
-    "selected",
-    "datasets",
-    "eval",
-)
-"""Folders of a run in the order in which rows flow through them."""
 DROPPED_COUNTS = {"folder": pl.String, "step": pl.String, "reason": pl.String, "rows": pl.Int64}
 NAMED = {"folder": pl.String, "step": pl.String, "name": pl.String, "value": pl.Float64, "text": pl.String}
 CHECKED = {"folder": pl.String, "benchmark": pl.String, "problems": pl.Int64}
@@ -116,8 +100,7 @@ def query(tables: Tables, sql: str) -> pl.DataFrame:
 def manifests(run: Path) -> list[tuple[str, dict[str, Any]]]:
     """Folder (relative to the run) and manifest of every finished step, in the order of the flow."""
     found = [(str(path.parent.relative_to(run)), read_json(path)) for path in sorted(run.rglob(MANIFEST))]
-    place = lambda name: next((i for i, head in enumerate(ORDER) if name.startswith(head)), len(ORDER))  # noqa: E731
-    found.sort(key=lambda pair: (place(pair[0]), pair[0]))
+    found.sort(key=lambda pair: order_of(pair[0]))
     return [(folder, manifest) for folder, manifest in found if "rows_in" in manifest]
 
 

@@ -8,17 +8,10 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from factory.report.tables import RunTables, read_columns
+from factory.run.layout import before
 
 if TYPE_CHECKING:
     from factory.report.lineage import Event
-
-_BEFORE = {
-    "midtrain": ("problems/", "verdicts/"),
-    "sft": ("problems/", "verdicts/"),
-    "preference": ("problems/", "verdicts/"),
-    "rl": ("problems/", "difficulty/"),
-}
-"""Folders whose drops keep a row from a set, besides the set's own selection."""
 
 
 def why_not(tables: RunTables, dataset: str, dropped: Sequence[Event], ids: Sequence[str | None]) -> str:
@@ -33,7 +26,7 @@ def why_not(tables: RunTables, dataset: str, dropped: Sequence[Event], ids: Sequ
     selection = f"selected/{dataset}"
     for event in dropped:
         own = event.row_id in ids
-        if own and (event.folder == selection or event.folder.startswith(_BEFORE[dataset])):
+        if own and (event.folder == selection or event.folder in before(dataset)):
             return f"left out by {event.folder}: {_reason(event)}"
     theirs = dict.fromkeys(_reason(event) for event in dropped if event.folder == selection and event.row_id)
     if theirs:

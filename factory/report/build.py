@@ -26,7 +26,7 @@ from factory.report.sections.responses import cost, lengths, verdicts
 from factory.report.sections.sets import balance, pairs
 from factory.report.sections.student import difficulty
 from factory.report.sections.training import training
-from factory.report.tables import RunTables, expected_folders, open_run
+from factory.report.tables import RunTables, missing_folders, open_run
 
 SECTIONS = (
     funnel,
@@ -79,11 +79,7 @@ def render(tables: RunTables, sections: list[Section]) -> str:
     environment = Environment(
         loader=FunctionLoader(_asset), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
-    missing = [
-        str(path.relative_to(tables.run))
-        for path in expected_folders(tables.layout, tables.recipe)
-        if not tables.at(path).readable and not tables.at(path).faults
-    ]
+    missing = missing_folders(tables)
     return environment.get_template("report.html.j2").render(
         name=str(tables.recipe.get("name") or tables.run.resolve().name),
         description=str(tables.recipe.get("description") or ""),

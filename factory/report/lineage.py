@@ -13,8 +13,8 @@ import polars as pl
 from factory.errors import UsageError
 from factory.report.absence import why_not
 from factory.report.facts import FACTS, short_facts
-from factory.report.tables import RunTables, State, StepFolder
-from factory.run.layout import DATASETS, RunLayout
+from factory.report.tables import RunTables, State, StepFolder, ordered
+from factory.run.layout import DATASETS
 
 ID_COLUMNS = ("id", "response_id", "problem_id", "chosen_response_id", "rejected_response_id")
 """Columns in which a row of some table names what it is or what it was made of."""
@@ -78,36 +78,6 @@ def trace(tables: RunTables, row_id: str) -> Life:
         if tables.at(tables.layout.dataset(name)).readable and f"datasets/{name}" not in there
     ]
     return Life(row_id, kind, problem_id, tuple(events))
-
-
-def ordered(tables: RunTables) -> list[StepFolder]:
-    """Step folders in the order of the pipeline; others after them, oldest first."""
-    at = RunLayout(tables.run)
-    paths: list[Path] = [
-        at.problems,
-        at.held_out,
-        at.unique_problems,
-        at.clean_problems,
-        at.responses,
-        at.verdicts,
-        at.unique_verdicts,
-        at.clean_verdicts,
-        at.labelled,
-        at.selected("midtrain"),
-        at.dataset("midtrain"),
-        at.selected("sft"),
-        at.dataset("sft"),
-        at.rollouts,
-        at.difficulty,
-        at.selected("preference"),
-        at.dataset("preference"),
-        at.selected("rl"),
-        at.dataset("rl"),
-    ]
-    known = [tables.at(path) for path in paths if tables.at(path).state != State.ABSENT]
-    names = {folder.name for folder in known}
-    rest = [folder for folder in tables.folders.values() if folder.name not in names]
-    return known + sorted(rest, key=lambda f: (str(f.manifest.get("finished_at", "")), f.name))
 
 
 def find_rows(

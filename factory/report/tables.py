@@ -20,7 +20,7 @@ import yaml
 
 from factory.atomic import file_digest, read_json
 from factory.errors import FactoryError, UsageError
-from factory.run.layout import DATASETS, STAGES, RunLayout
+from factory.run.layout import DATASETS, STAGES, Kind, RunLayout, expected_places, order_of
 from factory.run.parts import DROPPED_NAMES, MANIFEST
 
 
@@ -185,23 +185,27 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
     return found
 
 
-def expected_folders(layout: RunLayout, recipe: dict[str, Any]) -> list[Path]:
-    """Step folders that a finished run of this recipe has."""
-    paths = [
-        layout.problems,
-        layout.unique_problems,
-        layout.clean_problems,
-        layout.responses,
-        layout.verdicts,
-        layout.unique_verdicts,
-        layout.clean_verdicts,
-        layout.labelled,
-        layout.dataset("midtrain"),
-        layout.dataset("sft"),
-    ]
-    if recipe.get("train", True) is not None:
-        paths += [layout.rollouts, layout.difficulty, layout.dataset("preference"), layout.dataset("rl")]
-    return paths
+def missing_folders(tables: RunTables) -> list[str]:
+    """Folders that a finished run of this recipe has and this one has not yet."""
+
+    def there(folder: str, kind: Kind) -> bool:
+        if kind == Kind.TRAIN:
+            return (tables.run / folder / "manifest.json").exists()
+        return any(
+            (each.readable or each.faults) and (name == folder or name.startswith(f"{folder}/"))
+            for name, each in tables.folders.items()
+        )
+
+    places = [place for place in expected_places(tables.recipe) if place.kind != Kind.SELECT]
+    return [place.folder for place in places if not there(place.folder, place.kind)]
+
+
+def ordered(tables: RunTables) -> list[StepFolder]:
+    """Step folders in the order of the pipeline; others after them, oldest first."""
+    return sorted(
+        tables.folders.values(),
+        key=lambda each: (order_of(each.name)[0], str(each.manifest.get("finished_at", "")), each.name),
+    )
 
 
 def _step_paths(run: Path) -> Iterator[Path]:
@@ -249,8 +253,8 @@ __all__ = [
     "RunTables",
     "State",
     "StepFolder",
-    "expected_folders",
     "inspect",
+    "missing_folders",
     "open_run",
     "read_columns",
     "read_metrics",

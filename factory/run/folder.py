@@ -13,16 +13,24 @@ import factory
 from factory.atomic import digest, disk_error, read_json, write_json
 from factory.config import Recipe
 from factory.errors import UsageError
-from factory.run.parts import MANIFEST
+from factory.run.parts import MANIFEST, check_files
 from factory.run.review import NOTHING, rejected_ids, review_input
 
 DONE = "_done.json"
 
 
 def is_finished(recipe: Recipe, run: Path) -> bool:
-    """True when a run of this very recipe, inputs and review marks ended well and its folders are still there."""
+    """True when a run of this very recipe, inputs and review marks ended well and its files are still there.
+
+    Raises:
+        FactoryError: a file of a step is missing or changed; names it.
+    """
     done = run / DONE
-    return done.exists() and read_json(done) == _fingerprint(recipe, run, rejected_ids(run))
+    if not done.exists() or read_json(done) != _fingerprint(recipe, run, rejected_ids(run)):
+        return False
+    for manifest in sorted(run.rglob(MANIFEST)):
+        check_files(manifest.parent)
+    return True
 
 
 def mark_finished(recipe: Recipe, run: Path, rejected: Collection[str] = NOTHING) -> None:
@@ -52,9 +60,19 @@ def _fingerprint(recipe: Recipe, run: Path, rejected: Collection[str]) -> dict[s
 
 @contextmanager
 def locked(run: Path) -> Iterator[None]:
-    """Keep a second process away from the run's folder."""
+    """Keep a second process away from the run's folder.
+
+    Raises:
+        UsageError: another process works there, or the folder holds files that no run wrote and a run would replace.
+    """
     try:
         run.mkdir(parents=True, exist_ok=True)
+        for name in ("recipe.yaml", "ledger.json", "report.html"):
+            if (run / name).exists() and not (run / ".lock").exists():
+                raise UsageError(
+                    f"{run / name} was not written by a run, which would write to {run}",
+                    do="choose another folder with --out",
+                )
         handle = (run / ".lock").open("a+")
     except OSError as error:
         raise disk_error(error, run) from error

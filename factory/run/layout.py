@@ -1,9 +1,15 @@
-"""Where everything of a run lies. The pipeline writes these folders, the report, viewer, card and trainer read them."""
+"""Where everything of a run lies, and in which order it is made: `PLAN` is written here and nowhere else.
+
+The pipeline writes these folders; ledger, report, viewer, card and trainer read them.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 STAGES = ("midtrain", "sft", "dpo", "rl")
 """Training stages in order; `base` stands before them."""
@@ -12,9 +18,150 @@ DATASETS = ("midtrain", "sft", "preference", "rl")
 """Training sets in the order in which they are made."""
 
 
+class Kind(StrEnum):
+    """What a step does."""
+
+    HOLD_OUT = "hold out"
+    READ = "read"
+    DEDUPLICATE = "deduplicate"
+    DECONTAMINATE = "decontaminate"
+    GENERATE = "generate"
+    VERIFY = "verify"
+    LABEL = "label"
+    SELECT = "select"
+    EXPORT = "export"
+    ROLL_OUT = "roll out"
+    MEASURE = "measure"
+    TRAIN = "train"
+    EVALUATE = "evaluate"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A step of a run: its folder and what it is made of.
+
+    `step` is its name in manifest and ledger, `part_of` the step of `factory run` that makes it (for `--until`),
+    `unit` what its rows are, `parents` the folders it reads (inputs by name), `stage` the training stage it is or
+    evaluates.
+    """
+
+    folder: str
+    step: str
+    part_of: str
+    kind: Kind
+    unit: str
+    parents: dict[str, str]
+    stage: str | None = None
+
+    @property
+    def dataset(self) -> str | None:
+        """The training set that the rows are selected or exported for."""
+        head, _, name = self.folder.partition("/")
+        return name if head in ("selected", "datasets") else None
+
+
+def _set(dataset: str, parents: dict[str, str], step: str, part_of: str) -> Iterator[Place]:
+    selected = f"selected/{dataset}"
+    yield Place(selected, step, part_of, Kind.SELECT, f"{dataset} rows", parents)
+    yield Place(f"datasets/{dataset}", "export", part_of, Kind.EXPORT, f"{dataset} rows", {"rows": selected})
+
+
+def _stage(stage: str, dataset: str) -> Iterator[Place]:
+    train = f"train-{stage}"
+    yield Place(f"train/{stage}", train, train, Kind.TRAIN, "rows", {"rows": f"datasets/{dataset}"}, stage)
+    yield Place(f"eval/{stage}", "evaluate", f"eval-{stage}", Kind.EVALUATE, "responses", {}, stage)
+
+
+_LABELLED = {"rows": "verdicts/labelled"}
+PLAN: tuple[Place, ...] = (
+    Place("problems/held_out", "held_out", "problems", Kind.HOLD_OUT, "problems", {}),
+    Place("problems/read", "problems", "problems", Kind.READ, "problems", {}),
+    Place("problems/unique", "dedup", "dedup", Kind.DEDUPLICATE, "problems", {"rows": "problems/read"}),
+    Place(
+        "problems/clean", "decontaminate", "decontaminate", Kind.DECONTAMINATE, "problems",
+        {"rows": "problems/unique"},
+    ),
+    Place("responses/teacher", "generate", "generate", Kind.GENERATE, "responses", {"rows": "problems/clean"}),
+    Place("verdicts/teacher", "verify", "verify", Kind.VERIFY, "responses", {"rows": "responses/teacher"}),
+    Place(
+        "verdicts/unique", "dedup-responses", "dedup-responses", Kind.DEDUPLICATE, "responses",
+        {"rows": "verdicts/teacher"},
+    ),
+    Place(
+        "verdicts/clean", "decontaminate-responses", "decontaminate-responses", Kind.DECONTAMINATE, "responses",
+        {"rows": "verdicts/unique"},
+    ),
+    Place("verdicts/labelled", "label", "label", Kind.LABEL, "responses", {"rows": "verdicts/clean"}),
+    *_set("midtrain", _LABELLED, "midtrain-set", "midtrain-set"),
+    *_set("sft", _LABELLED, "sft-set", "sft-set"),
+    *_stage("base", "midtrain"),
+    *_stage("midtrain", "midtrain"),
+    *_stage("sft", "sft"),
+    Place(
+        "difficulty/rollouts", "rollouts", "difficulty", Kind.ROLL_OUT, "rollouts", {"rows": "problems/clean"}
+    ),
+    Place("difficulty/problems", "difficulty", "difficulty", Kind.MEASURE, "problems", {"rows": "problems/clean"}),
+    *_set(
+        "preference", {"verdicts": "verdicts/labelled", "rollouts": "difficulty/rollouts"}, "pairs", "pairs"
+    ),
+    *_stage("dpo", "preference"),
+    *_set("rl", {"rows": "difficulty/problems"}, "rl-prompts", "rl-prompts"),
+    *_stage("rl", "rl"),
+)  # fmt: skip
+"""Every step of a run, in order. A recipe leaves steps out (stages that are off, evaluations); it never moves one."""
+
+PLACES = {place.folder: place for place in PLAN}
+"""The same by folder."""
+
+
+def order_of(folder: str) -> tuple[int, str]:
+    """Sorts folders of a run in the order of `PLAN`; folders below one of them with it, others at the end."""
+    for index, place in enumerate(PLAN):
+        if folder == place.folder or folder.startswith(f"{place.folder}/"):
+            return index, folder
+    return len(PLAN), folder
+
+
+def before(dataset: str) -> set[str]:
+    """All folders that rows of a training set come through, before the set's own selection."""
+    found: set[str] = set()
+    waiting = list(PLACES[f"selected/{dataset}"].parents.values())
+    while waiting:
+        folder = waiting.pop()
+        if folder not in found:
+            found.add(folder)
+            waiting += PLACES[folder].parents.values()
+    return found
+
+
+def expected_places(recipe: Mapping[str, Any]) -> list[Place]:
+    """What a run of this recipe makes, in order. The recipe is as `recipe.yaml` has it; absent keys have their defaults."""
+
+    def section(of: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+        found = of.get(name)
+        return found if isinstance(found, Mapping) else {}
+
+    train = None if recipe.get("train", {}) is None else section(recipe, "train")
+    on = [stage for stage in STAGES if train is not None and section(train, stage).get("enabled", True)]
+    evaluated = section(recipe, "evaluation").get("stages", ("base", *STAGES))
+
+    def wanted(place: Place) -> bool:
+        if place.stage is not None:
+            there = train is not None and place.stage in ("base", *on)
+            return there and (place.kind == Kind.TRAIN or place.stage in evaluated)
+        if place.kind in (Kind.ROLL_OUT, Kind.MEASURE):
+            return "dpo" in on or "rl" in on
+        stage = {"preference": "dpo", "rl": "rl"}.get(place.dataset or "")
+        if stage is not None:
+            return stage in on
+        return place.kind != Kind.HOLD_OUT or bool(section(recipe, "problems").get("held_out"))
+
+    return [place for place in PLAN if wanted(place)]
+
+
 @dataclass(frozen=True, slots=True)
 class RunLayout:
-    """Paths below one run folder. Folders with parts hold `part-*.parquet`, `dropped/` and `_manifest.json`."""
+    """Paths below one run folder. Folders with parts hold `part-*.parquet`, `__dropped/` and `_manifest.json`."""
 
     run: Path
     shared_store: Path | None = None

@@ -1,4 +1,4 @@
-"""The only place that knows the order of steps.
+"""What the steps of a run do, in the order of `layout.PLAN`.
 
 A run is a list of named steps over one folder. Each step skips itself when its key is unchanged, so running again is
 resuming, and changing one setting redoes only what depends on it.
@@ -19,7 +19,7 @@ from factory.engines.engine import Engine, EngineName, open_engine
 from factory.errors import UsageError
 from factory.run.checks import check_engine, check_recipe
 from factory.run.folder import is_finished, locked, mark_finished
-from factory.run.layout import STAGES, RunLayout
+from factory.run.layout import RunLayout, expected_places
 from factory.run.ledger import close_ledger
 from factory.run.parts import MANIFEST
 from factory.run.review import NOTHING, rejected_ids
@@ -105,37 +105,40 @@ def plan(recipe: Recipe, layout: RunLayout, rejected: Collection[str] = NOTHING)
 
     `rejected` are the ids that a reviewer rejected: no training set takes them.
     """
-    steps = _data_steps(recipe, layout, rejected)
-    if recipe.train is not None:
-        steps += _training_steps(recipe, layout, rejected)
-    return [*steps, Step("report", lambda engine: _report(layout))]
+    calls = _calls(recipe, layout, rejected)
+    names = dict.fromkeys(place.part_of for place in expected_places(recipe.model_dump(mode="json")))
+    return [*(Step(name, calls(name)) for name in names), Step("report", lambda engine: _report(layout))]
 
 
-def _data_steps(recipe: Recipe, at: RunLayout, rejected: Collection[str]) -> list[Step]:
+def _calls(
+    recipe: Recipe, at: RunLayout, rejected: Collection[str]
+) -> Callable[[str], Callable[[Engine], Any]]:
+    """What every step of `layout.PLAN` does, by its name."""
+
     def problems(engine: Engine) -> None:
         from factory.steps import problems as step
 
         step.run(recipe.problems, at.problems, at.held_out, seed=recipe.seed)
 
     def dedup(
-        engine: Engine, name: str, rows: Path, out: Path, section: DeduplicationSection, field: str
-    ) -> None:
-        from factory.engines.threads import threads_unless_ray
-        from factory.steps import deduplicate as step
+        name: str, rows: Path, out: Path, section: DeduplicationSection, field: str
+    ) -> Callable[[Engine], Any]:
+        def call(engine: Engine) -> None:
+            from factory.engines.threads import threads_unless_ray
+            from factory.steps import deduplicate as step
 
-        step.run(rows, out, section, field=field, step=name, engine=threads_unless_ray(engine))
+            step.run(rows, out, section, field=field, step=name, engine=threads_unless_ray(engine))
 
-    def decontaminate(engine: Engine, name: str, rows: Path, out: Path, fields: list[str]) -> None:
-        from factory.steps import decontaminate as step
+        return call
 
-        section = recipe.decontamination
-        step.run(rows, out, section, fields=fields, step=name, engine=engine, store=at.store)
+    def decontaminate(name: str, rows: Path, out: Path, *fields: str) -> Callable[[Engine], Any]:
+        def call(engine: Engine) -> None:
+            from factory.steps import decontaminate as step
 
-    def problems_once(engine: Engine) -> None:
-        dedup(engine, "dedup", at.problems, at.unique_problems, recipe.deduplication, "problem")
+            section = recipe.decontamination
+            step.run(rows, out, section, fields=fields, step=name, engine=engine, store=at.store)
 
-    def problems_clean(engine: Engine) -> None:
-        decontaminate(engine, "decontaminate", at.unique_problems, at.clean_problems, ["problem"])
+        return call
 
     def generate(engine: Engine) -> None:
         from factory.steps import generate as step
@@ -155,56 +158,35 @@ def _data_steps(recipe: Recipe, at: RunLayout, rejected: Collection[str]) -> lis
 
         step.run(at.responses, at.verdicts, recipe.verify, engine=engine)
 
-    def responses_once(engine: Engine) -> None:
-        section = recipe.response_deduplication
-        dedup(engine, "dedup-responses", at.verdicts, at.unique_verdicts, section, "reasoning")
-
-    def responses_clean(engine: Engine) -> None:
-        name, fields = "decontaminate-responses", ["reasoning", "content"]
-        decontaminate(engine, name, at.unique_verdicts, at.clean_verdicts, fields)
-
     def label(engine: Engine) -> None:
         from factory.steps import label as step
 
         step.run(at.clean_verdicts, at.labelled, recipe.datasets, store=at.store, engine=engine)
 
-    return [
-        Step("problems", problems),
-        Step("dedup", problems_once),
-        Step("decontaminate", problems_clean),
-        Step("generate", generate),
-        Step("verify", verify),
-        Step("dedup-responses", responses_once),
-        Step("decontaminate-responses", responses_clean),
-        Step("label", label),
-        Step("midtrain-set", lambda engine: _select(recipe, at, "midtrain", rejected, engine)),
-        Step("sft-set", lambda engine: _select(recipe, at, "sft", rejected, engine)),
-    ]
+    twice, again = "dedup-responses", "decontaminate-responses"
+    calls: dict[str, Callable[[Engine], Any]] = {
+        "problems": problems,
+        "dedup": dedup("dedup", at.problems, at.unique_problems, recipe.deduplication, "problem"),
+        "decontaminate": decontaminate("decontaminate", at.unique_problems, at.clean_problems, "problem"),
+        "generate": generate,
+        "verify": verify,
+        twice: dedup(twice, at.verdicts, at.unique_verdicts, recipe.response_deduplication, "reasoning"),
+        again: decontaminate(again, at.unique_verdicts, at.clean_verdicts, "reasoning", "content"),
+        "label": label,
+        "midtrain-set": lambda engine: _select(recipe, at, "midtrain", rejected, engine),
+        "sft-set": lambda engine: _select(recipe, at, "sft", rejected, engine),
+        "difficulty": lambda engine: _difficulty(recipe, at, engine),
+        "pairs": lambda engine: _pairs(recipe, at, rejected),
+        "rl-prompts": lambda engine: _rl_prompts(recipe, at, rejected),
+    }
 
+    def call(name: str) -> Callable[[Engine], Any]:
+        verb, _, stage = name.partition("-")
+        if verb == "train":
+            return lambda engine: _train(at, stage)
+        return (lambda engine: _evaluate(recipe, at, stage)) if verb == "eval" else calls[name]
 
-def _training_steps(recipe: Recipe, at: RunLayout, rejected: Collection[str]) -> list[Step]:
-    assert recipe.train is not None
-    enabled = [stage for stage in STAGES if getattr(recipe.train, stage).enabled]
-    student = next((stage for stage in ("sft", "midtrain") if stage in enabled), "base")
-
-    def train(stage: str) -> Step:
-        return Step(f"train-{stage}", lambda engine: _train(at, stage))
-
-    def evaluate(stage: str) -> list[Step]:
-        wanted = stage in recipe.evaluation.stages
-        return [Step(f"eval-{stage}", lambda engine: _evaluate(recipe, at, stage))] if wanted else []
-
-    steps = [train("base"), *evaluate("base")]
-    for stage in enabled:
-        if stage == "dpo":
-            steps.append(Step("difficulty", lambda engine: _difficulty(recipe, at, student, engine)))
-            steps.append(Step("pairs", lambda engine: _pairs(recipe, at, rejected)))
-        if stage == "rl":
-            if "dpo" not in enabled:
-                steps.append(Step("difficulty", lambda engine: _difficulty(recipe, at, student, engine)))
-            steps.append(Step("rl-prompts", lambda engine: _rl_prompts(recipe, at, rejected)))
-        steps += [train(stage), *evaluate(stage)]
-    return steps
+    return call
 
 
 def _select(recipe: Recipe, at: RunLayout, dataset: str, rejected: Collection[str], engine: Engine) -> None:
@@ -223,8 +205,12 @@ def _select(recipe: Recipe, at: RunLayout, dataset: str, rejected: Collection[st
     export.run(at.selected(dataset), at.dataset(dataset), COMPLETION)
 
 
-def _difficulty(recipe: Recipe, at: RunLayout, student: str, engine: Engine) -> None:
+def _difficulty(recipe: Recipe, at: RunLayout, engine: Engine) -> None:
     from factory.steps import difficulty as step
+
+    assert recipe.train is not None
+    on = [stage for stage in ("sft", "midtrain") if getattr(recipe.train, stage).enabled]
+    student = on[0] if on else "base"
 
     step.run(
         at.clean_problems,

@@ -81,7 +81,7 @@ def test_cost_a_correct_response(tables):
 
 def test_the_funnel_shows_every_drop_and_a_broken_chain(make_run, tmp_path):
     run = make_run(tmp_path / "run", until="verdicts")
-    ledger = grids(funnel(open_run(run)))["The ledger, oldest step first"]
+    ledger = grids(funnel(open_run(run)))["The ledger, in the order of the steps"]
     by_folder = {row[0]: row for row in ledger.rows}
     assert by_folder["problems/clean"][3:8] == ("39", "37", "2", "contaminated 2", "yes")
     path = RunLayout(run).verdicts / "_manifest.json"

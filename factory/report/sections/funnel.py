@@ -7,35 +7,24 @@ from pathlib import Path
 
 from factory.report.blocks import Block, Note, Section, grid
 from factory.report.sankey import Stage, sankey
-from factory.report.tables import DATASETS, RunTables, StepFolder
+from factory.report.tables import RunTables, StepFolder, ordered
+from factory.run.layout import PLAN, Kind
+
+LANES = (
+    Kind.READ, Kind.DEDUPLICATE, Kind.DECONTAMINATE, Kind.GENERATE, Kind.VERIFY, Kind.LABEL, Kind.SELECT,
+)  # fmt: skip
+"""Kinds of steps that are drawn, one lane per unit."""
 
 
 def funnel(run: RunTables) -> Section | None:
     """Sankey lanes (problems, responses, student) and the ledger as a table."""
-    at = run.layout
-    lanes: list[tuple[str, list[tuple[str, Path]]]] = [
-        (
-            "problems",
-            [
-                ("read", at.problems),
-                ("deduplicate", at.unique_problems),
-                ("decontaminate", at.clean_problems),
-            ],
-        ),
-        (
-            "responses",
-            [
-                ("generate", at.responses),
-                ("verify", at.verdicts),
-                ("deduplicate", at.unique_verdicts),
-                ("decontaminate", at.clean_verdicts),
-                ("label", at.labelled),
-            ],
-        ),
-        *[(f"{name} rows", [(f"select {name}", at.selected(name))]) for name in DATASETS],
-    ]
+    lanes: dict[str, list[tuple[str, Path]]] = {}
+    for place in PLAN:
+        if place.kind in LANES and place.stage is None:
+            name = f"{place.kind} {place.dataset}" if place.dataset else str(place.kind)
+            lanes.setdefault(place.unit, []).append((name, run.layout.run / place.folder))
     blocks: list[Block] = []
-    for unit, steps in lanes:
+    for unit, steps in lanes.items():
         stages = [_stage(name, run.at(path)) for name, path in steps if _counted(run.at(path))]
         if stages and any(stage.rows_in for stage in stages):
             where = "at every step" if len(steps) > 1 else "by the selection"
@@ -44,7 +33,7 @@ def funnel(run: RunTables) -> Section | None:
                 blocks.append(sankey(f"funnel-{unit}", stages, unit=unit, caption=caption))
         blocks += _breaks(unit, stages)
     rows = []
-    for folder in sorted(run.folders.values(), key=lambda f: str(f.manifest.get("finished_at", ""))):
+    for folder in ordered(run):
         if _counted(folder):
             stage = _stage(folder.name, folder)
             lost = sum(stage.dropped.values())
@@ -62,7 +51,7 @@ def funnel(run: RunTables) -> Section | None:
         grid(
             ("folder", "step", "unit", "in", "out", "dropped", "reasons", "balanced"),
             rows,
-            "The ledger, oldest step first",
+            "The ledger, in the order of the steps",
             folded=True,
         )
     )

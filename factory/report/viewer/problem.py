@@ -11,7 +11,7 @@ import polars as pl
 
 from factory.report.lineage import ID_COLUMNS, find_rows
 from factory.report.tables import RunTables, StepFolder
-from factory.run.layout import DATASETS
+from factory.run.layout import DATASETS, PLAN
 
 MOST_RESPONSES = 64
 """Responses on one page; more are counted, not shown."""
@@ -137,10 +137,9 @@ def dropped_row(tables: RunTables, row_id: str) -> Row | None:
 
 def _record(tables: RunTables, problem_id: str) -> Row:
     """The problem itself: from a problem table, else from a response, else from the row that was dropped."""
-    at = tables.layout
-    for path in (at.difficulty, at.clean_problems, at.unique_problems, at.problems, at.held_out):
-        folder = tables.at(path)
-        if folder.readable:
+    for place in reversed(PLAN):
+        folder = tables.at(tables.run / place.folder)
+        if place.unit == "problems" and folder.readable:
             found = find_rows(folder.parts, ("id",), problem_id, limit=1)
             if found.height:
                 return _cut(found.row(0, named=True))
