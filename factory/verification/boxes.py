@@ -5,20 +5,25 @@ from __future__ import annotations
 import re
 
 from factory.verification.notation import MAX_ANSWER
-from factory.verification.statements import Extracted, unit_after
+from factory.verification.statements import Extracted, denied, unit_after
 
 MAX_BOXES = 40
 """How many boxes, from the end, are looked at."""
-BOX = re.compile(r"\\(?:boxed|fbox|framebox)\s*(?=\{|[^\s{}])")
+BOX = re.compile(r"\\(?:boxed|fbox|framebox)\s*(?:\[[^\]\n]{0,20}\]\s*){0,2}(?=\{|[^\s{}])")
 
 
 def boxed(part: str) -> Extracted | None:
     """The answer that the last box, or the last few neighbouring ones, hold."""
     marks = list(BOX.finditer(part))[-MAX_BOXES:]
     boxes = [box for match in marks if (box := box_at(part, match)) is not None]
-    boxes = [box for box in boxes if box[2].strip(" .,~")]
-    if not boxes:
+    if not marks:
         return None
+    final = box_at(part, marks[-1])
+    if final is None or not final[2].strip(" .,~$\\") or final[2].strip().startswith(r"\dots"):
+        return Extracted("", "empty")  # the last box decides, also when it holds nothing or never ends
+    if denied(part[: final[0]], part[final[1] :]):
+        return Extracted("", "denied")
+    boxes = [box for box in boxes if box[2].strip(" .,~")]
     group = [boxes[-1]]
     for box in reversed(boxes[:-1]):
         between = part[box[1] : group[0][0]]

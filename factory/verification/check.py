@@ -9,12 +9,15 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, replace
 
-from factory.verification.choice import check_choice
+from factory.verification.choice import check_choice, stated_letter
 from factory.verification.extraction import Extracted, extract, last_sentence, split_reasoning
+from factory.verification.gym import check_gym, gym_answer
 from factory.verification.kinds import infer_kind, read_metadata
-from factory.verification.notation import MAX_ANSWER, literal, tidy, words
-from factory.verification.number import read_number, same_number, show
+from factory.verification.notation import MAX_ANSWER, literal, tidy, untext, words
+from factory.verification.number import Number, read_number, same_number, show
 from factory.verification.result import CheckRequest, CheckResult, Method
+from factory.verification.spelling import float_artefact
+from factory.verification.statements import MARKED, NOTHING
 from factory.verification.text import check_sentence, check_text
 from schemas.problem import AnswerKind
 from schemas.verdict import Verdict
@@ -62,14 +65,27 @@ def _settle(request: CheckRequest, kind: str) -> CheckResult | Prepared:
     if kind == AnswerKind.CODE:
         return Prepared(kind, "", part[: MAX_ANSWER * 25], request.metadata, request.problem)
     found = extract(part)
+    if (
+        kind == AnswerKind.CHOICE
+        and (found is None or found.rule not in MARKED)
+        and (letter := stated_letter(part))
+    ):
+        found = Extracted(letter, "phrase")
     if found is None and kind == AnswerKind.TEXT and request.gold and (sentence := last_sentence(part)):
         return check_sentence(request.gold, sentence)
     if found is None:
         return CheckResult(Verdict.NO_ANSWER, Method.EXTRACTION, reason="the answer part states no answer")
+    if found.rule in NOTHING:
+        reason = "the last box is empty" if found.rule == "empty" else "the response denies its answer"
+        return CheckResult(Verdict.NO_ANSWER, Method.EXTRACTION, reason=reason)
     answer = found.text
     if kind == AnswerKind.REASONING_GYM:
         return Prepared(
-            kind, request.gold or "", _gym_answer(part, answer, found.rule), request.metadata, rule=found.rule
+            kind,
+            request.gold or "",
+            gym_answer(part, found, request.gold or ""),
+            request.metadata,
+            rule=found.rule,
         )
     gold = gold_answer(request.gold)
     if not gold:
@@ -102,16 +118,12 @@ def _compare(
     )
 
 
-def _gym_answer(part: str, answer: str, rule: str) -> str:
-    return answer if rule in ("boxed", "tag", "hashes", "phrase") else part[-MAX_ANSWER:].strip()
-
-
 def gold_answer(gold: str | None) -> str:
     """The answer in a gold text: itself, or what it marks when it is a whole solution."""
     text = (gold or "").strip()
     if "\\boxed" in text or "####" in text or len(text) > 300:
         found = extract(text)
-        return found.text if found else text
+        return found.text if found and found.text else text
     return text
 
 
@@ -119,13 +131,18 @@ def quick_math(gold: str, answer: str) -> CheckResult | None:
     """Settle literal and plain numeric matches; None when it takes a parser."""
     if literal(gold) == literal(answer):
         return CheckResult(Verdict.CORRECT, Method.LITERAL, answer)
-    want = read_number(tidy(gold))
-    got = read_number(tidy(answer)) if want else None
+    want = plain_number(gold)
+    got = plain_number(answer) if want else None
     if want is None or got is None:
         return None
     if same_number(want, got):
         return CheckResult(Verdict.CORRECT, Method.NUMERIC, answer, show(want), show(got))
     return CheckResult(Verdict.INCORRECT, Method.NUMERIC, answer, show(want), show(got), "the numbers differ")
+
+
+def plain_number(text: str) -> Number | None:
+    """A text that is one number, in digits or in words."""
+    return read_number(float_artefact(untext(tidy(text)).strip()))
 
 
 def decide(prepared: Prepared) -> CheckResult:
@@ -147,8 +164,6 @@ def decide(prepared: Prepared) -> CheckResult:
 
 def _decide(prepared: Prepared) -> CheckResult:
     if prepared.kind == AnswerKind.REASONING_GYM:
-        from factory.verification.gym import check_gym
-
         return check_gym(prepared.gold, prepared.answer, read_metadata(prepared.metadata))
     if prepared.kind == AnswerKind.CODE:
         from factory.verification.code import check_code

@@ -15,6 +15,36 @@ _LIST = re.compile(r"^\W*[A-J](?:(?:\s*(?:,|&|;|and|、)\s*|\s*)[A-J])*\W*$")
 _LETTER_IN_TEXT = re.compile(r"(?<![A-Za-z0-9\\])\(?([A-J])\)?(?![A-Za-z0-9'])")
 
 
+_L = r"[\s*($\\]*(?:text\{)?\(?([A-J])\b"
+_STATED = re.compile(
+    rf"(?:\b(?:option|choice|alternative|statement|answer|letter)(?:\s+(?:is|must be|should be|would be|has to be|choice|option))?\s*[:：]?{_L}(?!')"
+    rf"|(?<![A-Za-z0-9]){_L}[)*}}$.]*\s+(?:is|must be|would be)\s+(?:therefore\s+|thus\s+)?(?:the\s+)?(?:only\s+)?(?:right|correct|best|true|answer)"
+    rf"|\b(?:must be|has to be|corresponds to|matches|is|choose|select|pick|go with|选|选择|选项|答案[是为选]?)\s*[:：]?{_L}(?=[)*$.}}\s。]*(?:$|,|\.|。)))",
+    re.I,
+)
+_WRONG = re.compile(
+    r"\b(?:not|n't|wrong|incorrect|false|isn't|cannot|eliminat\w+|rul\w+ out|excluded?)\b|不|排除|错误", re.I
+)
+
+
+def stated_letter(part: str) -> str | None:
+    """The option that the last sentences of a response name: "option C is correct", "so it must be C", `故选C`."""
+    sentences = [s for s in re.split(r"(?<=[.!?。！？])(?:\*\*)?\s+|\n+", part[-2_000:]) if s.strip(" *_.")]
+    for sentence in reversed(sentences[-4:]):
+        if _WRONG.search(sentence):
+            continue
+        found = {
+            next(g for g in match.groups() if g).upper()
+            for match in _STATED.finditer(sentence)
+            if any(match.groups())
+        }
+        if len(found) == 1:
+            return found.pop()
+        if found:
+            return None
+    return None
+
+
 def letters_of(text: str, choices: tuple[str, ...] | None = None) -> str | None:
     """The option letters that an answer names, sorted (`AC`), or None.
 
@@ -39,6 +69,12 @@ def letters_of(text: str, choices: tuple[str, ...] | None = None) -> str | None:
 
 def _by_text(plain: str, choices: tuple[str, ...]) -> str | None:
     hits = [i for i, option in enumerate(choices) if same_text(plain, _strip_label(option))]
+    if not hits and len(plain) >= 12:  # the beginning of one option's text, cut off
+        hits = [
+            i
+            for i, option in enumerate(choices)
+            if words(_strip_label(option)).startswith(words(plain) or "?")
+        ]
     return chr(65 + hits[0]) if len(hits) == 1 else None
 
 

@@ -113,7 +113,7 @@ def _function(parser: Parser, name: str) -> Node:
         args = parser.bracket().args
     else:
         args = (_argument(parser),)
-    if power is not None and power.kind == "neg" and name in ("sin", "cos", "tan"):
+    if power is not None and power.kind == "neg" and f"arc{name}" in FUNCTIONS:
         return Node("call", args, "arc" + name)
     if base is not None:
         args = (*args, base)

@@ -29,6 +29,8 @@ def same(gold: Node, answer: Node, question: str | None = None) -> bool:
         return _nothing(gold) and _nothing(answer)
     if gold.kind == "words" or answer.kind == "words":
         return _same_words(gold, answer)
+    if {gold.kind, answer.kind} == {"seq", "interval"} and "[]" in (gold.name, answer.name):
+        return groups.same_group(gold, answer, question)  # a list in the brackets of a programming language
     if is_region(gold) or is_region(answer):
         return relations.same_regions(gold, answer, question)
     if gold.kind == "rel" or answer.kind == "rel":

@@ -86,16 +86,16 @@ def _tagged(part: str) -> Extracted | None:
         return None
     end = lower.find("</answer>", start)
     inner = part[start + 8 : end if end >= 0 else len(part)].strip()
-    return _inner(inner, "tag") if inner else None
+    return _inner(inner, "tag") if inner else Extracted("", "empty")
 
 
 def _inner(inner: str, rule: str) -> Extracted | None:
     """An answer within a marked region: itself when short, else what a second look finds there."""
     if len(inner) <= SHORT and "\n" not in inner:
         found = phrase(inner)
-        return Extracted(found.text if found else clean(inner), rule)
+        return found if found and not found.text else Extracted(found.text if found else clean(inner), rule)
     found = phrase(inner) or last_line(inner)
-    return Extracted(found.text, rule) if found else None
+    return Extracted(found.text, rule if found.text else found.rule) if found else None
 
 
 def _hashes(part: str) -> Extracted | None:
@@ -103,4 +103,4 @@ def _hashes(part: str) -> Extracted | None:
     if at < 0:
         return None
     line = part[at + 4 :].strip().split("\n", 1)[0]
-    return _inner(line, "hashes") if line.strip() else None
+    return _inner(line, "hashes") if line.strip() else Extracted("", "empty")

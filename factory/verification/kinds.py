@@ -8,6 +8,8 @@ from typing import Any
 
 from factory.verification.code_tests import read_suite
 from factory.verification.notation import literal, tidy, untext
+from factory.verification.spelling import spelled_number
+from factory.verification.syntax import NotMath, tokenize
 from schemas.problem import AnswerKind
 
 _WORDS = re.compile(r"[^\W\d_]{2,}")
@@ -29,9 +31,19 @@ def infer_kind(
     if re.fullmatch(r"\(?[A-E]\)?", text):
         return AnswerKind.CHOICE
     plain = untext(tidy(gold or ""))
-    if _WORDS.search(plain) and not _MATHS.search(plain):
+    if _WORDS.search(plain) and not _MATHS.search(plain) and not _is_mathematics(plain):
         return AnswerKind.TEXT
     return AnswerKind.MATH
+
+
+def _is_mathematics(plain: str) -> bool:
+    """Letters that are no words: `tan(x)`, `infinity`, `xy`, `twelve`."""
+    if spelled_number(plain.strip()) is not None:
+        return True
+    try:
+        return not any(token[0] == '"' for token in tokenize(plain))
+    except NotMath:
+        return False
 
 
 def read_metadata(metadata: str | None) -> dict[str, Any]:

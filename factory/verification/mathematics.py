@@ -18,6 +18,7 @@ from factory.verification.notation import literal, tidy, untext
 from factory.verification.number import read_number, show
 from factory.verification.peer import math_verify_says
 from factory.verification.result import CheckResult, Method
+from factory.verification.spelling import unlabelled
 from factory.verification.structure import parse
 from factory.verification.syntax import Node, NotMath
 from factory.verification.text import check_text, same_fact
@@ -33,7 +34,7 @@ def check_math(gold: str, answer: str, question: str | None = None) -> CheckResu
         verdict = Verdict.CORRECT if moment else Verdict.INCORRECT
         reason = "the same moment" if moment else "another moment"
         return CheckResult(verdict, Method.TEXT, answer, literal(gold), literal(answer), reason)
-    wants, gots = readings(gold), readings(answer)
+    wants, gots = (readings(text) for text in unlabelled(tidy(gold), tidy(answer)))
     shown = (canonical(wants[0]) if wants else None, canonical(gots[0]) if gots else None)
     why = "outside the grammar"
     for want in wants:

@@ -6,6 +6,7 @@ regular expression here is linear in its input.
 
 from __future__ import annotations
 
+import html
 import re
 import unicodedata
 from collections.abc import Callable
@@ -50,8 +51,14 @@ _DRESS = re.compile(
     r"\\q?quad|\\(?:left|right)\.|\\(?:displaystyle|textstyle|scriptstyle|limits|nolimits|bigl?|bigr|Bigl?|Bigr|biggl?|biggr|Biggl?|Biggr|left|right"
     r"|middle|hfill|hspace\*?\{[^{}]*\}|vspace\*?\{[^{}]*\}|phantom\{[^{}]*\}|small|large|Large|bf|rm|it)(?![A-Za-z])"
 )
+_COLOURS = re.compile(
+    r"\\(?:textcolor|colorbox)\s?\{[^{}]{0,30}\}|\\fcolorbox\s?\{[^{}]{0,30}\}\s?\{[^{}]{0,30}\}|\\color\s?(?:\[[^\]]{0,9}\])?\{[^{}]{0,30}\}"
+    r"|\\bbox\s?(?:\[[^\]]{0,40}\])?|\\(?:framebox|fbox|boxed|underline)\s?(?:\[[^\]]{0,20}\]){0,2}(?=\s?\{)"
+)
 _SPACES = re.compile(r"(?<!\\)\\(?:[,;:! >]|\s)|~")
 _DOLLARS = re.compile(r"(?<!\\)\$+|\\[()\[\]]")
+_ENTITY = re.compile(r"&(?:lt|gt|le|ge|ne|amp|nbsp|times|minus|pi|infin|radic|deg|#\d{2,5});")
+_DEGREE_UNIT = re.compile(r"\\(?:text|mathrm)\s?\{\s?[°º]\s?([CFK]?)\s?\}")
 _HTML = re.compile(r"<(sup|sub)>([^<>]{0,200})</\1>")
 _FONTS = re.compile(
     r"\\(?:mathbf|mathit|mathsf|mathcal|boldsymbol|bm|mathop|mathord|ensuremath|displaylimits)(?=\s*\{)"
@@ -122,13 +129,17 @@ def tidy(text: str) -> str:
     text = heal(text[:MAX_ANSWER]).replace("\x00", "").rstrip("\\")
     if "\\\\" in text and not _SINGLE_BACKSLASH.search(text):
         text = text.replace("\\\\", "\\")
+    if "&" in text and ";" in text:
+        text = _ENTITY.sub(lambda m: html.unescape(m[0]), text)
+    if "°" in text:
+        text = _DEGREE_UNIT.sub(r"°\1", text)
     text = _HTML.sub(lambda m: ("^{" if m[1] == "sup" else "_{") + m[2] + "}", text)
     for pattern, sign, table in _RUNS:
         text = pattern.sub(partial(_script, sign, table), text)
     text = _CIRCLED.sub(lambda m: f" {ord(m[0]) - 0x245F}, ", text)
     text = _RADICAL.sub(lambda m: rf"\sqrt{{{m[1] or m[2]}}}", text)
     text = unicodedata.normalize("NFKC", text.translate(_TRANSLATE)).translate(_TRANSLATE).replace("⁄", "/")
-    text = _ROW_SPACE.sub(r"\\\\ ", _thousands(text))
+    text = _ROW_SPACE.sub(r"\\\\ ", _thousands(_COLOURS.sub(" ", text)))
     text = _SPACES.sub(" ", text)
     text = _dollars(text)
     for pattern, replacement in _SYNONYMS:
@@ -168,7 +179,7 @@ def words(text: str) -> str:
     return " ".join(re.findall(r"[^\W_]+", unicodedata.normalize("NFKC", text)))
 
 
-_END = re.compile(r"[\s.,;:?。]+$")
+_END = re.compile(r"[\s.,;:。]+$")
 _TEXT_BLOCK = re.compile(
     r"\\(?:textbf|textit|textrm|textsf|texttt|textnormal|emph|mbox|hbox|text|mathtext|underline|mathrm|operatorname\*?)"
     r"\s*\{([^{}]*)\}"

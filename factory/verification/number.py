@@ -10,6 +10,8 @@ import re
 from dataclasses import dataclass
 from fractions import Fraction
 
+from factory.verification.spelling import spelled_number
+
 MAX_DIGITS = 60
 """Longer numerals are left to the parser."""
 CLOSE_DIGITS = 5
@@ -43,13 +45,6 @@ _FRACTION = re.compile(
 )
 
 
-_NAMES = (
-    "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
-    "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "twenty",
-)  # fmt: skip
-_IN_WORDS = {word: number for number, word in enumerate(_NAMES)}
-
-
 def read_number(text: str) -> Number | None:
     """Read a tidied text that is one plain number: integer, decimal, fraction, mixed number, with currency or percent.
 
@@ -58,8 +53,8 @@ def read_number(text: str) -> Number | None:
     """
     if not text or len(text) > MAX_DIGITS + 20:
         return None
-    if text[0].isalpha() and text.lower() in _IN_WORDS:
-        return Number(Fraction(_IN_WORDS[text.lower()]))
+    if text[0].isalpha() and (spelled := spelled_number(text)) is not None:
+        return Number(spelled)
     match = _NUMBER.match(text)
     if match and (match["int"] or match["dec"]):
         return _decimal(match)
@@ -128,7 +123,7 @@ def close(g: Fraction, gold: Number, a: Fraction, answer: Number) -> bool:
         return False
     if gold.digits < (2 if exact else 3):
         return False
-    if exact and gold.digits >= 3 and g * a > 0 and 0 <= abs(a) - abs(g) < Fraction(1, 10**gold.decimals):
+    if gold.digits >= 3 and g * a > 0 and 0 <= abs(a) - abs(g) < Fraction(1, 10**gold.decimals):
         return True  # cut off instead of rounded, as many gold answers are
     return abs(g - a) <= Fraction(1, 2 * 10**gold.decimals)
 

@@ -144,7 +144,7 @@ class Verifier:
 def _answer_of(response: str) -> str | None:
     part = split_reasoning(response)[1]
     found = extract(part) if part else None
-    return found.text if found and len(found.text) <= MAX_ANSWER else None
+    return found.text or None if found and len(found.text) <= MAX_ANSWER else None
 
 
 def _cores() -> int:

@@ -10,7 +10,7 @@ import re
 
 _TOKEN = r"(?:\d[\d,]*+(?:\.\d++)?|\.\d++|√\s?\d++|√\([^()]{1,40}\)|[π∞](?![A-Za-z])|(?<=\d)i(?![A-Za-z])|(?<=[√\d)])π|[¼½¾⅓⅔])"
 _RUN = re.compile(
-    rf"(?<![\w.])[-+−–]?\s?(?:[$€£¥]\s?-?)?(?:{_TOKEN})(?:\s?[-+−–/×·*^]\s?(?:{_TOKEN})|(?=[√πi¼½¾⅓⅔])(?:{_TOKEN}))*+"
+    rf"(?<![^\W\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af])(?<!\.)[-+−–]?\s?(?:[$€£¥]\s?-?)?(?:{_TOKEN})(?:\s?[-+−–/×·*^]\s?(?:{_TOKEN})|(?=[√πi¼½¾⅓⅔])(?:{_TOKEN}))*+"
     r"(?:\s?(?:%|percent\b|pct\b|°|:\d\d\b(?:\s?[ap]\.?m\b)?))?"
 )
 _CUE = re.compile(
@@ -25,6 +25,9 @@ _CIRCUMSTANCE = re.compile(
 )
 
 
+_NEGATED = re.compile(
+    r"(?:\bnot|n't|\bnever|\bcannot|不是|不等于)\s*(?:(?:be|equal|to|exactly|simply|just)\s+)*$", re.I
+)
 MAX_SENTENCE = 1_000
 """How much of a sentence's end is looked at."""
 _COMPOUND = re.compile(r"-[A-Za-z]{2,}|(?:st|nd|rd|th)\b(?=\s+(?:time|day|week|month|year|grade))")
@@ -34,6 +37,9 @@ def number_in(sentence: str) -> str | None:
     """The number (or plain numeric expression) that a sentence without formulas states, or None."""
     sentence = sentence[-MAX_SENTENCE:]
     runs = [run for run in _RUN.finditer(sentence) if any(c.isdigit() or c in "π∞√¼½¾⅓⅔" for c in run[0])]
+    if not runs:
+        return None
+    runs = [run for run in runs if not _NEGATED.search(sentence[max(0, run.start() - 30) : run.start()])]
     if not runs:
         return None
     runs = [run for run in runs if not _COMPOUND.match(sentence, run.end())] or runs

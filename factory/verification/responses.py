@@ -63,7 +63,17 @@ def verify_responses(
 
 def requests_of(responses: pl.DataFrame) -> Iterator[CheckRequest | CheckResult]:
     """One check a row, or its result where the response's status leaves nothing to check."""
-    own = ("content", "response", "status", "answer", "answer_kind", "choices", "metadata", "problem")
+    own = (
+        "content",
+        "response",
+        "status",
+        "answer",
+        "answer_kind",
+        "choices",
+        "metadata",
+        "problem",
+        "options",
+    )
     names = (*own, *TEST_COLUMNS, *HELP_COLUMNS)
     columns = {name: responses.get_column(name).to_list() for name in names if name in responses.columns}
     for index in range(responses.height):
@@ -93,10 +103,19 @@ def _request(row: dict[str, Any]) -> CheckRequest | CheckResult:
         text or "",
         None if row.get("answer") is None else str(row["answer"]),
         row.get("answer_kind"),
-        tuple(str(c) for c in choices) if choices else None,
+        _options(choices) or _options(row.get("options")),
         _with_tests(row, metadata if isinstance(metadata, str) else None),
         row.get("problem"),
     )
+
+
+def _options(choices: Any) -> tuple[str, ...] | None:
+    """Option texts in order: of a list, or of a dictionary from letters to texts."""
+    if isinstance(choices, dict):
+        choices = [text for _, text in sorted(choices.items()) if text is not None]
+    if not isinstance(choices, list | tuple) or not choices:
+        return None
+    return tuple(str(text) for text in choices)
 
 
 def _with_tests(row: dict[str, Any], metadata: str | None) -> str | None:

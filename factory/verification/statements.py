@@ -26,6 +26,37 @@ class Extracted:
     rule: str
 
 
+MARKED = ("boxed", "boxes", "tag", "hashes")
+"""Rules of an answer that its author has marked."""
+NOTHING = ("empty", "denied")
+"""Rules of an `Extracted` without text: the mark that decides is empty, or what it marks is denied or taken back."""
+_NOT = r"(?:\bnot|n[o']t|\bcannot|\bnever|\bneither|不|并非|没有|\\neq?)"
+_DENIED = re.compile(
+    rf"[\s$*\\(]*(?:(?:certainly|definitely|clearly|surely|probably|obviously)\s+)?(?:{_NOT}(?![A-Za-z])|(?:less|more|greater|fewer|smaller|larger|other|higher|lower) than"
+    r"|at (?:least|most)\b|between\b|different from|unlikely|wrong\b|incorrect\b|unclear)",
+    re.I,
+)
+_DENIED_BEFORE = re.compile(
+    rf"{_NOT}\s+(?:(?:be|equal(?:\s+to)?|simply|just|actually|really)\s+)*[\s$*\\(\[:]*$|不是\s*[$\\(]*$",
+    re.I,
+)
+_TAKEN_BACK = re.compile(
+    r"\W*(?:is|was)\s+(?:\w+\s+)?(?:wrong|incorrect|false|not\s)|(?:^|.{0,20}?[.!?,;]|.{0,12}?\bbut)\s*(?:wait|no|hmm|but|actually)?[,.]?\s*(?:this|that|it|which|the answer)"
+    r"\s*(?:'s|is|was|cannot be|can't be)\s+(?:\w+\s+)?(?:wrong|incorrect|false|invalid|impossible|not\s+(?:right|correct|possible|valid|true|the answer|it\b))",
+    re.I,
+)
+
+
+def denied(before: str, after: str) -> bool:
+    """Whether the text around a mark takes its answer back: "cannot be", "is wrong", a question mark and "No"."""
+    if _DENIED_BEFORE.search(before[-60:]):
+        return True
+    return bool(
+        _TAKEN_BACK.match(after[:90])
+        or re.match(r"[\s$*\\)\]}]*\?\W*(?:no\b|wrong|incorrect|$)", after[:40], re.I)
+    )
+
+
 def last_match(pattern: re.Pattern[str], text: str) -> re.Match[str] | None:
     """The last match of a pattern in a text."""
     found = None
@@ -55,7 +86,7 @@ _IS = r"\s*(?:\*\*|__)?\s*(?:is|are|=|would\s+be|should\s+be|must\s+be|:|：)+"
 _ANNOUNCED = r"(?:^[ \t#>*_-]*|[.!?,;:)]\s+|\b(?:the|my|our|so|correct|numerical|required|desired)\s+)"
 _STRONG = re.compile(
     rf"\bfinal\s+(?:answer|result){_IS}|{_ANNOUNCED}answer(?:\s+to\s+(?:the|this)\s+(?:question|problem))?{_IS}"
-    r"|\b(?:answer|ans)\s*(?=\$|\\[(\[])|^[ \t#*]*(?:final\s+)?(?:answer|result)[ \t*:：]*$|^[ \t*]*a\s*:"
+    r"|\b(?:answer|ans)\s*(?=\$|\\[(\[]|(?:can(?:not|'t)|could\s?n[o']t|is\s?n[o']t|must not|won't)\b)|^[ \t#*]*(?:final\s+)?(?:answer|result)[ \t*:：]*$|^[ \t*]*a\s*:|^\s*答\s*[:：]"
     r"|(?:最终答案|所以答案|答案)\s*(?:应?该?[是为选]|等于|=|:|：)*",
     re.I | re.M,
 )
@@ -81,7 +112,11 @@ def phrase(part: str) -> Extracted | None:
         else rest
     )
     bold = "**" if part[: last.end()].rstrip(" ").endswith("**") and "**" in rest.split("\n", 1)[0] else ""
+    if _DENIED.match(rest):
+        return Extracted("", "denied")
     text = _first_statement(bold + rest)
+    if denied("", rest[len(text) - len(bold) :]) or (text and denied("", " " + text.partition(",")[2])):
+        return Extracted("", "denied")
     if not text or _UNKNOWN.search(text):
         return None
     found = _pick(_CONTRAST.sub(r"\1", text))
@@ -121,9 +156,11 @@ _JOINERS = re.compile(r"[\s,;.]*(?:and|or|,|;|和|或|\\text\{\s*(?:and|or)\s*\}
 def _pick(statement: str) -> str | None:
     """The answer within one statement: all of it when it is no prose, else what follows its verb, its formula or number."""
     text = clean(statement)
+    spans = formulas(text)
     if not text:
         return None
-    spans = formulas(text)
+    if _chinese(text):
+        return number_in(outside(text, spans)) or (spans[-1].inner if spans else None)
     if spans and spans[-1].display and _is_prose(text[spans[-1].end :]) and number_in(text[spans[-1].end :]):
         return number_in(text[spans[-1].end :])
     bare = outside(text, spans)
@@ -147,6 +184,11 @@ def _pick(statement: str) -> str | None:
             break
         group.insert(0, span)
     return ", ".join(span.inner for span in group) + unit_after(text[group[-1].end : group[-1].end + 24])
+
+
+def _chinese(text: str) -> bool:
+    """Whether a text is a sentence in Chinese: more characters than a unit has, and a number among them."""
+    return any(char.isdigit() for char in text) and len(re.findall("[\u4e00-\u9fff]", text)) >= 4
 
 
 _VERB = re.compile(r"\b(?:is|are|equals|be|becomes)\b\s*:?\s*|=\s*", re.I)
@@ -183,9 +225,9 @@ def bare(part: str) -> Extracted | None:
         and not re.search(r"\\[\[(]", part)
     ):
         return Extracted(clean(part), "whole")  # LaTeX without delimiters: the text is a formula as it stands
-    if len(part) > SHORT or "\n\n" in part or _is_prose(outside(part, formulas(part))):
+    if len(part) > SHORT or "\n\n" in part or _chinese(part) or _is_prose(outside(part, formulas(part))):
         return None
-    if not formulas(part) and starts_as_prose(part):
+    if (not formulas(part) and starts_as_prose(part)) or part.rstrip().endswith("?"):
         return None
     if "\n" in part and not re.search(r"\\begin|^\s*(?:\\\[|\$\$)", part):
         return None

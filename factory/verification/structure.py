@@ -7,6 +7,7 @@ import re
 from factory.verification.brackets import CLOSE, OPEN, RELATIONS, split
 from factory.verification.notation import quote_text, tidy
 from factory.verification.parser import Parser, scaled
+from factory.verification.spelling import respelled
 from factory.verification.syntax import Node, NotMath, tokenize
 
 _SEPARATORS = {",", ";", "and", "or", "\\\\", "&"}
@@ -28,7 +29,7 @@ _ELLIPSIS = re.compile(r"\.{3,}")
 _TRAILING_CONDITION = re.compile(
     r"\(\s*[a-zA-Z](?:\s*,\s*[a-zA-Z])*\s*\\in\s*\\mathbb\s*\{?[ZNQR][^()]{0,12}\)\s*$"
 )
-_IGNORED = frozenset(["$", "€", "£", "¥", "?", "~", ".", r"\forall", r"\exists"])
+_IGNORED = frozenset(["$", "€", "£", "¥", "~", ".", r"\forall", r"\exists"])
 _WORD_TOKENS = {
     '"percent': ["%"], '"percentage': ["%"], '"pct': ["%"], '"degrees': ["^", "{", r"\circ", "}"],
     '"degree': ["^", "{", r"\circ", "}"], '"infinity': [r"\infty"],
@@ -41,7 +42,7 @@ def parse(text: str, *, thousands: bool = True) -> Node:
     Raises:
         NotMath: the text is outside the grammar.
     """
-    text = quote_text(tidy(text))
+    text = _closed(respelled(quote_text(tidy(text))))
     text = _BRACED_ARRAY.sub(r"\\begin{cases}\1\\end{cases}", text)
     text = _ELLIPSIS.sub(r" \\dots ", text)
     text = _REPEATING.sub(_repeating, text)
@@ -52,6 +53,12 @@ def parse(text: str, *, thousands: bool = True) -> Node:
     if not tokens:
         raise NotMath("empty")
     return answer(tokens, 0)
+
+
+def _closed(text: str) -> str:
+    """A text that was cut within its last braces, with these closed."""
+    missing = text.count("{") - text.count("\\{") - text.count("}") + text.count("\\}")
+    return text + "}" * missing if 0 < missing <= 3 else text
 
 
 def _repeating(match: re.Match[str]) -> str:

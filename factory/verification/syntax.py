@@ -41,7 +41,7 @@ class Node:
 
 
 FUNCTIONS = frozenset((
-    "sin", "cos", "tan", "cot", "sec", "csc", "arcsin", "arccos", "arctan", "arccot", "sinh", "cosh", "tanh",
+    "sin", "cos", "tan", "cot", "sec", "csc", "arcsin", "arccos", "arctan", "arccot", "sinh", "cosh", "tanh", "arcsinh", "arccosh", "arctanh",
     "ln", "log", "lg", "exp", "max", "min", "gcd", "lcm", "sgn", "sign", "arg", "Re", "Im", "det",
 ))  # fmt: skip
 GREEK = frozenset((
@@ -50,6 +50,11 @@ GREEK = frozenset((
     "Lambda", "Xi", "Pi", "Sigma", "Upsilon", "Phi", "Psi", "Omega", "ell", "hbar",
 ))  # fmt: skip
 _WORDS = {"and": "and", "or": "or", "pi": r"\pi", "infinity": r"\infty", "inf": r"\infty", "oo": r"\infty"}
+_SPELT = {
+    **{f"a{name}": f"arc{name}" for name in ("sin", "cos", "tan", "cot", "sinh", "cosh", "tanh")},
+    **{f"arc{short}": f"arc{name}" for short, name in (("tg", "tan"), ("ctg", "cot"), ("sh", "sinh"), ("ch", "cosh"), ("th", "tanh"))},
+    "tg": "tan", "ctg": "cot", "sh": "sinh", "ch": "cosh", "th": "tanh", "cosec": "csc",
+}  # fmt: skip
 _PLAIN = FUNCTIONS | {"sqrt", "cbrt", "abs", "floor", "ceil", "binom", "frac"}
 _TOKEN = re.compile(
     r'"(?P<text>[^"]*)"|'
@@ -87,7 +92,9 @@ def tokenize(text: str, *, thousands: bool = True) -> list[str]:
             tokens += [w if w in _JOINTS else '"' + w for w in _TEXT_WORDS.findall(match["text"])]
         elif kind == "other":
             raise NotMath(f"unknown character {token!r}")
-        elif token not in ('"', "~", "?"):
+        elif token == "?":
+            raise NotMath("a question mark")
+        elif token not in ('"', "~"):
             depth += (token in "([" and len(token) == 1) or token == "\\{"
             depth -= (token in ")]" and len(token) == 1) or token == "\\}"
             tokens.append(
@@ -121,6 +128,8 @@ def _is_unit_word(word: str, before: str) -> bool:
 
 def _word_tokens(word: str, before: str) -> list[str]:
     lower = word.lower()
+    if lower in _SPELT and not before[:1].isdigit():
+        word = lower = _SPELT[lower]
     if word in _PLAIN or lower in FUNCTIONS:
         return ["\\" + (word if word in _PLAIN else lower)]
     if lower in ("st", "nd", "rd", "th") and before[:1].isdigit():
@@ -169,7 +178,12 @@ for _dimension, _table in {
     "calendar": {"month": "1", "year": "12", "decade": "120"},
     "volume": {"ml": "1/1000", "mL": "1/1000", "L": "1", "liter": "1", "litre": "1", "l": "1", "milliliter": "1/1000",
                "millilitre": "1/1000"},
-    "money": {"dollar": "1", "cent": "1/100"},
+    "money": {"dollar": "1", "cent": "1/100"}, "euro": {"euro": "1"}, "sterling": {"sterling": "1"}, "yen": {"yen": "1"},
+    "rupee": {"rupee": "1"}, "celsius": {"celsius": "1"}, "fahrenheit": {"fahrenheit": "1"}, "kelvin": {"K": "1"},
+    "force": {"N": "1", "kN": "1000"}, "energy": {"J": "1", "kJ": "1000", "MJ": "1000000", "cal": "4184/1000"},
+    "power": {"W": "1", "kW": "1000", "MW": "1000000"}, "voltage": {"V": "1", "mV": "1/1000", "kV": "1000"},
+    "current": {"A": "1", "mA": "1/1000"}, "pressure": {"Pa": "1", "kPa": "1000", "MPa": "1000000"},
+    "frequency": {"Hz": "1", "kHz": "1000", "MHz": "1000000", "GHz": "1000000000"}, "amount": {"mol": "1", "mmol": "1/1000"},
 }.items():  # fmt: skip
     for _unit, _scale in _table.items():
         UNITS[_unit] = (_dimension, Fraction(_scale))

@@ -18,7 +18,39 @@ def check_text(gold: str, answer: str) -> CheckResult:
         return CheckResult(Verdict.CORRECT, Method.TEXT, answer, want, got)
     if same_fact(gold, answer):
         return CheckResult(Verdict.CORRECT, Method.TEXT, answer, want, got, "states the same fact")
+    if _stated_within(want.split(), got.split()) or _stated_within(got.split(), want.split()):
+        return CheckResult(Verdict.CORRECT, Method.TEXT, answer, want, got, "states it in a sentence")
     return CheckResult(Verdict.INCORRECT, Method.TEXT, answer, want, got, "the words differ")
+
+
+_VERBS = frozenset((
+    "is", "are", "was", "were", "will", "wins", "win", "won", "has", "have", "had", "gets", "get", "receives", "earns",
+    "can", "does", "did", "should", "would", "must", "takes", "pays", "scores", "comes", "finishes", "remains", "always",
+))  # fmt: skip
+_OPEN = frozenset((
+    "and", "or", "nor", "but", "either", "both", "neither", "lose", "loses", "losing", "lost", "fails", "fail", "unless",
+    "if", "except", "without", "than", "loser",
+))  # fmt: skip
+"""Words that leave open, or turn round, what a sentence says of its subject."""
+
+
+def _stated_within(short: list[str], sentence: list[str]) -> bool:
+    """Whether a sentence states a few words as its subject or at its end: "Petya wins", "the winner is Petya"."""
+    if not short or len(short) > 5 or not len(short) < len(sentence) <= 25:
+        return False
+    rest_front, rest_back = sentence[len(short) :], sentence[: -len(short)]
+    if (_DENIALS | _OPEN) & (set(sentence) - set(short)):
+        return False
+    if short[0] in ("yes", "no", "true", "false"):
+        return len(short) == 1 and sentence[0] == short[0] and rest_front[0] in _REASONS
+    if sentence[: len(short)] == short and rest_front[0] in _VERBS:
+        return len(rest_front) == 1 or not set(rest_front) & set(short)
+    return sentence[-len(short) :] == short and rest_back[-1] in ("is", "are", "was", "be", "named", "called")
+
+
+_REASONS = frozenset(
+    ("because", "since", "as", "it", "they", "there", "we", "he", "she", "this", "these", "all", "such")
+)
 
 
 _CONNECTORS = frozenset((

@@ -168,6 +168,9 @@ _CALLS: dict[str, tuple[Callable[[Any], Any], Callable[[Any, Any], Any]]] = {
     "sinh": (mp.sinh, lambda x, f: 1 + abs(f)),
     "cosh": (mp.cosh, lambda x, f: 1 + abs(f)),
     "tanh": (mp.tanh, lambda x, f: mp.mpf(1)),
+    "arcsinh": (mp.asinh, lambda x, f: mp.mpf(1)),
+    "arccosh": (mp.acosh, lambda x, f: 1 / mp.sqrt(abs(x * x - 1) + _EPS)),
+    "arctanh": (mp.atanh, lambda x, f: 1 / (abs(1 - x * x) + _EPS)),
     "exp": (mp.exp, lambda x, f: abs(f)),
 }
 _ANGLES = frozenset(["sin", "cos", "tan", "cot", "sec", "csc"])

@@ -295,6 +295,11 @@ def lists(draw: random.Random) -> Forms:
     yield f"a={a}, b={b}", f"b={b}, a={a}", True
     yield f"a={a}, b={b}", f"a={b}, b={a}", False
     yield f"x1={a}, x2={b}", rf"x_1={a},\ x_2={b}", True
+    for text in (f"(a) {a}, (b) {b}", rf"\text{{(i) }}{a}, \text{{(ii) }}{b}", rf"(1)\ {a}; (2)\ {b}", rf"A={a}, B={b}", rf"\text{{first: }} {a}, \text{{second: }} {b}",
+                 rf"\text{{Part 1: }} {a}; \text{{Part 2: }} {b}", rf"m = {a} \text{{ and }} n = {b}", rf"{a} \text{{ cm}}, {b} \text{{ cm}}", rf"{a}\text{{ red}}, {b}\text{{ blue}}"):  # fmt: skip
+        yield f"{a}, {b}", text, True
+        yield f"{a}, {c}", text, False
+        yield f"{c}, {b}", text, False
     yield f"{a}, {b}", rf"\text{{Alice: }}{a}, \text{{Bob: }}{b}", True
     yield f"{a}, {b}", rf"\text{{Alice: }}{a}, \text{{Bob: }}{c}", False
 
@@ -316,6 +321,35 @@ def relations(draw: random.Random) -> Forms:
     ):
         yield str(a), f"{name}={a}", True
         yield str(b), f"{name}={a}", False
+    for name in (
+        "f'(x)",
+        "f^{-1}(x)",
+        r"\frac{dy}{dx}",
+        "a_n",
+        "T(x)",
+        r"(f \circ g)(x)",
+        "y",
+        "g(x)",
+        "h'(x)",
+    ):
+        yield f"{a}x+{b}", f"{name}={a}x+{b}", True
+        yield f"{name}={a}x+{b}", f"{a}x+{b}", True
+        yield f"{name}={a}x+{b}", f"{b}x+{a}", False
+    for name in (
+        r"\sin\theta",
+        r"\tan A",
+        "E(X)",
+        r"\vec{a}\cdot\vec{b}",
+        "V_{max}",
+        r"\lim_{x\to 0} f(x)",
+        r"\angle A",
+        r"\text{Area of } ABC",
+        "|z|",
+        r"\triangle ABC",
+    ):
+        yield rf"\frac{{{a}}}{{{b}}}", rf"{name} = \frac{{{a}}}{{{b}}}", True
+        yield rf"{name} = \frac{{{a}}}{{{b}}}", rf"\frac{{{a}}}{{{b}}}", True
+        yield rf"\frac{{{b}}}{{{a}}}", rf"{name} = \frac{{{a}}}{{{b}}}", False
     yield f"{a}x+{b}", f"y={a}x+{b}", True
     yield f"y={a}x+{b}", f"{a}x+{b}", True
     yield f"f(x)={a}x+{b}", f"{a}x+{b}", True
@@ -340,6 +374,15 @@ def latex(draw: random.Random) -> Forms:
         yield rf"\frac{{{a}}}{{{b}}}", text, True
         yield rf"\frac{{{b}}}{{{a}}}", text, False
     yield rf"{a}\sqrt{{{b}}}", rf"{a}\sqrt {b}", True
+    yield rf"{a}\sqrt{{{b}}}", rf"{a}\sqrt{{{b}", True
+    yield rf"{a}\sqrt{{{b}}}", rf"{a}√{b}", True
+    yield f"({a},{b})", rf"\left({a},{b})", True
+    yield f"({a},{b})", rf"({a},{b}\right)", True
+    yield f"x<{a}", f"x &lt; {a}", True
+    yield f"x^2+{a}", f"x<sup>2</sup>+{a}", True
+    yield rf"{a}\pi", f"{a}π", True
+    yield rf"{a}\pi", rf"\displaystyle {a}\,\pi\\", True
+    yield f"{a}^{{{b}}}", f"{a}**{b}", True
     yield rf"{a}\sqrt{{{b}}}", rf"{a}\\sqrt{{{b}}}", True
     yield rf"{a}\sqrt{{{b}}}", rf"{b}\sqrt{{{a}}}", False
 
@@ -359,6 +402,27 @@ def text_answers(draw: random.Random) -> Forms:
         yield wrong, text, False
     yield rf"\text{{{name}}}", rf"\text{{{name} wins}}", True
     yield rf"\text{{{wrong}}}", rf"\text{{{name} wins}}", False
+    for text in (
+        f"{name} will receive the last token",
+        f"{name} has a winning strategy",
+        f"The winner is {name}",
+        f"It is {name}",
+    ):
+        yield name, rf"\text{{{text}}}", True
+        yield wrong, rf"\text{{{text}}}", False
+    for text in (
+        f"{name} loses",
+        f"{name} and {wrong}",
+        f"{name} does not win",
+        f"either {name} or {wrong}",
+        f"anyone but {name}",
+        f"{name} cannot win",
+    ):
+        yield name, rf"\text{{{text}}}", False
+    for word, opposite in (("Yes", "No"), ("No", "Yes"), ("True", "False")):
+        yield word, rf"\text{{{word}, because it is larger}}", True
+        yield opposite, rf"\text{{{word}, because it is larger}}", False
+        yield word, rf"\text{{{word} or {opposite.lower()}}}", False
     yield name, rf"\text{{not {name}}}", False
     yield name, rf"\text{{{name} or {wrong}}}", False
     assert plain != bad

@@ -1,7 +1,10 @@
 """Which options an answer names."""
 
+import polars as pl
 import pytest
 
+from factory.config.verify import VerifySection
+from factory.verification import CheckRequest, check, verify_responses
 from factory.verification.choice import check_choice, letters_of, same_text
 from schemas.verdict import Verdict
 
@@ -51,3 +54,48 @@ def test_verdicts_and_their_reasons():
     assert (wrong.verdict, wrong.reason) == (Verdict.INCORRECT, "another option")
     assert (open_gold.verdict, open_gold.reason) == (Verdict.UNVERIFIABLE, "gold names no option")
     assert open_answer.verdict is Verdict.UNVERIFIABLE and "no single option" in open_answer.reason
+
+
+CITIES = ("Paris is big", "London calls the tune", "Rome was not built", "Berlin")
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        "Therefore, option C is correct.", "The best answer is C.", "So it must be C.", "Hence, C is the right answer.",
+        "This corresponds to choice C.", "We look at it all. **Answer: C**", "Option A is wrong.\nOption C is correct.",
+        "The correct choice is (C).", "故选C。", "因此选C", "所以正确答案是C。", "I would go with C.", "C is correct because of 5 things.",
+        r"\boxed{\text{Rome was not bui}}",
+    ],
+)  # fmt: skip
+def test_letters_as_people_name_them(response):
+    assert check(CheckRequest(response, "C", "choice", CITIES)).verdict is Verdict.CORRECT
+    assert check(CheckRequest(response, "B", "choice", CITIES)).verdict is Verdict.INCORRECT
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        "Option C is not correct.",
+        "It cannot be C.",
+        "C or D",
+        "Options A and C are true.",
+        "A cat sat there.",
+    ],
+)
+def test_what_names_no_option(response):
+    assert check(CheckRequest(response, "C", "choice", CITIES)).verdict in (
+        Verdict.NO_ANSWER,
+        Verdict.UNVERIFIABLE,
+    )
+
+
+def test_options_may_be_a_dictionary():
+    rows = pl.DataFrame(
+        {
+            "answer": ["B"],
+            "content": [r"\boxed{London calls the tune}"],
+            "options": [dict(zip("ABCD", CITIES, strict=True))],
+        }
+    )
+    assert verify_responses(rows, VerifySection(workers=1)).get_column("verdict").to_list() == ["correct"]

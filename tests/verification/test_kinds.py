@@ -70,3 +70,27 @@ def test_code_runs_against_its_tests():
     good, bad = (f"```python\ndef add(a, b):\n    return a {sign} b\n```" for sign in "+*")
     assert check(CheckRequest(good, None, "code", None, metadata)).correct
     assert check(CheckRequest(bad, None, "code", None, metadata)).verdict is Verdict.INCORRECT
+
+
+GYM_WAYS = (
+    "<answer>{}</answer>",
+    "The answer is {}",
+    "Working.\n\nTherefore:\n\n{}",
+    "**Answer:** {}",
+    "So:\n```\n{}\n```",
+    r"\boxed{{{}}}",
+)
+
+
+@pytest.mark.parametrize(
+    "task",
+    ["mini_sudoku", "countdown", "simple_equations", "word_sorting", "knights_knaves", "binary_matrix"],
+)
+def test_reasoning_gym_answers_as_models_write_them(task):
+    gym = pytest.importorskip("reasoning_gym")
+    entry = gym.create_dataset(task, size=1, seed=3)[0]
+    metadata = json.dumps({"entry": entry}, default=str)
+    for way in GYM_WAYS:
+        response = "Let us think of 3 things.\n\n" + way.format(entry["answer"])
+        result = check(CheckRequest(response, entry["answer"], "reasoning_gym", None, metadata))
+        assert result.correct, (way, result.extracted)

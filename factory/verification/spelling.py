@@ -1,0 +1,214 @@
+r"""Other spellings of a value, rewritten to the one that the parser reads.
+
+Spelled numbers, `1e+22`, `12,34,567`, `]2;5[`, `5 N`, `45个`, `75¢`, `3k \text{ where } k\ge 1`, `23(1/3)`, `5 \text{ to }
+2`, `all real numbers except 4`. Every rule looks at a whole answer or at its end, on tidied text, and is linear in it.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from fractions import Fraction
+
+_SMALL = (
+    "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
+    "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen",
+)  # fmt: skip
+_TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
+_NUMBER_WORDS = {word: n for n, word in enumerate(_SMALL)} | {
+    word: 20 + 10 * n for n, word in enumerate(_TENS)
+}
+_SCALE_WORDS = {"hundred": 100, "thousand": 1_000, "million": 10**6, "billion": 10**9}
+_PARTS = {
+    "half": 2, "halves": 2, "third": 3, "thirds": 3, "quarter": 4, "quarters": 4, "fourth": 4, "fourths": 4, "fifth": 5,
+    "fifths": 5, "sixth": 6, "sixths": 6, "eighth": 8, "eighths": 8, "tenth": 10, "tenths": 10,
+}  # fmt: skip
+_LETTERS = re.compile(r"[A-Za-z]+(?:[\s-]+[A-Za-z]+){0,11}")
+
+
+def spelled_number(text: str) -> Fraction | None:
+    """The number that English words spell: `twenty-one`, `two hundred and five`, `three quarters`; else None."""
+    if len(text) > 80 or not _LETTERS.fullmatch(text):
+        return None
+    words = [word for word in re.split(r"[\s-]+", text.lower()) if word != "and"]
+    if words and words[-1] in _PARTS and (len(words) > 1 or words[0] == "half"):
+        top = Fraction(1) if words[:-1] in ([], ["a"]) else spelled_number(" ".join(words[:-1]))
+        return None if top is None or not 0 < top < 100 else top / _PARTS[words[-1]]
+    total, part, last = 0, 0, 10**12
+    for word in words:
+        if word in _NUMBER_WORDS:
+            n = _NUMBER_WORDS[word]
+            size = 10 if n >= 20 else 1
+            if size >= last or (last == 10 and not 0 < n < 10):
+                return None
+            part, last = part + n, size
+        elif word in _SCALE_WORDS and part:
+            scale = _SCALE_WORDS[word]
+            part, last = part * scale, 10**12 if scale > 100 else 100
+            if scale > 100:
+                total, part = total + part, 0
+        else:
+            return None
+    return Fraction(total + part) if words else None
+
+
+def float_artefact(text: str) -> str:
+    """A decimal that a float made of a shorter one: `0.30000000000000004` is 0.3, `0.10000000149011612` is 0.1."""
+    if not re.fullmatch(r"-?\d{1,12}\.\d{9,25}", text):
+        return text
+    number = float(text)
+    for short in (f"{number:.7g}", f"{number:.12g}"):
+        single = struct.unpack("f", struct.pack("f", float(short)))[0] == number
+        if (
+            "e" not in short
+            and len(short) < len(text) - 4
+            and (single or abs(float(short) - number) <= 4e-16 * abs(number))
+        ):
+            return short
+    return text
+
+
+_N = r"[-+]?\s?(?:\d[\d,]*(?:\.\d+)?|\.\d+)(?:\s?\\frac\s?\{\d+\}\s?\{\d+\}|\s\d+/\d+)?|[-+]?\s?\\frac\s?(?:\{-?\d+\}\s?\{\d+\}|\d\s?\d)|[-+]?\d+/\d+"
+_SYMBOL = r"(?:[kMmcG]?(?:Pa|Hz|W|V|J|N|A|C|F|K|T|H|m|g|s|L|l|mol|eV|cal|bar)|Omega|mph|rpm|atm|min|hr?|rad|sr|lm|lx|dB)"
+_UNIT = re.compile(
+    rf'^(?P<n>{_N})\s*(?P<deg>\^\{{\\circ\}})?\s*"?\s*(?P<unit>{_SYMBOL}(?:\s?\^\s?\{{?-?[23]\}}?)?(?:\s?(?:/|\\cdot)\s?{_SYMBOL}(?:\s?\^\s?\{{?-?[23]\}}?)?)?|\\Omega|\\ell)\s*"?$'
+)
+_COUNTER = re.compile(
+    rf'^(?P<n>{_N})\s*"?\s*(?P<unit>[^\x00-\x7f][^\W\d_]{{0,11}}|[A-Za-z]{{1,14}}[^\W\d_A-Za-z][^\W\d_]{{0,12}})\s*"?$'
+)
+_MONEY = re.compile(
+    rf'^(?:US)?(?P<sign>-?)\s?(?P<mark>[$€£¥₹])\s?(?P<n>{_N})$|^(?P<n2>{_N})\s?"?\s*(?P<cents>¢|cents?|c)\s*"?$'
+)
+_CURRENCIES = {"$": "dollar", "€": "euro", "£": "sterling", "¥": "yen", "₹": "rupee"}
+_DEGREES = {"C": "celsius", "F": "fahrenheit"}
+_TO = re.compile(rf'^(?P<a>{_N})\s*"?\s*(?P<word>to|out of|in)\s*"?\s*(?P<b>{_N})$')
+_MIXED = re.compile(
+    r'^([-+]?\d{1,9})\s?(?:"?\s*and\s*"?\s*|\s?\((?=\d+/\d+\)$))(?:\\frac\s?\{(\d{1,9})\}\s?\{(\d{1,9})\}|(\d{1,9})/(\d{1,9}))\)?$'
+)
+_E_NOTATION = re.compile(r"^([-+]?\d+(?:\.\d+)?)[eE]([-+]?\d{1,3})$")
+_INDIAN = re.compile(r"^-?\d{1,2}(?:,\d\d)+,\d{3}(?:\.\d+)?$")
+_FRENCH = re.compile(r"(?<![\w)}\]])([\[\]])\s?([^\[\]()]{1,60}?)\s?([;,])\s?([^\[\]()]{1,60}?)\s?([\[\]])")
+_EXCEPT = re.compile(
+    r'^"?\s*(?:x\s*(?:is|=|\\in)\s*)?(?:all|any|every)\s+(?:the\s+)?reals?(?:\s+numbers?|\s+values?)?(?:\s+(?:of\s+)?x)?\s*,?\s*(?:except|other than|but|excluding|not equal to|besides)(?:\s+for)?(?:\s+x\s*=)?\s*"?\s*(.{1,80})$',
+    re.I,
+)
+_WHERE = r'(?:"\s*(?:where|for|with|when|if|as)(?:\s+(?:all|any|every|each|some))?(?:\s+(?:positive|non-?negative|natural))?(?:\s+(?:integers?|numbers?))?\s*"|"\s*,?\s*"|\\forall)?'
+_VAR = r"(?:[a-z]|[a-z]_\d)"
+_RANGE = re.compile(
+    rf"^(?P<main>.{{1,300}}?)\s*[,;.]?\s*\(?\s*{_WHERE}\s*(?P<var>{_VAR})\s*(?:(?:\\ge|>)\s*-?[01]|\\in\s*\\mathbb\s?\{{?[NZ]\}}?\s?(?:[_^]\s?\{{?[+*0]?\}}?)*"
+    r"|=\s*[01]\s*,\s*(?:\\pm\s*)?[12]\s*(?:,\s*(?:\\pm\s*)?[23]\s*)?,?\s*(?:\\dots|\.\.\.))\s*\)?$"
+)
+_REMARK = re.compile(
+    r'^(?P<main>.{1,300}?)[,;]?\s*\(?\s*"\s*\(?\s*(?:approximately|approx\.?|exactly|or so|in total|altogether|in all|overall|only|roughly|or less precisely|rounded[^"]{0,40})\s*\)?\s*"\s*\)?$'
+)
+_ENUMERATED = re.compile(r'(?:^|(?<=[,;\s"]))"?\s*\(?([a-e]|i{1,3}|iv|v|[1-5])\)\s*"?\s*(?=[^\s,;])')
+_ORDERS = (("a", "b", "c", "d", "e"), ("i", "ii", "iii", "iv", "v"), ("1", "2", "3", "4", "5"))
+_LABEL = re.compile(
+    r"^\s*(?:[A-Za-z]'{0,3}(?:\s?\^\s?\{\s?-1\s?\})?\s?\(\s?[A-Za-z](?:\s?,\s?[A-Za-z])*\s?\)|\\frac\s?\{\s?d\s?[a-z]?\s?\}\s?\{\s?d\s?[a-z]\s?\}"
+    r"|\(\s?[a-z]\s?\\circ\s?[a-z]\s?\)\s?\(\s?[a-z]\s?\)|[a-z]'{1,3}|\\(?:sin|cos|tan|cot)\s?(?:\\[a-z]{2,7}|[A-Za-z])(?=\s*=\s*[^A-Za-z]*(?:\\(?:frac|sqrt)[^A-Za-z]*){0,6}$)|\|\s?[a-z]\s?\|"
+    r"|\\lim\s?_\s?\{[^{}]{1,30}\}[^=]{1,40}?|[EPD]\s?\(\s?[A-Z]\s?\))\s*=\s*(?P<value>[^=<>]+)$"
+)
+"""A function, a derivative, an inverse or a composition before an equals sign."""
+_INDEXED = re.compile(r"(?<![A-Za-z\d_^\"])([A-Za-z])(\d)(?![\d.])")
+"""`c1`, `x2` in plain text are names with an index."""
+_OVER = re.compile(r"\{\s*([^{}]{1,60})\s*\\over\s+([^{}]{1,60})\s*\}")
+
+
+def respelled(text: str) -> str:
+    """Tidied and quoted text in the spelling that the parser reads; what no rule fits stays as it is."""
+    text = _OVER.sub(r"\\frac{\1}{\2}", text.strip()) if "\\over" in text else text.strip()
+    if re.fullmatch(r"[-+]?\d+(?:\.\d+)?", text):
+        return text
+    if (words := _LETTERS.fullmatch(text.strip('" '))) and (number := spelled_number(words[0])) is not None:
+        return (
+            str(number)
+            if number.denominator == 1
+            else rf"\frac{{{number.numerator}}}{{{number.denominator}}}"
+        )
+    if match := _EXCEPT.match(text):
+        points = match[1].strip(' ".')
+        return rf"\mathbb{{R}}\setminus\{{{points}\}}"
+    if "\\" not in text:
+        text = _INDEXED.sub(r"\1_{\2}", text)
+    text = _grouping(_listed(text) if ")" in text else text)
+    text = _without_remarks(text)
+    return _value(text) or _FRENCH.sub(_interval, text)
+
+
+def unlabelled(gold: str, answer: str) -> tuple[str, str]:
+    """The pair without the name of a function before an equals sign, where only one side writes it."""
+    g, a = _LABEL.match(gold), _LABEL.match(answer)
+    if g and not a and "=" not in answer:
+        return g["value"], answer
+    return (gold, a["value"]) if a and not g and "=" not in gold else (gold, answer)
+
+
+def _listed(text: str) -> str:
+    """`(a) 3, (b) 4` as the list of its parts."""
+    marks = list(_ENUMERATED.finditer(text))
+    names = tuple(mark[1] for mark in marks)
+    if (
+        len(marks) < 2
+        or text[: marks[0].start()].strip()
+        or not any(names == order[: len(names)] for order in _ORDERS)
+    ):
+        return text
+    ends = [mark.start() for mark in marks[1:]] + [len(text)]
+    return ", ".join(text[mark.end() : end].strip(' ,;"') for mark, end in zip(marks, ends, strict=True))
+
+
+def _grouping(text: str) -> str:
+    if match := _E_NOTATION.match(text):
+        return rf"{match[1]}\times 10^{{{int(match[2])}}}"
+    if _INDIAN.match(text):
+        return text.replace(",", "")
+    if re.fullmatch(r"-?\d{1,3}(?:_\d{3})+", text):
+        return text.replace("_", "")
+    return re.sub(r"(?<![\d.])(\d+)\{,\}(?=\d)", r"\1.", text) if "{,}" in text else text
+
+
+def _without_remarks(text: str) -> str:
+    """The answer without what only qualifies it: the range of a counting parameter, `approximately`."""
+    if match := _REMARK.match(text):
+        text = match["main"].strip()
+    match = _RANGE.match(text)
+    if match is None or not re.search(
+        rf"(?<![A-Za-z\\]){re.escape(match['var'])}(?![A-Za-z])", match["main"]
+    ):
+        return text
+    main = match["main"].strip(" ,;")
+    return (
+        main if len(main) > 1 and not main.endswith(("{", "\\mid", "|", ":", "(", "\\in", "<", "=")) else text
+    )
+
+
+def _value(text: str) -> str | None:
+    """A number with something around it as that number with a unit in quotes."""
+    if match := _MONEY.match(text):
+        unit = _CURRENCIES[match["mark"]] if match["mark"] else "cent"
+        return f'{match["sign"] or ""}{match["n"] or match["n2"]} "{unit}"'
+    if match := _UNIT.match(text):
+        unit = match["unit"].replace("{", "").replace("}", "").replace("\\cdot", "/ per").lstrip("\\")
+        if match["deg"]:
+            unit = _DEGREES.get(unit, "")
+        return f'{match["n"]} "{unit}"' if unit else None
+    if match := _COUNTER.match(text):
+        return f'{match["n"]} "{match["unit"]}"'
+    if match := _TO.match(text):
+        if match["word"] == "to":
+            return f"{match['a']}:{match['b']}"
+        return rf"\frac{{{match['a']}}}{{{match['b']}}}"
+    if match := _MIXED.match(text):
+        top, bottom = match[2] or match[4], match[3] or match[5]
+        return rf"{match[1]}\frac{{{top}}}{{{bottom}}}" if int(top) < int(bottom) else None
+    return None
+
+
+def _interval(match: re.Match[str]) -> str:
+    """`]a;b[`: a bracket that turns its back is an open end. `[a,b]` stays."""
+    begin, low, mark, high, end = match.groups()
+    if begin == "[" and end == "]":
+        return match[0]
+    if mark == ";":
+        low, high = (part.replace(",", ".") for part in (low, high))
+    return f"{'[' if begin == '[' else '('}{low},{high}{']' if end == ']' else ')'}"
