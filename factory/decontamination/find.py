@@ -16,6 +16,7 @@ from factory.decontamination.decisions import decided
 from factory.decontamination.hits import Hits, Tier, tiers_kept
 from factory.decontamination.index import BenchmarkIndex
 from factory.errors import UsageError
+from factory.sources.columns import message_text
 from factory.text.hashing import Bytes
 from factory.text.tokens import flat, in_threads
 
@@ -66,6 +67,7 @@ def find_hits(
     missing = [name for name in fields if name not in rows.columns]
     if missing:
         raise UsageError(f"no column {', '.join(missing)} to check (columns: {', '.join(rows.columns)})")
+    rows = rows.with_columns([message_text(rows[name], asked=True) for name in fields])
     found = [pl.DataFrame(schema=HITS)]
     for field in fields:
         found += _by_index(rows, field, index, settings.coverage)

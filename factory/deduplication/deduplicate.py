@@ -18,6 +18,7 @@ from factory.deduplication.sets import GramSets, gram_sets, in_threads
 from factory.deduplication.signatures import sign
 from factory.deduplication.similarity import verifier
 from factory.errors import UsageError
+from factory.sources.columns import message_text
 from factory.text.hashing import U64
 from factory.text.tokens import Places
 
@@ -103,7 +104,7 @@ def deduplicate(
 
 
 def text_of(rows: pl.DataFrame, field: str) -> pl.Series:
-    """The texts to compare. For `reasoning` or `content` of a response: both, one after the other.
+    """The texts to compare: of chat messages all, and for `reasoning` or `content` of a response both, joined.
 
     Raises:
         UsageError: the column is missing.
@@ -117,7 +118,7 @@ def text_of(rows: pl.DataFrame, field: str) -> pl.Series:
             [pl.col(n).cast(pl.String) for n in RESPONSE_FIELDS], separator="\n", ignore_nulls=True
         )
         return rows.select(joined.alias("text"))["text"].fill_null("")
-    return rows[field].cast(pl.String).fill_null("").rename("text")
+    return message_text(rows[field]).cast(pl.String).fill_null("").rename("text")
 
 
 def row_ids(rows: pl.DataFrame, first: int = 0) -> pl.Series:

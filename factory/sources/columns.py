@@ -41,33 +41,101 @@ def text_of(value: Any) -> str | None:
     return str(value)
 
 
+def message_text(column: pl.Series, *, asked: bool = False) -> pl.Series:
+    """The text of a column of chat messages, one row's messages joined by line breaks; other columns stay as they are.
+
+    Args:
+        column: lists of `{role, content}` (OpenAI, TRL) or `{from, value}` (ShareGPT).
+        asked: take the user's messages alone where a row has any: what was asked.
+    """
+    role, content = _message_fields(column.dtype)
+    if content is None:
+        return column
+    texts = column.list.eval(pl.element().struct.field(content).cast(pl.String))
+    if asked and role is not None:
+        said = pl.element().filter(pl.element().struct.field(role).is_in(("user", "human")))
+        asks = column.list.eval(said.struct.field(content).cast(pl.String))
+        texts = pl.select(pl.when(asks.list.len() > 0).then(asks).otherwise(texts)).to_series()
+    return texts.list.join("\n", ignore_nulls=True).alias(column.name)
+
+
+def holds_text(kind: pl.DataType) -> bool:
+    """True for columns that can be read as text: scalars but bytes, and chat messages."""
+    return _message_fields(kind)[1] is not None or not (kind.is_nested() or kind in (pl.Binary, pl.Object))
+
+
+def _message_fields(kind: pl.DataType) -> tuple[str | None, str | None]:
+    """Names of role and content in a list of messages; None where it is none."""
+    if not isinstance(kind, pl.List) or not isinstance(kind.inner, pl.Struct):
+        return None, None
+    there = {field.name for field in kind.inner.fields}
+    pairs = (("role", "content"), ("from", "value"))
+    return next(
+        ((role if role in there else None, text) for role, text in pairs if text in there), (None, None)
+    )
+
+
+Kinds = dict[str, pl.DataType]
+EMPTY_LISTS = pl.List(pl.Null())
+
+
+def kinds_of(rows: pl.DataFrame) -> Kinds:
+    """Type of every column; Null for one that holds nothing, a list of Null for one that holds empty lists.
+
+    Text is what JSON without a value is read as; a Parquet file's own types are its own.
+    """
+    kinds: Kinds = dict(rows.schema)
+    for name, kind in kinds.items():
+        if kind == pl.String and rows[name].null_count() == rows.height:
+            kinds[name] = pl.Null()
+        elif kind == pl.List(pl.String) and not rows[name].list.len().sum():
+            kinds[name] = EMPTY_LISTS
+    return kinds
+
+
+def written(kinds: Kinds) -> list[tuple[str, pl.DataType]]:
+    """Columns and types as they lie in a file: text where nothing is known."""
+    unknown = {pl.Null(): pl.String(), EMPTY_LISTS: pl.List(pl.String())}
+    return [(name, unknown.get(kind, kind)) for name, kind in kinds.items()]
+
+
+def union(found: Sequence[Kinds]) -> Kinds:
+    """One type per column: what all tables agree on, the wider number, or text."""
+    names = list(dict.fromkeys(name for kinds in found for name in kinds))
+    return {name: _one({kinds[name] for kinds in found if name in kinds} - {pl.Null()}) for name in names}
+
+
+def conform(rows: pl.DataFrame, kinds: Kinds) -> pl.DataFrame:
+    """The rows with these columns and types: absent columns are null, what does not fit becomes text (`text_of`)."""
+    columns = []
+    for name, kind in kinds.items():
+        column = rows[name] if name in rows.columns else pl.Series(name, [None] * rows.height)
+        if kind == pl.String and column.dtype not in (pl.String, pl.Null):
+            column = pl.Series(name, [text_of(value) for value in column], dtype=pl.String)
+        columns.append(column.cast(kind))
+    return pl.DataFrame(columns)
+
+
 def stack(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
-    """Tables below each other; absent columns are null, columns whose types disagree become text."""
+    """Tables below each other, as `union` and `conform` have it."""
     frames = [frame for frame in frames if frame.width]
-    if not frames:
-        return pl.DataFrame()
-    kinds: dict[str, set[pl.DataType]] = {}
-    for frame in frames:
-        for name, kind in frame.schema.items():
-            kinds.setdefault(name, set()).add(kind)
-    clashing = {name for name, found in kinds.items() if not _agree(found)}
-    cast = [
-        frame.with_columns(
-            [as_text_column(frame.get_column(name)) for name in frame.columns if name in clashing]
-        )
-        for frame in frames
-    ]
-    return pl.concat(cast, how="diagonal_relaxed")
+    kinds = union([kinds_of(frame) for frame in frames])
+    return pl.concat([conform(frame, kinds) for frame in frames]) if frames else pl.DataFrame()
 
 
-def as_text_column(column: pl.Series) -> pl.Series:
-    """A column whose type disagrees with that of other tables, as text (`text_of`)."""
-    return pl.Series(column.name, [text_of(value) for value in column], dtype=pl.String)
-
-
-def _agree(kinds: Iterable[pl.DataType]) -> bool:
-    found = {kind for kind in kinds if kind != pl.Null}
-    return len(found) <= 1 or all(kind.is_numeric() for kind in found)
+def _one(kinds: set[pl.DataType]) -> pl.DataType:
+    known = kinds - {EMPTY_LISTS}
+    lists = [kind for kind in known if isinstance(kind, pl.List)]
+    if EMPTY_LISTS in kinds and len(lists) == len(known):
+        return _one(known) if known else pl.List(pl.String())
+    if len(kinds) == 1:
+        return next(iter(kinds))
+    if kinds and all(kind.is_numeric() for kind in kinds):
+        return pl.Float64() if any(kind.is_float() for kind in kinds) else pl.Int64()
+    inner = {kind.inner for kind in lists}
+    if lists and len(lists) == len(kinds) and all(kind.is_numeric() for kind in inner):
+        return pl.List(_one({pl.Float64() if kind.is_float() else pl.Int64() for kind in inner}))
+    return pl.String()
 
 
 def _kind(values: Iterable[Any]) -> pl.DataType | None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import polars as pl
 
+from factory.atomic import atomic_path, digest
 from factory.errors import UsageError
 from factory.sources.spec import SourceSpec, parse_spec
 
@@ -38,6 +41,19 @@ def read_hub(text: str, *, limit: int | None = None) -> tuple[pl.DataFrame, str]
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise UsageError(f"cannot load {text}: {reason}") from error
     return table_of(loaded, text, limit), name
+
+
+@cache
+def hub_file(text: str) -> Path:
+    """The rows of `read_hub` as a Parquet file in the cache of `datasets`, written once per process."""
+    rows, name = read_hub(text)
+    import datasets
+
+    folder = Path(datasets.config.HF_DATASETS_CACHE) / "cot-factory"
+    path = folder / f"{name.replace('/', '--')}-{digest(text)[:12]}.parquet"
+    with atomic_path(path) as temporary:
+        rows.write_parquet(temporary)
+    return path
 
 
 def table_of(loaded: Any, text: str, limit: int | None) -> pl.DataFrame:

@@ -25,7 +25,7 @@ SUFFIXES = (
 
 
 def expand(patterns: str | Path | Sequence[str | Path]) -> list[Path]:
-    """Files behind the patterns, in order, each once.
+    """Files behind the patterns, in order, each once; `hf://datasets/...` is fetched into a file.
 
     Raises:
         UsageError: a pattern matches nothing; says what is there instead.
@@ -62,6 +62,10 @@ def refuse_own_input(out: Path, patterns: Sequence[str | Path]) -> None:
 
 
 def _expand_one(pattern: str | Path) -> list[Path]:
+    if str(pattern).startswith("hf://"):
+        from factory.sources.hub import hub_file
+
+        return [hub_file(str(pattern))]
     path = Path(pattern)
     if path.is_dir():
         return _in_folder(path)

@@ -15,12 +15,9 @@ from factory.errors import UsageError
 from factory.run.part_file import PartFile
 from factory.run.parts import iter_part, reading
 from factory.run.tables import arrow_table
-from factory.sources.columns import as_text_column
+from factory.sources.columns import Kinds, conform, holds_text, kinds_of, union, written
 from factory.sources.files import BLOCK_BYTES, Patterns, no_drops, read_blocks
 from factory.sources.paths import expand
-
-Kinds = dict[str, pl.DataType]
-EMPTY_LISTS = pl.List(pl.Null())
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +46,8 @@ def stage(patterns: Patterns, folder: Path, engine: Engine, *, size: int = BLOCK
     if not parts:
         _write(folder / "nothing.parquet", pl.DataFrame())
         parts = [(folder / "nothing.parquet", {})]
-    kinds = _union([kinds for _, kinds in parts])
-    stale = [path for path, found in parts if _written(found) != list(kinds.items())]
+    kinds = union([kinds for _, kinds in parts])
+    stale = [path for path, found in parts if written(found) != list(kinds.items())]
     list(engine.map(partial(_conform, kinds), stale))
     unread = pl.concat([no_drops(), *(pl.read_parquet(path) for _, path in read if path)])
     return Staged([path for path, _ in parts], unread)
@@ -85,7 +82,7 @@ def require_text(read: Staged, fields: Sequence[str], purpose: str, where: str =
             raise UsageError(
                 f"no column {field} {purpose}", do=f"choose one with --field: {', '.join(kinds)}"
             )
-        if kinds[field].is_nested() or kinds[field] in (pl.Binary, pl.Object):
+        if not holds_text(kinds[field]):
             raise UsageError(
                 f"column {field} holds {kinds[field]}, no text", do="choose another with --field"
             )
@@ -100,7 +97,7 @@ def _read(folder: Path, size: int, item: tuple[int, Path]) -> tuple[list[tuple[P
         if result.rows.height:
             target = folder / f"read-{number:05d}-{block:05d}.parquet"
             _write(target, result.rows)
-            parts.append((target, _kinds(result.rows)))
+            parts.append((target, kinds_of(result.rows)))
     dropped = pl.concat([no_drops(), *unread])
     if dropped.height == 0:
         return parts, None
@@ -114,55 +111,9 @@ def _write(path: Path, rows: pl.DataFrame) -> None:
     file.close()
 
 
-def _kinds(rows: pl.DataFrame) -> Kinds:
-    """Type of every column; Null for one that holds nothing, a list of Null for one that holds empty lists."""
-    return {name: _kind(rows[name]) for name in rows.columns}
-
-
-def _written(kinds: Kinds) -> list[tuple[str, pl.DataType]]:
-    """Columns and types as they lie in the file: text where nothing is known."""
-    unknown = {pl.Null(): pl.String(), EMPTY_LISTS: pl.List(pl.String())}
-    return [(name, unknown.get(kind, kind)) for name, kind in kinds.items()]
-
-
-def _kind(column: pl.Series) -> pl.DataType:
-    # Text is what JSON without a value is read as; a Parquet file's own types are its own.
-    if column.dtype == pl.String and column.null_count() == column.len():
-        return pl.Null()
-    if column.dtype == pl.List(pl.String) and not column.list.len().sum():
-        return EMPTY_LISTS
-    return column.dtype
-
-
-def _union(found: Sequence[Kinds]) -> Kinds:
-    """One type a column: what all blocks agree on, the wider number, or text."""
-    names = list(dict.fromkeys(name for kinds in found for name in kinds))
-    return {name: _one({kinds[name] for kinds in found if name in kinds} - {pl.Null()}) for name in names}
-
-
-def _one(kinds: set[pl.DataType]) -> pl.DataType:
-    known = kinds - {EMPTY_LISTS}
-    lists = [kind for kind in known if isinstance(kind, pl.List)]
-    if EMPTY_LISTS in kinds and len(lists) == len(known):
-        return _one(known) if known else pl.List(pl.String())
-    if len(kinds) == 1:
-        return next(iter(kinds))
-    if kinds and all(kind.is_numeric() for kind in kinds):
-        return pl.Float64() if any(kind.is_float() for kind in kinds) else pl.Int64()
-    inner = {kind.inner for kind in lists}
-    if lists and len(lists) == len(kinds) and all(kind.is_numeric() for kind in inner):
-        return pl.List(_one({pl.Float64() if kind.is_float() else pl.Int64() for kind in inner}))
-    return pl.String()
-
-
 def _conform(kinds: Kinds, path: Path) -> None:
     """Write a part again with these columns and types."""
     file = PartFile(path)
     for rows in iter_part(path):
-        columns = []
-        for name, kind in kinds.items():
-            column = rows[name] if name in rows.columns else pl.Series(name, [None] * rows.height)
-            is_text = kind == pl.String and column.dtype not in (pl.String, pl.Null)
-            columns.append(as_text_column(column) if is_text else column.cast(kind))
-        file.add(arrow_table(pl.DataFrame(columns)))
+        file.add(arrow_table(conform(rows, kinds)))
     file.close()

@@ -1,0 +1,51 @@
+"""Chat columns where a verb asks for a text: duplicates by the whole dialogue, benchmarks by what the user asked."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from factory.run.parts import read_dropped, read_parts
+
+ASKED = "A farmer plants 17 rows of 23 cabbages each and then loses 48 of them to frost. How many cabbages are left on the field?"
+
+
+def chat(question, answer):
+    return [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
+
+
+@pytest.fixture
+def chats(tmp_path):
+    rows = [
+        {"n": 0, "messages": chat(ASKED, "There are 17 times 23 cabbages, less 48: 343.")},
+        {"n": 1, "messages": chat(ASKED, "There are 17 times 23 cabbages, less 48: 343.")},
+        {
+            "n": 2,
+            "messages": chat("Name the largest two-digit prime number, and say why it is one.", "It is 97."),
+        },
+    ]
+    path = tmp_path / "chat.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def factory(*arguments):
+    command = [sys.executable, "-m", "factory.cli.main", *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_dedup_reads_the_dialogue(chats, tmp_path):
+    factory("dedup", chats, "--field", "messages", "--out", tmp_path / "out")
+    kept = read_parts(tmp_path / "out")
+    assert kept["n"].to_list() == [0, 2]
+    assert kept["messages"][0].to_list() == chat(ASKED, "There are 17 times 23 cabbages, less 48: 343.")
+
+
+def test_decontaminate_finds_a_problem_that_the_user_asked(chats, tmp_path):
+    against = tmp_path / "bench.jsonl"
+    against.write_text(json.dumps({"id": "b1", "problem": ASKED, "answer": "343"}) + "\n")
+    factory("decontaminate", chats, "--field", "messages", "--against", against, "--out", tmp_path / "out")
+    assert read_parts(tmp_path / "out")["n"].to_list() == [2]
+    assert read_dropped(tmp_path / "out").height == 2
