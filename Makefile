@@ -9,7 +9,7 @@ $(STAMP): pyproject.toml constraints-cpu.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet -c constraints-cpu.txt torch
-	$(BIN)/python -m pip install --quiet -c constraints-cpu.txt -e '.[train,hub,viewer,gym,ray,test]'
+	$(BIN)/python -m pip install --quiet -c constraints-cpu.txt -e '.[train,hub,viewer,gym,ray,plots,batch,test]'
 	touch $(STAMP)
 
 install: $(STAMP)

@@ -19,10 +19,13 @@ def command(
     factory report runs/quickstart
     """
     from factory.report import build_report
+    from factory.report.svg import can_draw
     from factory.report.tables import open_run
 
     path = build_report(run, out=out)
     faults = open_run(run, check=False).faults
     say(f"report  {path}  {path.stat().st_size / 1024:,.0f} KB")
+    if not can_draw():
+        say("figures are left out: pip install 'cot-factory[plots]'", err=True)
     if faults:
         say(f"incomplete: {len(faults)} faults, named at the top of the report", err=True)

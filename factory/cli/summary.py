@@ -32,12 +32,15 @@ def print_summary(run: Path) -> None:
         _show_deltas(deltas)
         for fault in faults:
             say(fault)
+    from factory.report.svg import can_draw
+
     prices = [usd for row in ledger if (usd := row.totals.get("usd")) is not None]
     spent = f"spent ${sum(prices):,.2f}" if prices else "no prices known"
     say(f"{spent}, {sum(row.totals.get('completion_tokens') or 0 for row in ledger):,} completion tokens")
     say(f"data sets: {run / 'datasets'}")
     if (report := RunLayout(run).report).exists():
-        say(f"report:    {report}")
+        without = "" if can_draw() else " (without figures: pip install 'cot-factory[plots]')"
+        say(f"report:    {report}{without}")
     say(f"next:      factory view {run}; factory card {run}")
 
 

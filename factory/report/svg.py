@@ -10,6 +10,7 @@ import io
 import re
 import warnings
 from collections.abc import Callable
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
@@ -87,7 +88,12 @@ def draw(
         paint: draws on the figure.
         height: inches.
         width: inches.
+
+    Returns:
+        The SVG; without matplotlib (extra `plots`) a line that says so, and the tables around it stand alone.
     """
+    if not can_draw():
+        return Markup("<p>Not drawn: pip install 'cot-factory[plots]'</p>")
     import matplotlib
     from matplotlib.figure import Figure
 
@@ -99,6 +105,11 @@ def draw(
         sink = io.StringIO()
         canvas.savefig(sink, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     return Markup(_inline(sink.getvalue(), label))
+
+
+def can_draw() -> bool:
+    """Whether matplotlib is installed."""
+    return find_spec("matplotlib") is not None
 
 
 def axes(canvas: Canvas) -> Axes:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,13 @@ class BatchSampler:
     def __init__(
         self, inner: HttpSampler, key: str | None, folder: Path, *, poll_seconds: float = POLL_SECONDS
     ) -> None:
-        """`inner` gives dialect, model and prices; submitted batches are noted in `folder`."""
+        """`inner` gives dialect, model and prices; submitted batches are noted in `folder`.
+
+        Raises:
+            UsageError: the `openai` client is not installed.
+        """
+        if find_spec("openai") is None:
+            raise UsageError("--batch needs openai", do="pip install 'cot-factory[batch]'")
         self.inner, self.folder, self.poll_seconds = inner, folder, poll_seconds
         self.preset, self.name, self.model, self.revision = (
             inner.preset,
