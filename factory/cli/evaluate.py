@@ -43,8 +43,10 @@ def command(
     from factory.errors import UsageError
     from factory.evaluation import PROTOCOLS
     from factory.evaluation.evaluate import PROMPT
+    from factory.run.checks import need
     from factory.steps import evaluate
 
+    need("eval", "stats", "scipy")
     if "benchmarks" not in settings.model_fields_set:
         raise UsageError("--benchmark is missing", do="factory eval --help")
     if protocol not in PROTOCOLS:

@@ -166,8 +166,9 @@ def _own_leaf(name: str, info: FieldInfo, flag: Flag | None) -> _Leaf:
 def _walk(
     model: type[Section], path: tuple[str, ...], use: Use, outer: _Outer | None = None
 ) -> Iterator[_Leaf]:
-    """The fields of a section and of the sections in it."""
-    for name, info in model.model_fields.items():
+    """The fields of a section and of the sections in it; the class's own stand before those that it inherits."""
+    own = inspect.get_annotations(model)
+    for name, info in sorted(model.model_fields.items(), key=lambda item: item[0] not in own):
         if len(path) == 1 and (name in use.skip or (use.only and name not in use.only)):
             continue
         dotted = ".".join((*path[1:], name))

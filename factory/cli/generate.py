@@ -33,7 +33,7 @@ def command(
 ) -> None:
     """Have a teacher answer problems. Run it again to request only what is missing.
 
-    factory generate problems.jsonl --teacher deepseek-r1 --max-usd 20 --out responses
+    factory generate problems.jsonl --max-usd 20 --out responses
     """
     folder = store_folder(store, out)
     reading: dict[str, Any] = problems.model_dump(include={"problem_field", "answer_field", "limit"})

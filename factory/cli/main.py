@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import importlib
 import os
+import re
 import sys
 import tempfile
 import traceback
@@ -143,6 +144,9 @@ def main() -> None:
     except Exception as error:
         if os.environ.get("FACTORY_DEBUG"):
             raise
+        if isinstance(error, ModuleNotFoundError) and (extra := _extra_of(error.name or "")):
+            _say(f"this needs {error.name}, which is not installed - pip install 'cot-factory[{extra}]'")
+            sys.exit(2)
         if is_disk_full(error):
             _say(f"the disk is full - free some space and run the same command again ({first_line(error)})")
             sys.exit(Stopped.exit_code)
@@ -165,8 +169,8 @@ def _arguments(words: list[str]) -> list[str]:
 
 def _usage(error: click.ClickException) -> str:
     """What the parser says, in one line that names the page with the right spelling."""
-    said = error.format_message().replace("\n", " ").rstrip(".")
-    said = said[:1].lower() + said[1:]
+    said = error.format_message().replace("\n", " ").replace(". Did you mean", " - did you mean")
+    said = said[:1].lower() + said[1:].rstrip(".")
     context = error.ctx if isinstance(error, click.UsageError) else None
     return f"{said} - {context.command_path} --help" if context is not None and " - " not in said else said
 
@@ -176,6 +180,21 @@ def _summary(verb: str) -> str:
     doc = ast.get_docstring(ast.parse(path.read_text("utf-8"))) or ""
     text = doc.splitlines()[0].partition(": ")[2].rstrip(".")
     return text[:1].upper() + text[1:]
+
+
+def _extra_of(module: str) -> str | None:
+    """The extra of pyproject.toml that brings a module."""
+    from importlib.metadata import PackageNotFoundError, requires
+
+    name = module.split(".")[0].replace("_", "-").lower()
+    try:
+        lines = requires("cot-factory") or []
+    except PackageNotFoundError:
+        return None
+    found = re.search(
+        rf"^{re.escape(name)}\b[^;]*;.*extra == ['\"]([\w-]+)['\"]", "\n".join(lines), re.M | re.I
+    )
+    return found[1] if found else None
 
 
 def _version(context: click.Context, param: click.Parameter, value: bool) -> None:

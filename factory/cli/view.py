@@ -20,15 +20,9 @@ def command(
 
     factory view runs/quickstart
     """
-    from importlib.util import find_spec
+    from factory.run.checks import need
 
-    from factory.errors import UsageError
-
-    absent = [name for name in ("duckdb", "starlette", "uvicorn") if find_spec(name) is None]
-    if absent:
-        raise UsageError(
-            f"the viewer needs {', '.join(absent)}", do='install it with: pip install "cot-factory[viewer]"'
-        )
+    need("the viewer", "viewer", "duckdb", "starlette", "uvicorn")
     from factory.report.tables import open_run
     from factory.report.viewer.serve import open_socket, serve
 

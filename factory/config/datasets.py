@@ -31,17 +31,17 @@ class DatasetsSection(Section):
     system: str | None = None
     """System message of the training rows."""
     midtrain_per_problem: int | None = Field(None, ge=1)
-    """At most this many responses a problem in midtrain; all by default."""
+    """Maximum responses per problem in midtrain; all by default."""
     sft_rows: int | None = Field(None, ge=1)
     """Size of the sft set; a fifth of midtrain by default."""
     sft_per_problem: int = Field(1, ge=1)
-    """At most this many responses a problem in sft."""
+    """Maximum responses per problem in sft."""
     sft_order: Literal["hardest", "random"] = "hardest"
-    """Which rows of a cell come first: those of problems that the teacher gets wrong most often, then the longest; or a
-    draw by seed."""
+    """Which rows of a cell come first: those of the problems that the teacher gets wrong most often, then the longest;
+    or a draw by seed, to measure what the order is worth."""
     balance: list[str] = Field(default_factory=lambda: ["domain", "level"])
     """Columns over which the sft set is drawn evenly."""
     need_reasoning: bool = True
-    """Leave out responses without a reasoning part; false for teachers whose chain of thought is their answer."""
+    """Leave out responses without a reasoning part; set it to false for teachers that reason in their answer."""
     max_loop_score: float = Field(0.7, gt=0, le=1)
-    """Responses of which more than this share of the worst 1,000 characters repeats itself are left out."""
+    """Leave out responses in which more than this share of the worst 1,000 characters is repetition."""

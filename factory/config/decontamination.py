@@ -9,12 +9,12 @@ from factory.config.endpoint import Judge, gather_judge
 
 
 class EmbeddingSection(Section):
-    """Looking for paraphrases and translations with a local embedding model, and a judge."""
+    """Search for paraphrases and translations with a local embedding model, and a judge."""
 
     model: str
     """Folder of a sentence-embedding model with its tokenizer."""
     threshold: float = Field(0.85, gt=0, le=1)
-    """Cosine from which a benchmark problem is a candidate."""
+    """Minimum cosine similarity for a candidate."""
     judge: Judge | None = None
     """Model that decides on the candidates, a preset name or a section; without one they are only reported."""
 
@@ -25,14 +25,15 @@ class DecontaminationSection(Section):
     """Benchmarks to check against, by shipped index name or by path."""
 
     against: list[str] = Field(default_factory=list)
-    """Index names (`factory benchmarks` lists them), `all`, or paths of benchmark files."""
+    """Benchmark names (`factory benchmarks` lists them), `paper`, `all`, or paths of index or data files."""
     coverage: float = Field(0.45, gt=0, le=1)
-    """Share of a benchmark problem's weighted n-grams that must be covered for a hit (longer problems)."""
+    """Share of a longer benchmark problem's weighted n-grams that makes a hit; lower it to find looser copies."""
     drop_templates: bool = False
-    """Also drop problems that equal a benchmark problem but for their numbers."""
+    """Also drop problems that differ from a benchmark problem in numbers only."""
     drop_variants: bool = False
-    """Also drop problems that are much like a benchmark problem without being it."""
+    """Also drop problems that are similar to a benchmark problem without being the same."""
     decisions: str | None = None
-    """File of decisions on single hits, as `factory decontaminate --review` writes it."""
+    """File of decisions on single hits, written by `factory decontaminate --review` and applied by the next run."""
     embedding: EmbeddingSection | None = None
-    """The embedding tier; off by default."""
+    """Folder of a sentence-embedding model: search for paraphrases and translations, too. Needs benchmarks as data files:
+    indexes hold no text."""

@@ -1,4 +1,4 @@
-"""How near-duplicates are found and which one stays."""
+"""How near-duplicates are found and which one is kept."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class DeduplicationSection(Section):
     threshold: float = Field(0.8, gt=0, le=1)
     """Jaccard similarity of word n-gram sets from which two texts are duplicates."""
     ngram: int = Field(5, ge=1)
-    """Words a shingle."""
+    """Words per shingle (n-gram size); smaller values find looser duplicates in short texts."""
     permutations: int = Field(128, ge=16)
     """MinHash permutations."""
     false_negative_weight: float = Field(0.99, ge=0, le=1)
@@ -42,15 +42,15 @@ class DeduplicationSection(Section):
     backend: Literal["fast", "datasketch"] = "fast"
     """What proposes pairs: our own kernels, or datasketch as a reference, many times slower."""
     numbers_differ: bool = True
-    """Texts whose numbers differ, or words and marks that turn the meaning round (not, least, <, a prime, a percent sign),
-    are not duplicates: templates with other numbers are other problems."""
+    """Treat texts as distinct when their numbers, negations or operators differ: templates with other numbers are other
+    problems."""
     across_problems: bool = False
-    """Responses: also compare responses to different problems."""
+    """Also compare responses to different problems; for teachers that repeat themselves."""
     keep: list[Keep] = Field(
         default_factory=lambda: [Keep.VERIFIED, Keep.ANSWERED, Keep.SOURCE, Keep.SHORTER, Keep.FIRST]
     )
-    """Which row of a cluster stays: the first rule that tells two rows apart decides."""
+    """Which row of a cluster stays: the first rule that distinguishes two rows decides."""
     sources: list[str] = Field(default_factory=list)
-    """Sources in order of preference, for the rule `source`."""
+    """Sources in order of preference, for the rule `source`; for mixes of curated and scraped sets."""
     against: list[str] = Field(default_factory=list)
-    """Files of data already published: their duplicates are dropped, they themselves are not written."""
+    """Files of data already published: duplicates of them are dropped, they themselves are not written."""

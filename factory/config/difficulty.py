@@ -15,24 +15,24 @@ class DifficultySection(Access, Budget):
     student: str = "student"
     """Sampler: `student` is the run's own sft checkpoint through transformers; or any preset."""
     problems: int | None = Field(None, ge=1)
-    """Roll out on at most this many problems, drawn by seed."""
+    """Sample on at most this many problems, drawn by seed; for students that are slow to sample."""
     min_samples: int = Field(4, ge=1)
-    """Rollouts every problem gets."""
+    """Minimum rollouts per problem."""
     max_samples: int = Field(16, ge=1)
-    """Rollouts no problem exceeds."""
+    """Maximum rollouts per problem."""
     low: float = Field(0.1, ge=0, le=1)
     """Below this pass rate a problem is too hard (open-r1's default band 0.1 to 0.9)."""
     high: float = Field(0.9, ge=0, le=1)
     """Above this pass rate a problem is too easy."""
     confidence: float = Field(0.95, gt=0.5, lt=1)
-    """Sampling of a problem stops when one band holds this much posterior probability, or when the rest of the budget
-    is not expected to change the answer."""
+    """Stop sampling a problem when one band holds this much posterior probability, or when the remaining rollouts
+    are not expected to change the band."""
     temperature: float = Field(1.0, ge=0, le=2)
     """Rollout temperature."""
     top_p: float = Field(1.0, gt=0, le=1)
     """Nucleus mass."""
     max_tokens: int = Field(16_384, ge=1)
-    """Completion budget of a rollout."""
+    """Completion budget in tokens per rollout."""
     batch_size: int = Field(64, ge=1)
     """Rollouts generated together by a local student."""
 

@@ -13,7 +13,7 @@ STAGES: tuple[Stage, ...] = ("base", "midtrain", "sft", "dpo", "rl")
 
 
 class EvaluationSection(Access, Budget):
-    """Benchmarks, sampling, and how an evaluated endpoint is reached; defaults are the paper's protocol (docs/paper.md, Evaluation protocol)."""
+    """Benchmarks and sampling. Defaults are the paper's protocol (docs/paper.md, Evaluation protocol)."""
 
     benchmarks: list[str] = Field(default_factory=lambda: ["held_out"])
     """`held_out` (the run's own), paths of benchmark files, or `procedural:`/`reasoning_gym:` sources."""

@@ -1,4 +1,4 @@
-"""How responses are asked for and what may be spent."""
+"""How responses are sampled and what may be spent."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
+from factory.config.base import Section
 from factory.config.endpoint import Access, Budget, Endpoint
 
 
@@ -19,7 +20,16 @@ Prompt = Annotated[str, AfterValidator(_has_slot)]
 """A user message; `{problem}` is replaced by the problem's text."""
 
 
-class GenerateSection(Access, Budget):
+class Procedural(Section):
+    """The built-in procedural teacher, which tests and demonstrations ask."""
+
+    slip_rate: float = Field(0.25, ge=0, le=1)
+    """Share of responses that slip to a wrong final answer."""
+    skip_rate: float = Field(0.0, ge=0, le=1)
+    """Share of steps left out of a terse trace, for students that learn which way of working comes out right."""
+
+
+class GenerateSection(Access, Budget, Procedural):
     """Long chain-of-thought from a teacher."""
 
     teacher: str = "deepseek-r1"
@@ -29,7 +39,7 @@ class GenerateSection(Access, Budget):
     temperature: float = Field(0.6, ge=0, le=2)
     """Sampling temperature (DeepSeek-R1's own recommendation; the paper does not say)."""
     top_p: float = Field(0.95, gt=0, le=1)
-    """Nucleus mass."""
+    """Nucleus sampling mass."""
     max_tokens: int = Field(32_768, ge=1)
     """Completion budget in tokens."""
     prompt: Prompt = r"Please reason step by step, and put your final answer within \boxed{{}}. {problem}"
@@ -39,18 +49,14 @@ class GenerateSection(Access, Budget):
     accept: int | None = Field(None, ge=1)
     """Stop when this many responses are verified correct."""
     max_candidates: int | None = Field(None, ge=1)
-    """With `accept`: never ask for more responses than this."""
+    """With `accept`: never request more responses than this."""
     batch: bool = False
-    """Use the provider's Batch API: up to a day's wait, half the price."""
+    """Use the provider's Batch API: half the price, up to a day's wait."""
     serve: str | None = None
-    """Start a vLLM (or, with teacher sglang, an SGLang) server for this model, and stop it at the end."""
+    """Start a vLLM (with teacher sglang: an SGLang) server for this model, and stop it at the end."""
     truncation: Literal["keep", "continue", "larger"] = "keep"
     """What to do with a truncated response: keep it marked, continue it (at most three times; vLLM, SGLang, DeepSeek),
     or retry with twice the token budget (at most twice)."""
-    slip_rate: float = Field(0.25, ge=0, le=1)
-    """Procedural teacher only: share of responses that slip to a wrong final answer."""
-    skip_rate: float = Field(0.0, ge=0, le=1)
-    """Procedural teacher only: share of steps that it does in its head and leaves out of a terse trace."""
 
     @model_validator(mode="after")
     def _caps_agree(self) -> Self:

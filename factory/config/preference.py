@@ -19,26 +19,25 @@ class PreferenceSection(Section):
     """Whose wrong answers are rejected (the paper: the teacher's, docs/paper.md, Stages). `delta` takes the
     student's whole answers, right or wrong: what is learnt is the gap to the teacher (OLMo 3, arXiv 2512.13961)."""
     per_problem: int = Field(1, ge=1)
-    """Pairs a problem."""
+    """Pairs per problem."""
     rule: Literal["nearest_length", "hardest_negative", "most_different", "longest_chosen"] = "nearest_length"
-    """How a rejected response is matched to a chosen one: the nearest length; the wrong answer that is given most
-    often; the least similar text; or, to see what an unheeded length bias does, the longest right answer with the
-    shortest wrong one."""
+    """How a rejected response is matched to a chosen one: nearest length; the most frequent wrong answer; the least
+    similar text; or the longest right answer with the shortest wrong one, where longer work is what helps."""
     allow_truncated: bool = False
-    """Let a response that the token budget cut be rejected."""
+    """Accept truncated responses as rejected sides."""
     max_similarity: float = Field(0.95, gt=0, le=1)
-    """Pairs whose sides share more than this of their word 3-grams are not made: they differ in next to nothing."""
+    """Skip pairs whose sides share more than this of their word 3-grams: they differ too little."""
     max_pairs: int | None = Field(None, ge=1)
     """At most this many pairs, balanced over domain and level."""
     match_length: bool = False
-    """Drop pairs until the length bias is below its limit, and say what that cost."""
+    """Drop pairs until the length bias is below its limit, and report how many."""
     max_length_bias: float = Field(0.5, gt=0)
     """Lint: largest |Cohen's d| between chosen and rejected lengths."""
     max_format_bias: float = Field(0.1, ge=0, le=1)
     """Lint: largest difference between the sides in the share of texts with a box, with reasoning, in the problem's
     language, or that speak of the reference answer."""
     max_duplicates: float = Field(0.01, ge=0, le=1)
-    """Lint: largest share of pairs whose chosen text another pair has too."""
+    """Lint: largest share of pairs whose chosen text is also in another pair."""
 
 
 class RLPromptsSection(Section):

@@ -16,11 +16,11 @@ class ProblemsSection(Section):
     """Files, folders, globs, `hf://datasets/OWNER/NAME[/FILE]`, `procedural:FAMILY|all?count=N&seed=S&levels=a,b`,
     `reasoning_gym:TASK?count=N&seed=S`."""
     problem_field: str = "problem"
-    """Column with the problem text."""
+    """Column with the problem, for files that name it otherwise."""
     answer_field: str = "answer"
-    """Column with the gold answer."""
+    """Column with the gold answer, for files that name it otherwise."""
     limit: int | None = Field(None, ge=1)
-    """Keep the first N problems, in source order."""
+    """Keep the first N problems, in source order; for a trial."""
     held_out: int = Field(0, ge=0)
     """Problems set aside for evaluation before anything else, drawn by seed; no later step sees them."""
 

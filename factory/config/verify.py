@@ -12,11 +12,11 @@ class VerifySection(Section):
     """Checkers run in worker processes that are killed at their limit."""
 
     workers: int | None = Field(None, ge=1)
-    """Worker processes; one a core by default."""
+    """Worker processes; one per core by default."""
     seconds: float = Field(5.0, gt=0)
-    """Limit of one check, in seconds of processor time; 12 times as much wall-clock time (at least 30 s) is the backstop."""
+    """Limit of one check in seconds of processor time; 12 times as much wall-clock time (at least 30 s) ends it, too."""
     majority: bool = False
-    """Fill missing gold answers with the majority answer of the samples."""
+    """Fill missing gold answers with the samples' majority answer, for sources without answers."""
     judge: Judge | None = None
     """Model that re-examines what the rules call incorrect or unverifiable (the paper's second check): a preset name,
     or a section."""

@@ -9,8 +9,6 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import minimize
-from scipy.special import betainc, betaincinv, betaln
 
 from schemas import Band
 from schemas.outcome import scored, solved, truncated
@@ -45,6 +43,8 @@ def band_probabilities(alpha: ArrayLike, beta: ArrayLike, low: float, high: floa
     Returns:
         Shape (n, 3), rows sum to 1, columns as in `BANDS`.
     """
+    from scipy.special import betainc
+
     alpha, beta = np.asarray(alpha, float), np.asarray(beta, float)
     below_low, below_high = betainc(alpha, beta, low), betainc(alpha, beta, high)
     return np.stack([below_low, below_high - below_low, 1.0 - below_high], axis=-1)
@@ -52,6 +52,8 @@ def band_probabilities(alpha: ArrayLike, beta: ArrayLike, low: float, high: floa
 
 def credible_interval(alpha: ArrayLike, beta: ArrayLike, mass: float = 0.95) -> tuple[Floats, Floats]:
     """Ends of the equal-tailed credible interval that holds `mass`."""
+    from scipy.special import betaincinv
+
     alpha, beta = np.asarray(alpha, float), np.asarray(beta, float)
     tail = (1.0 - mass) / 2
     return betaincinv(alpha, beta, tail), betaincinv(alpha, beta, 1.0 - tail)
@@ -78,6 +80,9 @@ def fit_prior(counts: Iterable[tuple[int, int]]) -> Prior:
     Args:
         counts: (attempts, correct) of every problem; those without attempts are left out.
     """
+    from scipy.optimize import minimize
+    from scipy.special import betaln
+
     tally = Counter((int(n), int(k)) for n, k in counts if n > 0)
     if not tally:
         return JEFFREYS

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import betaln
 
 
 def dead_group_probability(alpha: ArrayLike, beta: ArrayLike, group: int) -> NDArray[np.float64]:
@@ -14,6 +13,8 @@ def dead_group_probability(alpha: ArrayLike, beta: ArrayLike, group: int) -> NDA
     E[p^G + (1-p)^G] under the Beta(alpha, beta) posterior of the pass rate p; at a known p it is p^G + (1-p)^G
     (DAPO's accuracy 0 and 1, arXiv 2503.14476).
     """
+    from scipy.special import betaln
+
     alpha, beta = np.asarray(alpha, float), np.asarray(beta, float)
     whole = betaln(alpha, beta)
     return np.exp(betaln(alpha + group, beta) - whole) + np.exp(betaln(alpha, beta + group) - whole)

@@ -17,7 +17,6 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from scipy.stats import betabinom
 
 from factory.datasets.posterior import BANDS, Floats, Prior, true_band
 from factory.evaluation.statistics import wilson
@@ -72,6 +71,8 @@ def other_half(
     Returns:
         Arrays with one entry a problem that has a signal in both halves; empty when `first_round` is below 2.
     """
+    from scipy.stats import betabinom
+
     rows = _outcomes(rollouts.filter(pl.col("sample_index") < first_round))
     first, right = pl.col("sample_index") < first_round // 2, pl.col("right").cast(pl.Int64)
     counts = rows.group_by("problem_id", maintain_order=True).agg(

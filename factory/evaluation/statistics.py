@@ -13,7 +13,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtrit
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +35,8 @@ def pass_at_1(correct: NDArray[np.int64], samples: NDArray[np.int64]) -> Interva
         correct: right samples a question, shape (questions,).
         samples: samples a question, shape (questions,), each at least 1.
     """
+    from scipy.special import stdtrit
+
     questions = len(correct)
     if questions == 0:
         return Interval(math.nan, math.nan, math.nan)

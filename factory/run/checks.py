@@ -23,7 +23,7 @@ from factory.errors import UsageError
 from factory.run.layout import STAGES, RunLayout
 from factory.run.parts import MANIFEST
 
-TRAINER = ("torch", "transformers", "trl", "datasets")
+TRAINER = ("torch", "transformers", "trl", "datasets", "scipy")
 TRL = {"midtrain": "SFT", "sft": "SFT", "dpo": "DPO", "rl": "GRPO"}
 """Stage to the beginning of its TRL config's name."""
 
@@ -51,6 +51,16 @@ def check_recipe(recipe: Recipe, steps: Collection[str], at: RunLayout | None = 
     ]
     if faults:
         raise UsageError("\n".join(dict.fromkeys(faults)))
+
+
+def need(what: str, extra: str, *packages: str) -> None:
+    """Refuse work whose packages are missing, before it begins.
+
+    Raises:
+        UsageError: names them and the command that installs them.
+    """
+    if missing := [name for name in packages if find_spec(name) is None]:
+        raise UsageError(f"{what} needs {', '.join(missing)}", do=f"pip install 'cot-factory[{extra}]'")
 
 
 def check_engine(name: str) -> None:

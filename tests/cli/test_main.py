@@ -5,10 +5,12 @@ import random
 import resource
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
-from factory.cli.main import MODULES, VERBS, spread_lists
+from factory.cli.main import MODULES, VERBS, build_app, main, spread_lists
 
 HEAVY = ("torch", "transformers", "vllm", "ray", "datasets", "trl", "polars", "pyarrow")
 
@@ -144,3 +146,120 @@ def test_a_full_disk_is_one_line_and_the_same_command_goes_on(tmp_path, verb):
         assert factory(*words).returncode == 0
     finally:
         subprocess.run(["umount", disk], check=True)
+
+
+def test_another_distributions_factory_over_ours_is_one_line(tmp_path):
+    """factory_boy installs a package `factory`, too: installed after ours it overwrites `__init__.py` and `errors.py`."""
+    package = tmp_path / "factory"
+    package.mkdir()
+    for path in Path(os.getcwd(), "factory").iterdir():
+        (package / path.name).symlink_to(path)
+    for name, text in (
+        ("__init__.py", "from . import errors\n"),
+        ("errors.py", "class FactoryException(Exception): ...\n"),
+    ):
+        (package / name).unlink()
+        (package / name).write_text(text)
+    for words in (("--help",), ("run", "quickstart"), ("doctor",)):
+        done = factory(*words, cwd=tmp_path, PYTHONPATH=str(tmp_path))
+        assert done.returncode == 1
+        assert "another distribution's" in done.stderr and "environment" in done.stderr
+        assert len(done.stderr.strip().splitlines()) == 1
+
+
+SECTIONS = {
+    "generate": ("generate", {}),
+    "verify": ("verify", {}),
+    "dedup": ("deduplication", {"sources": "prefer-source"}),
+    "difficulty": ("difficulty", {"problems": "limit"}),
+    "pairs": ("preference", {}),
+    "decontaminate": ("decontamination", {}),
+}
+
+
+@pytest.mark.parametrize("verb", SECTIONS)
+def test_every_key_of_a_section_has_a_flag_with_its_default(verb):
+    from factory.config import Recipe
+
+    section, names = SECTIONS[verb]
+    page = " ".join(CliRunner().invoke(build_app(), [verb, "--help"]).output.split())
+    for name, field in Recipe.model_fields[section].annotation.model_fields.items():
+        flag = f"--{names.get(name, name.replace('_', '-'))}"
+        assert f"{flag} " in page, flag
+        default = field.get_default(call_default_factory=True)
+        if isinstance(default, int | float) and not isinstance(default, bool):
+            assert f"[default: {default}]" in page
+
+
+@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("width", ["80", "160"])
+def test_help_fits_the_terminal_and_shows_an_example(verb, width):
+    page = CliRunner(env={"COLUMNS": width}).invoke(build_app(), [verb, "--help"]).output
+    assert max(map(len, page.splitlines())) <= int(width), verb
+    assert f"\n    factory {verb}" in page
+    assert "…" not in page and "..." not in page.replace("IN...", "").replace("PATH...", "").replace(
+        "...]", ""
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (("verfy",), "no verb verfy - did you mean verify?"),
+        (("verify", "a", "--out", "o", "--secnds", "1"), "did you mean"),
+        (
+            ("verify", "a", "--out", "o", "--judge", "vllm", "--judge-max-usd", "0"),
+            "--judge-max-usd: input should be greater",
+        ),
+        (("verify", "a"), "--out is missing"),
+        (("verify", "--out", "o"), "IN is missing"),
+        (("decontaminate", "a", "--out", "o"), "--against is missing"),
+        (
+            ("decontaminate", "a", "--out", "o", "--against", "aime24", "--judge", "vllm"),
+            "--embedding is missing",
+        ),
+        (
+            ("eval", "m", "--out", "o", "--benchmark", "b", "--top-p", "0"),
+            "--top-p: input should be greater than 0",
+        ),
+        (
+            ("difficulty", "a", "--out", "o", "--student", "x", "--low", "0.9", "--high", "0.1"),
+            "low 0.9 is not below high 0.1",
+        ),
+        (("pairs", "a", "--out", "o", "--rule", "nearest"), "--rule: input should be"),
+        (
+            ("generate", "a", "--out", "o", "--temperature", "9"),
+            "--temperature: input should be less than or equal to 2",
+        ),
+        (("run",), "RECIPE is missing"),
+        (("schema", "verdct"), "did you mean verdict?"),
+        (("teachers", "deepseek-r"), "did you mean deepseek-r1?"),
+    ],
+)
+def test_a_mistake_of_any_verb_is_one_line_with_the_flag_as_typed(words, line, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["factory", *words])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    said = capsys.readouterr().err
+    assert ended.value.code == 2, said
+    assert line in said
+    assert len(said.strip().splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("words", [("help",), ("help", "verify"), ("-h",), ("verify", "-h"), ("version",)])
+def test_the_usual_ways_to_ask_for_help(words):
+    done = factory(*words)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout
+
+
+def test_difficulty_pairs_and_run_share_one_prompt():
+    from factory.config.datasets import DatasetsSection
+
+    default = DatasetsSection.model_fields["prompt"].default
+    for verb in ("difficulty", "pairs"):
+        assert f"[default: {default}]" in " ".join(
+            CliRunner().invoke(build_app(), [verb, "--help"]).output.split()
+        )

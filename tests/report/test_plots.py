@@ -156,3 +156,9 @@ def test_short(text, limit, short):
 )
 def test_ticks(value, shown):
     assert plots._count(value) == shown
+
+
+def test_without_matplotlib_a_line_stands_in_for_the_figure(monkeypatch):
+    monkeypatch.setattr("factory.report.svg.can_draw", lambda: False)
+    figure = plots.histogram("h", {"a": [1.0, 2.0]}, xlabel="tokens", caption="c")
+    assert "cot-factory[plots]" in figure.svg and "<svg" not in figure.svg
