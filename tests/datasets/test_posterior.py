@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+import scipy.optimize
+import scipy.special  # noqa: F401  # loaded here, not in the first timed example
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
