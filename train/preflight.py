@@ -47,10 +47,10 @@ def preflight(job: Job, config: Any, tokenizer: Any, rows: TrainingRows) -> dict
     if job.stage == "rl":
         check_server(job.section, config)
         report["reward"] = try_reward(job, tokenizer, rows)
-        report["dead_groups"] = check_signal(job, dead_groups(job, rows))
+        report["dead_groups"] = check_signal(job, dead_groups(job))
     report["plan"] = plan(job, rows)
     report["eta"] = eta(job, report["plan"])
-    report["memory_gib"] = memory(job, rows)
+    report["memory_gib"] = memory(job, config, rows)
     return report
 
 
@@ -87,8 +87,11 @@ def check_ends(job: Job, tokenizer: Any, rows: TrainingRows) -> float:
     ids, _ = encode(tokenizer, *probe, loss_on_prompt=True)
     end = end_token(tokenizer)
     tail = ids[::-1].index(end)
-    labels = pl.DataFrame(rows.rows.select_columns(["labels"]).with_format("arrow")[:])["labels"]
-    share = float((labels.list.get(-1 - tail, null_on_oob=True) == end).fill_null(False).mean() or 0.0)  # type: ignore[arg-type]
+    ended = 0
+    for batch in rows.rows.select_columns(["labels"]).with_format("arrow").iter(batch_size=1000):
+        last = pl.DataFrame(batch)["labels"].list.get(-1 - tail, null_on_oob=True)
+        ended += int((last == end).sum())
+    share = ended / len(rows.rows)
     if share < 1 and job.section.overlong != "truncate":
         raise UsageError(
             f"{1 - share:.1%} of the rows of {job.data} do not end with a supervised "
