@@ -122,7 +122,7 @@ def latencies(run: Path, rows: int, repeats: int = 5) -> dict[str, float]:
     import uvicorn
 
     from factory.report.lineage import trace
-    from factory.report.tables import open_run
+    from factory.report.step_folders import open_run
     from factory.report.viewer.app import build_app
     from factory.report.viewer.serve import open_socket
     from factory.run.layout import RunLayout

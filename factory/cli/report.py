@@ -19,8 +19,8 @@ def command(
     factory report runs/quickstart
     """
     from factory.report import build_report
+    from factory.report.step_folders import open_run
     from factory.report.svg import can_draw
-    from factory.report.tables import open_run
 
     path = build_report(run, out=out)
     faults = open_run(run, check=False).faults

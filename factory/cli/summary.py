@@ -26,7 +26,7 @@ def print_summary(run: Path) -> None:
         _show_ladder(ladder)
     if len(ladder) > 1:
         from factory.report.sections.deltas import read_deltas
-        from factory.report.tables import open_run
+        from factory.report.step_folders import open_run
 
         deltas, faults = read_deltas(open_run(run, check=False))
         _show_deltas(deltas)

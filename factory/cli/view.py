@@ -23,7 +23,7 @@ def command(
     from factory.run.checks import need
 
     need("the viewer", "viewer", "duckdb", "starlette", "uvicorn")
-    from factory.report.tables import open_run
+    from factory.report.step_folders import open_run
     from factory.report.viewer.serve import open_socket, serve
 
     open_run(run, check=False)

@@ -19,7 +19,7 @@ from factory.errors import FactoryError, UsageError
 from factory.publishing.facts import Answer, answer
 from factory.publishing.licences import hub_licence, teacher_terms
 from factory.publishing.markdown import cell, fence_for, number, table
-from factory.publishing.tables import Tables, run_tables, unfinished
+from factory.publishing.run_sql import Tables, run_tables, unfinished
 from factory.run.layout import DATASETS, RunLayout
 
 USES = {

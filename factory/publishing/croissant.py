@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ import pyarrow.parquet as pq
 from factory.atomic import digest
 from factory.config import load_recipe
 from factory.publishing.card import USES
-from factory.publishing.tables import manifests
+from factory.publishing.run_sql import manifests
 from factory.run.layout import RunLayout
 from schemas import COMPLETION, DROPPED, PREFERENCE, RL_PROMPT, VERDICT, TableSchema
 
@@ -28,52 +30,6 @@ SCHEMAS: dict[str, TableSchema] = {
     "dropped": DROPPED,
 }
 """The table of each published configuration."""
-
-CONTEXT: dict[str, Any] = {
-    "@language": "en",
-    "@vocab": "https://schema.org/",
-    "arrayShape": "cr:arrayShape",
-    "citeAs": "cr:citeAs",
-    "column": "cr:column",
-    "conformsTo": "dct:conformsTo",
-    "containedIn": "cr:containedIn",
-    "cr": "http://mlcommons.org/croissant/",
-    "data": {"@id": "cr:data", "@type": "@json"},
-    "dataBiases": "cr:dataBiases",
-    "dataCollection": "cr:dataCollection",
-    "dataType": {"@id": "cr:dataType", "@type": "@vocab"},
-    "dct": "http://purl.org/dc/terms/",
-    "equivalentProperty": "cr:equivalentProperty",
-    "examples": {"@id": "cr:examples", "@type": "@json"},
-    "extract": "cr:extract",
-    "field": "cr:field",
-    "fileObject": "cr:fileObject",
-    "fileProperty": "cr:fileProperty",
-    "fileSet": "cr:fileSet",
-    "format": "cr:format",
-    "includes": "cr:includes",
-    "isArray": "cr:isArray",
-    "isLiveDataset": "cr:isLiveDataset",
-    "jsonPath": "cr:jsonPath",
-    "key": "cr:key",
-    "md5": "cr:md5",
-    "parentField": "cr:parentField",
-    "path": "cr:path",
-    "personalSensitiveInformation": "cr:personalSensitiveInformation",
-    "rai": "http://mlcommons.org/croissant/RAI/",
-    "recordSet": "cr:recordSet",
-    "references": "cr:references",
-    "regex": "cr:regex",
-    "repeated": "cr:repeated",
-    "replace": "cr:replace",
-    "samplingRate": "cr:samplingRate",
-    "sc": "https://schema.org/",
-    "separator": "cr:separator",
-    "source": "cr:source",
-    "subField": "cr:subField",
-    "transform": "cr:transform",
-}
-"""The JSON-LD context that the Croissant specification gives."""
 
 
 def build_croissant(
@@ -101,7 +57,7 @@ def build_croissant(
         distribution += [_file_set(config), *(_file(path, folder, digests[path]) for path in shards)]
     records = [_record_set(config, pq.read_schema(shards[0])) for config, shards in configs.items()]
     return {
-        "@context": CONTEXT,
+        "@context": _context(),
         "@type": "sc:Dataset",
         "conformsTo": "http://mlcommons.org/croissant/1.1",
         "name": recipe.name,
@@ -114,6 +70,14 @@ def build_croissant(
         "distribution": distribution,
         "recordSet": records,
     }
+
+
+def _context() -> dict[str, Any]:
+    """The JSON-LD context that the Croissant specification gives."""
+    context: dict[str, Any] = json.loads(
+        resources.files("data_cards").joinpath("croissant_context.json").read_text("utf-8")
+    )
+    return context
 
 
 def _licences(configs: dict[str, list[Path]]) -> list[str]:

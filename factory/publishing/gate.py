@@ -13,10 +13,10 @@ import polars as pl
 
 from factory.atomic import read_json
 from factory.errors import FactoryError
-from factory.publishing.benchmarks import benchmark_rows
+from factory.publishing.contamination_check import benchmark_rows
 from factory.publishing.licences import refusal
+from factory.publishing.run_sql import manifests, shard_paths
 from factory.publishing.secrets import secrets_in_rows, secrets_in_text, text_columns
-from factory.publishing.tables import manifests, shard_paths
 from factory.run.layout import DATASETS, RunLayout
 from factory.run.ledger import close_ledger
 from factory.run.parts import MANIFEST, check_parts, input_digest

@@ -20,8 +20,8 @@ from factory.atomic import atomic_path, digest, file_digest, read_json, write_js
 from factory.publishing.card import notes_of, render_card
 from factory.publishing.croissant import build_croissant
 from factory.publishing.ordering import sorted_rows
+from factory.publishing.run_sql import manifests, shard_paths
 from factory.publishing.shards import SORT_KEYS, write_shards
-from factory.publishing.tables import manifests, shard_paths
 from factory.run.layout import DATASETS, RunLayout
 from factory.run.parts import MANIFEST, dropped_folder, input_digest, iter_parts, part_paths
 from schemas import DROPPED, VERDICT, TableSchema

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from factory.report.tables import RunTables, read_columns
+from factory.report.step_folders import RunTables, read_columns
 from factory.run.layout import before
 
 if TYPE_CHECKING:

@@ -26,7 +26,7 @@ from factory.report.sections.responses import cost, lengths, verdicts
 from factory.report.sections.sets import balance, pairs
 from factory.report.sections.student import difficulty
 from factory.report.sections.training import training
-from factory.report.tables import RunTables, missing_folders, open_run
+from factory.report.step_folders import RunTables, missing_folders, open_run
 
 SECTIONS = (
     funnel,

@@ -12,8 +12,8 @@ import polars as pl
 
 from factory.errors import UsageError
 from factory.report.absence import why_not
-from factory.report.facts import FACTS, short_facts
-from factory.report.tables import RunTables, State, StepFolder, ordered
+from factory.report.row_facts import FACTS, short_facts
+from factory.report.step_folders import RunTables, State, StepFolder, ordered
 from factory.run.layout import DATASETS
 
 ID_COLUMNS = ("id", "response_id", "problem_id", "chosen_response_id", "rejected_response_id")

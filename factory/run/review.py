@@ -1,4 +1,4 @@
-"""What a reviewer said about rows of a run, as later steps read it. The viewer writes the file (`factory.report.review`)."""
+"""What a reviewer said about rows of a run, as later steps read it. The viewer writes the file (`factory.report.marks`)."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from factory.config import load_recipe
-from factory.report.review import add_review
+from factory.report.marks import add_review
 from factory.run.layout import RunLayout
 from factory.run.parts import MANIFEST, read_dropped, read_parts
 from factory.run.pipeline import run_recipe

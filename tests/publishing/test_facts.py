@@ -1,49 +1,101 @@
-"""The card's facts against the same figures computed by hand."""
+"""The card's numbers against numbers counted by hand: the queries themselves, not the engine."""
 
 import polars as pl
+import pytest
 
-from factory.publishing.facts import answer
-from factory.publishing.tables import run_tables
-from factory.run.layout import RunLayout
+from factory.publishing.facts import TOKENS, answer, facts
 
-
-def test_lengths_are_the_quantiles_that_their_names_say(finished_run):
-    answers = answer(run_tables(finished_run))
-    sft = pl.read_parquet(RunLayout(finished_run).dataset("sft") / "*.parquet")
-    lengths = sorted(sft["completion_tokens"])
-    (row,) = answers["sft_lengths"].rows.iter_rows(named=True)
-    assert (row["shortest"], row["longest"]) == (lengths[0], lengths[-1])
-    for name, share in (("p10", 0.1), ("median", 0.5), ("p90", 0.9), ("p99", 0.99)):
-        below = sum(length <= row[name] for length in lengths) / len(lengths)
-        under = sum(length < row[name] for length in lengths) / len(lengths)
-        assert under <= share <= below + 1 / len(lengths), name
-    assert row["p10"] <= row["median"] <= row["p90"] <= row["p99"]
-
-
-def test_quantiles_of_a_hundred_known_lengths():
-    table = pl.DataFrame(
-        {
-            "problem_id": [f"p-{i // 2}" for i in range(101)], "completion_tokens": list(range(101)), "domain": "a",
-            "level": "b", "source": "s", "licence": "MIT",
-        }
-    ).lazy()  # fmt: skip
-    answers = answer({"sft": table})
-    assert answers["sft_lengths"].rows.rows() == [(0, 10, 50, 90, 99, 100)]
-    assert answers["sft_lengths"].rows.columns == ["shortest", "p10", "median", "p90", "p99", "longest"]
-    (counts,) = (found for name, found in answers.items() if found.rows.columns[:2] == ["rows", "problems"])
-    assert counts.rows.row(0) == (101, 51, sum(range(101)))
+SFT = pl.LazyFrame(
+    {
+        "problem_id": [f"p{n // 2}" for n in range(200)],
+        "completion_tokens": list(range(1, 201)),
+        "domain": ["algebra"] * 150 + ["geometry"] * 50,
+        "level": ["college"] * 200,
+        "source": ["a"] * 120 + ["b"] * 80,
+        "licence": ["MIT"] * 120 + [None] * 80,
+    }
+)
+VERDICTS = pl.LazyFrame(
+    {
+        "sampler": ["t"] * 5,
+        "model": ["m", "m", "m", "n", "n"],
+        "status": ["complete"] * 4 + ["looped"],
+        "method": ["literal", "literal", "numeric", "numeric", "none"],
+        "verdict": ["correct", "correct", "incorrect", "correct", "no_answer"],
+    }
+)
+DIFFICULTY = pl.LazyFrame(
+    {"band": ["useful", "useful", "too_hard"], "pass_rate": [0.4, 0.6, 0.05], "attempts": [4, 6, 16]}
+)
 
 
-def test_groups_are_counted_and_the_largest_comes_first():
-    names = ["b"] * 3 + ["a"] * 3 + ["c"] * 5
-    table = pl.DataFrame(
-        {
-            "problem_id": names, "completion_tokens": 1, "domain": names, "level": "x",
-            "source": names, "licence": ["MIT"] * 4 + ["CC0"] * 7,
-        }
-    ).lazy()  # fmt: skip
-    answers = answer({"sft": table})
-    assert answers["sft_domains"].rows.rows() == [("c", 5), ("a", 3), ("b", 3)]
-    assert answers["sft_licences"].rows.rows() == [
-        ("c", "CC0", 5), ("b", "MIT", 3), ("a", "CC0", 2), ("a", "MIT", 1),
-    ]  # fmt: skip
+def rows(name, **tables):
+    return answer(tables)[name].rows.to_dicts()
+
+
+def test_size_and_quantiles_of_a_set():
+    assert rows("sft_size", sft=SFT) == [{"rows": 200, "problems": 100, "tokens": 200 * 201 // 2}]
+    (lengths,) = rows("sft_lengths", sft=SFT)
+    assert lengths == {
+        "shortest": 1,
+        "p10": pytest.approx(20, abs=1),
+        "median": pytest.approx(100, abs=1),
+    } | {
+        "p90": pytest.approx(180, abs=1),
+        "p99": pytest.approx(198, abs=1),
+        "longest": 200,
+    }
+
+
+def test_counts_of_a_set_come_largest_first():
+    assert rows("sft_domains", sft=SFT) == [
+        {"domain": "algebra", "rows": 150},
+        {"domain": "geometry", "rows": 50},
+    ]
+    assert rows("sft_levels", sft=SFT) == [{"level": "college", "rows": 200}]
+    assert rows("sft_licences", sft=SFT) == [
+        {"source": "a", "licence": "MIT", "rows": 120},
+        {"source": "b", "licence": None, "rows": 80},
+    ]
+
+
+def test_verdicts_models_and_status():
+    assert rows("models", verdicts=VERDICTS) == [
+        {"sampler": "t", "model": "m", "responses": 3},
+        {"sampler": "t", "model": "n", "responses": 2},
+    ]
+    assert rows("status", verdicts=VERDICTS) == [
+        {"status": "complete", "responses": 4},
+        {"status": "looped", "responses": 1},
+    ]
+    assert rows("verdicts", verdicts=VERDICTS)[0] == {
+        "method": "literal",
+        "verdict": "correct",
+        "responses": 2,
+    }
+
+
+def test_pass_rates_by_band():
+    assert rows("bands", difficulty=DIFFICULTY) == [
+        {"band": "too_hard", "problems": 1, "mean_pass_rate": 0.05, "rollouts": 16},
+        {"band": "useful", "problems": 2, "mean_pass_rate": pytest.approx(0.5), "rollouts": 10},
+    ]
+
+
+def test_a_set_without_token_counts_has_no_lengths():
+    prompts = SFT.drop("completion_tokens")
+    assert rows("rl_size", rl=prompts) == [{"rows": 200, "problems": 100}]
+    assert "rl_lengths" not in answer({"rl": prompts})
+    assert TOKENS["rl"] is None
+
+
+def test_every_block_is_read_once_and_is_one_line_of_sql():
+    class Everything(dict):
+        def __contains__(self, _):
+            return True
+
+    found = facts(Everything())
+    names = [fact.name for fact in found]
+    assert len(names) == len(set(names)) == 33
+    assert all(fact.sql.startswith("SELECT ") and not set("{};\n") & set(fact.sql) for fact in found)
+    assert all(fact.title and "{" not in fact.title for fact in found)

@@ -11,7 +11,7 @@ import pytest
 from factory.atomic import read_json, write_json
 from factory.errors import FactoryError, UsageError
 from factory.publishing import gate
-from factory.publishing.benchmarks import Looked
+from factory.publishing.contamination_check import Looked
 from factory.publishing.gate import Refused, check_files, check_run
 from factory.publishing.release import build_release
 from factory.run.layout import RunLayout

@@ -51,7 +51,7 @@ def serve():
 
     import uvicorn
 
-    from factory.report.tables import open_run
+    from factory.report.step_folders import open_run
     from factory.report.viewer.app import build_app
     from factory.report.viewer.serve import open_socket
 

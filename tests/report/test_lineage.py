@@ -12,9 +12,9 @@ from factory.cli import main
 from factory.cli.main import build_app
 from factory.errors import UsageError
 from factory.report.lineage import Outcome, trace
+from factory.report.marks import add_review
 from factory.report.newest import newest_run
-from factory.report.review import add_review
-from factory.report.tables import open_run
+from factory.report.step_folders import open_run
 from factory.report.terminal import printable
 from factory.run.layout import RunLayout
 from factory.run.parts import read_dropped, read_parts

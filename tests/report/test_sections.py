@@ -21,7 +21,7 @@ from factory.report.sections.responses import cost, lengths, verdicts
 from factory.report.sections.sets import pairs
 from factory.report.sections.student import difficulty
 from factory.report.sections.training import read_ladder, training
-from factory.report.tables import RunTables, StepFolder, open_run, read_metrics
+from factory.report.step_folders import RunTables, StepFolder, open_run, read_metrics
 from factory.run.layout import RunLayout
 from factory.run.parts import read_parts
 from factory.run.step import StepWriter

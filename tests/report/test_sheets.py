@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from factory.errors import UsageError
-from factory.report.tables import open_run
+from factory.report.step_folders import open_run
 from factory.report.viewer.query import ROWS, Filter, Operator, Query, read_query
 from factory.report.viewer.sheets import Sheets
 from factory.run.layout import RunLayout

@@ -10,7 +10,7 @@ from urllib.parse import quote, urlencode
 import polars as pl
 import pytest
 
-from factory.report.review import FILE, read_reviews
+from factory.report.marks import FILE, read_reviews
 from factory.run.layout import RunLayout
 from factory.run.parts import read_parts
 

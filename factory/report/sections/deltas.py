@@ -11,7 +11,7 @@ from factory.errors import FactoryError, first_line
 from factory.evaluation.ladder import StageDelta, stage_deltas
 from factory.report.blocks import Grid, grid
 from factory.report.paper import BENCHMARKS, LADDER
-from factory.report.tables import STAGES, RunTables, State
+from factory.report.step_folders import STAGES, RunTables, State
 
 
 def read_deltas(run: RunTables) -> tuple[list[StageDelta], list[str]]:

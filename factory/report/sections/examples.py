@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from factory.report.blocks import Block, Section, Text, shorten
-from factory.report.tables import RunTables, StepFolder, scan_columns
+from factory.report.step_folders import RunTables, StepFolder, scan_columns
 from schemas import Verdict
 
 _TEXT = 6_000

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from factory.report.blocks import Block, Note, Section, grid
 from factory.report.sankey import Stage, sankey
-from factory.report.tables import RunTables, StepFolder, ordered
+from factory.report.step_folders import RunTables, StepFolder, ordered
 from factory.run.layout import PLAN, Kind
 
 LANES = (

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from factory.report.blocks import Block, Note, Section, grid, percent, shorten
-from factory.report.tables import RunTables, StepFolder
+from factory.report.step_folders import RunTables, StepFolder
 
 _SHOWN = 12
 _SPAN = 220

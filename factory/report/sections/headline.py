@@ -6,7 +6,7 @@ import polars as pl
 
 from factory.report.blocks import dollars, percent, show
 from factory.report.sections.training import read_ladder
-from factory.report.tables import DATASETS, STAGES, RunTables
+from factory.report.step_folders import DATASETS, STAGES, RunTables
 from schemas import Verdict
 
 

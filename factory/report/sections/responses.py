@@ -7,8 +7,8 @@ import polars as pl
 from factory.report.blocks import Block, Note, Section, dollars, grid, percent
 from factory.report.plots import histogram, stacked_bars
 from factory.report.sections.gates import facts_grids
+from factory.report.step_folders import RunTables
 from factory.report.svg import BAD, EMPTY, GOOD, SLOW, THIRD, UNSURE
-from factory.report.tables import RunTables
 from schemas import Verdict
 from schemas.outcome import truncated
 

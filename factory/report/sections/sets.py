@@ -9,8 +9,8 @@ import polars as pl
 from factory.report.blocks import Block, Note, Section, grid, shorten
 from factory.report.plots import heat, histogram
 from factory.report.sections.gates import facts_grids
+from factory.report.step_folders import DATASETS, RunTables
 from factory.report.svg import BAD, GOOD
-from factory.report.tables import DATASETS, RunTables
 from schemas import Level
 
 _MOST_DOMAINS = 25

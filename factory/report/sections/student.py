@@ -11,8 +11,8 @@ from factory.evaluation.calibration import LEAST, next_rollout, other_half, reli
 from factory.report import plots
 from factory.report.blocks import Block, Note, Section, grid
 from factory.report.sections.gates import facts_grids
+from factory.report.step_folders import RunTables, StepFolder
 from factory.report.svg import BAD, FIRST, GOOD
-from factory.report.tables import RunTables, StepFolder
 from schemas import Band
 
 _BANDS = {Band.TOO_HARD.value: BAD, Band.USEFUL.value: FIRST, Band.TOO_EASY.value: GOOD}

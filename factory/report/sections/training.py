@@ -10,7 +10,7 @@ from factory.report.blocks import Block, Note, Section, grid, percent
 from factory.report.paper import BENCHMARKS, CITATION, LADDER, LATER
 from factory.report.plots import Interval, intervals, lines
 from factory.report.sections.deltas import deltas_grid, read_deltas
-from factory.report.tables import STAGES, RunTables, read_metrics
+from factory.report.step_folders import STAGES, RunTables, read_metrics
 
 CURVES = {
     "loss": ("loss", "eval_loss"),

@@ -22,8 +22,8 @@ from starlette.staticfiles import StaticFiles
 from factory.errors import FactoryError, UsageError
 from factory.report.blocks import show
 from factory.report.lineage import trace
-from factory.report.review import add_review, read_reviews
-from factory.report.tables import RunTables
+from factory.report.marks import add_review, read_reviews
+from factory.report.step_folders import RunTables
 from factory.report.viewer.problem import any_row, as_text, cut_text, dropped_row, problem_page
 from factory.report.viewer.query import Filter, Operator, read_query
 from factory.report.viewer.security import Guard

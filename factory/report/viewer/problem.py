@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 
 from factory.report.lineage import ID_COLUMNS, find_rows
-from factory.report.tables import RunTables, StepFolder
+from factory.report.step_folders import RunTables, StepFolder
 from factory.run.layout import DATASETS, PLAN
 
 MOST_RESPONSES = 64

@@ -6,7 +6,7 @@ import socket
 from pathlib import Path
 
 from factory.errors import UsageError
-from factory.report.tables import open_run
+from factory.report.step_folders import open_run
 
 HOST = "127.0.0.1"
 

@@ -16,7 +16,7 @@ import polars as pl
 import pyarrow as pa
 
 from factory.errors import UsageError
-from factory.report.tables import RunTables, State, StepFolder, ordered
+from factory.report.step_folders import RunTables, State, StepFolder, ordered
 from factory.report.viewer.query import ROWS, Query
 from factory.report.viewer.search import Matches, SearchText
 from factory.report.viewer.sql import conditions, literal, quoted

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from factory.errors import UsageError
-from factory.report.review import FILE, Mark, add_review, read_reviews, rejected_ids, review_table
+from factory.report.marks import FILE, Mark, add_review, read_reviews, rejected_ids, review_table
 
 
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
