@@ -18,11 +18,17 @@ import factory
 from factory.atomic import digest, file_digest, read_json, write_json
 from factory.config import Recipe
 from factory.errors import UsageError
+from factory.run.keys import checking
 from factory.run.layout import STAGES, RunLayout
-from factory.run.parts import MANIFEST, input_digest
+from factory.run.parts import MANIFEST, check_parts, input_digest
+from factory.run.step import finish_step
+from factory.run.tables import file_facts
 
 SETS = {"base": "midtrain", "midtrain": "midtrain", "sft": "sft", "dpo": "preference", "rl": "rl"}
 """Which training set a stage reads; the tiny student's vocabulary is learnt from the midtrain set."""
+
+UNDECIDING = {"enabled": True, "save_every": True, "chat_template": True}
+"""Settings of a stage that do not decide what comes out; of the chat template its content does."""
 
 PACKAGES = ("torch", "transformers", "trl", "accelerate", "datasets", "peft", "tokenizers", "vllm")
 
@@ -120,14 +126,13 @@ def job_inputs(job: Job) -> dict[str, Any]:
     recipe = job.recipe
     assert recipe.train is not None
     parent = parent_manifest(job)
-    settings = job.section.model_dump(mode="json")
-    for name in ("save_every", "enabled"):
-        settings.pop(name, None)
+    settings = job.section.model_dump(mode="json", exclude=UNDECIDING)
     shared: dict[str, Any] = {"precision": recipe.train.precision, "lora": None}
+    shared["chat_template"] = _template(job)
     if job.stage != "base":
         shared["lora"] = recipe.train.lora.model_dump(mode="json") if recipe.train.lora else None
     if job.stage == "rl":
-        shared["verify"] = recipe.verify.model_dump(mode="json")
+        shared["verify"] = checking(recipe.verify)
     return {
         "stage": job.stage,
         "factory": factory.__version__,
@@ -139,18 +144,38 @@ def job_inputs(job: Job) -> dict[str, Any]:
     }
 
 
+def _template(job: Job) -> str | None:
+    """Digest of the chat template that the recipe names. Every stage loads it; the tiny base has its own."""
+    assert job.recipe.train is not None
+    student = job.recipe.train.student
+    if student.chat_template is None or (job.stage == "base" and student.model == "tiny"):
+        return None
+    path = Path(student.chat_template)
+    return file_digest(path) if path.is_file() else digest(student.chat_template)
+
+
 def set_digest(job: Job) -> str:
-    """Digest of the stage's training set."""
+    """Digest of the stage's training set.
+
+    Raises:
+        UsageError: there is none.
+        FactoryError: a file of it is not the one that was exported.
+    """
     data_files(job)
+    if (job.data / MANIFEST).exists():
+        check_parts(job.data)
     return input_digest(job.data)
 
 
 def model_digest(folder: Path) -> str:
     """Digest of a checkpoint's weights and tokenizer, whatever the files' times."""
+    return digest([(path.name, file_digest(path)) for path in sorted(folder.iterdir()) if _is_model(path)])
+
+
+def _is_model(path: Path) -> bool:
+    """Weights, tokenizer and their settings; no card, no trainer state."""
     kept = (".safetensors", ".json", ".jinja", ".model", ".txt", ".bin")
-    left_out = ("training_args.bin", MANIFEST)
-    files = sorted(p for p in folder.iterdir() if p.suffix in kept and p.name not in left_out)
-    return digest([(path.name, file_digest(path)) for path in files])
+    return path.suffix in kept and path.name not in ("training_args.bin", MANIFEST)
 
 
 def finished(job: Job, key: str) -> dict[str, Any] | None:
@@ -200,13 +225,22 @@ def close(job: Job, key: str, inputs: dict[str, Any], facts: dict[str, Any]) -> 
         **facts,
     }
     # What reads the checkpoint (evaluation, rollouts) knows it by this digest, so that writing a card changes nothing.
-    sealed: dict[str, Any] = {
-        "files": {},
-        "step": f"train-{job.stage}",
-        "key": key,
-        "output_digest": manifest["model_digest"],
-    }
-    write_json(job.final / MANIFEST, sealed)
+    lost = len(facts.get("overlong") or ()) if getattr(job.section, "overlong", "drop") == "drop" else 0
+    read = facts.get("read", 0)
+    files = [path for path in sorted(job.final.iterdir()) if path.is_file() and _is_model(path)]
+    finish_step(
+        job.final,
+        f"train-{job.stage}",
+        key,
+        settings={"stage": inputs["settings"], **inputs["shared"], "seed": inputs["seed"]},
+        inputs={name: inputs[at] for name, at in (("rows", "data"), ("model", "parent")) if inputs[at]},
+        read={"rows": read} if read else {},
+        rows_out=read - lost,
+        dropped={"overlong": lost} if lost else {},
+        totals={name: facts[name] for name in ("steps", "seconds", "metrics") if name in facts},
+        files={path.name: file_facts(path) for path in files},
+        output_digest=manifest["model_digest"],
+    )
     write_json(job.folder / "manifest.json", manifest)
     shutil.rmtree(job.checkpoints, ignore_errors=True)
     shutil.rmtree(job.layout.run / "train" / ".cache", ignore_errors=True)

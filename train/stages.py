@@ -194,7 +194,7 @@ def train_stage(job: Job, prepared: Prepared, checkpoint: Path | None) -> Traine
         len(rows.rows),
         rows.read,
         rows.overlong,
-        numbers | _last_metrics(trainer),
+        metrics=numbers | _last_metrics(trainer),
     )
 
 

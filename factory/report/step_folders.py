@@ -189,10 +189,9 @@ def missing_folders(tables: RunTables) -> list[str]:
     """Folders that a finished run of this recipe has and this one has not yet."""
 
     def there(folder: str, kind: Kind) -> bool:
-        if kind == Kind.TRAIN:
-            return (tables.run / folder / "manifest.json").exists()
         return any(
-            (each.readable or each.faults) and (name == folder or name.startswith(f"{folder}/"))
+            (each.readable or each.faults or kind == Kind.TRAIN)
+            and (name == folder or name.startswith(f"{folder}/"))
             for name, each in tables.folders.items()
         )
 

@@ -116,10 +116,13 @@ PLACES = {place.folder: place for place in PLAN}
 
 def order_of(folder: str) -> tuple[int, str]:
     """Sorts folders of a run in the order of `PLAN`; folders below one of them with it, others at the end."""
-    for index, place in enumerate(PLAN):
-        if folder == place.folder or folder.startswith(f"{place.folder}/"):
-            return index, folder
-    return len(PLAN), folder
+    place = place_of(folder)
+    return PLAN.index(place) if place else len(PLAN), folder
+
+
+def place_of(folder: str) -> Place | None:
+    """The place that a folder of a run is, or lies below."""
+    return next((p for p in PLAN if folder == p.folder or folder.startswith(f"{p.folder}/")), None)
 
 
 def before(dataset: str) -> set[str]:

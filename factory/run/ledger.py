@@ -8,7 +8,7 @@ from typing import Any
 
 from factory.atomic import read_json, write_json
 from factory.errors import FactoryError
-from factory.run.layout import PLACES, order_of
+from factory.run.layout import order_of, place_of
 from factory.run.parts import MANIFEST
 
 
@@ -89,7 +89,7 @@ def close_ledger(run: Path) -> list[LedgerRow]:
 
 def _check_chain(run: Path, row: LedgerRow, rows: dict[str, LedgerRow]) -> None:
     """A step that was made of what its parent is now has read all rows that the parent left."""
-    place = PLACES.get(row.folder)
+    place = place_of(row.folder)
     for name, folder in place.parents.items() if place else ():
         parent = rows.get(folder)
         if parent is None or name not in row.read or row.inputs.get(name) != parent.output_digest:

@@ -294,26 +294,22 @@ class StepWriter(Writer):
             )
         self._check_read()
         files = {name: facts for each in records for name, facts in each.files.items()}
-        manifest = {
-            "step": self.step,
-            "schema": {"name": self.schema.name, "version": self.schema.version} if self.schema else None,
-            "factory_version": factory.__version__,
-            "key": step_key(self.step, self.settings, self.inputs),
-            "settings": self.settings,
-            "inputs": self.inputs,
-            "read": dict(sorted(self.read.items())),
-            "unit": unit,
-            "rows_in": rows_in,
-            "rows_out": rows_out,
-            "rows_dropped": lost,
-            "dropped": dict(sorted(self.reasons.items())),
-            "totals": dict(totals or {}),
-            "files": dict(sorted(files.items())),
-            "output_digest": digest([part for each in records for part in each.content]),
-            "finished_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        }
         self._folder.replace(files)
-        close_step(self.out, manifest)
+        manifest = finish_step(
+            self.out,
+            self.step,
+            step_key(self.step, self.settings, self.inputs),
+            schema=self.schema,
+            settings=self.settings,
+            inputs=self.inputs,
+            read=self.read,
+            unit=unit,
+            rows_out=rows_out,
+            dropped=self.reasons,
+            totals=totals or {},
+            files=files,
+            output_digest=digest([part for each in records for part in each.content]),
+        )
         self._folder.clean()
         return manifest
 
@@ -328,9 +324,44 @@ class StepWriter(Writer):
                 )
 
 
-def close_step(out: Path, manifest: dict[str, Any]) -> None:
-    """Write the manifest: from now on the step is finished."""
+def finish_step(
+    out: Path,
+    step: str,
+    key: str,
+    *,
+    settings: Mapping[str, Any],
+    inputs: Mapping[str, str],
+    read: Mapping[str, int],
+    rows_out: int,
+    dropped: Mapping[str, int],
+    totals: Mapping[str, Any],
+    files: Mapping[str, Mapping[str, Any]],
+    output_digest: str,
+    schema: TableSchema | None = None,
+    unit: str = "rows",
+) -> dict[str, Any]:
+    """Write the manifest of files that are in place and rows that balance: from now on the step is finished."""
+    lost = sum(dropped.values())
+    manifest = {
+        "step": step,
+        "schema": {"name": schema.name, "version": schema.version} if schema else None,
+        "factory_version": factory.__version__,
+        "key": key,
+        "settings": dict(settings),
+        "inputs": dict(inputs),
+        "read": dict(sorted(read.items())),
+        "unit": unit,
+        "rows_in": rows_out + lost,
+        "rows_out": rows_out,
+        "rows_dropped": lost,
+        "dropped": dict(sorted(dropped.items())),
+        "totals": dict(totals),
+        "files": dict(sorted(files.items())),
+        "output_digest": output_digest,
+        "finished_at": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
     write_json(out / MANIFEST, manifest)
+    return manifest
 
 
 def step_key(step: str, settings: Mapping[str, Any], inputs: Mapping[str, str]) -> str:

@@ -157,7 +157,9 @@ def test_a_step_that_vanishes_mid_way_leaves_no_manifest(
 ) -> None:
     out = tmp_path / "out"
     shutil.copytree(completions, tmp_path / "copy")
-    monkeypatch.setattr("factory.run.step.close_step", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr(
+        "factory.run.step.finish_step", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt)
+    )
     with pytest.raises(KeyboardInterrupt):
         export.run(completions, out, COMPLETION)
     assert MANIFEST not in names(out)

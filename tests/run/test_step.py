@@ -197,11 +197,11 @@ def test_output_stays_until_the_new_one_is_complete(tmp_path):
 def test_killed_between_moving_and_manifest_then_other_settings(tmp_path, monkeypatch):
     make(tmp_path / "a", n=9, lost=3, threshold=1)
 
-    def die(*_):
+    def die(*_, **__):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("factory.run.step.close_step", die)
+        patch.setattr("factory.run.step.finish_step", die)
         with pytest.raises(KeyboardInterrupt):
             make(tmp_path / "a", n=5, lost=1, threshold=2)
     assert not (tmp_path / "a" / "_manifest.json").exists()
