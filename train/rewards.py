@@ -5,7 +5,7 @@ A completion whose check timed out or cannot be decided gives no signal (None); 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from trl.rewards import get_soft_overlong_punishment
@@ -32,9 +32,21 @@ class VerifiedReward:
 
     __name__ = "verified"
 
-    def __init__(self, verifier: Any, *, limit: int = 0, buffer: int = 0, opened: bool = False) -> None:
-        """`limit` and `buffer` in tokens switch DAPO's soft overlong punishment on; `opened`: see `answer_part`."""
-        self.verifier, self.opened = verifier, opened
+    def __init__(
+        self,
+        verifier: Any,
+        *,
+        limit: int = 0,
+        buffer: int = 0,
+        opened: bool = False,
+        ends: Collection[int] = (),
+    ) -> None:
+        """`limit` and `buffer` in tokens switch DAPO's soft overlong punishment on.
+
+        `opened`: see `answer_part`. `ends`: ids that end a completion; one without them was truncated, which solves
+        nothing whatever it holds (`schemas/outcome.py`).
+        """
+        self.verifier, self.opened, self.ends = verifier, opened, frozenset(ends)
         self.verdicts: list[str] = []
         self.punish = get_soft_overlong_punishment(limit, buffer) if buffer else None
 
@@ -51,6 +63,9 @@ class VerifiedReward:
     ) -> list[float | None]:
         """One reward a completion, in order. Messages and plain texts are both taken."""
         texts = [c if isinstance(c, str) else c[-1]["content"] for c in completions]
+        if self.ends and completion_ids is not None:
+            cut = [not ids or ids[-1] not in self.ends for ids in completion_ids]
+            texts = ["" if gone else text for text, gone in zip(texts, cut, strict=True)]
         blank: list[Any] = [None] * len(texts)
         self.verdicts = check(
             self.verifier,

@@ -12,10 +12,17 @@ from typing import Any
 
 import torch
 from accelerate import PartialState
-from transformers import AutoModelForCausalLM, AutoTokenizer, PrinterCallback, ProgressCallback, Trainer
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    GenerationConfig,
+    PrinterCallback,
+    ProgressCallback,
+    Trainer,
+)
 from trl import DPOTrainer, SFTTrainer
 
-from factory.errors import FactoryError, Stopped, UsageError
+from factory.errors import FactoryError, Stopped, UsageError, first_line
 from factory.progress import watch
 from train.callbacks import LoudStop, MetricsFile, Progress, StopOnSignal, rollout_writer
 from train.checkpoints import SealCheckpoints, checkpoints, is_whole, last_checkpoint
@@ -26,7 +33,7 @@ from train.rewards import VerifiedReward
 from train.rl import FactoryGRPOTrainer, TemperatureSchedule
 from train.rope import long_factors
 from train.say import say
-from train.tokens import opens_thinking, settle_tokens
+from train.tokens import opens_thinking, settle_tokens, stop_tokens
 from train.watchdog import Watchdog
 
 
@@ -72,6 +79,19 @@ def load_tokenizer(folder: Path | str, template: str | None, revision: str | Non
     return tokenizer
 
 
+def _loaded(kind: Any, name: Path | str, revision: str | None) -> Any:
+    """A tokenizer or model at the pinned revision.
+
+    Raises:
+        UsageError: transformers cannot load it.
+    """
+    try:
+        return kind.from_pretrained(name, revision=revision)
+    except (OSError, ValueError) as error:
+        at = f" at revision {revision}" if revision else ""
+        raise UsageError(f"cannot load the student {name}{at}: {first_line(error)}") from error
+
+
 def load_model(folder: Path, attention: str | None) -> Any:
     """A checkpoint's model in float32; lower precision is the arithmetic's business (autocast), not the weights'."""
     kwargs = {"attn_implementation": attention} if attention else {}
@@ -91,7 +111,7 @@ def build_base(job: Job) -> Trained:
             write_tiny(student, training_texts(data_files(job)), folder, job.recipe.seed)
         else:
             tokenizer = load_tokenizer(student.model, student.chat_template, student.revision)
-            model = AutoModelForCausalLM.from_pretrained(student.model, revision=student.revision)
+            model = _loaded(AutoModelForCausalLM, student.model, student.revision)
             if student.long_factors:
                 long_factors(model.config)
             tokens, said = settle_tokens(tokenizer, model, student.pad_token)
@@ -163,7 +183,7 @@ def train_stage(job: Job, prepared: Prepared, checkpoint: Path | None) -> Traine
     try:
         with (
             watch(f"train {job.stage}", unit="steps") as task,
-            _reward(job, opens_thinking(tokenizer)) as reward,
+            _reward(job, tokenizer) as reward,
         ):
             callbacks = [
                 Progress(task, resumed),
@@ -248,16 +268,21 @@ def _watched(job: Job, trainer: Any) -> Iterator[None]:
 
 
 @contextmanager
-def _reward(job: Job, opened: bool) -> Iterator[VerifiedReward | None]:
+def _reward(job: Job, tokenizer: Any) -> Iterator[VerifiedReward | None]:
     if job.stage != "rl":
         yield None
         return
     from factory.verification import Verifier
 
-    section = job.section
+    assert job.parent is not None
+    section, parent = job.section, job.layout.checkpoint(job.parent)
     with Verifier(job.recipe.verify) as verifier:
         yield VerifiedReward(
-            verifier, limit=section.max_completion_length, buffer=section.overlong_buffer, opened=opened
+            verifier,
+            limit=section.max_completion_length,
+            buffer=section.overlong_buffer,
+            opened=opens_thinking(tokenizer),
+            ends=[*stop_tokens(GenerationConfig.from_pretrained(parent)), tokenizer.eos_token_id],
         )
 
 

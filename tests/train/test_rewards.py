@@ -83,3 +83,11 @@ def test_a_completion_cut_in_reasoning_that_the_prompt_opened_is_no_answer(verif
     reward = VerifiedReward(verifier, opened=True)
     assert reward([cut, ended], ["2", "2"], answer_kind=["math"] * 2) == [-1.0, 1.0]
     assert reward.verdicts == ["no_answer", "correct"]
+
+
+def test_a_truncated_completion_solves_nothing_as_in_evaluation_and_difficulty(verifier):
+    """Right in its last token but without an end: evaluation counted it wrong, RL rewarded it."""
+    text = "<think>\nx\n</think>\n\\boxed{2}"
+    reward = VerifiedReward(verifier, ends=[7, 9])
+    got = reward([text] * 4, ["2"] * 4, completion_ids=[[1, 7], [1, 9], [1, 2], []], answer_kind=["math"] * 4)
+    assert got == [1.0, 1.0, -1.0, -1.0] and reward.verdicts[2:] == ["no_answer", "no_answer"]

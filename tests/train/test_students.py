@@ -211,3 +211,25 @@ def test_long_factors_are_refused_where_there_are_none(tmp_path, tiny_recipe):
     student = {"model": str(write_student("smollm2", tmp_path / "student")), "long_factors": True}
     with pytest.raises(UsageError, match="this one has none"):
         run_stage(tiny_recipe(student=student), tmp_path / "run", "base")
+
+
+def test_a_revision_pins_weights_tokenizer_and_template_alike(tmp_path, tiny_recipe, monkeypatch):
+    """Only the weights were pinned: the tokenizer and its template came from the newest commit."""
+    student = {"model": str(write_student("qwen3", tmp_path / "student")), "revision": "abc123"}
+    asked = []
+    for kind in (AutoTokenizer, AutoModelForCausalLM):
+
+        def load(name, *more, load=kind.from_pretrained, kind=kind, **settings):
+            asked.append((kind.__name__, settings.pop("revision", None)))
+            return load(name, *more, **settings)
+
+        monkeypatch.setattr(kind, "from_pretrained", load)
+    run_stage(tiny_recipe(student=student), tmp_path / "run", "base")
+    assert asked == [("AutoTokenizer", "abc123"), ("AutoModelForCausalLM", "abc123")]
+
+
+def test_a_student_that_cannot_be_loaded_is_one_line(tmp_path, tiny_recipe):
+    folder = write_student("qwen3", tmp_path / "student")
+    (folder / "model.safetensors").unlink()
+    with pytest.raises(UsageError, match=r"cannot load the student .*student"):
+        run_stage(tiny_recipe(student={"model": str(folder)}), tmp_path / "run", "base")
