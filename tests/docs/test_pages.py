@@ -7,7 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from factory import errors
+from factory.cli.main import VERBS, build_app
 from tests.docs import data_formats
 
 ROOT = Path(__file__).parents[2]
@@ -45,3 +48,53 @@ def test_every_exit_code_is_explained():
     codes = {int(code) for code in re.findall(r"^\| (\d) \|", page, re.M)}
     classes = (errors.FactoryError, errors.UsageError, errors.Stopped)
     assert codes == {0, *(each.exit_code for each in classes)}
+
+
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+OTHERS = {
+    "--port", "--head", "--address", "--host", "--dtype", "--served-model-name", "--max-model-len", "--enforce-eager",
+    "--tensor-parallel-size", "--continuous-batching", "--config_file", "--num_machines", "--num_processes",
+    "--machine_rank", "--nproc_per_node", "--main_process_ip", "--main_process_port",
+}  # fmt: skip
+"""Options of vLLM, Ray and accelerate in the docs' commands."""
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_paths_named_in_a_page_exist(page):
+    named = re.findall(
+        r"`((?:factory|tests|train|recipes|schemas|benchmarks|docs|data_cards)/[\w./-]+\.[a-z]+)`",
+        page.read_text(),
+    )
+    assert [path for path in named if not (ROOT / path).exists() and "NAME" not in path] == []
+
+
+@pytest.fixture(scope="module")
+def known():
+    """Long options of every verb, of the trainer and of the benchmarks."""
+    app = build_app()
+    found = {"--help", "--version"}
+    for verb in app.list_commands(None):
+        found |= {
+            name
+            for param in app.get_command(None, verb).params
+            for name in (*param.opts, *param.secondary_opts)
+        }
+        group = app.get_command(None, verb)
+        for command in getattr(group, "commands", {}).values():
+            found |= {name for param in command.params for name in param.opts}
+    for path in (
+        *(ROOT / "train").glob("*.py"),
+        *(ROOT / "benchmarks").glob("*.py"),
+        *(ROOT / "tests/mutants").glob("*.py"),
+    ):
+        found |= set(re.findall(r"--[a-z][a-z-]+", path.read_text("utf-8")))
+    return found | OTHERS
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_options_and_verbs_named_in_a_page_exist(page, known):
+    text = page.read_text("utf-8")
+    options = set(re.findall(r"(?<![\w-])--[a-z][a-z_-]+", re.sub(r"<!--.*?-->", "", text)))
+    assert sorted(options - known) == []
+    verbs = set(re.findall(r"(?:`|\n)factory ([a-z]+)", text))
+    assert sorted(verbs - set(VERBS)) == []
