@@ -10,23 +10,21 @@ from pydantic import PositiveInt
 from factory.cli.flags import Flag, Use
 from factory.cli.params import Seed, Store, store_folder
 from factory.cli.show import say, show
+from factory.config.endpoint import Access, Budget
 from factory.config.evaluation import EvaluationSection
 from factory.config.verify import VerifySection
 
 if TYPE_CHECKING:
     from factory.steps.evaluate import Evaluated
 
-TAKEN = ("benchmarks", "samples", "temperature", "top_p", "max_tokens", "limit", "batch_size")
-
 
 def command(
     checkpoint: Annotated[str, Flag("Checkpoint folder, or a sampler preset.", words=True, metavar="MODEL")],
     out: Annotated[Path, Flag("Folder for graded responses and summary.json.")],
-    settings: Annotated[EvaluationSection, Use(only=TAKEN, names={"benchmarks": "benchmark"})],
+    settings: Annotated[EvaluationSection, Use(skip=("stages",), names={"benchmarks": "benchmark"})],
+    access: Access,
+    caps: Budget,
     protocol: Annotated[str, Flag("Sampling preset: paper (K=3) or paper-64.")] = "paper",
-    base_url: Annotated[str | None, Flag("Endpoint, for a preset.")] = None,
-    model: Annotated[str | None, Flag("Model at that endpoint.")] = None,
-    api_key_env: Annotated[str | None, Flag("Environment variable that holds the key.")] = None,
     prompt: Annotated[str | None, Flag("Prompt with {problem} in it.")] = None,
     system: Annotated[str | None, Flag("System message.")] = None,
     store: Store = None,
@@ -66,9 +64,8 @@ def command(
         stage="eval",
         prompt=prompt or PROMPT,
         system=system,
-        base_url=base_url,
-        model_id=model,
-        api_key_env=api_key_env,
+        access=access,
+        caps=caps,
     )
     _show(found, out)
     if against is not None:

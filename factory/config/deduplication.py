@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -34,9 +34,9 @@ class DeduplicationSection(Section):
     """Jaccard similarity of word n-gram sets from which two texts are duplicates."""
     ngram: int = Field(5, ge=1)
     """Words per shingle (n-gram size); smaller values find looser duplicates in short texts."""
-    permutations: int = Field(128, ge=16)
+    permutations: ClassVar[int] = 128
     """MinHash permutations."""
-    false_negative_weight: float = Field(0.99, ge=0, le=1)
+    false_negative_weight: ClassVar[float] = 0.99
     """Weight of missed pairs against needless comparisons when the LSH bands are chosen. Comparisons cost time only:
     every pair is verified."""
     backend: Literal["fast", "datasketch"] = "fast"

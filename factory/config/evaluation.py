@@ -6,13 +6,13 @@ from typing import Literal
 
 from pydantic import Field
 
-from factory.config.endpoint import Access, Budget
+from factory.config.base import Section
 
 Stage = Literal["base", "midtrain", "sft", "dpo", "rl"]
 STAGES: tuple[Stage, ...] = ("base", "midtrain", "sft", "dpo", "rl")
 
 
-class EvaluationSection(Access, Budget):
+class EvaluationSection(Section):
     """Benchmarks and sampling. Defaults are the paper's protocol (docs/paper.md, Evaluation protocol)."""
 
     benchmarks: list[str] = Field(default_factory=lambda: ["held_out"])
@@ -22,11 +22,11 @@ class EvaluationSection(Access, Budget):
     temperature: float = Field(0.6, ge=0, le=2)
     """Sampling temperature."""
     top_p: float = Field(0.95, gt=0, le=1)
-    """Nucleus mass."""
+    """Nucleus sampling mass."""
     max_tokens: int = Field(32_768, ge=1)
-    """Completion budget."""
+    """Completion budget in tokens."""
     limit: int | None = Field(None, ge=1)
-    """At most this many questions per benchmark, drawn by seed."""
+    """At most this many questions per benchmark, drawn by seed; for a quick look."""
     batch_size: int = Field(64, ge=1)
     """Questions generated together by a local model."""
     stages: list[Stage] = Field(default_factory=lambda: list(STAGES))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Hashable, Sequence
 from importlib import resources
 from pathlib import Path
@@ -14,6 +15,19 @@ from factory.atomic import atomic_path
 from factory.config.base import did_you_mean, faults
 from factory.config.recipe import Recipe
 from factory.errors import UsageError
+
+REMOVED: dict[str, tuple[Any, str]] = {
+    "rl_prompts.group_size": (8, "train.rl.group_size is used"),
+    **{
+        f"{section}.{key}": why
+        for section in ("deduplication", "response_deduplication")
+        for key, why in {
+            "permutations": (128, "128 MinHash permutations are used"),
+            "false_negative_weight": (0.99, "missed pairs weigh 0.99 where the LSH bands are chosen"),
+        }.items()
+    },
+}
+"""Keys of earlier versions: what they were by default, and what holds instead. They are read, and said when they differ."""
 
 
 def load_recipe(path_or_name: str | Path, overrides: Sequence[str] = ()) -> Recipe:
@@ -36,6 +50,7 @@ def load_recipe(path_or_name: str | Path, overrides: Sequence[str] = ()) -> Reci
     if not isinstance(data, dict):
         raise UsageError(f"{path}: a recipe is a mapping of sections", do="see recipes/quickstart.yaml")
     given = {tuple(_override(data, override)): f"--set {override}" for override in overrides}
+    _leave_out_removed(data, str(path))
     try:
         return Recipe.model_validate(data)
     except ValidationError as error:
@@ -113,6 +128,15 @@ def _read(text: str, where: str) -> Any:
         raise UsageError(f"{where}: nested too deeply") from None
     except ValueError as error:  # dates that do not exist, numbers of millions of digits
         raise UsageError(f"{where}: not valid YAML ({error})") from error
+
+
+def _leave_out_removed(data: dict[str, Any], where: str) -> None:
+    """Drop keys of earlier versions; one line for each that asked for something else than what is done now."""
+    for key, (default, instead) in REMOVED.items():
+        section, _, name = key.partition(".")
+        inner = data.get(section)
+        if isinstance(inner, dict) and name in inner and inner.pop(name) != default:
+            sys.stderr.write(f"factory: {where}: {key} is no longer a setting: {instead}\n")
 
 
 def _override(data: dict[str, Any], override: str) -> list[str]:

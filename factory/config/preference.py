@@ -53,8 +53,6 @@ class RLPromptsSection(Section):
     """Drop prompts whose rollout lengths vary more (prompt optimisation); None keeps all."""
     buckets: int = Field(4, ge=1)
     """Length buckets; prompts are written bucket by bucket in order."""
-    group_size: int = Field(8, ge=2)
-    """Group size for the forecast of dead groups."""
 
     @model_validator(mode="after")
     def _bounds_agree(self) -> Self:

@@ -8,16 +8,21 @@ from typing import Any
 
 import polars as pl
 
+from factory.config.endpoint import Access, Budget
 from factory.config.evaluation import EvaluationSection
 from factory.config.generate import GenerateSection
 from factory.config.verify import VerifySection
 from factory.evaluation.summary import summarise
 from factory.sampling import sample_problems
+from factory.sampling.problems import budget_of, open_store, schedule_of
 from factory.sampling.sampler import Sampler, SamplingParams
 from factory.verification import verify_responses
 
 PROMPT: str = GenerateSection.model_fields["prompt"].default
 """The prompt of the authors' later evaluation (docs/paper.md, Evaluation protocol)."""
+
+JOB = "evaluation"
+"""Name under which the response store books what evaluations cost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +43,8 @@ def evaluate(
     seed: int,
     prompt: str = PROMPT,
     system: str | None = None,
+    access: Access | None = None,
+    caps: Budget | None = None,
 ) -> Evaluation:
     """Ask every question `section.samples` times and grade the answers.
 
@@ -52,17 +59,23 @@ def evaluate(
         seed: of the samples.
         prompt: prompt with `{problem}`.
         system: system message.
+        access: concurrency and rate limits of an endpoint.
+        caps: what may be spent on it.
     """
     params = SamplingParams(section.temperature, section.top_p, section.max_tokens, seed)
-    responses = sample_problems(
-        questions,
-        sampler,
-        section.samples,
-        params,
-        prompt=prompt,
-        system=system,
-        store=store,
-        what="evaluation",
-    )
+    with open_store(store) as opened, budget_of(caps or Budget(), sampler, opened, JOB) as budget:
+        responses = sample_problems(
+            questions,
+            sampler,
+            section.samples,
+            params,
+            prompt=prompt,
+            system=system,
+            store=opened,
+            what="evaluation",
+            schedule=schedule_of(access or Access(), section.max_tokens),
+            budget=budget,
+            job=JOB,
+        )
     graded = verify_responses(responses, verify)
     return Evaluation(graded, summarise(graded))

@@ -259,6 +259,7 @@ def _rl_prompts(recipe: Recipe, at: RunLayout, rejected: Collection[str]) -> Non
         prompt=recipe.datasets.prompt,
         system=recipe.datasets.system,
         rejected=rejected,
+        group_size=recipe.train.rl.group_size if recipe.train else 8,
     )
     export.run(at.selected("rl"), at.dataset("rl"), RL_PROMPT)
 

@@ -11,6 +11,7 @@ from typing import Any
 import polars as pl
 
 from factory.atomic import digest, read_json, write_json
+from factory.config.endpoint import Access, Budget, Endpoint
 from factory.config.evaluation import EvaluationSection
 from factory.config.verify import VerifySection
 from factory.errors import FactoryError, UsageError
@@ -21,6 +22,7 @@ from factory.run.keys import checking, deciding
 from factory.run.parts import read_parts
 from factory.run.step import Step, StepWriter
 from factory.sampling import open_sampler
+from factory.sampling.opening import open_endpoint
 from factory.sampling.sampler import Sampler
 from schemas import VERDICT, ResponseStatus
 
@@ -66,9 +68,8 @@ def run(
     stage: str,
     prompt: str = PROMPT,
     system: str | None = None,
-    base_url: str | None = None,
-    model_id: str | None = None,
-    api_key_env: str | None = None,
+    access: Access | None = None,
+    caps: Budget | None = None,
 ) -> Evaluated:
     """Evaluate a model and write graded responses a benchmark and `summary.json`.
 
@@ -83,9 +84,8 @@ def run(
         stage: name of the stage, for the summary.
         prompt: prompt with `{problem}`.
         system: system message.
-        base_url: endpoint, for a preset.
-        model_id: model at that endpoint.
-        api_key_env: environment variable with its key.
+        access: how a preset's endpoint is reached and how fast it may be asked.
+        caps: what may be spent on it; what the store holds from earlier evaluations counts.
 
     Raises:
         UsageError: the model or a benchmark does not exist, two benchmarks have one name, or `out` is not ours.
@@ -107,7 +107,7 @@ def run(
         "seed": seed,
         "prompt": prompt,
         "system": system,
-        "model": "checkpoint" if local else [model, model_id],
+        "model": "checkpoint" if local else [model, access.model if access else None],
     }
     sampler: Sampler | None = None
     figures: dict[str, dict[str, Any]] = {}
@@ -123,7 +123,7 @@ def run(
         if step.finished():
             figures[benchmark.name] = summarise(read_parts(folder))
             continue
-        sampler = sampler or _open(model, local, section, base_url, model_id, api_key_env)
+        sampler = sampler or _open(model, local, section, access or Access(), caps)
         asking = partial(
             evaluate,
             sampler,
@@ -134,6 +134,8 @@ def run(
             seed=seed,
             prompt=prompt,
             system=system,
+            access=access,
+            caps=caps,
         )
         step.run(partial(_grade, asking, benchmark, stage, section.samples))
         made.append(benchmark.name)
@@ -167,16 +169,11 @@ def _check_out(out: Path) -> None:
 
 
 def _open(
-    model: str,
-    local: bool,
-    section: EvaluationSection,
-    base_url: str | None,
-    model_id: str | None,
-    api_key_env: str | None,
+    model: str, local: bool, section: EvaluationSection, access: Access, caps: Budget | None
 ) -> Sampler:
     if local:
         return open_sampler("student", model=model, batch_size=section.batch_size)
-    return open_sampler(model, model=model_id, base_url=base_url, api_key_env=api_key_env)
+    return open_endpoint(Endpoint(preset=model, **dict(access)), caps)
 
 
 def _check_answered(graded: pl.DataFrame, name: str) -> None:

@@ -47,23 +47,26 @@ def run(
     prompt: str = "{problem}",
     system: str | None = None,
     rejected: Collection[str] = NOTHING,
+    group_size: int = 8,
 ) -> StepResult[PromptsChosen]:
     """Choose prompts for RL and write them in training order.
 
     Args:
         difficulty: folder of DIFFICULTY parts.
         out: folder of RL_PROMPT parts.
-        section: band, length uniformity, buckets and group size.
+        section: band, length uniformity and buckets.
         seed: decides the draw when there are more than `max_prompts`.
         exclude: folders whose problems must not come back here: same id or same canonical text.
         prompt: prompt template with `{problem}`.
         system: system message.
         rejected: problem ids that a reviewer rejected; other ids are ignored.
+        group_size: completions per prompt in RL, for the forecast of groups without signal.
 
     Raises:
         FactoryError: no prompt is left; says why and which setting to change.
     """
     settings = {**deciding(section), "seed": seed, "prompt": prompt, "system": system, "version": VERSION}
+    settings["group_size"] = group_size
     inputs: dict[str, Path | str] = {"rows": difficulty}
     inputs |= {**{f"exclude:{i}": path for i, path in enumerate(exclude)}, **review_input(rejected)}
     step = Step(STEP, out, PromptsChosen, settings=settings, inputs=inputs, schema=RL_PROMPT, unit="problems")
@@ -88,7 +91,7 @@ def run(
                 id_column="problem_id",
             )
         )
-        return _summary(rows, ordered, section)
+        return _summary(rows, ordered, group_size)
 
     return step.run(make)
 
@@ -121,17 +124,15 @@ def _present(rows: pl.DataFrame) -> list[str]:
     return [name for name in RL_PROMPT.names if name in rows.columns]
 
 
-def _summary(rows: pl.DataFrame, chosen: pl.DataFrame, section: RLPromptsSection) -> PromptsChosen:
+def _summary(rows: pl.DataFrame, chosen: pl.DataFrame, group_size: int) -> PromptsChosen:
     def forecast(table: pl.DataFrame) -> dict[str, Any]:
-        dead = dead_group_probability(table["alpha"], table["beta"], section.group_size)
+        dead = dead_group_probability(table["alpha"], table["beta"], group_size)
         return {"prompts": table.height, "dead_groups": float(dead.sum()), "share": float(dead.mean())}
 
     buckets = chosen.group_by("bucket").agg(
         prompts=pl.len(), tokens_mean=pl.col("tokens_mean").mean(), tokens_cv=pl.col("tokens_cv").mean()
     )
-    return PromptsChosen(
-        section.group_size, forecast(rows), forecast(chosen), buckets.sort("bucket").to_dicts()
-    )
+    return PromptsChosen(group_size, forecast(rows), forecast(chosen), buckets.sort("bucket").to_dicts())
 
 
 def _nothing(judged: pl.DataFrame, section: RLPromptsSection) -> FactoryError:

@@ -5,6 +5,7 @@ import yaml
 
 from factory.config import Recipe, load_recipe, save_recipe
 from factory.config.base import every_key
+from factory.config.load import REMOVED
 from factory.errors import UsageError
 
 MINIMAL = "name: demo\nproblems:\n  sources: [a.jsonl]\n"
@@ -191,3 +192,13 @@ def test_every_misspelt_key_is_refused_and_the_right_one_named(recipe_file):
                 if len(last) > 4:
                     assert "did you mean" in str(error), error
     assert silent == []
+
+
+@pytest.mark.parametrize("key", REMOVED)
+def test_keys_of_earlier_versions_are_read_and_said_when_they_differ(key, recipe_file, capsys):
+    section, _, name = key.partition(".")
+    recipe_file.write_text(MINIMAL + yaml.safe_dump({section: {name: REMOVED[key][0]}}))
+    assert load_recipe(recipe_file) == load_recipe(recipe_file, [f"{key}=4"])
+    said = capsys.readouterr().err
+    assert said == f"factory: {recipe_file}: {key} is no longer a setting: {REMOVED[key][1]}\n"
+    assert key not in set(every_key(Recipe))

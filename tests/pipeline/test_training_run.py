@@ -21,7 +21,7 @@ generate: {teacher: procedural, samples: 3, max_tokens: 256, slip_rate: 0.4}
 datasets: {sft_rows: 100}
 difficulty: {problems: 40, min_samples: 2, max_samples: 3, max_tokens: 40, low: 0.0, high: 1.0, batch_size: 128}
 preference: {rejected_from: teacher, max_pairs: 40, match_length: true, max_format_bias: 1.0, max_duplicates: 1.0}
-rl_prompts: {low: 0.0, high: 1.0, group_size: 2}
+rl_prompts: {low: 0.0, high: 1.0}
 train:
   student: {model: tiny, hidden_size: 48, layers: 2, heads: 2, vocabulary: 400, positions: 256}
   midtrain: {max_length: 128, batch_size: 8, micro_batch_size: 4, max_steps: 120, learning_rate: 3.0e-3, save_every: 10}
