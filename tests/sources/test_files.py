@@ -23,7 +23,7 @@ def write(path, *lines):
 def test_reads_plain_gz_and_zst_alike(tmp_path):
     text = b'{"a": 1, "b": "x"}\n{"a": 2}\n'
     (tmp_path / "p.jsonl").write_bytes(text)
-    (tmp_path / "g.jsonl.gz").write_bytes(gzip.compress(text))
+    (tmp_path / "g.jsonl.gz").write_bytes(gzip.compress(text, mtime=0))
     frames = zstandard.ZstdCompressor().compress(text[:19]) + zstandard.ZstdCompressor().compress(text[19:])
     (tmp_path / "z.jsonl.zst").write_bytes(frames)
     for name in ("p.jsonl", "g.jsonl.gz", "z.jsonl.zst"):
@@ -107,7 +107,7 @@ def test_chat_messages_stay_messages(tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "says"),
     [
-        ("t.jsonl.gz", gzip.compress(b'{"a": 1}\n' * 1000)[:-20], "cannot read"),
+        ("t.jsonl.gz", gzip.compress(b'{"a": 1}\n' * 1000, mtime=0)[:-20], "cannot read"),
         ("n.jsonl.gz", b"not gzip", "cannot read"),
         ("n.jsonl.zst", b"not zstd", "cannot read"),
         ("t.jsonl.zst", zstandard.ZstdCompressor().compress(b'{"a": 1}\n' * 1000)[:-4], "middle of a frame"),
