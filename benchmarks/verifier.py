@@ -86,6 +86,8 @@ def measure(args: list[str]) -> dict[str, Any]:
     parser = argparse.ArgumentParser(prog="benchmarks.run verifier")
     parser.add_argument("--data", type=Path, default=SHARED)
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--seed", type=int, default=1, help="of the generator of forms; one that nobody used is a blind test")
+    parser.add_argument("--rounds", type=int, default=8)
     asked = parser.parse_args(args)
     paths = sorted((asked.data / "verifier").glob("*.jsonl"))
     if not paths:
@@ -97,9 +99,31 @@ def measure(args: list[str]) -> dict[str, Any]:
         "checker": CHECKER_VERSION,
         "workers": asked.workers,
         "files": files,
+        "forms": of_forms(asked.seed, asked.rounds, asked.workers),
+        "seed": asked.seed,
         "speed": timings,
         "load": [round(load, 1), round(os.getloadavg()[0], 1)],
     }
+
+
+def of_forms(seed: int, rounds: int, workers: int) -> dict[str, Any]:
+    """Both checkers on equal and unequal forms that `tests/verification/answer_forms.py` writes, by kind."""
+    from tests.verification.answer_forms import pairs
+
+    found = list(pairs(seed, rounds))
+    rows = [{"gold": p.gold, "prediction": p.response, "prediction_kind": "full_output"} for p in found]
+    said, _, _ = ours(rows, workers)
+    theirs, _ = plain(rows)
+    kinds: dict[str, Any] = {}
+    for kind in dict.fromkeys(pair.kind for pair in found):
+        at = [i for i, pair in enumerate(found) if pair.kind == kind]
+        labels = [found[i].equal for i in at]
+        kinds[kind] = {
+            "rows": len(at),
+            "ours": scores(labels, [said[i] for i in at]),
+            "math_verify": scores(labels, [theirs[i] for i in at]),
+        }
+    return kinds
 
 
 def of_file(rows: list[dict], workers: int) -> dict[str, Any]:
@@ -169,6 +193,13 @@ def render(result: Result) -> dict[str, str]:
         f"Checker {found['checker']}, {found['workers']} workers, beside plain math-verify "
         f"{result.versions.get('math-verify', 'of an unknown version')}:"
     )
+    form_rows = []
+    for kind, row in found.get("forms", {}).items():
+        a, b = row["ours"], row["math_verify"]
+        mine = [_f(a["accuracy"]), _f(a["recall"]), a["false_correct"]]
+        form_rows.append([kind, row["rows"], *mine, _f(b["accuracy"]), _f(b["recall"]), b["false_correct"]])
+    form_heads = ["kind", "pairs", "accuracy", "recall", "wrong", "math-verify: accuracy", "recall", "wrong"]
+    forms = f"Seed {found.get('seed')}:\n\n{table(form_heads, form_rows, range(1, 8))}"
     before, after = found["load"]
     fast = (
         f"Throughput over whole responses by the wall clock, in one run, with workers and libraries loaded: ours with "
@@ -180,6 +211,7 @@ def render(result: Result) -> dict[str, str]:
     )
     return {
         "verifier-accuracy": f"{intro}\n\n{table(heads, rows, range(1, 11))}",
+        "verifier-forms": forms,
         "verifier-speed": f"{fast}\n\n{rates}",
         "data_cards/verifier_errors.json": json.dumps(errors(found), indent=2) + "\n",
     }

@@ -34,6 +34,9 @@ def check_math(gold: str, answer: str, question: str | None = None) -> CheckResu
         verdict = Verdict.CORRECT if moment else Verdict.INCORRECT
         reason = "the same moment" if moment else "another moment"
         return CheckResult(verdict, Method.TEXT, answer, literal(gold), literal(answer), reason)
+    letters = _letters(gold), _letters(answer)
+    if all(letters) and letters[0] == letters[1]:
+        return CheckResult(Verdict.CORRECT, Method.TEXT, answer, literal(gold), literal(answer), "the same letters")
     wants, gots = (readings(text) for text in unlabelled(tidy(gold), tidy(answer)))
     shown = (canonical(wants[0]) if wants else None, canonical(gots[0]) if gots else None)
     why = "outside the grammar"
@@ -54,6 +57,15 @@ def check_math(gold: str, answer: str, question: str | None = None) -> CheckResu
             Verdict.INCORRECT, Method.SECOND_OPINION, answer, *shown, "the canonical forms differ"
         )
     return _ask_math_verify(gold, answer, shown, why)
+
+
+def _letters(text: str) -> str | None:
+    """The letters of a list of options: `B, D`, `BD`; None for anything else."""
+    plain = untext(tidy(text)).strip(" .$()")
+    if not re.fullmatch(r"[A-H](?:\s*(?:,|;|and|&)?\s*[A-H]){1,7}", plain):
+        return None
+    found = re.findall("[A-H]", plain)
+    return "".join(sorted(found)) if len(set(found)) == len(found) and found == sorted(found) else None
 
 
 def canonical_form(answer: str) -> str | None:

@@ -44,7 +44,7 @@ _EATEN = (
     (re.compile(r"\x08(?=oxed|inom|egin|eta|ar|mod|f\b|ig)"), r"\\b"),
     (re.compile(r"\t(?=ext|imes|heta|an\b|frac|au\b|o\b|riangle)"), r"\\t"),
     (re.compile(r"\r(?=ight|m\b|angle|floor|ceil|ho\b)"), r"\\r"),
-    (re.compile(r"(?<![A-Za-z\\])rac(?=\{)"), r"\\frac"),
+    (re.compile(r"(?:(?<![A-Za-z\\])|\\)rac(?=\{)"), r"\\frac"),
     (re.compile(r"(?<![A-Za-z\\])sqrt(?=\{)"), r"\\sqrt"),
 )
 _DRESS = re.compile(
@@ -76,6 +76,8 @@ _RUNS = (
     (re.compile(f"[{''.join(_SUBSCRIPTS)}]+"), "_", _SUBSCRIPTS),
 )
 _SYNONYMS = (
+    (re.compile(r"\\in\s*\\(?:mathbf|mathrm|boldsymbol|text|textbf)\s*\{\s*([ZNQR])\s*\}"), r"\\in \\mathbb{\1}"),
+    (re.compile(r"\\in\s*([ZNQR])(?![A-Za-z_^\d])"), r"\\in \\mathbb{\1}"),
     (re.compile(r"\\(?:leqslant|leqq|leq)(?![A-Za-z])"), r"\\le "),
     (re.compile(r"\\(?:geqslant|geqq|geq)(?![A-Za-z])"), r"\\ge "),
     (re.compile(r"\\(?:neq|not\s*=)(?![A-Za-z])"), r"\\ne "),

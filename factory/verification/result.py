@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from schemas.verdict import Verdict
 
-CHECKER_VERSION = "4"
+CHECKER_VERSION = "5"
 """Rises whenever a verdict may change; stored with every verdict so that stored responses can be re-verified."""
 
 

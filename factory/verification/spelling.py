@@ -18,6 +18,12 @@ _TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ni
 _NUMBER_WORDS = {word: n for n, word in enumerate(_SMALL)} | {
     word: 20 + 10 * n for n, word in enumerate(_TENS)
 }
+_ORDINALS = {
+    word: n + 1
+    for n, word in enumerate((
+        "first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth", "eleventh", "twelfth",
+    ))
+}  # fmt: skip
 _SCALE_WORDS = {"hundred": 100, "thousand": 1_000, "million": 10**6, "billion": 10**9}
 _PARTS = {
     "half": 2, "halves": 2, "third": 3, "thirds": 3, "quarter": 4, "quarters": 4, "fourth": 4, "fourths": 4, "fifth": 5,
@@ -30,6 +36,8 @@ def spelled_number(text: str) -> Fraction | None:
     """The number that English words spell: `twenty-one`, `two hundred and five`, `three quarters`; else None."""
     if len(text) > 80 or not _LETTERS.fullmatch(text):
         return None
+    if text.lower() in _ORDINALS:
+        return Fraction(_ORDINALS[text.lower()])
     words = [word for word in re.split(r"[\s-]+", text.lower()) if word != "and"]
     if words and words[-1] in _PARTS and (len(words) > 1 or words[0] == "half"):
         top = Fraction(1) if words[:-1] in ([], ["a"]) else spelled_number(" ".join(words[:-1]))
@@ -68,10 +76,10 @@ def float_artefact(text: str) -> str:
     return text
 
 
-_N = r"[-+]?\s?(?:\d[\d,]*(?:\.\d+)?|\.\d+)(?:\s?\\frac\s?\{\d+\}\s?\{\d+\}|\s\d+/\d+)?|[-+]?\s?\\frac\s?(?:\{-?\d+\}\s?\{\d+\}|\d\s?\d)|[-+]?\d+/\d+"
+_N = r"[-+]?\s?(?:\d[\d,]*(?:\.\d+)?|\.\d+)(?:\s?\\frac\s?\{\d+\}\s?\{\d+\}|\s\d+/\d+)?|[-+]?\s?\\frac\s?(?:\{-?\d+\}\s?\{\d+\}|\d\s?\d)|[-+]?\d+/\d+|[-+]?\s?(?:\d+\s?)?\\(?:sqrt\s?\{[^{}]{1,12}\}|pi)(?![A-Za-z])"
 _SYMBOL = r"(?:[kMmcG]?(?:Pa|Hz|W|V|J|N|A|C|F|K|T|H|m|g|s|L|l|mol|eV|cal|bar)|Omega|mph|rpm|atm|min|hr?|rad|sr|lm|lx|dB)"
 _UNIT = re.compile(
-    rf'^(?P<n>{_N})\s*(?P<deg>\^\{{\\circ\}})?\s*"?\s*(?P<unit>{_SYMBOL}(?:\s?\^\s?\{{?-?[23]\}}?)?(?:\s?(?:/|\\cdot)\s?{_SYMBOL}(?:\s?\^\s?\{{?-?[23]\}}?)?)?|\\Omega|\\ell)\s*"?$'
+    rf'^(?P<n>{_N})\s*(?P<deg>\^\{{\\circ\}})?\s*"?\s*(?P<unit>{_SYMBOL}(?:\s?"?\s?\^\s?\{{?-?[23]\}}?)?(?:\s?(?:/|\\cdot)\s?{_SYMBOL}(?:\s?\^\s?\{{?-?[23]\}}?)?)?|\\Omega|\\ell)\s*"?$'
 )
 _COUNTER = re.compile(
     rf'^(?P<n>{_N})\s*"?\s*(?P<unit>[^\x00-\x7f][^\W\d_]{{0,11}}|[A-Za-z]{{1,14}}[^\W\d_A-Za-z][^\W\d_]{{0,12}})\s*"?$'
@@ -85,6 +93,11 @@ _TO = re.compile(rf'^(?P<a>{_N})\s*"?\s*(?P<word>to|out of|in)\s*"?\s*(?P<b>{_N}
 _MIXED = re.compile(
     r'^([-+]?\d{1,9})\s?(?:"?\s*and\s*"?\s*|\s?\((?=\d+/\d+\)$))(?:\\frac\s?\{(\d{1,9})\}\s?\{(\d{1,9})\}|(\d{1,9})/(\d{1,9}))\)?$'
 )
+_QUANTITY = re.compile(rf'^"\s*(?P<n>{_N})\s*(?P<words>[^"\d]{{1,40}})"$')
+_NO_UNIT = re.compile(r"\b(?:or|more|less|least|most|than|not|and|no|to|of)\b", re.I)
+_YEAR = re.compile(r'^"?\s*(?:in\s+)?(?:the\s+)?year\s*"?\s*(\d{3,4})\s*"?$', re.I)
+_COMBINATIONS = re.compile(r'(?<![A-Za-z])C\s?_\s?\{?(\d{1,3})\}?\s?\^\s?\{?(\d{1,3})\}?')
+_PLAIN_BRACES = re.compile(r"^\{\s*([A-Za-z](?:\s*\\in.{1,20})?\s*[|:].{1,200})\}$")
 _E_NOTATION = re.compile(r"^([-+]?\d+(?:\.\d+)?)[eE]([-+]?\d{1,3})$")
 _INDIAN = re.compile(r"^-?\d{1,2}(?:,\d\d)+,\d{3}(?:\.\d+)?$")
 _FRENCH = re.compile(r"(?<![\w)}\]])([\[\]])\s?([^\[\]()]{1,60}?)\s?([;,])\s?([^\[\]()]{1,60}?)\s?([\[\]])")
@@ -130,6 +143,9 @@ def respelled(text: str) -> str:
         return rf"\mathbb{{R}}\setminus\{{{points}\}}"
     if "\\" not in text:
         text = _INDEXED.sub(r"\1_{\2}", text)
+    text = _PLAIN_BRACES.sub(r"\\{\1\\}", _COMBINATIONS.sub(r"\\binom{\1}{\2}", text))
+    if match := _YEAR.match(text):
+        return match[1]
     text = _grouping(_listed(text) if ")" in text else text)
     text = _without_remarks(text)
     return _value(text) or _FRENCH.sub(_interval, text)
@@ -177,6 +193,8 @@ def _without_remarks(text: str) -> str:
     ):
         return text
     main = match["main"].strip(" ,;")
+    if re.search(r'[<>]|\\(?:le|ge|ne|lt|gt)(?![A-Za-z])|\b(?:and|or)\W*$', main):
+        return text  # a second range of the same unknown, not a remark
     return (
         main if len(main) > 1 and not main.endswith(("{", "\\mid", "|", ":", "(", "\\in", "<", "=")) else text
     )
@@ -188,10 +206,12 @@ def _value(text: str) -> str | None:
         unit = _CURRENCIES[match["mark"]] if match["mark"] else "cent"
         return f'{match["sign"] or ""}{match["n"] or match["n2"]} "{unit}"'
     if match := _UNIT.match(text):
-        unit = match["unit"].replace("{", "").replace("}", "").replace("\\cdot", "/ per").lstrip("\\")
+        unit = match["unit"].replace('"', "").replace("{", "").replace("}", "").replace("\\cdot", "/ per").lstrip("\\")
         if match["deg"]:
             unit = _DEGREES.get(unit, "")
         return f'{match["n"]} "{unit}"' if unit else None
+    if (match := _QUANTITY.match(text)) and not _NO_UNIT.search(match["words"]):
+        return f'{match["n"]} "{match["words"].strip()}"'
     if match := _COUNTER.match(text):
         return f'{match["n"]} "{match["unit"]}"'
     if match := _TO.match(text):
