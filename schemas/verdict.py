@@ -29,7 +29,7 @@ VERDICT_COLUMNS = (
     Column(
         "method",
         pa.string(),
-        "Rule that decided: literal, numeric, math_verify, second_opinion, choice, text, ...",
+        "Rule that decided: literal, numeric, comparer (`second_opinion` until checker 4), math_verify, choice, text, ...",
     ),
     Column("gold_canonical", pa.string(), "Gold in canonical form; null for an obvious match."),
     Column(

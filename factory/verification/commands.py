@@ -5,8 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from factory.verification.brackets import close_of, split
-from factory.verification.syntax import FUNCTIONS, GREEK, Node, NotMath
+from factory.verification.syntax import FUNCTIONS, GREEK, Node, NotMath, close_of, split
 
 if TYPE_CHECKING:
     from factory.verification.parser import Parser
@@ -149,9 +148,7 @@ def _environment(parser: Parser) -> Node:
     parser.at = close_of(parser.tokens, stop + 1) + 1
     rows = [row for row in split(body, {"\\\\"}) if row]
     if name in _SYSTEMS:
-        from factory.verification.structure import cases
-
-        return cases(rows, parser.depth + 1)
+        return parser.read_cases(rows)
     cells = [tuple(parser.inner(cell) for cell in split(row, {"&"})) for row in rows]
     if not cells or len({len(row) for row in cells}) != 1:
         raise NotMath("ragged matrix")

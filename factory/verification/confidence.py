@@ -13,11 +13,11 @@ from factory.verification.result import CheckResult, Method
 from schemas.verdict import Verdict
 
 _CORRECT = {
-    Method.LITERAL: 1.0, Method.NUMERIC: 0.99, Method.SECOND_OPINION: 0.97, Method.MATH_VERIFY: 0.9,
+    Method.LITERAL: 1.0, Method.NUMERIC: 0.99, Method.COMPARER: 0.97, Method.MATH_VERIFY: 0.9,
     Method.CHOICE: 0.98, Method.TEXT: 0.95, Method.REASONING_GYM: 1.0, Method.CODE: 0.97, Method.JUDGE: 0.8,
 }  # fmt: skip
 _INCORRECT = {
-    Method.NUMERIC: 0.98, Method.SECOND_OPINION: 0.9, Method.MATH_VERIFY: 0.6, Method.CHOICE: 0.95,
+    Method.NUMERIC: 0.98, Method.COMPARER: 0.9, Method.MATH_VERIFY: 0.6, Method.CHOICE: 0.95,
     Method.TEXT: 0.6, Method.REASONING_GYM: 0.9, Method.CODE: 0.95, Method.JUDGE: 0.8,
 }  # fmt: skip
 _WHERE = {"last_line": 0.75, "last_formula": 0.85, "phrase": 0.95, "whole": 0.95}
@@ -37,7 +37,7 @@ def confidence(result: CheckResult) -> float:
     if result.verdict is not Verdict.INCORRECT:
         return 0.0
     sure = _INCORRECT.get(result.method, 0.6) * _WHERE.get(result.rule or "", 1.0)
-    if result.method in (Method.NUMERIC, Method.SECOND_OPINION):
+    if result.method in (Method.NUMERIC, Method.COMPARER):
         sure *= _margin(result.gold_canonical, result.extracted_canonical)
     return round(sure, 3)
 

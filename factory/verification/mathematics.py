@@ -1,8 +1,8 @@
-"""Mathematical answers that need a parser: the second opinion first, math-verify where it has none.
+"""Mathematical answers that need a parser: our comparer first, math-verify as the second opinion where it has none.
 
-The second opinion (`compare`) understands structure and computes with 80 digits. What it calls equal is correct; what
-it calls different is not, even where math-verify says otherwise: math-verify compares at 15 digits and drops half of
-an equation now and then, and a false `correct` poisons every later stage. Where one side is outside its grammar,
+The comparer (`compare`) understands structure and computes with 80 digits. What it calls equal is correct; what it calls
+different is not, even where math-verify says otherwise: math-verify compares at 15 digits and drops half of an equation
+now and then, and a false `correct` poisons every later stage. Where one side is outside the comparer's grammar,
 math-verify alone is not trusted with a `correct` either, unless both sides are made of the same symbols.
 """
 
@@ -11,17 +11,18 @@ from __future__ import annotations
 import re
 from collections import Counter
 
-from factory.verification.canonical import canonical
 from factory.verification.compare import same
-from factory.verification.moments import mixed_amount, same_moment
+from factory.verification.datetimes import mixed_amount, same_datetime
+from factory.verification.expressions import symbols
+from factory.verification.math_verify_adapter import math_verify_says
 from factory.verification.notation import literal, tidy, untext
 from factory.verification.number import read_number, show
-from factory.verification.peer import math_verify_says
 from factory.verification.result import CheckResult, Method
 from factory.verification.spelling import unlabelled
 from factory.verification.structure import parse
 from factory.verification.syntax import Node, NotMath
 from factory.verification.text import check_text, same_fact
+from factory.verification.values import Reading, exact, mp, value
 from schemas.verdict import Verdict
 
 _COMMA = re.compile(r"\d+,\d+")
@@ -29,14 +30,16 @@ _COMMA = re.compile(r"\d+,\d+")
 
 def check_math(gold: str, answer: str, question: str | None = None) -> CheckResult:
     """Compare two mathematical answers."""
-    moment = same_moment(gold, answer)
+    moment = same_datetime(gold, answer)
     if moment is not None:
         verdict = Verdict.CORRECT if moment else Verdict.INCORRECT
         reason = "the same moment" if moment else "another moment"
         return CheckResult(verdict, Method.TEXT, answer, literal(gold), literal(answer), reason)
     letters = _letters(gold), _letters(answer)
     if all(letters) and letters[0] == letters[1]:
-        return CheckResult(Verdict.CORRECT, Method.TEXT, answer, literal(gold), literal(answer), "the same letters")
+        return CheckResult(
+            Verdict.CORRECT, Method.TEXT, answer, literal(gold), literal(answer), "the same letters"
+        )
     wants, gots = (readings(text) for text in unlabelled(tidy(gold), tidy(answer)))
     shown = (canonical(wants[0]) if wants else None, canonical(gots[0]) if gots else None)
     why = "outside the grammar"
@@ -45,7 +48,7 @@ def check_math(gold: str, answer: str, question: str | None = None) -> CheckResu
             try:
                 if same(want, got, question):
                     return CheckResult(
-                        Verdict.CORRECT, Method.SECOND_OPINION, answer, *shown, "equal in canonical form"
+                        Verdict.CORRECT, Method.COMPARER, answer, *shown, "equal in canonical form"
                     )
                 why = ""
             except NotMath as error:
@@ -53,9 +56,7 @@ def check_math(gold: str, answer: str, question: str | None = None) -> CheckResu
     if same_fact(gold, answer):
         return CheckResult(Verdict.CORRECT, Method.TEXT, answer, gold, answer, "states the same fact")
     if wants and gots and not why:
-        return CheckResult(
-            Verdict.INCORRECT, Method.SECOND_OPINION, answer, *shown, "the canonical forms differ"
-        )
+        return CheckResult(Verdict.INCORRECT, Method.COMPARER, answer, *shown, "the canonical forms differ")
     return _ask_math_verify(gold, answer, shown, why)
 
 
@@ -111,7 +112,7 @@ def _ask_math_verify(gold: str, answer: str, shown: tuple[str | None, str | None
             Verdict.CORRECT, Method.MATH_VERIFY, answer, *shown, "equal, made of the same symbols"
         )
     if says:
-        reason = f"math-verify says equal, the second opinion has no view ({why})"
+        reason = f"math-verify says equal, the comparer has no view ({why})"
         return CheckResult(Verdict.UNVERIFIABLE, Method.MATH_VERIFY, answer, *shown, reason)
     if says is None or None in shown:
         return CheckResult(Verdict.UNVERIFIABLE, Method.MATH_VERIFY, answer, *shown, f"not comparable: {why}")
@@ -141,3 +142,65 @@ def tame(text: str) -> bool:
 def _is_text(gold: str) -> bool:
     plain = re.sub(r"\\[A-Za-z]+", " ", untext(tidy(gold)))
     return len(re.findall(r"[^\W\d_]{2,}", plain)) >= 2
+
+
+MAX_SHOWN = 400
+_INFIX = {
+    "mul": "*",
+    "div": "/",
+    "pow": "^",
+    "ratio": ":",
+    "union": " U ",
+    "intersection": " & ",
+    "minus": " \\ ",
+}
+
+
+def canonical(node: Node) -> str:
+    """Rational constants reduced, irrational ones with 15 digits, everything else in one plain notation."""
+    return _show(node)[:MAX_SHOWN]
+
+
+def _show(node: Node) -> str:
+    constant = _constant(node)
+    if constant is not None:
+        return constant
+    parts = [_show(arg) for arg in node.args]
+    if node.kind == "rel":
+        operators = node.name.split()
+        return parts[0] + "".join(f" {op} {part}" for op, part in zip(operators, parts[1:], strict=False))
+    if node.kind in ("sym", "words", "call", "apply"):
+        return node.name + (f"({', '.join(parts)})" if parts else "")
+    if node.kind in ("tuple", "interval"):
+        begin, end = (node.name or "()")[0], (node.name or "()")[-1]
+        return begin + ", ".join(parts) + end if len(node.name) <= 2 else "(" + ", ".join(parts) + ")"
+    if node.kind in _INFIX:
+        return _INFIX[node.kind].join(
+            f"({p})" if " " in p and node.kind in ("mul", "div", "pow") else p for p in parts
+        )
+    if node.kind == "add":
+        return " + ".join(parts).replace("+ -", "- ")
+    shapes = {"neg": "-{}", "pm": "+-({})", "fact": "{}!", "pct": "{}%", "deg": "{} deg", "abs": "|{}|", "inf": "oo",
+              "empty": "{{}}", "reals": "R"}  # fmt: skip
+    if node.kind in shapes:
+        return shapes[node.kind].format(*parts)
+    if node.kind in ("set", "matrix"):
+        return "{" + ", ".join(parts) + "}" if node.kind == "set" else "[" + "; ".join(parts) + "]"
+    if node.kind == "quantity":
+        return f"{parts[0]} {node.name}"
+    return f"{', '.join(parts)}" if node.kind == "seq" else f"{node.kind}({', '.join(parts)})"
+
+
+def _constant(node: Node) -> str | None:
+    if node.kind not in ("num", "add", "mul", "div", "pow", "root", "neg", "fact", "binom", "call", "abs"):
+        return None
+    try:
+        known = exact(node, Reading())
+        if known is not None:
+            return str(known)
+        if symbols(node):
+            return None
+        found = value(node, {}, Reading())
+        return str(mp.nstr(found.v, 15))
+    except NotMath:
+        return None

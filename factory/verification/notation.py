@@ -76,7 +76,10 @@ _RUNS = (
     (re.compile(f"[{''.join(_SUBSCRIPTS)}]+"), "_", _SUBSCRIPTS),
 )
 _SYNONYMS = (
-    (re.compile(r"\\in\s*\\(?:mathbf|mathrm|boldsymbol|text|textbf)\s*\{\s*([ZNQR])\s*\}"), r"\\in \\mathbb{\1}"),
+    (
+        re.compile(r"\\in\s*\\(?:mathbf|mathrm|boldsymbol|text|textbf)\s*\{\s*([ZNQR])\s*\}"),
+        r"\\in \\mathbb{\1}",
+    ),
     (re.compile(r"\\in\s*([ZNQR])(?![A-Za-z_^\d])"), r"\\in \\mathbb{\1}"),
     (re.compile(r"\\(?:leqslant|leqq|leq)(?![A-Za-z])"), r"\\le "),
     (re.compile(r"\\(?:geqslant|geqq|geq)(?![A-Za-z])"), r"\\ge "),

@@ -4,9 +4,18 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from factory.verification.brackets import CLOSE, OPEN, RELATIONS, close_of, split
 from factory.verification.commands import command, numeral
-from factory.verification.syntax import MAX_DEPTH, SCALES, Node, NotMath
+from factory.verification.syntax import (
+    CLOSE,
+    MAX_DEPTH,
+    OPEN,
+    RELATIONS,
+    SCALES,
+    Node,
+    NotMath,
+    close_of,
+    split,
+)
 
 _REJECTED = frozenset(
     ["extraneous", "rejected", "invalid", "not", "no", "never", "wrong", "false", "discarded", "except"]
@@ -38,7 +47,7 @@ class Parser:
 
     def inner(self, tokens: list[str]) -> Node:
         """Parse a bracket's content as an expression."""
-        return Parser(tokens, self.depth + 1).whole()
+        return type(self)(tokens, self.depth + 1).whole()
 
     def whole(self) -> Node:
         """The expression that all tokens make up, with a trailing unit if there is one.
@@ -225,14 +234,18 @@ class Parser:
 
     def bracket(self) -> Node:
         """What a bracket that starts here holds."""
-        from factory.verification.structure import bracket as read_bracket
-
         begin = self.at
         end = close_of(self.tokens, begin)
         self.at = end + 1
-        return read_bracket(
-            self.tokens[begin], self.tokens[begin + 1 : end], self.tokens[end], self.depth + 1
-        )
+        return self.read_bracket(self.tokens[begin], self.tokens[begin + 1 : end], self.tokens[end])
+
+    def read_bracket(self, begin: str, inner: list[str], end: str) -> Node:
+        """What a pair of brackets around tokens means; the structure of answers is `structure`'s."""
+        raise NotImplementedError
+
+    def read_cases(self, rows: list[list[str]]) -> Node:
+        """What the rows of a system or of a function by cases mean."""
+        raise NotImplementedError
 
     def group(self) -> Node:
         """A LaTeX argument: `{...}` or a single token (of a numeral, its first digit only)."""

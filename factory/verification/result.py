@@ -16,7 +16,7 @@ class Method(StrEnum):
 
     LITERAL = "literal"
     NUMERIC = "numeric"
-    SECOND_OPINION = "second_opinion"
+    COMPARER = "comparer"
     MATH_VERIFY = "math_verify"
     CHOICE = "choice"
     TEXT = "text"
@@ -26,6 +26,11 @@ class Method(StrEnum):
     GOLD = "gold"
     LIMIT = "limit"
     JUDGE = "judge"
+
+    @classmethod
+    def _missing_(cls, value: object) -> Method | None:
+        """The comparer was called `second_opinion` until checker 4, though it was always asked first."""
+        return cls.COMPARER if value == "second_opinion" else None
 
 
 @dataclass(frozen=True, slots=True)

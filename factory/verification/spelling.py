@@ -96,7 +96,7 @@ _MIXED = re.compile(
 _QUANTITY = re.compile(rf'^"\s*(?P<n>{_N})\s*(?P<words>[^"\d]{{1,40}})"$')
 _NO_UNIT = re.compile(r"\b(?:or|more|less|least|most|than|not|and|no|to|of)\b", re.I)
 _YEAR = re.compile(r'^"?\s*(?:in\s+)?(?:the\s+)?year\s*"?\s*(\d{3,4})\s*"?$', re.I)
-_COMBINATIONS = re.compile(r'(?<![A-Za-z])C\s?_\s?\{?(\d{1,3})\}?\s?\^\s?\{?(\d{1,3})\}?')
+_COMBINATIONS = re.compile(r"(?<![A-Za-z])C\s?_\s?\{?(\d{1,3})\}?\s?\^\s?\{?(\d{1,3})\}?")
 _PLAIN_BRACES = re.compile(r"^\{\s*([A-Za-z](?:\s*\\in.{1,20})?\s*[|:].{1,200})\}$")
 _E_NOTATION = re.compile(r"^([-+]?\d+(?:\.\d+)?)[eE]([-+]?\d{1,3})$")
 _INDIAN = re.compile(r"^-?\d{1,2}(?:,\d\d)+,\d{3}(?:\.\d+)?$")
@@ -193,7 +193,7 @@ def _without_remarks(text: str) -> str:
     ):
         return text
     main = match["main"].strip(" ,;")
-    if re.search(r'[<>]|\\(?:le|ge|ne|lt|gt)(?![A-Za-z])|\b(?:and|or)\W*$', main):
+    if re.search(r"[<>]|\\(?:le|ge|ne|lt|gt)(?![A-Za-z])|\b(?:and|or)\W*$", main):
         return text  # a second range of the same unknown, not a remark
     return (
         main if len(main) > 1 and not main.endswith(("{", "\\mid", "|", ":", "(", "\\in", "<", "=")) else text
@@ -206,7 +206,14 @@ def _value(text: str) -> str | None:
         unit = _CURRENCIES[match["mark"]] if match["mark"] else "cent"
         return f'{match["sign"] or ""}{match["n"] or match["n2"]} "{unit}"'
     if match := _UNIT.match(text):
-        unit = match["unit"].replace('"', "").replace("{", "").replace("}", "").replace("\\cdot", "/ per").lstrip("\\")
+        unit = (
+            match["unit"]
+            .replace('"', "")
+            .replace("{", "")
+            .replace("}", "")
+            .replace("\\cdot", "/ per")
+            .lstrip("\\")
+        )
         if match["deg"]:
             unit = _DEGREES.get(unit, "")
         return f'{match["n"]} "{unit}"' if unit else None

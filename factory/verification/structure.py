@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 
-from factory.verification.brackets import CLOSE, OPEN, RELATIONS, split
 from factory.verification.notation import quote_text, tidy
 from factory.verification.parser import Parser, scaled
 from factory.verification.spelling import respelled
-from factory.verification.syntax import Node, NotMath, tokenize
+from factory.verification.syntax import CLOSE, OPEN, RELATIONS, Node, NotMath, split, tokenize
 
 _SEPARATORS = {",", ";", "and", "or", "\\\\", "&"}
 _SETS = {r"\cup": "union", r"\setminus": "minus", r"\cap": "intersection"}
@@ -174,15 +173,27 @@ def _sets(tokens: list[str], depth: int) -> Node:
             return Node(_SETS[operator], tuple(_sets(part, depth + 1) for part in parts))
     if len(tokens) > 1 and tokens[0] in ("\\", "-") and tokens[1] == "\\{":
         raise NotMath("a sign before a set")
-    return scaled(Parser(tokens, depth).whole())
+    return scaled(AnswerParser(tokens, depth).whole())
+
+
+class AnswerParser(Parser):
+    """The parser of expressions, whose brackets hold answers again."""
+
+    def read_bracket(self, begin: str, inner: list[str], end: str) -> Node:
+        """A group, tuple, interval, set, floor or ceiling."""
+        return bracket(begin, inner, end, self.depth + 1)
+
+    def read_cases(self, rows: list[list[str]]) -> Node:
+        """A system of equations or a function by cases."""
+        return cases(rows, self.depth + 1)
 
 
 def bracket(begin: str, inner: list[str], end: str, depth: int) -> Node:
     """What a pair of brackets holds: a group, tuple, interval, set, floor or ceiling."""
     if begin == r"\lfloor":
-        return Node("floor", (Parser(inner, depth).whole(),))
+        return Node("floor", (AnswerParser(inner, depth).whole(),))
     if begin == r"\lceil":
-        return Node("ceil", (Parser(inner, depth).whole(),))
+        return Node("ceil", (AnswerParser(inner, depth).whole(),))
     if begin == "\\{":
         return _braces(inner, depth)
     parts = split(inner, {",", ";"})

@@ -9,10 +9,9 @@ from fractions import Fraction
 from itertools import permutations
 from typing import Any
 
-from factory.verification.exact import Reading, Undefined, exact
 from factory.verification.number import CLOSE_DIGITS, Number, close
 from factory.verification.syntax import UNITS, Node, NotMath
-from factory.verification.values import Value, mp, value
+from factory.verification.values import Reading, Undefined, Value, exact, mp, value
 
 RELATIVE = mp.mpf(10) ** -60
 """Relative difference below which two values at 80 digits are one."""
@@ -33,7 +32,7 @@ def contains(node: Node, *kinds: str) -> bool:
     return node.kind in kinds or any(contains(arg, *kinds) for arg in node.args)
 
 
-def same_leaf(gold: Node, answer: Node, question: str | None = None) -> bool:
+def same_expression(gold: Node, answer: Node, question: str | None = None) -> bool:
     """Whether two expressions are equal under one of the readings that the notation allows.
 
     Raises:

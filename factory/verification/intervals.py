@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from factory.verification.exact import Reading
-from factory.verification.leaf import same_leaf, symbols
+from factory.verification.expressions import same_expression, symbols
 from factory.verification.structure import is_inequality
 from factory.verification.syntax import Node, NotMath
-from factory.verification.values import value
+from factory.verification.values import Reading, value
 
 _INF = Node("inf")
 _MINUS_INF = Node("neg", (_INF,))
@@ -209,7 +208,7 @@ def _same_end(g: Node, a: Node, question: str | None) -> bool:
     sign = _infinite(g), _infinite(a)
     if any(sign):
         return sign[0] == sign[1]
-    return same_leaf(g, a, question)
+    return same_expression(g, a, question)
 
 
 def _infinite(node: Node) -> int:

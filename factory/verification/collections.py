@@ -1,41 +1,41 @@
-r"""Comparing lists, tuples, sets and matrices, with `\pm` written out and labels taken off."""
+r"""Comparing lists, tuples, sets and matrices, with `\pm` written out and labels taken off.
+
+How two items are compared is given by the caller as a function; `NotMath` from it means "cannot be told".
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import product
 
-from factory.verification import compare, relations
-from factory.verification.leaf import contains
-from factory.verification.matrices import fold
-from factory.verification.regions import same_region, spans
+from factory.verification.expressions import contains
+from factory.verification.labels import stated
 from factory.verification.syntax import Node, NotMath
 
+Same = Callable[[Node, Node], bool]
 MAX_ITEMS = 200
 
 
-def is_group(node: Node) -> bool:
+def is_collection(node: Node) -> bool:
     """Whether a node is a list, tuple, set, matrix or interval, or a term with matrices."""
     if node.kind in ("add", "mul", "neg"):
         return contains(node, "matrix")
     return node.kind in ("seq", "tuple", "set", "matrix", "interval")
 
 
-def same_group(gold: Node, answer: Node, question: str | None) -> bool:
+def same_collection(gold: Node, answer: Node, same: Same) -> bool:
     """Compare where at least one side is a group, or has several values by `a sign of both`."""
     if contains(gold, "matrix") or contains(answer, "matrix"):
-        return _matrices(fold(gold), fold(answer), question)
-    if gold.kind == "interval" and answer.kind == "interval":
-        return same_region(spans(gold) or [], spans(answer) or [], question)
+        return _matrices(fold(gold), fold(answer), same)
     return any(
-        _same_items(g, a, question)
+        _same_items(g, a, same)
         for g in _expansions(gold, linked=True)
         for a in _expansions(answer, linked=True)
     ) or (
-        any(contains(node, "pm") and is_group(node) for node in (gold, answer))
+        any(contains(node, "pm") and is_collection(node) for node in (gold, answer))
         and any(
-            _same_items(g, a, question)
+            _same_items(g, a, same)
             for g in _expansions(gold, linked=False)
             for a in _expansions(answer, linked=False)
         )
@@ -87,43 +87,40 @@ def _items(node: Node) -> tuple[Node, ...]:
     return node.args if node.kind in ("seq", "set", "tuple", "interval") else (node,)
 
 
-def _same_items(gold: Node, answer: Node, question: str | None) -> bool:
+def _same_items(gold: Node, answer: Node, same: Same) -> bool:
     g, a = _records(_items(gold)), _records(_items(answer))
     if max(len(g), len(a)) > MAX_ITEMS:
         raise NotMath("too many items")
     g_labels, a_labels = _labels(g), _labels(a)
     if g_labels and a_labels and len(set(g_labels)) == len(g) and set(g_labels) == set(a_labels):
         by_name = dict(zip(a_labels, a, strict=True))
-        return all(
-            compare.same(_bare(item), _bare(by_name[name]), question)
-            for name, item in zip(g_labels, g, strict=True)
-        )
+        return all(same(_bare(item), _bare(by_name[name])) for name, item in zip(g_labels, g, strict=True))
     g, a = [_bare(item) for item in g], [_bare(item) for item in a]
-    if all(is_group(item) for item in (*g, *a)) and "tuple" not in (gold.kind, answer.kind):
-        g, a = _distinct(g), _distinct(a)
+    if all(is_collection(item) for item in (*g, *a)) and "tuple" not in (gold.kind, answer.kind):
+        g, a = _distinct(g, same), _distinct(a, same)
     if "set" in (gold.kind, answer.kind) and "tuple" not in (gold.kind, answer.kind):
-        return matching(_distinct(g), _distinct(a), question)
+        return matching(_distinct(g, same), _distinct(a, same), same)
     if len(g) != len(a):
         return False
-    ordered = all(_try(x, y, question) for x, y in zip(g, a, strict=True))
+    ordered = all(_try(x, y, same) for x, y in zip(g, a, strict=True))
     if ordered:
         return True
-    if "tuple" in (gold.kind, answer.kind) and not all(is_group(item) for item in (*g, *a)):
+    if "tuple" in (gold.kind, answer.kind) and not all(is_collection(item) for item in (*g, *a)):
         return False
     labels = g_labels or a_labels
     if labels and not (g_labels and a_labels) and _tell_apart(labels):
         items = sorted(zip(labels, a if a_labels else g, strict=True), key=lambda pair: pair[0])
         in_order = [item for _, item in items]
         return all(
-            _try(x, y, question)
+            _try(x, y, same)
             for x, y in zip(g if a_labels else in_order, in_order if a_labels else a, strict=True)
         )
-    return matching(g, a, question)
+    return matching(g, a, same)
 
 
-def _try(gold: Node, answer: Node, question: str | None) -> bool:
+def _try(gold: Node, answer: Node, same: Same) -> bool:
     try:
-        return compare.same(gold, answer, question)
+        return same(gold, answer)
     except NotMath:
         return False
 
@@ -146,8 +143,8 @@ def _tell_apart(labels: list[str]) -> bool:
 
 
 def _bare(item: Node) -> Node:
-    stated = relations.stated(item, strict=False) if item.kind == "rel" else None
-    return stated if stated is not None else item
+    value = stated(item, strict=False) if item.kind == "rel" else None
+    return value if value is not None else item
 
 
 def _records(items: Sequence[Node]) -> list[Node]:
@@ -160,28 +157,28 @@ def _records(items: Sequence[Node]) -> list[Node]:
     return [Node("tuple", tuple(_bare(item) for item in row), "()") for row in rows]
 
 
-def _distinct(items: list[Node]) -> list[Node]:
+def _distinct(items: list[Node], same: Same) -> list[Node]:
     found: list[Node] = []
     for item in items:
-        if not any(_try(other, item, None) for other in found):
+        if not any(_try(other, item, same) for other in found):
             found.append(item)
     return found
 
 
-def matching(gold: list[Node], answer: list[Node], question: str | None) -> bool:
+def matching(gold: list[Node], answer: list[Node], same: Same) -> bool:
     """One-to-one matching in any order."""
     if len(gold) != len(answer):
         return False
     left = list(answer)
     for item in gold:
-        match = next((other for other in left if _try(item, other, question)), None)
+        match = next((other for other in left if _try(item, other, same)), None)
         if match is None:
             return False
         left.remove(match)
     return True
 
 
-def _matrices(gold: Node, answer: Node, question: str | None) -> bool:
+def _matrices(gold: Node, answer: Node, same: Same) -> bool:
     g, a = _rows(gold), _rows(answer)
     if [len(row) for row in g] != [len(row) for row in a]:
         flat = [[cell for row in rows for cell in row] for rows in (g, a)]
@@ -189,12 +186,70 @@ def _matrices(gold: Node, answer: Node, question: str | None) -> bool:
         if not vectors or len(flat[0]) != len(flat[1]) or gold.kind == answer.kind:
             return False
         g, a = [flat[0]], [flat[1]]
-    return all(
-        compare.same(x, y, question) for p, q in zip(g, a, strict=True) for x, y in zip(p, q, strict=True)
-    )
+    return all(same(x, y) for p, q in zip(g, a, strict=True) for x, y in zip(p, q, strict=True))
 
 
 def _rows(node: Node) -> list[list[Node]]:
     if node.kind == "matrix":
         return [list(row.args) for row in node.args]
     return [list(node.args)] if node.kind in ("tuple", "seq") else [[node]]
+
+
+MAX_SIDE = 12
+
+
+def fold(node: Node) -> Node:
+    """A sum, difference or product with matrices as one matrix; other nodes unchanged.
+
+    Raises:
+        NotMath: shapes do not fit.
+    """
+    if node.kind not in ("add", "mul", "neg"):
+        return node
+    args = [fold(arg) for arg in node.args]
+    matrices = [arg for arg in args if arg.kind == "matrix"]
+    if not matrices:
+        return node
+    if any(len(m.args) > MAX_SIDE or len(m.args[0].args) > MAX_SIDE for m in matrices):
+        raise NotMath("matrix too large")
+    if node.kind == "neg":
+        return _each(args[0], lambda cell: Node("neg", (cell,)))
+    if node.kind == "add":
+        if len(matrices) != len(args) or len({_shape(m) for m in matrices}) != 1:
+            raise NotMath("a sum of different shapes")
+        rows = zip(*(m.args for m in args), strict=True)
+        return _matrix(
+            [
+                [Node("add", cells) for cells in zip(*(row.args for row in group), strict=True)]
+                for group in rows
+            ]
+        )
+    left, right = args
+    if left.kind != "matrix":
+        return _each(right, lambda cell: Node("mul", (left, cell)))
+    if right.kind != "matrix":
+        return _each(left, lambda cell: Node("mul", (cell, right)))
+    if _shape(left)[1] != _shape(right)[0]:
+        raise NotMath("a product of shapes that do not fit")
+    columns = list(zip(*(row.args for row in right.args), strict=True))
+    return _matrix(
+        [
+            [
+                Node("add", tuple(Node("mul", pair) for pair in zip(row.args, column, strict=True)))
+                for column in columns
+            ]
+            for row in left.args
+        ]
+    )
+
+
+def _shape(node: Node) -> tuple[int, int]:
+    return len(node.args), len(node.args[0].args)
+
+
+def _each(node: Node, change: Callable[[Node], Node]) -> Node:
+    return _matrix([[change(cell) for cell in row.args] for row in node.args])
+
+
+def _matrix(rows: Sequence[Sequence[Node]]) -> Node:
+    return Node("matrix", tuple(Node("tuple", tuple(row)) for row in rows), "matrix")

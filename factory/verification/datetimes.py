@@ -31,7 +31,7 @@ _TIME = re.compile(
 _PART = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)\s?([A-Za-z]{1,12})\.?(?:,? and |, ?| |$)")
 
 
-def same_moment(gold: str, answer: str) -> bool | None:
+def same_datetime(gold: str, answer: str) -> bool | None:
     """Whether two dates or two times of day are the same; None when one of them is neither.
 
     A date without a year is compared by day and month. A time without a.m. or p.m. is taken as it stands, and a gold
