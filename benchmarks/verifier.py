@@ -86,7 +86,9 @@ def measure(args: list[str]) -> dict[str, Any]:
     parser = argparse.ArgumentParser(prog="benchmarks.run verifier")
     parser.add_argument("--data", type=Path, default=SHARED)
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--seed", type=int, default=1, help="of the generator of forms; one that nobody used is a blind test")
+    parser.add_argument(
+        "--seed", type=int, default=1, help="of the generator of forms; one that nobody used is a blind test"
+    )
     parser.add_argument("--rounds", type=int, default=8)
     asked = parser.parse_args(args)
     paths = sorted((asked.data / "verifier").glob("*.jsonl"))

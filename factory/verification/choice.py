@@ -15,11 +15,11 @@ _LIST = re.compile(r"^\W*[A-J](?:(?:\s*(?:,|&|;|and|、)\s*|\s*)[A-J])*\W*$")
 _LETTER_IN_TEXT = re.compile(r"(?<![A-Za-z0-9\\])\(?([A-J])\)?(?![A-Za-z0-9'])")
 
 
-_L = r"[\s*($\\]*(?:text\{)?\(?([A-J])\b"
+_L = r"[\s*($\\]*(?:text\{)?\(?((?-i:[A-J]))\b"
 _STATED = re.compile(
     rf"(?:\b(?:option|choice|alternative|statement|answer|letter)(?:\s+(?:is|must be|should be|would be|has to be|choice|option))?\s*[:：]?{_L}(?!')"
     rf"|(?<![A-Za-z0-9]){_L}[)*}}$.]*\s+(?:is|must be|would be)\s+(?:therefore\s+|thus\s+)?(?:the\s+)?(?:only\s+)?(?:right|correct|best|true|answer)"
-    rf"|\b(?:must be|has to be|corresponds to|matches|is|choose|select|pick|go with|选|选择|选项|答案[是为选]?)\s*[:：]?{_L}(?=[)*$.}}\s。]*(?:$|,|\.|。)))",
+    rf"|\b(?:must be|has to be|corresponds to|matches|is|choose|select|pick|go with|选|选择|选项|答案[是为选]?)\s*[:：]?{_L}(?=[)*$.}}\s。]*(?:$|,|\.|。))|\(((?-i:[A-J]))\))",
     re.I,
 )
 _WRONG = re.compile(

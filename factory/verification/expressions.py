@@ -179,7 +179,7 @@ def _rounded(node: Node, written: Value, other: Value, *, given: bool = False) -
         return False
     known = exact(node, _PLAIN)
     number = None if known is None else shown(node, known)
-    if number is None or number.decimals is None or number.digits < (CLOSE_DIGITS if given else 2):
+    if number is None or number.decimals is None or number.digits < (CLOSE_DIGITS if given else 3):
         return False
     return bool(abs(written.v - other.v) <= mp.mpf(10) ** -number.decimals / 2)
 

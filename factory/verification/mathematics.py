@@ -84,7 +84,7 @@ def canonical_form(answer: str) -> str | None:
 
 
 def readings(text: str) -> list[Node]:
-    """Ways to read an answer: `1,234` as a number or as a list, `2,74` also as a decimal."""
+    """Ways to read an answer: `1,234` as a number or as a list, `2,74` and `0,5` (but not `1,3`) also as a decimal."""
     amount = mixed_amount(text)
     found: list[Node] = [] if amount is None else [amount]
     for thousands in (True, False) if "," in text else (True,):
@@ -95,7 +95,7 @@ def readings(text: str) -> list[Node]:
         except NotMath:
             pass
     plain = literal(text)
-    if _COMMA.fullmatch(plain) and not re.fullmatch(r"[1-9]\d{0,2},\d{3}", plain):
+    if _COMMA.fullmatch(plain) and not re.fullmatch(r"[1-9]\d{0,2},\d{3}|[1-9]\d*,\d", plain):
         found.append(parse(plain.replace(",", ".")))
     return found
 

@@ -65,6 +65,7 @@ CITIES = ("Paris is big", "London calls the tune", "Rome was not built", "Berlin
         "Therefore, option C is correct.", "The best answer is C.", "So it must be C.", "Hence, C is the right answer.",
         "This corresponds to choice C.", "We look at it all. **Answer: C**", "Option A is wrong.\nOption C is correct.",
         "The correct choice is (C).", "故选C。", "因此选C", "所以正确答案是C。", "I would go with C.", "C is correct because of 5 things.",
+        "Looking at C and A, one thing is clear.\nSo this is **(C) 3(1 + r)**.",
         r"\boxed{\text{Rome was not bui}}",
     ],
 )  # fmt: skip
