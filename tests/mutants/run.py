@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import ast
 import contextlib
+import fcntl
 import importlib
 import json
 import os
@@ -282,6 +283,12 @@ def main() -> None:
     asked = parser.parse_args()
     cores = {room: names for room in ROOMS if (names := modules(room, asked.only))}
     drawn = draw([name for names in cores.values() for name in names], asked.count, asked.seed)
+    asked.work.mkdir(parents=True, exist_ok=True)
+    lock = asked.work.with_suffix(".lock").open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        raise SystemExit(f"another run works in {asked.work}: give --work FOLDER") from None
     scratch = scratch_copy(asked.work.resolve())
     for library in LOADED:
         importlib.import_module(library)
