@@ -4,13 +4,16 @@
     ├─ UsageError         exit 2  wrong flag, path, recipe key or column: nothing was done
     └─ Stopped            exit 3  a budget or the user stopped it: start it again to go on
 
-A message says what happened, where (file:line or row id), and what to do next.
+A message says what happened, where (file:line or row id), and what to do next. Secrets and control characters are taken
+out of it here (`factory.redaction`).
 """
 
 from __future__ import annotations
 
 import errno
 import os
+
+from factory.redaction import safe
 
 
 class FactoryError(Exception):
@@ -20,7 +23,7 @@ class FactoryError(Exception):
 
     def __init__(self, what: str, *, do: str | None = None) -> None:
         """`what` happened and where; `do` is the next command or change to try."""
-        super().__init__(what if do is None else f"{what} - {do}")
+        super().__init__(safe(what if do is None else f"{what} - {do}"))
 
 
 class UsageError(FactoryError):

@@ -7,8 +7,8 @@ waits finds its batches again and submits nothing twice.
 from __future__ import annotations
 
 import asyncio
+import uuid
 from collections.abc import AsyncIterator, Iterable
-from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,9 @@ import orjson
 
 from factory.atomic import read_json, write_json
 from factory.errors import FactoryError, UsageError
+from factory.redaction import told
 from factory.sampling.http import HttpSampler
-from factory.sampling.reply import Reply
+from factory.sampling.response_parser import Reply
 from factory.sampling.sampler import Completion, SampleRequest
 from factory.sampling.seeds import sample_seed
 from factory.sampling.store.journal import request_key, response_id, response_key
@@ -75,13 +76,14 @@ class BatchSampler:
         )
         try:
             async with client:
+                await self._settle_intents(client)
                 for note in [*self._notes(), None]:
                     ids = [name for name in named if note is None or name in read_json(note)["ids"]]
                     if not ids:
                         continue
                     part = {name: named.pop(name) for name in ids}
                     note = note or await self._submit(client, part)
-                    answers = await self._wait(client, note)
+                    answers = await self._wait(client, note, part)
                     self._handled.append(note)
                     for name, request in part.items():
                         yield (
@@ -116,13 +118,33 @@ class BatchSampler:
             for name, request in part.items()
         ]
         data = b"\n".join(orjson.dumps(line) for line in lines)
+        token = uuid.uuid4().hex
+        note = self.folder / f"batch-{token}.json"
+        # The intent is on the disk before anything is ordered: a run that is killed here finds the batch by its token.
+        write_json(note, {"batch": None, "token": token, "ids": list(part)})
         file = await client.files.create(file=("requests.jsonl", data), purpose="batch")
         batch = await client.batches.create(
-            input_file_id=file.id, endpoint="/v1/chat/completions", completion_window="24h"
+            input_file_id=file.id,
+            endpoint="/v1/chat/completions",
+            completion_window="24h",
+            metadata={"cot_factory": token},
         )
-        note = self.folder / f"batch-{batch.id}.json"
-        write_json(note, {"batch": batch.id, "ids": list(part)})
+        write_json(note, {"batch": batch.id, "token": token, "ids": list(part)})
         return note
+
+    async def _settle_intents(self, client: Any) -> None:
+        """Find out what became of orders that were noted and never confirmed."""
+        open_notes = {
+            str(found["token"]): path for path in self._notes() if not (found := read_json(path))["batch"]
+        }
+        if not open_notes:
+            return
+        async for batch in client.batches.list(limit=100):
+            path = open_notes.pop(str((batch.metadata or {}).get("cot_factory")), None)
+            if path is not None:
+                write_json(path, {**read_json(path), "batch": batch.id})
+        for path in open_notes.values():
+            path.unlink(missing_ok=True)
 
     def _body(self, request: SampleRequest) -> dict[str, Any]:
         body = self.wire_request(request)["body"]
@@ -130,7 +152,7 @@ class BatchSampler:
             body["seed"] = sample_seed(body["seed"], request.problem_id, request.sample_index)
         return dict(body)
 
-    async def _wait(self, client: Any, note: Path) -> dict[str, Completion]:
+    async def _wait(self, client: Any, note: Path, part: dict[str, SampleRequest]) -> dict[str, Completion]:
         batch_id = read_json(note)["batch"]
         while True:
             batch = await client.batches.retrieve(batch_id)
@@ -140,31 +162,32 @@ class BatchSampler:
                 note.unlink(missing_ok=True)
                 if not batch.output_file_id:
                     raise FactoryError(
-                        f"batch {batch_id} is {batch.status}", do="run it again to submit it anew"
+                        f"batch {batch_id} is {batch.status}", do="run it again to resubmit it"
                     )
                 break
             await asyncio.sleep(self.poll_seconds)
         if not batch.output_file_id:
             return {}
         content = await client.files.content(batch.output_file_id)
-        return dict(self._read(line) for line in content.content.splitlines() if line.strip())
+        return dict(self._read(line, part) for line in content.content.splitlines() if line.strip())
 
-    def _read(self, line: bytes) -> tuple[str, Completion]:
-        item = orjson.loads(line)
-        response = item.get("response") or {}
-        if response.get("status_code") != 200:
-            return item["custom_id"], _failed(str(item.get("error") or response)[:300])
-        reply = Reply(prefilled=self.preset.prefilled, stop_loops=False)
+    def _read(self, line: bytes, part: dict[str, SampleRequest]) -> tuple[str, Completion]:
+        """One line of a batch's output. Whatever it holds, it costs one request and not the batch."""
+        name = ""
         try:
+            item = orjson.loads(line)
+            name = str(item["custom_id"])
+            response = item.get("response") or {}
+            if response.get("status_code") != 200:
+                return name, _failed(told(str(item.get("error") or response), 300))
+            reply = Reply(prefilled=self.preset.prefilled, stop_loops=False)
             reply.whole(orjson.dumps(response["body"]))
             completion = reply.completion()
-        except ValueError as error:
-            return item["custom_id"], _failed(str(error))
-        prices = self.preset.prices
-        if prices is not None:
-            usd = prices.cost(completion.prompt_tokens or 0, completion.completion_tokens or 0)
-            completion = replace(completion, usd=usd * (self.preset.batch_discount or 0.5))
-        return item["custom_id"], completion
+        except (ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
+            return name, _failed(told(f"a line of the batch cannot be read: {error}", 300))
+        if name not in part:
+            return name, completion
+        return name, self.inner.costed(completion, part[name], self.preset.batch_discount or 0.5)
 
 
 def _failed(error: str) -> Completion:

@@ -105,12 +105,12 @@ class Budget:
     def why(self, request: SampleRequest) -> str:
         """One line for the user: which cap is spent."""
         worst = worst_case(request, self.prices)
-        if self.max_usd is not None and self.usd + worst.usd > self.max_usd:
+        if self.max_usd is not None and (self.max_tokens is None or self.usd + worst.usd > self.max_usd):
             return (
                 f"budget spent: ${self.usd:,.4f} of ${self.max_usd:,.4f} spent, and one more request may cost "
                 f"up to ${worst.usd:,.4f}"
             )
         return (
-            f"budget spent: {self.tokens:,} of {self.max_tokens:,} completion tokens spent, and one more request "
+            f"budget spent: {self.tokens:,} of {self.max_tokens or 0:,} completion tokens spent, and one more request "
             f"may take {worst.tokens:,}"
         )

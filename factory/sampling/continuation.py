@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
+from factory.sampling.reasoning_parser import Parts, split_response, split_text
 from factory.sampling.sampler import Completion, Message
-from factory.sampling.split import Parts, split_response, split_text
 from schemas import ResponseStatus
 
 OPEN = "<think>\n"

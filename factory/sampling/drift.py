@@ -11,6 +11,7 @@ import polars as pl
 
 from factory.errors import Stopped
 from factory.sampling.sampler import Completion, SampleRequest
+from factory.sampling.store.stored import Stored
 from schemas import ResponseStatus
 
 FIRST = 20
@@ -30,6 +31,7 @@ class Watchman:
         self.answers = self.with_reasoning = 0
         self.served: Counter[str] = Counter()
         self.bad: Counter[str] = Counter()
+        self.doubts: Counter[str] = Counter()
         self.siblings = self.identical = 0
         self.lengths: list[int] = []
         self.refusals: list[bool] = []
@@ -53,6 +55,11 @@ class Watchman:
                 do="check that the server runs with its reasoning parser, and --model; use --teacher openai or vllm "
                 "for a model that does not reason",
             )
+
+    def look(self, stored: Stored) -> None:
+        """Watch a stored response."""
+        if doubt := stored.body.get("doubt"):
+            self.doubts[doubt] += 1
 
     def rows(self, frame: pl.DataFrame) -> None:
         """Watch rows in their final order, siblings of a problem beside each other."""
@@ -90,7 +97,7 @@ class Watchman:
 
     def report(self) -> dict[str, Any]:
         """Served model names, and one sentence for each alarm."""
-        alarms = []
+        alarms = [f"{count:,} replies: each {doubt}" for doubt, count in sorted(self.doubts.items())]
         if self.siblings >= 4 and self.identical > 0.5 * self.siblings:
             alarms.append(
                 f"{self.identical} of {self.siblings} siblings are byte-identical: a cache or a fixed seed collapses "

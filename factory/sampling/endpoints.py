@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from factory.errors import UsageError
-from factory.sampling.failures import Trouble
+from factory.sampling.retry import Trouble
 
 TRIP = 5
 """Troubles in a row that open the breaker."""

@@ -22,8 +22,9 @@ from transformers import (
 from transformers.utils.logging import disable_progress_bar
 
 from factory.errors import FactoryError
+from factory.sampling.finish import status_of
+from factory.sampling.reasoning_parser import split_text
 from factory.sampling.sampler import Completion, Message, SamplingParams
-from factory.sampling.split import split_text, status_of
 
 TOP = 512
 """Tokens that are sorted first; the nucleus nearly always lies within them."""

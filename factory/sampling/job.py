@@ -151,13 +151,18 @@ class Job:
         """The job's rows of schemas.RESPONSE, in order, a few thousand at a time."""
         self.counts: Counter[str] = Counter()
         self.loops_saved = 0
+        self.last_error = ""
         self.sums = {"prompt_tokens": 0, "completion_tokens": 0, "usd": 0.0}
         requests = self.requests(problems, self.plan)
-        for frame in collect(requests, self.sampler, self.store, schema, again=self.truncation.again):
+        for frame in collect(
+            requests, self.sampler, self.store, schema, again=self.truncation.again, look=self.watchman.look
+        ):
             self.counts.update(frame["status"].to_list())
             self.loops_saved += self._saved(frame)
+            for error in frame["error"].drop_nulls().tail(1):
+                self.last_error = error
             for name in self.sums:
-                self.sums[name] += float(frame[name].sum() or 0)
+                self.sums[name] += float(frame[name].cast(pl.Float64).sum() or 0)
             self.watchman.rows(frame)
             yield frame
 

@@ -64,5 +64,19 @@ class Panel:
         if self.schedule.refusals:
             shown["429s"] = self.schedule.refusals
         if self.schedule.troubles:
-            shown["troubles"] = self.schedule.troubles
+            shown["errors retried"] = self.schedule.troubles
+        if limit := self.limited_by():
+            shown["limited by"] = limit
         return shown
+
+    def limited_by(self) -> str:
+        """What keeps the job from going faster."""
+        limit = self.schedule.limit
+        if self.schedule.waits == "concurrency":
+            if limit.fixed:
+                return "--concurrency"
+            if limit.ceiling is not None:
+                return "server (429s)" if self.schedule.refusals else "server (queue)"
+            return ""
+        names = {"rate": "rate limits", "budget": "budget", "server": "server (asks to wait)"}
+        return names.get(self.schedule.waits, "")

@@ -16,8 +16,8 @@ from factory.config import endpoint as caps
 from factory.config.endpoint import Access
 from factory.progress import watch
 from factory.sampling.budget import Budget
+from factory.sampling.concurrency import AdaptiveLimit
 from factory.sampling.continuation import begun
-from factory.sampling.limiter import AdaptiveLimit
 from factory.sampling.opening import prices_of
 from factory.sampling.prompt import build_messages, check_prompt
 from factory.sampling.purchase import Tally, addressed, purchase
@@ -167,6 +167,7 @@ def collect(
     schema: pl.Schema,
     *,
     again: Callable[[SampleRequest, Stored], SampleRequest | None] = lambda request, stored: None,
+    look: Callable[[Stored], None] = lambda stored: None,
 ) -> Iterator[pl.DataFrame]:
     """Frames of schemas.RESPONSE with what the store holds of some requests, in their order.
 
@@ -176,6 +177,7 @@ def collect(
         store: where the answers are.
         schema: of the problems' table, for the types of its extra columns.
         again: the request that followed upon an answer (truncation policy); its answer is taken when it is there.
+        look: sees each stored response that becomes a row.
 
     Yields:
         At most `ROWS_AT_ONCE` rows a frame.
@@ -195,6 +197,7 @@ def collect(
                     break
                 pieces = [*pieces, later] if begun(follow.messages) else [later]
                 request = follow
+            look(pieces[-1])
             rows.append(response_row(joined(pieces), request.problem, request.sample_index))
         if rows:
             yield response_frame(rows, schema)

@@ -154,7 +154,7 @@ class _Buyer:
     ) -> None:
         """Buy one by one, many at once."""
         try:
-            await schedule.run(sampler, missing, self.budget, self.keep)
+            await schedule.run(sampler, missing, self.budget, self.keep, self.book)
         finally:
             self._let_go()
 
@@ -221,6 +221,12 @@ class _Buyer:
         if self.taken and time.monotonic() - self.looked >= LOOK_AGAIN_SECONDS:
             self.looked = time.monotonic()
             self._look_again()
+
+    def book(self, request: SampleRequest, partial: Completion) -> asyncio.Future[None]:
+        """Have the store keep what a broken attempt cost; done when that is durable."""
+        item = self.buying[id(request)]
+        stored = to_stored(item.key, item.request_key, request, partial, self.sampler)
+        return asyncio.wrap_future(self.store.submit(stored, job=self.job, broken=True))
 
     def _look_again(self) -> None:
         """Count what others have bought meanwhile."""

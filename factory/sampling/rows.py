@@ -43,6 +43,7 @@ def to_stored(
             "max_tokens": params.max_tokens,
             "error": completion.error,
             "parsed": completion.parsed,
+            **({"doubt": completion.doubt} if completion.doubt else {}),
         },
     )
 
@@ -62,6 +63,7 @@ def to_completion(stored: Stored) -> Completion:
         served_model=body["served_model"],
         error=body["error"],
         parsed=body.get("parsed", False),
+        doubt=body.get("doubt"),
     )
 
 

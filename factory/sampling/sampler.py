@@ -58,6 +58,8 @@ class Completion:
     error: str | None = None
     parsed: bool = False
     """The server gave the reasoning in a field of its own."""
+    doubt: str | None = None
+    """What is wrong with the reply, as an alarm counts it: a usage that cannot be true, an end that nobody knows."""
 
 
 @runtime_checkable
@@ -96,6 +98,7 @@ class RemoteSampler(Sampler, Protocol):
 
         Raises:
             RetryableError: the server asked to wait, failed, or the connection broke.
+            Abandoned: the task was cancelled after something had arrived.
             UsageError: the request can never succeed (wrong key, model or parameters).
         """
         ...

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field, replace
 
 from factory.errors import FactoryError, Stopped
 from factory.sampling.budget import Budget, Extension
-from factory.sampling.failures import RetryableError, Trouble
-from factory.sampling.limiter import AdaptiveLimit
+from factory.sampling.concurrency import AdaptiveLimit
 from factory.sampling.rates import RateLimiter, RateLimits, Rates
+from factory.sampling.retry import Abandoned, RefusedError, RetryableError, Trouble
 from factory.sampling.sampler import Completion, RemoteSampler, SampleRequest
 from schemas import ResponseStatus
 
@@ -28,7 +28,12 @@ UNREACHABLE_TRIES = 3
 FAILURES_IN_ROW = 25
 """Requests that failed for good without one success between them, before the job stops."""
 
+REFUSED_REQUESTS = 3
+"""Requests that the server calls wrong, before anything was answered, that show that all of them are."""
+
 Done = Callable[[SampleRequest, Completion], Awaitable[None]]
+Book = Callable[[SampleRequest, Completion], Awaitable[None]]
+"""Hands what a broken attempt cost to the store; what it returns is done when that is durable."""
 
 
 @dataclass(slots=True)
@@ -45,10 +50,15 @@ class Schedule:
     paused_until: float = 0.0
     answered: int = 0
     failures_in_row: int = 0
+    refused_requests: int = 0
+    waits: str = ""
+    """What the next request waits for: concurrency, rate, budget, the server's pause; nothing when all is sent."""
     given_up: int = 0
     """Requests that were in flight when the job was stopped."""
     _freed: asyncio.Event = field(default_factory=asyncio.Event)
     _error: BaseException | None = None
+    _refusal: RefusedError | None = None
+    _book: Book | None = None
 
     async def run(
         self,
@@ -56,8 +66,11 @@ class Schedule:
         requests: AsyncIterator[SampleRequest],
         budget: Budget,
         done: Done,
+        book: Book | None = None,
     ) -> None:
         """Ask for every request and hand each completion to `done`, which is awaited outside of the slot.
+
+        What attempts cost that broke or were cancelled goes to `book`, before anything is tried again.
 
         Raises:
             Stopped: the budget is spent (answers in flight are waited for), or the endpoint only fails.
@@ -65,7 +78,7 @@ class Schedule:
             Whatever else `done` or the sampler raise; what is in flight is cancelled then.
         """
         tasks: set[asyncio.Task[None]] = set()
-        self._error = None
+        self._error, self._refusal, self._book = None, None, book
 
         def ended(task: asyncio.Task[None]) -> None:
             tasks.discard(task)
@@ -76,7 +89,11 @@ class Schedule:
         try:
             async for request in requests:
                 # Twice the limit may be under way, so that those that wait for a retry or a commit do not block.
+                self.waits = ""
                 while self.in_flight >= self.limit.limit or len(tasks) >= 2 * self.limit.limit + 64:
+                    self.waits = (
+                        "concurrency" if self.paused_until < asyncio.get_running_loop().time() else "server"
+                    )
                     await self._wait()
                 if self._error is not None:
                     raise self._error
@@ -87,6 +104,8 @@ class Schedule:
                 tasks.add(task)
                 task.add_done_callback(ended)
             await self._drain(tasks)
+            if self._refusal is not None and not self.answered:
+                raise self._refusal
         finally:
             left, flying, answered = list(tasks), self.in_flight, self.answered
             for task in left:
@@ -117,6 +136,7 @@ class Schedule:
             if found == Extension.NEVER and not tasks:
                 return False
             if found != Extension.GRANTED:
+                self.waits = "budget"
                 await self._wait(BUDGET_SECONDS)
         return True
 
@@ -156,7 +176,7 @@ class Schedule:
         if self.failures_in_row >= FAILURES_IN_ROW:
             self._error = self._error or Stopped(
                 f"{self.failures_in_row} requests in a row failed, the last one with: {completion.error}",
-                do="run the same command again when the endpoint is well; nothing that was bought is lost",
+                do="run the same command again when the endpoint is well; nothing that was paid for is lost",
             )
             self._freed.set()
 
@@ -164,44 +184,65 @@ class Schedule:
         tried = refused = 0
         while True:
             await self._turn()
-            generation = self.limit.generation
             try:
                 completion = await self._attempt(sampler, request)
+            except RefusedError as error:
+                self.refused_requests += 1
+                if not self.answered and self.refused_requests >= REFUSED_REQUESTS:
+                    raise
+                self._refusal = error
+                return failed(error, None)
+            except Abandoned as gone:
+                # The store writes it; there is nobody left to wait for it.
+                self._broke(request, gone.partial, "cancelled", budget)
+                raise
             except RetryableError as error:
-                if error.trouble == Trouble.THROTTLED:
-                    refused += 1
-                    self.refusals += 1
-                    self.limit.refused(self.in_flight + 1, generation)
-                else:
-                    tried += 1
-                    self.troubles += 1
+                throttled = error.trouble == Trouble.THROTTLED
+                tried, refused = tried + (not throttled), refused + throttled
+                self.troubles += not throttled
+                if not throttled:
                     self.limit.troubled()
                 if error.trouble == Trouble.UNREACHABLE and not self.answered and tried >= UNREACHABLE_TRIES:
                     raise FactoryError(
                         str(error), do="check --base-url, and that the server is up"
                     ) from error
                 if tried >= self.tries or refused >= REFUSALS:
-                    return failed(error)
+                    return failed(error, error.partial)
                 if error.partial is not None:
-                    budget.charge(error.partial)
+                    await self._broke(request, error.partial, str(error), budget)
                     await self._afford(request, budget)
                 await self._pause(error, tried + refused)
             else:
                 self.answered += 1
-                self.limit.succeeded(self.in_flight + 1)
                 return completion
+
+    def _broke(
+        self, request: SampleRequest, partial: Completion, why: str, budget: Budget
+    ) -> Awaitable[None]:
+        """Count what a broken attempt cost, and hand it to the store."""
+        budget.charge(partial)
+        return self._book(request, replace(partial, error=why)) if self._book else asyncio.sleep(0)
 
     async def _attempt(self, sampler: RemoteSampler, request: SampleRequest) -> Completion:
         need = None
         if self.rates.active:
             prompt = sum(len(text) for m in request.messages for text in m.values()) // 3
             need = self.rates.need(prompt, request.params.max_tokens)
+            self.waits = "rate"
             await self.rates.admit(need)
         self.in_flight += 1
+        number = self.limit.sent(self.in_flight)
         sent = time.monotonic()
         try:
-            completion = await sampler.ask(request, lambda: self._started(sent))
+            completion = await sampler.ask(request, lambda: self._started(number, sent))
+            self.limit.succeeded(self.in_flight)
+        except RetryableError as error:
+            if error.trouble == Trouble.THROTTLED:
+                self.refusals += 1
+                error.load = self.limit.refused(number)
+            raise
         finally:
+            self.limit.lost(number)
             self.in_flight -= 1
             self._freed.set()
         if need is not None:
@@ -209,30 +250,36 @@ class Schedule:
             self.rates.settle(need, completion.prompt_tokens, completion.completion_tokens, now)
         return completion
 
-    def _started(self, sent: float) -> None:
-        self.limit.started(self.in_flight, time.monotonic() - sent)
+    def _started(self, number: int, sent: float) -> None:
+        self.limit.started(number, time.monotonic() - sent)
         self._freed.set()
 
     async def _turn(self) -> None:
         """Wait while the server asked everybody to wait, and for a free slot."""
         loop = asyncio.get_running_loop()
         while (wait := self.paused_until - loop.time()) > 0:
+            self.waits = "server"
             await asyncio.sleep(wait)
         while self.in_flight >= self.limit.limit:
+            self.waits = "concurrency"
             self._freed.clear()
             await self._freed.wait()
 
     async def _pause(self, error: RetryableError, attempts: int) -> None:
         if error.retry_after is not None:
-            until = asyncio.get_running_loop().time() + min(error.retry_after, LONGEST_PAUSE)
-            self.paused_until = max(self.paused_until, until)
+            wait = min(error.retry_after, LONGEST_PAUSE)
+            if not error.load:
+                # One request was unlucky; the others need not wait with it.
+                await asyncio.sleep(wait * random.uniform(1, 1.1))
+                return
+            self.paused_until = max(self.paused_until, asyncio.get_running_loop().time() + wait)
             await asyncio.sleep(random.uniform(0, 0.1))
             return
         longest = min(LONGEST_PAUSE, self.base_pause * 2 ** min(attempts - 1, 8))
         await asyncio.sleep(random.uniform(longest / 2, longest))
 
 
-def failed(error: RetryableError) -> Completion:
+def failed(error: Exception, partial: Completion | None) -> Completion:
     """The completion of a request on which every attempt failed: what had arrived, and why it ended."""
-    partial = error.partial or Completion(None, None, ResponseStatus.FAILED)
+    partial = partial or Completion(None, None, ResponseStatus.FAILED)
     return replace(partial, status=ResponseStatus.FAILED, error=str(error))

@@ -262,6 +262,11 @@ def _collect(job: Job, problems: Problems, writer: StepWriter) -> Generated:
             f"{expected - rows:,} of {expected:,} responses are not in {job.store.folder}",
             do="run the same command again",
         )
+    if rows and job.counts[ResponseStatus.FAILED] == rows:
+        raise FactoryError(
+            f"all {rows:,} requests failed, one of them with: {job.last_error}",
+            do="look at the endpoint and its options, then run the same command again",
+        )
     if problems.dropped is not None:
         writer.drop_unread(problems.dropped)
     return Generated(**job.totals())

@@ -8,7 +8,7 @@ import state
 
 from factory.errors import FactoryError, Stopped, UsageError
 from factory.sampling import SamplingParams, http, open_sampler, sample_problems
-from factory.sampling.limiter import AdaptiveLimit
+from factory.sampling.concurrency import AdaptiveLimit
 from factory.sampling.problems import planned
 from factory.sampling.purchase import purchase
 from factory.sampling.schedule import Schedule
@@ -81,7 +81,8 @@ def test_partial_text_is_kept_when_every_try_breaks(serve, problems, tmp_path):
 
 def test_ten_megabytes_come_through(serve, problems, tmp_path):
     server = serve(faults={"huge": 1.0})
-    rows = ask(server, problems(1), tmp_path / "s", samples=1, stop_loops=False)
+    large = SamplingParams(max_tokens=2_000_000, seed=1)
+    rows = ask(server, problems(1), tmp_path / "s", samples=1, stop_loops=False, params=large)
     text = rows["reasoning"][0]
     assert len(text.encode()) > 10_000_000
     assert text.endswith("数学\U0001f600")

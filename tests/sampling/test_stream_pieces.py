@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from factory.errors import UsageError
 from factory.sampling.loops import LoopDetector, period
 from factory.sampling.prompt import build_messages, check_prompt
-from factory.sampling.reply import Reply, retry_after
-from factory.sampling.sse import EventBytes
+from factory.sampling.response_parser import EventBytes, Reply
+from factory.sampling.retry import retry_after
 
 
 @given(
@@ -25,7 +25,7 @@ def test_events_do_not_depend_on_where_the_bytes_are_cut(texts, cuts):
         size = cuts[turn % len(cuts)]
         events += reader.feed(data[place : place + size])
         place, turn = place + size, turn + 1
-    assert [orjson.loads(event)["t"] for event in events] == texts
+    assert [orjson.loads(event)["t"] for _, event in events] == texts
 
 
 def test_a_line_without_end_is_refused():

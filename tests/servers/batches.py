@@ -36,6 +36,9 @@ def answer_batch(connection, method: str, path: str, headers: dict, body: bytes)
         name = f"batch-{len(server.batches)}"
         server.batches[name] = {"id": name, "looks": 0, **wanted}
         connection.reply(200, batch_state(server, name))
+    elif len(parts) == 1:
+        listed = [batch_state(server, name) for name in server.batches]
+        connection.reply(200, {"object": "list", "data": listed, "has_more": False})
     else:
         server.batches[parts[1]]["looks"] += 1
         connection.reply(200, batch_state(server, parts[1]))

@@ -25,11 +25,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from factory.errors import FactoryError, Stopped, UsageError
+from factory.errors import FactoryError, Stopped, UsageError, first_line
+from factory.sampling.store.integrity import charge, create, grow_tally, inspect, migrate, write_seal
 from factory.sampling.store.journals import BUSY_SECONDS, FILE, Journals
 from factory.sampling.store.stored import (
     INSERT,
-    TABLES,
     Stored,
     account_key,
     pack,
@@ -42,15 +42,16 @@ from factory.sampling.store.stored import (
 LINGER_SECONDS = 0.02
 """How long the writer waits for company before it commits; with the fsync itself this stays far below 200 ms."""
 
-_VERSION = 1
-
 
 @dataclass(frozen=True, slots=True)
 class _Put:
+    """A response to store, or (`broken`) an attempt whose cost is all that is kept."""
+
     stored: Stored
     wire: Mapping[str, Any] | None
     job: str
     done: Future[None]
+    broken: bool = False
 
 
 class ResponseStore(Journals):
@@ -70,14 +71,27 @@ class ResponseStore(Journals):
         path = folder / journal
         try:
             folder.mkdir(parents=True, exist_ok=True)
+            if not path.exists():
+                create(path, self._mode)
+            elif path.stat().st_size == 0:
+                raise UsageError(
+                    f"response store {path} is empty (0 bytes): what it held is lost",
+                    do="restore it from a backup, or delete it to begin again",
+                )
             self._locks = (folder / "claims.lock").open("a+b")
             super().__init__(path, self._connect(path))
-            self._read.executescript(TABLES)
-        except (OSError, sqlite3.Error) as error:
+            migrate(self._read, path)
+            inspect(self._read, path)
+        except (OSError, sqlite3.Error, ValueError) as error:
+            damaged = isinstance(error, sqlite3.DatabaseError) and not isinstance(
+                error, sqlite3.OperationalError
+            )
             raise UsageError(
-                f"cannot open response store {folder}: {error}", do="choose another --store"
+                f"cannot open response store {path}: {first_line(error)}",
+                do="restore it from a backup, or move it away: its responses are then fetched again"
+                if damaged
+                else "choose another --store",
             ) from error
-        self._check_version()
         self._claimed: set[bytes] = set()
         self._requests_seen: set[bytes] = set()
         self._queue: queue.SimpleQueue[_Put | None] = queue.SimpleQueue()
@@ -130,10 +144,13 @@ class ResponseStore(Journals):
 
     # Writing
 
-    def submit(self, stored: Stored, wire: Mapping[str, Any] | None = None, *, job: str = "") -> Future[None]:
+    def submit(
+        self, stored: Stored, wire: Mapping[str, Any] | None = None, *, job: str = "", broken: bool = False
+    ) -> Future[None]:
         """Queue a response; the future is done when it is durable.
 
-        A response that is already there is kept; only a failed one is replaced.
+        A response that is already there is kept; only a failed one is replaced. What each of them cost is added to the
+        job's account, also that of a `broken` attempt, of which nothing else is kept.
         """
         done: Future[None] = Future()
         if self._broken is not None:
@@ -141,7 +158,7 @@ class ResponseStore(Journals):
         else:
             # Running, so that nobody can cancel it: what was handed over is written whoever still waits for it.
             done.set_running_or_notify_cancel()
-            self._queue.put(_Put(stored, wire, job, done))
+            self._queue.put(_Put(stored, wire, job, done, broken))
         return done
 
     async def put(self, stored: Stored, wire: Mapping[str, Any] | None = None, *, job: str = "") -> None:
@@ -188,7 +205,12 @@ class ResponseStore(Journals):
                 connection.executemany(
                     "INSERT OR IGNORE INTO request (key, body) VALUES (?, ?)", self._new_requests(batch)
                 )
-                connection.executemany(INSERT, (to_row(put.stored, put.job) for put in batch))
+                whole = [put for put in batch if not put.broken]
+                grow_tally(connection, self._new_keys(connection, whole))
+                connection.executemany(INSERT, (to_row(put.stored, put.job) for put in whole))
+                connection.executemany(_ATTEMPT, (_attempt(put) for put in batch if put.broken))
+                charge(connection, _costs(batch))
+            write_seal(self.path, connection)
         except (sqlite3.Error, OSError, FactoryError) as error:
             self._broken = _disk_error(error, self.path)
             for put in batch:
@@ -196,6 +218,11 @@ class ResponseStore(Journals):
         else:
             for put in batch:
                 put.done.set_result(None)
+
+    def _new_keys(self, connection: sqlite3.Connection, batch: Iterable[_Put]) -> set[bytes]:
+        keys = {put.stored.key for put in batch}
+        sql = "SELECT 1 FROM response WHERE key = ?"
+        return {key for key in keys if connection.execute(sql, (key,)).fetchone() is None}
 
     def _new_requests(self, batch: Iterable[_Put]) -> Iterator[tuple[bytes, bytes]]:
         for put in batch:
@@ -214,13 +241,23 @@ class ResponseStore(Journals):
         connection.execute("PRAGMA synchronous=FULL")
         return connection
 
-    def _check_version(self) -> None:
-        self._read.execute("INSERT OR IGNORE INTO note VALUES ('version', ?)", (str(_VERSION),))
-        found = self._read.execute("SELECT value FROM note WHERE name = 'version'").fetchone()[0]
-        if int(found) > _VERSION:
-            raise UsageError(
-                f"{self.path} was written by a newer factory (store version {found})", do="update"
-            )
+
+_ATTEMPT = "INSERT INTO attempt VALUES (NULL, ?, ?, ?, ?, ?, ?)"
+
+
+def _attempt(put: _Put) -> tuple[Any, ...]:
+    stored = put.stored
+    tokens = stored.prompt_tokens, stored.completion_tokens
+    return (stored.key, put.job, *tokens, stored.usd, stored.body.get("error"))
+
+
+def _costs(batch: Iterable[_Put]) -> dict[str, tuple[float, int]]:
+    costs: dict[str, tuple[float, int]] = {}
+    for put in batch:
+        if put.job:
+            usd, tokens = costs.get(put.job, (0.0, 0))
+            costs[put.job] = usd + (put.stored.usd or 0.0), tokens + (put.stored.completion_tokens or 0)
+    return costs
 
 
 def _lock_offset(key: bytes) -> int:

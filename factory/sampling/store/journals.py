@@ -10,12 +10,22 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from factory.errors import FactoryError
-from factory.sampling.store.stored import COLUMNS, Stored, from_row, unpack
+from zstandard import ZstdError
+
+from factory.errors import FactoryError, first_line
+from factory.sampling.store.integrity import account, inspect, migrate, recount, say, write_seal
+from factory.sampling.store.stored import (
+    COLUMNS,
+    DamagedError,
+    Stored,
+    from_row,
+    response_id,
+    unpack,
+)
 
 FILE = "responses.sqlite"
 """The journal of a process on its own."""
@@ -43,6 +53,8 @@ class Journals:
         self.folder, self.path, self._read = path.parent, path, own
         self._connections: dict[str, sqlite3.Connection] = {path.name: own}
         self._looked = -1
+        self.damaged = 0
+        """Rows that were set aside by this process."""
 
     def get(self, key: bytes) -> Stored | None:
         """The finished response at an address; None when it is absent or failed."""
@@ -62,7 +74,30 @@ class Journals:
                 if not wanted:
                     break
             for row in rows.values():
-                yield from_row(row[:-1])
+                try:
+                    yield from_row(row[:-1])
+                except DamagedError:
+                    self._set_aside(row[0])
+
+    def _set_aside(self, key: bytes) -> None:
+        """Move a damaged row out of the way, so that its response is owed again, and name it."""
+        for name, connection in list(self._connections.items()):
+            with transaction(connection, self.folder / name):
+                if connection.execute("SELECT 1 FROM response WHERE key = ?", (key,)).fetchone() is None:
+                    continue
+                connection.execute(
+                    "INSERT INTO damaged SELECT NULL, * FROM (SELECT "
+                    + COLUMNS
+                    + " FROM response WHERE key = ?)",
+                    (key,),
+                )
+                connection.execute("DELETE FROM response WHERE key = ?", (key,))
+                recount(connection)
+            write_seal(self.folder / name, connection)
+            self.damaged += 1
+            say(
+                f"response {response_id(key)} in {self.folder / name} is damaged; it is set aside and owed again"
+            )
 
     def present(self, keys: Sequence[bytes]) -> set[bytes]:
         """Which of these addresses hold a finished response."""
@@ -91,7 +126,8 @@ class Journals:
         for connection in self._all():
             rows = _rows(connection, "SELECT body FROM request WHERE key = ?", (bytes.fromhex(request_key),))
             if rows:
-                return unpack(rows[0][0])
+                with suppress(ZstdError, ValueError):
+                    return unpack(rows[0][0])
         return None
 
     def summary(self) -> list[dict[str, Any]]:
@@ -110,10 +146,23 @@ class Journals:
 
     def spent(self, job: str, journal: str | None = None) -> tuple[float, int]:
         """Dollars and completion tokens that a job has cost so far, in all journals or in one."""
-        sql = "SELECT TOTAL(usd), TOTAL(completion_tokens) FROM response WHERE job = ? AND job != ''"
         connections = self._all() if journal is None else [self._named(journal)]
-        sums = [_rows(connection, sql, (job,))[0] for connection in connections if connection is not None]
-        return sum(usd for usd, _ in sums), int(sum(tokens for _, tokens in sums))
+        sums = (
+            [_account(connection, job) for connection in connections if connection is not None] if job else []
+        )
+        return sum(usd for usd, _ in sums), sum(tokens for _, tokens in sums)
+
+    def attempts(self) -> dict[str, Any]:
+        """What broken attempts cost: how many, tokens, dollars."""
+        sql = "SELECT COUNT(*), TOTAL(prompt_tokens), TOTAL(completion_tokens), TOTAL(usd) FROM attempt"
+        sums = [_rows(connection, sql)[0] for connection in self._all()]
+        count, prompt, completion, usd = (sum(column) for column in zip(*sums, strict=True))
+        return {
+            "attempts": count,
+            "prompt_tokens": int(prompt),
+            "completion_tokens": int(completion),
+            "usd": usd,
+        }
 
     def close_readers(self) -> None:
         """Close every connection."""
@@ -161,12 +210,14 @@ def _open_reader(path: Path) -> sqlite3.Connection | None:
         connection = sqlite3.connect(
             uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
         )
+        if path.stat().st_size == 0:
+            raise sqlite3.DatabaseError("it is empty")
         ready = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'note'").fetchone()
-    except sqlite3.Error as error:
-        raise FactoryError(
-            f"cannot read response journal {path}: {error}",
-            do="check the disk; move it away to go on without it",
-        ) from error
+        if ready is not None:
+            migrate(connection, path)
+            inspect(connection, path)
+    except (sqlite3.Error, OSError) as error:
+        raise unreadable(path, error) from error
     if ready is None:
         connection.close()
         return None
@@ -175,7 +226,50 @@ def _open_reader(path: Path) -> sqlite3.Connection | None:
 
 def _rows(connection: sqlite3.Connection, sql: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
     """All rows at once: an open cursor would keep the journal's writer from committing."""
-    return connection.execute(sql, tuple(values)).fetchall()
+    try:
+        return connection.execute(sql, tuple(values)).fetchall()
+    except (sqlite3.Error, UnicodeDecodeError) as error:
+        raise unreadable(_name(connection), error) from error
+
+
+def _account(connection: sqlite3.Connection, job: str) -> tuple[float, int]:
+    try:
+        return account(connection, job)
+    except (sqlite3.Error, UnicodeDecodeError) as error:
+        raise unreadable(_name(connection), error) from error
+
+
+def unreadable(path: str | Path, error: Exception) -> FactoryError:
+    """A journal that SQLite cannot read."""
+    return FactoryError(
+        f"cannot read response journal {path}: {first_line(error)}",
+        do="restore it from a backup, or move it away: its responses are then fetched again",
+    )
+
+
+def _name(connection: sqlite3.Connection) -> str:
+    with suppress(sqlite3.Error):
+        return str(connection.execute("PRAGMA database_list").fetchone()[2])
+    return "?"
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection, path: Path) -> Iterator[None]:
+    """All or nothing, and nobody else meanwhile.
+
+    Raises:
+        FactoryError: the file cannot be read or written.
+    """
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            connection.execute("ROLLBACK")
+            raise
+        connection.execute("COMMIT")
+    except sqlite3.Error as error:
+        raise FactoryError(f"cannot write {path}: {error}", do="check the disk and run again") from error
 
 
 def _chunks(keys: Sequence[bytes]) -> Iterator[Sequence[bytes]]:

@@ -1,4 +1,4 @@
-"""One stored response: its address, its columns, and its compressed body."""
+"""One stored response: its address, its columns, its compressed body, and the checksum over all of them."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import Any
 import orjson
 import zstandard
 
-TABLES = """
-CREATE TABLE IF NOT EXISTS request (key BLOB PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS response (
+VERSION = 2
+"""2 added checksums, the account of what each job cost, and the ledger of broken attempts."""
+_ROW = """
     id INTEGER PRIMARY KEY,
-    key BLOB NOT NULL UNIQUE,
+    key BLOB NOT NULL {unique},
     request_key BLOB NOT NULL,
     sample_index INTEGER NOT NULL,
     sampler TEXT NOT NULL,
@@ -25,20 +25,34 @@ CREATE TABLE IF NOT EXISTS response (
     completion_tokens INTEGER,
     usd REAL,
     job TEXT NOT NULL,
-    body BLOB NOT NULL
+    body BLOB NOT NULL,
+    mark BLOB
+"""
+TABLES = f"""
+CREATE TABLE IF NOT EXISTS request (key BLOB PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS response ({_ROW.format(unique="UNIQUE")});
+CREATE TABLE IF NOT EXISTS damaged ({_ROW.format(unique="")});
+CREATE TABLE IF NOT EXISTS attempt (
+    id INTEGER PRIMARY KEY, key BLOB, job TEXT, prompt_tokens INTEGER, completion_tokens INTEGER, usd REAL, error TEXT
 );
-CREATE INDEX IF NOT EXISTS response_job ON response (job, usd, completion_tokens) WHERE job != '';
+CREATE TABLE IF NOT EXISTS account (job TEXT PRIMARY KEY, usd REAL, tokens INTEGER, mark BLOB) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS note (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 """
+"""`attempt` holds what broken attempts cost, `account` what each job has cost in all, `damaged` rows set aside."""
 INSERT = """
 INSERT INTO response
-    (key, request_key, sample_index, sampler, model, status, prompt_tokens, completion_tokens, usd, job, body)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    (key, request_key, sample_index, sampler, model, status, prompt_tokens, completion_tokens, usd, job, body, mark)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (key) DO UPDATE SET
     status = excluded.status, prompt_tokens = excluded.prompt_tokens, completion_tokens = excluded.completion_tokens,
-    usd = excluded.usd, job = excluded.job, body = excluded.body
+    usd = excluded.usd, job = excluded.job, body = excluded.body, mark = excluded.mark
 WHERE response.status = 'failed'
 """
+COLUMNS = "key, request_key, sample_index, sampler, model, status, prompt_tokens, completion_tokens, usd, job, body, mark"
+
+
+class DamagedError(Exception):
+    """What was read is not what was stored."""
 
 
 def request_key(wire: Mapping[str, Any]) -> str:
@@ -77,31 +91,38 @@ class Stored:
     body: dict[str, Any]
 
 
-COLUMNS = (
-    "key, request_key, sample_index, sampler, model, status, prompt_tokens, completion_tokens, usd, body"
-)
-
-
 def from_row(row: tuple[Any, ...]) -> Stored:
-    """A response from a row of the store's table, in the order of `COLUMNS`."""
-    key, request, index, sampler, model, status, prompt_tokens, completion_tokens, usd, body = row
-    return Stored(
-        key=key,
-        request_key=request.hex(),
-        sample_index=index,
-        sampler=sampler,
-        model=model,
-        status=status,
-        prompt_tokens=prompt_tokens,
-        completion_tokens=completion_tokens,
-        usd=usd,
-        body=unpack(body),
-    )
+    """A response from a row of the store's table, in the order of `COLUMNS`.
+
+    Raises:
+        DamagedError: the row is not as it was stored. Rows of version 1 have no checksum; their address and their
+            compressed body are all that can be checked.
+    """
+    *values, body, mark = row
+    key, request, index, sampler, model, status, prompt_tokens, completion_tokens, usd, _ = values
+    try:
+        sound = (
+            checksum(*values, body) == mark if mark is not None else response_key(request.hex(), index) == key
+        )
+        return Stored(
+            key=key,
+            request_key=request.hex(),
+            sample_index=index,
+            sampler=sampler,
+            model=model,
+            status=status,
+            prompt_tokens=prompt_tokens,
+            completion_tokens=completion_tokens,
+            usd=usd,
+            body=unpack(body) if sound else _refuse(),
+        )
+    except (zstandard.ZstdError, ValueError, AttributeError, TypeError, MemoryError) as error:
+        raise DamagedError from error
 
 
 def to_row(stored: Stored, job: str) -> tuple[Any, ...]:
     """Values of `INSERT`."""
-    return (
+    values = (
         stored.key,
         bytes.fromhex(stored.request_key),
         stored.sample_index,
@@ -110,10 +131,21 @@ def to_row(stored: Stored, job: str) -> tuple[Any, ...]:
         stored.status,
         stored.prompt_tokens,
         stored.completion_tokens,
-        stored.usd,
+        None if stored.usd is None else float(stored.usd),
         job,
         pack(stored.body),
     )
+    return (*values, checksum(*values))
+
+
+def checksum(*values: Any) -> bytes:
+    """Eight bytes over values, their types and their borders."""
+    state = hashlib.blake2b(digest_size=8)
+    for value in values:
+        data = value if isinstance(value, bytes) else repr(value).encode("utf-8", "surrogatepass")
+        state.update(len(data).to_bytes(8, "little"))
+        state.update(data)
+    return state.digest()
 
 
 def pack(value: Mapping[str, Any]) -> bytes:
@@ -130,9 +162,13 @@ def unpack(blob: bytes) -> dict[str, Any]:
 _per_thread = threading.local()
 
 
+def _refuse() -> dict[str, Any]:
+    raise DamagedError
+
+
 def _compressor() -> zstandard.ZstdCompressor:
     if not hasattr(_per_thread, "compressor"):
-        _per_thread.compressor = zstandard.ZstdCompressor(level=3)
+        _per_thread.compressor = zstandard.ZstdCompressor(level=3, write_checksum=True)
     found: zstandard.ZstdCompressor = _per_thread.compressor
     return found
 

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from factory.sampling.split import Parts, split_response, split_text, status_of
+from factory.sampling.finish import status_of
+from factory.sampling.reasoning_parser import Parts, split_response, split_text
 from schemas import ResponseStatus as S
 
 words = (
