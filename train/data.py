@@ -15,7 +15,7 @@ from datasets import Dataset, concatenate_datasets
 
 from factory.errors import UsageError
 from train.manifest import Job, data_files
-from train.tokens import end_token, opens_thinking
+from train.tokens import end_token, opens_thinking, render
 
 IGNORED = -100
 """Label of a token that gives no loss."""
@@ -52,15 +52,14 @@ def encode(
 
     A template that renders the prompt as the beginning of prompt + answer is taken at its word. Others drop the
     reasoning from an answer or open it in the prompt (R1 distills): their rows are the prompt as it is sampled from, the
-    answer's text, and the token that ends a turn.
+    answer's text, and the token that ends a turn. That token is added too where a template ends an answer with nothing.
 
     Raises:
         UsageError: neither form can be built: the prompt itself is rendered in another way, or it has several answers.
     """
-    before = tokenizer.apply_chat_template(prompt, add_generation_prompt=True, return_dict=True)["input_ids"]
-    ids = tokenizer.apply_chat_template([*prompt, *completion], return_dict=True)["input_ids"]
+    before, ids = render(tokenizer, prompt, prompt=True), render(tokenizer, [*prompt, *completion])
     if ids[: len(before)] != before:
-        bare = tokenizer.apply_chat_template(prompt, return_dict=True)["input_ids"]
+        bare = render(tokenizer, prompt)
         if len(completion) != 1 or ids[: len(bare)] != bare:
             raise UsageError(
                 "the chat template renders a prompt differently with and without its answer, so the loss mask "
@@ -71,7 +70,10 @@ def encode(
         if opens_thinking(tokenizer):
             _, opened, rest = text.partition("<think>")
             text = rest.removeprefix("\n") if opened else f"</think>\n{text}"
-        ids = before + tokenizer(text, add_special_tokens=False)["input_ids"] + [end_token(tokenizer)]
+        ids = before + tokenizer(text, add_special_tokens=False)["input_ids"]
+    end = end_token(tokenizer)
+    if end not in ids[len(before) :]:
+        ids = [*ids, end]  # the template itself ends an answer with nothing
     labels = list(ids) if loss_on_prompt else [IGNORED] * len(before) + ids[len(before) :]
     return ids, labels
 
@@ -188,8 +190,7 @@ def prompt_rows(job: Job, tokenizer: Any) -> TrainingRows:
     section = job.section
 
     def length(row: dict[str, Any]) -> dict[str, Any]:
-        ids = tokenizer.apply_chat_template(row["prompt"], add_generation_prompt=True, return_dict=True)
-        return {"length": len(ids["input_ids"])}
+        return {"length": len(render(tokenizer, row["prompt"], prompt=True))}
 
     rows = read_set(job).map(length)
     columns = ["prompt", "answer", "answer_kind", "choices", "metadata", "problem_id"]

@@ -8,9 +8,12 @@ once, in tokenizer, config and generation config alike, so that transformers, TR
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
+from jinja2 import TemplateError
 from transformers import GenerationConfig
 
 from factory.errors import UsageError
@@ -22,6 +25,25 @@ PROBE = "qzq"
 _TURN = [{"role": "user", "content": "x"}, {"role": "assistant", "content": PROBE}]
 _UNUSED = (("pad",), ("reserved", "unused", "dummy", "placeholder"), ("endoftext",))
 """What unused special tokens are called, the best name first."""
+
+
+def render(tokenizer: Any, messages: Sequence[dict[str, str]], *, prompt: bool = False) -> list[int]:
+    """Token ids of a conversation; with `prompt`, up to where the assistant begins to write.
+
+    Raises:
+        UsageError: the template refuses the messages, for instance a system message that it does not know.
+    """
+    try:
+        ids = tokenizer.apply_chat_template(messages, add_generation_prompt=prompt, return_dict=True)[
+            "input_ids"
+        ]
+    except TemplateError as error:
+        roles = ", ".join(str(m["role"]) for m in messages)
+        raise UsageError(
+            f"the chat template refuses a conversation of {roles} ({error})",
+            do="give another template (train.student.chat_template)",
+        ) from error
+    return list(ids)
 
 
 def turn_tail(tokenizer: Any) -> list[int]:
@@ -37,10 +59,16 @@ def end_token(tokenizer: Any) -> int:
     Raises:
         UsageError: the template writes nothing after an answer and there is no end-of-text token.
     """
+    return _end_token(tokenizer, str(tokenizer.chat_template), tokenizer.eos_token_id, len(tokenizer))
+
+
+@lru_cache(maxsize=8)
+def _end_token(tokenizer: Any, template: str, end: int | None, size: int) -> int:
+    """`end_token`, computed once for a tokenizer as it is now: it is asked for every row."""
     tail, special = turn_tail(tokenizer), set(tokenizer.all_special_ids) | set(tokenizer.added_tokens_decoder)
     marks = [i for i in tail if i in special]
     visible = [i for i in tail if tokenizer.decode([i]).strip()]
-    found = marks[:1] or visible[-1:] or [i for i in (tokenizer.eos_token_id,) if i is not None]
+    found = marks[:1] or visible[-1:] or [i for i in (end,) if i is not None]
     if not found:
         raise UsageError(
             "the chat template writes nothing after an answer, so the student cannot learn to stop",

@@ -233,3 +233,27 @@ def test_a_student_that_cannot_be_loaded_is_one_line(tmp_path, tiny_recipe):
     (folder / "model.safetensors").unlink()
     with pytest.raises(UsageError, match=r"cannot load the student .*student"):
         run_stage(tiny_recipe(student={"model": str(folder)}), tmp_path / "run", "base")
+
+
+def plain(tmp_path, template):
+    return settled("smollm2", tmp_path, template=template)[0]
+
+
+def test_a_template_that_ends_an_answer_with_nothing_still_teaches_to_stop(tmp_path):
+    template = (
+        "{% for m in messages %}{{ m['role'] + ': ' + m['content'] + '\\n' }}{% endfor %}"
+        "{% if add_generation_prompt %}{{ 'assistant: ' }}{% endif %}"
+    )
+    tokenizer = plain(tmp_path, template)
+    ids, labels = encode(tokenizer, PROMPT, ANSWER, loss_on_prompt=False)
+    assert tokenizer.decode(ids).endswith("\\boxed{3}\n<|im_end|>") and labels[-1] == tokenizer.eos_token_id
+
+
+def test_a_conversation_that_the_template_refuses_is_one_line(tmp_path):
+    template = (
+        "{% for m in messages %}{% if m['role'] == 'system' %}{{ raise_exception('System role not supported') }}"
+        "{% endif %}{{ m['content'] + eos_token }}{% endfor %}"
+    )
+    tokenizer = plain(tmp_path, template)
+    with pytest.raises(UsageError, match=r"refuses a conversation of system, user .*not supported"):
+        encode(tokenizer, [{"role": "system", "content": "s"}, *PROMPT], ANSWER, loss_on_prompt=False)
