@@ -17,7 +17,7 @@ class PreferenceSection(Section):
     what the student says anyway."""
     rejected_from: Literal["teacher", "student", "both", "delta"] = "both"
     """Whose wrong answers are rejected (the paper: the teacher's, docs/paper.md, Stages). `delta` takes the
-    student's whole answers, right or wrong: what is learnt is the gap to the teacher (OLMo 3, arXiv 2512.13961)."""
+    student's complete answers, right or wrong: what is learnt is the gap to the teacher (OLMo 3, arXiv 2512.13961)."""
     per_problem: int = Field(1, ge=1)
     """Pairs per problem."""
     rule: Literal["nearest_length", "hardest_negative", "most_different", "longest_chosen"] = "nearest_length"

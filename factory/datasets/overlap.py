@@ -25,7 +25,7 @@ def problem_texts(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def read_problem_texts(folder: Path) -> pl.DataFrame:
-    """`problem_texts` of a folder of parts, one row a problem."""
+    """`problem_texts` of a folder of parts, one row per problem."""
     lazy = scan_parts(folder)
     names = [name for name in COLUMNS if name in lazy.collect_schema().names()]
     return problem_texts(lazy.select(names).collect()).unique("id", maintain_order=True)

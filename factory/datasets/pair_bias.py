@@ -18,7 +18,7 @@ _LATIN = r"[a-zA-Z]"
 
 
 def cohens_d(one: ArrayLike, other: ArrayLike) -> float:
-    """Cohen's d with pooled standard deviation (Cohen 1988); 0 below two values a side or without any spread.
+    """Cohen's d with pooled standard deviation (Cohen 1988); 0 below two values per side or without any spread.
 
     Without spread but with a difference it is infinite.
     """

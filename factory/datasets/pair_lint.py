@@ -1,6 +1,6 @@
 """The lint that pairs must pass: biases that a model would learn instead of what makes an answer right.
 
-A gate, not an ornament: the step that makes pairs writes none when a check fails.
+A hard gate: if a check fails, no pairs are written.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from factory.datasets.pair_bias import cohens_d, format_features
 from factory.datasets.render import last_message
 
 WORST = 5
-"""Examples shown a check."""
+"""Examples shown per check."""
 EXCERPT = 240
 """Characters of an example's text that are shown."""
 BINS = 30

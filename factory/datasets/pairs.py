@@ -36,7 +36,7 @@ def pair_up(
     count: int,
     max_similarity: float = 0.95,
 ) -> list[Pair]:
-    """At most `count` pairs of one problem, best first, no text used twice.
+    """At most `count` pairs of one problem, best first; no text is used twice.
 
     Sides of the same format (both boxed or neither) come first, so that the box does not tell them apart; then:
     - `nearest_length`: the smallest ratio of lengths;
@@ -48,7 +48,7 @@ def pair_up(
         chosen: correct responses.
         rejected: responses to be rejected.
         rule: one of the above.
-        count: pairs wanted.
+        count: pairs per problem, at most.
         max_similarity: pairs more alike than this are not made.
     """
     grams = [[word_ngrams(response) for response in side] for side in (chosen, rejected)]
@@ -115,7 +115,7 @@ def pair_problems(
     per_problem: int,
     max_similarity: float,
 ) -> list[Pair]:
-    """Pairs of every problem, in the order of `problems`."""
+    """The pairs of every problem, in the order of `problems`."""
     right, wrong = _by_problem(chosen), _by_problem(rejected)
     pairs: list[Pair] = []
     with watch("pairs", len(problems), "problems") as task:
@@ -133,7 +133,7 @@ def pair_table(
 
     Args:
         pairs: what was paired up.
-        problems: `PROBLEM_COLUMNS`, one row a problem.
+        problems: `PROBLEM_COLUMNS`, one row per problem.
         rule: name of the rule, for `pair_rule`.
         prompt: prompt template.
         system: system message.

@@ -32,8 +32,8 @@ def pass_at_1(correct: NDArray[np.int64], samples: NDArray[np.int64]) -> Interva
     it stays within [0, 1] and does not collapse when every question agrees.
 
     Args:
-        correct: right samples a question, shape (questions,).
-        samples: samples a question, shape (questions,), each at least 1.
+        correct: correct samples per question, shape (questions,).
+        samples: samples per question, shape (questions,), each at least 1.
     """
     from scipy.special import stdtrit
 
@@ -58,8 +58,8 @@ def pass_at_k(correct: NDArray[np.int64], samples: NDArray[np.int64], k: int) ->
     1 - C(n - c, k) / C(n, k) a question (Chen et al., arXiv 2107.03374, equation 1), as a product that cannot overflow.
 
     Args:
-        correct: right samples a question, shape (questions,).
-        samples: samples a question, shape (questions,), each at least k.
+        correct: correct samples per question, shape (questions,).
+        samples: samples per question, shape (questions,), each at least k.
         k: samples that are drawn.
 
     Raises:

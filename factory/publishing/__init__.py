@@ -1,4 +1,4 @@
-"""What leaves the house: training-set shards, the data card, Croissant metadata, the upload to the Hub."""
+"""What is published: training-set shards, the data card, Croissant metadata, the upload to the Hub."""
 
 from factory.publishing.shards import SORT_KEYS, Shards, write_shards
 

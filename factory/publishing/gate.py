@@ -29,7 +29,7 @@ class Refused(FactoryError):
 
 
 def check_run(run: Path) -> None:
-    """The run is finished, its books balance, its files are whole, its sets belong to its rows.
+    """The run is finished, its row counts add up, its files are intact, its sets are made of its rows.
 
     Raises:
         FactoryError: names the folder or file that is not so.

@@ -1,4 +1,4 @@
-"""The Hub: what is there, what would change, and one upload that can break off anywhere and be started again.
+"""The Hub: what is there, what would change, and a resumable upload.
 
 Files go up first, one by one; then a single commit makes them all visible at once, and a tag names the version. A
 broken upload leaves the repository as it was, and what has arrived is not sent again.
@@ -206,7 +206,7 @@ def _understood(repo: str) -> Iterator[None]:
         raise
     except HFValidationError as error:
         raise UsageError(
-            f"{repo} is no repository name: {_first_line(error)}", do="give OWNER/NAME"
+            f"{repo} is not a repository name: {_first_line(error)}", do="give OWNER/NAME"
         ) from error
     except OfflineModeIsEnabled as error:
         raise UsageError("the Hub's client is in offline mode", do="unset HF_HUB_OFFLINE") from error

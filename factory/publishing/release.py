@@ -1,6 +1,6 @@
 """The release: everything that goes to the Hub, complete on this machine first, under `RUN/release/`.
 
-Training sets are linked, not copied. Rollouts and dropped rows are written anew: measured times go, and the text
+Training sets are linked, not copied. Rollouts and dropped rows are rewritten: measured times are left out, and the text
 of a dropped row is kept only when its problem passed decontamination, so that what was dropped for repeating a
 benchmark does not come back through the table of dropped rows.
 """

@@ -4,7 +4,7 @@
 |---|---|
 | `midtrain`, `sft`, `preference`, `rl` | the training sets |
 | `problems`, `clean_problems`, `verdicts`, `labelled`, `difficulty`, `rollouts` | the steps of those names |
-| `ledger` | `position, folder, step, unit, rows_in, rows_out, rows_dropped`, one row a step |
+| `ledger` | `position, folder, step, unit, rows_in, rows_out, rows_dropped`, one row per step |
 | `ledger_dropped` | `folder, step, reason, rows` |
 | `totals` | `folder, step, name, value, text`: what the manifests count, nested names joined by dots |
 | `checked_against` | `folder, benchmark, problems, revision, licence`: the benchmarks of every certificate |

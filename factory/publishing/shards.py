@@ -58,7 +58,7 @@ def write_shards(
 ) -> Shards:
     """Write rows, in the given order, as shards of about `shard_bytes` compressed bytes.
 
-    One row group is in memory at a time. Files get their final names only when all are whole, because the number of
+    One row group is in memory at a time. Files get their final names only when all are complete, because the number of
     shards is part of each name; earlier shards of the split are replaced then. No rows give one empty shard, so that
     the columns show.
 
@@ -74,15 +74,15 @@ def write_shards(
         Stopped: the disk is full.
         pa.ArrowInvalid: a value does not fit its declared type.
     """
-    workshop = folder / f".{split}.tmp"
+    scratch = folder / f".{split}.tmp"
     try:
-        shutil.rmtree(workshop, ignore_errors=True)
-        workshop.mkdir(parents=True)
+        shutil.rmtree(scratch, ignore_errors=True)
+        scratch.mkdir(parents=True)
         rows = 0
         temporary: list[Path] = []
         groups = row_groups((_documented(frame, schema) for frame in frames), schema)
         for table in groups:
-            path = workshop / f"{len(temporary):05d}.parquet"
+            path = scratch / f"{len(temporary):05d}.parquet"
             temporary.append(path)
             rows += _write_shard(path, table, groups, shard_bytes)
         paths = _publish(folder, split, temporary)
@@ -90,7 +90,7 @@ def write_shards(
     except OSError as error:
         raise disk_error(error, folder) from error
     finally:
-        shutil.rmtree(workshop, ignore_errors=True)
+        shutil.rmtree(scratch, ignore_errors=True)
 
 
 def row_groups(tables: Iterable[pa.Table], schema: TableSchema) -> Iterator[pa.Table]:
@@ -142,7 +142,7 @@ def _write_shard(path: Path, first: pa.Table, rest: Iterator[pa.Table], shard_by
 
 
 def _publish(folder: Path, split: str, temporary: list[Path]) -> list[Path]:
-    """Give whole shards their names, in place of the split's earlier ones."""
+    """Give complete shards their names, in place of the split's earlier ones."""
     for old in folder.glob(f"{split}-[0-9]*-of-[0-9]*.parquet"):
         old.unlink()
     names = [f"{split}-{i:05d}-of-{len(temporary):05d}.parquet" for i in range(len(temporary))]

@@ -1,4 +1,4 @@
-"""Why a row is in no part of a training set: the first step that left it, its problem or its responses out."""
+"""Explains why a row is missing from a training set: the first step that dropped it, its problem or its responses."""
 
 from __future__ import annotations
 

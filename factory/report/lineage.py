@@ -31,7 +31,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One step's dealing with the row. `facts` are short; `evidence` is the drop's JSON."""
+    """What one step did with the row. `facts` are short; `evidence` is the drop's JSON."""
 
     folder: str
     step: str
@@ -170,7 +170,7 @@ def as_string(name: str, schema: pl.Schema) -> pl.Expr:
 def _events(folder: StepFolder, row_id: str, kind: str, problem_id: str | None) -> list[Event]:
     step = str(folder.manifest.get("step", ""))
     if folder.state == State.UNFINISHED:
-        return [Event(folder.name, step, Outcome.UNKNOWN, "this step did not finish; it is not looked into")]
+        return [Event(folder.name, step, Outcome.UNKNOWN, "incomplete step; not searched")]
     events = []
     names = (
         ("id", "problem_id")

@@ -1,4 +1,4 @@
-"""A run's folders as they lie on disk, each judged before it is read: whole, damaged, unfinished or absent.
+"""Step folders on disk, validated before reading: complete, corrupt, incomplete or missing.
 
 A part whose bytes differ from the manifest's checksum is left out and named; a folder without a manifest is a step
 that did not finish and is left out of every figure. Nothing here raises for a broken run: faults are values, so that

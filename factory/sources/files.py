@@ -1,7 +1,7 @@
 """Rows from files: JSON Lines (plain, .gz, .zst), Parquet, folders and globs.
 
-A line that cannot be read becomes a dropped row named `FILE:LINE`; it never stops the reading. What is wrong with a
-whole file (absent, unreadable, broken archive) is the user's to mend and stops it.
+A line that cannot be read becomes a dropped row named `FILE:LINE`. A file that is absent or unreadable as a whole (such
+as a broken archive) is the user's mistake and stops the reading.
 """
 
 from __future__ import annotations

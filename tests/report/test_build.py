@@ -103,7 +103,7 @@ def test_books_that_do_not_balance_are_shouted(make_run, tmp_path):
     path = RunLayout(run).unique_problems / "_manifest.json"
     path.write_text(path.read_text("utf-8").replace('"rows_in": 40', '"rows_in": 41'), "utf-8")
     html = build_report(run).read_text("utf-8")
-    assert "The books do not balance at problems/unique" in html
+    assert "Row counts do not add up in problems/unique" in html
 
 
 def test_a_folder_without_tables_is_a_users_mistake(tmp_path):

@@ -46,7 +46,12 @@ def funnel(run: RunTables) -> Section | None:
         return None
     unbalanced = [row[0] for row in rows if row[-1] == "NO"]
     if unbalanced:
-        blocks.append(Note(f"The books do not balance at {', '.join(map(str, unbalanced))}.", warning=True))
+        blocks.append(
+            Note(
+                f"Row counts do not add up in {', '.join(map(str, unbalanced))}: rows in differ from rows out plus dropped.",
+                warning=True,
+            )
+        )
     blocks.append(
         grid(
             ("folder", "step", "unit", "in", "out", "dropped", "reasons", "balanced"),

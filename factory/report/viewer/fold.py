@@ -19,7 +19,7 @@ SEPARATOR = "\x1f"
 
 
 def fold(part: Path, deep: frozenset[str]) -> pl.DataFrame:
-    """Two lower-case columns, one row a row of the part: `near` (short texts) and `deep` (the columns in `deep`)."""
+    """Two lower-case columns, one row per row of the part: `near` (short texts) and `deep` (the columns in `deep`)."""
     scan = pl.scan_parquet(part)
     schema = scan.collect_schema()
     near = [pl.col(name) for name in schema if schema[name] == pl.String and name not in deep]

@@ -1,4 +1,4 @@
-"""Full-text search over big sheets: the folded text of every row, laid out flat on disk and mapped into memory.
+"""Full-text search over big sheets: a lower-cased, memory-mapped copy of each row's text.
 
 DuckDB would decompress and fold every text again for every search; a million rows take seconds. Here that is done once,
 in the background; a search is then one pass of a substring search over mapped memory. The copying begins with the first
@@ -52,7 +52,7 @@ Matches = list[tuple[Path, pl.Series]]
 
 @dataclass(frozen=True, slots=True)
 class _Copy:
-    """Folded text of one part: columns `near` and `deep`, one row a row of the part."""
+    """Folded text of one part: columns `near` and `deep`, one row per row of the part."""
 
     part: Path
     text: pl.LazyFrame
@@ -115,7 +115,7 @@ class SearchText:
             try:
                 copies = self._copy(sheet.parts)
             except (OSError, pa.ArrowException):
-                # No room for a copy, or the part went away: DuckDB goes on searching this sheet, more slowly.
+                # No room for a copy, or the part went away: DuckDB still searches this sheet, more slowly.
                 continue
             if copies:
                 self._copies[sheet.name] = copies

@@ -1,4 +1,4 @@
-"""What every answer of the viewer carries, and which requests get none.
+"""Security headers, and which requests are rejected.
 
 - Content-Security-Policy: scripts, styles and fonts only from our own static files; nothing inline, no other origin, and
   (Trusted Types) no text can be turned into markup by a script.
