@@ -27,7 +27,7 @@ train:
   midtrain: {max_length: 128, batch_size: 8, micro_batch_size: 4, max_steps: 120, learning_rate: 3.0e-3, save_every: 10}
   sft: {max_length: 128, batch_size: 16, micro_batch_size: 16, max_steps: 15, learning_rate: 1.0e-3}
   dpo: {max_length: 128, batch_size: 8, micro_batch_size: 8, max_steps: 4, learning_rate: 1.0e-4}
-  rl: {batch_size: 8, micro_batch_size: 8, group_size: 2, oversample: 2, max_steps: 2, max_completion_length: 40,
+  rl: {batch_size: 8, micro_batch_size: 8, group_size: 2, oversample: 2, max_steps: 2, max_completion_length: 40, max_dead: 1,
        max_prompt_length: 96, learning_rate: 1.0e-4, max_accuracy: 1.0}
 evaluation: {samples: 1, max_tokens: 40, batch_size: 64}
 """

@@ -156,6 +156,7 @@ def launched(recipe, run, stage, *more, environment=None, port=29615):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_all_stages_from_the_base_on_under_torchrun(tmp_path, tiny_recipe, make_sets):
     """The base was begun and built by every process: 3 of 3 runs failed, and the cause was not shown."""
     run = RunLayout(tmp_path / "run")
@@ -181,23 +182,23 @@ FSDP2 = {
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("lora", [None, {"rank": 4, "alpha": 8}], ids=["full", "lora"])
-def test_fully_sharded_stages_end_with_a_merged_model(run, tmp_path, tiny_recipe, lora):
+@pytest.mark.parametrize(("stage", "parent"), [("sft", "midtrain"), ("dpo", "sft"), ("rl", "sft")])
+def test_a_fully_sharded_stage_ends_with_a_merged_model(run, tmp_path, tiny_recipe, stage, parent, lora):
     """With adapters the first process alone ran a forward to merge them: the others waited at a barrier for ever."""
     recipe = tiny_recipe(
         lora=lora,
         sft={"micro_batch_size": 4, "learning_rate": 7e-4},
-        dpo={"max_steps": 2},
+        dpo={"max_steps": 2, "enabled": stage == "dpo"},
         rl={"batch_size": 16, "max_steps": 1},
     )
-    path = write_recipe(tmp_path / "r.yaml", recipe)
-    for stage, parent in (("sft", "midtrain"), ("dpo", "sft"), ("rl", "dpo")):
-        launched(path, run, stage, environment=FSDP2, port=29617)
-        before, after = (load_file(run.checkpoint(s) / "model.safetensors") for s in (parent, stage))
-        assert before.keys() == after.keys() and all(after[k].shape == before[k].shape for k in before)
-        assert not list(run.checkpoint(stage).glob("adapter*"))
-        if stage != "rl":
-            assert any(not torch.equal(before[k], after[k]) for k in before)
+    launched(write_recipe(tmp_path / "r.yaml", recipe), run, stage, environment=FSDP2, port=29617)
+    before, after = (load_file(run.checkpoint(s) / "model.safetensors") for s in (parent, stage))
+    assert before.keys() == after.keys() and all(after[k].shape == before[k].shape for k in before)
+    assert not list(run.stage(stage).rglob("adapter*"))
+    if stage != "rl":
+        assert any(not torch.equal(before[k], after[k]) for k in before)
 
 
 def test_an_error_of_another_process_is_shown(capsys, monkeypatch, tmp_path):
