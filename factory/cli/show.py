@@ -3,52 +3,64 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import Any
+
+import click
 
 from factory.report.terminal import printable
 
-if TYPE_CHECKING:
-    from rich.console import Console
-
 
 def say(*lines: str, style: str = "", err: bool = False) -> None:
-    """Print lines."""
-    out = console(err=err)
-    for line in lines:
-        out.print(printable(line), style=style or None, markup=False, highlight=False, soft_wrap=True)
+    """Print lines: wrapped between words on a terminal, but a path or a command that is too long stays in one piece."""
+    from rich.console import Console
+
+    out = Console(stderr=err)
+    for line in map(printable, lines):
+        whole = not out.is_terminal or any(len(word) > out.width for word in line.split())
+        out.print(line, style=style or None, markup=False, highlight=False, soft_wrap=whole)
 
 
 def show(title: str, heads: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Print a table. A head that begins with `>` is a column of figures, aligned to the right.
 
-    On a terminal cells are folded into its width; elsewhere every row is one line, for `grep` and the like.
+    On a terminal cells are folded into its width. Elsewhere every row is one line with tabs between its cells, for
+    `grep`, `cut` and the like.
     """
+    from rich.console import Console
+
+    out = Console()
+    names = [printable(head.removeprefix(">")) for head in heads]
+    cells = [[printable(str(cell)) for cell in row] for row in rows]
+    if title:
+        say(title, style="italic")
+    if not out.is_terminal:
+        for row in ([names] if any(names) else []) + cells:
+            click.echo("\t".join(row))
+        return
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
-    if title:
-        say(title, style="italic")
-    table = Table(box=box.SIMPLE, padding=(0, 1), show_header=any(heads))
-    for head in heads:
-        right = head.startswith(">")
-        table.add_column(
-            Text(printable(head.removeprefix(">"))),
-            justify="right" if right else "left",
-            no_wrap=right,
-            overflow="fold",
-        )
-    for row in rows:
-        table.add_row(*(Text(printable(str(cell))) for cell in row))
-    console().print(table)
+    table = Table(box=box.SIMPLE, padding=(0, 1), show_header=any(names))
+    columns = list(zip(names, *cells, strict=True))
+    for head, name, width in zip(heads, names, _widths(columns, out.width - 3 * len(heads) - 1), strict=True):
+        justify: Any = "right" if head.startswith(">") else "left"
+        table.add_column(Text(name), justify=justify, overflow="fold", width=width)
+    for row in cells:
+        table.add_row(*map(Text, row))
+    out.print(table)
 
 
-def console(*, err: bool = False) -> Console:
-    """The terminal; what goes to a file or a pipe is not cut."""
-    from rich.console import Console
-
-    there = Console(stderr=err)
-    return there if there.is_terminal else Console(stderr=err, width=max(there.width, 2_000))
+def _widths(columns: list[tuple[str, ...]], room: int) -> list[int]:
+    """Letters for each column: all it wants, or else first its longest word, then a share of what is left."""
+    wanted = [max(map(len, column), default=0) for column in columns]
+    words = [max(map(len, " ".join(column).split()), default=0) for column in columns]
+    most = next(n for n in range(room, 0, -1) if n == 1 or sum(min(n, word) for word in words) <= room)
+    widths = [max(1, min(word, most)) for word in words]
+    for _ in range(min(room, sum(wanted)) - sum(widths)):
+        widest = max(range(len(widths)), key=lambda i: wanted[i] - widths[i])
+        widths[widest] += 1
+    return widths
 
 
 def counts(found: dict[str, int]) -> str:
