@@ -20,21 +20,17 @@ _SHAPES = re.compile(
     re.IGNORECASE,
 )
 _UNSAFE = frozenset(("Cc", "Cf", "Cs", "Co", "Zl", "Zp"))
-_registered: set[str] = set()
+_hidden: set[str] = set()
 
 
-def register(variable: str) -> None:
-    """Name an environment variable that holds a secret (`api_key_env`), whatever it is called."""
-    _registered.add(variable)
+def hide(secret: str) -> None:
+    """Name a secret of this process, whatever the variable is called that it came from (`api_key_env`)."""
+    _hidden.add(secret)
 
 
 def secrets() -> list[str]:
-    """The secrets of this process's environment, longest first."""
-    found = {
-        value.strip()
-        for name, value in os.environ.items()
-        if name in _registered or _NAMES.search(name.upper())
-    }
+    """The secrets of this process, longest first."""
+    found = _hidden | {value.strip() for name, value in os.environ.items() if _NAMES.search(name.upper())}
     return sorted((value for value in found if len(value) >= SHORTEST), key=len, reverse=True)
 
 

@@ -19,7 +19,7 @@ import orjson
 from yarl import URL
 
 from factory.errors import FactoryError, UsageError
-from factory.redaction import HIDDEN, told
+from factory.redaction import HIDDEN, hide, told
 from factory.sampling.budget import Budget
 from factory.sampling.continuation import Continues, begun, beta, on_the_wire
 from factory.sampling.endpoints import Endpoint, Endpoints
@@ -102,6 +102,8 @@ class HttpSampler:
         self.endpoints = Endpoints(urls)
         self.gap_seconds, self.stop_loops = gap_seconds, stop_loops
         self._key = key
+        if key:
+            hide(key)
         self._schedule = schedule
         self._session: aiohttp.ClientSession | None = None
 
