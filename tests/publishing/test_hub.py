@@ -185,7 +185,7 @@ def test_wrong_token_is_one_clear_line(
 
 
 def test_bad_repository_name_is_a_usage_error(hub: HubServer, release: Release) -> None:
-    with pytest.raises(UsageError, match="no repository name"):
+    with pytest.raises(UsageError, match="is not a repository name"):
         publish(open_hub(hub.url), "not/a/name", release)
 
 
