@@ -3,6 +3,7 @@
 import os
 import signal
 import threading
+from collections.abc import Iterator
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -14,3 +15,14 @@ if (
     and threading.current_thread() is threading.main_thread()
 ):
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+import pytest
+
+from factory.text import compiled
+
+
+@pytest.fixture(params=["arrays", "kernels"])
+def both_codes(request: pytest.FixtureRequest) -> Iterator[str]:
+    """For what holds for array code and for compiled kernels alike."""
+    with compiled.forced(request.param == "kernels"):
+        yield request.param

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import ClassVar, Literal
+from typing import Any, ClassVar
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from factory.config.base import Section
 
@@ -39,8 +39,6 @@ class DeduplicationSection(Section):
     false_negative_weight: ClassVar[float] = 0.99
     """Weight of missed pairs against needless comparisons when the LSH bands are chosen. Comparisons cost time only:
     every pair is verified."""
-    backend: Literal["fast", "datasketch"] = "fast"
-    """What proposes pairs: our own kernels, or datasketch as a reference, many times slower."""
     numbers_differ: bool = True
     """Treat texts as distinct when their numbers, negations or operators differ: templates with other numbers are other
     problems."""
@@ -53,4 +51,12 @@ class DeduplicationSection(Section):
     sources: list[str] = Field(default_factory=list)
     """Sources in order of preference, for the rule `source`; for mixes of curated and scraped sets."""
     against: list[str] = Field(default_factory=list)
-    """Files of data already published: duplicates of them are dropped, they themselves are not written."""
+    """Files of data already published: their duplicates are dropped, they themselves are not written."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _earlier(cls, given: Any) -> Any:
+        """Recipes of earlier versions named the code that proposes pairs; there is one."""
+        if isinstance(given, dict) and given.get("backend") in ("fast", "datasketch"):
+            return {name: value for name, value in given.items() if name != "backend"}
+        return given

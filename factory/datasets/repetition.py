@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from factory.text.ngrams import SequenceHasher
+
 SHINGLE = 24
 """Characters that must recur verbatim; shorter recurrences are ordinary language and notation."""
 REACH = 1_000
@@ -24,7 +26,15 @@ def loop_score(text: str) -> float:
     """
     if len(text) < 2 * SHINGLE:
         return 0.0
-    from factory.datasets.repetition_kernels import worst_stretch
-
-    codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
-    return float(worst_stretch(codes, SHINGLE, REACH, STRETCH))
+    codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32).astype(np.uint64)
+    shingles = np.arange(codes.size - SHINGLE + 1)
+    hashes = SequenceHasher(codes)(shingles, SHINGLE)
+    # Sorted by hash and place: the high bits of the hash, the place in the low bits.
+    bits = np.uint64(codes.size.bit_length())
+    ordered = np.sort(hashes >> bits << bits | shingles.astype(np.uint64))
+    places = (ordered & ((np.uint64(1) << bits) - np.uint64(1))).astype(np.int64)
+    again = (hashes[places[1:]] == hashes[places[:-1]]) & (np.diff(places) <= REACH)
+    repeated = np.zeros(shingles.size + 1, dtype=np.int64)
+    repeated[places[1:][again] + 1] = 1
+    sums, width = np.cumsum(repeated), min(STRETCH, shingles.size)
+    return float((sums[width:] - sums[:-width]).max() / width)

@@ -91,6 +91,8 @@ class Features:
     bag: U64
     words: Stream
     """n-grams of symbols; `at` is the token where each begins."""
+    word_ends: Places
+    """The token where each n-gram of `words` ends."""
     numbers: Stream
     """Pairs of successive numbers (of a text's only number: that number)."""
     content: Places
@@ -115,6 +117,7 @@ def features(tokens: Tokens) -> Features:
     symbols = _stream(tokens, masked, symbol)
     blank = np.where(number[symbols.at], NUMBER_MARK, symbols.hashes)
     bag = np.where(variable | operator, np.uint64(0), tokens.hashes)
+    words, word_ends = _word_grams(_stemmed(tokens, symbols, variable))
     return Features(
         letters=_letters(tokens),
         letter_bytes=_sums(np.where(operator, 0, tokens.lengths), tokens.offsets),
@@ -122,7 +125,8 @@ def features(tokens: Tokens) -> Features:
         symbols_hash=sequence_hashes(symbols.hashes, symbols.offsets, SALT),
         template_hash=sequence_hashes(blank, symbols.offsets, SALT),
         bag=_bags(bag, tokens.offsets),
-        words=_word_grams(_stemmed(tokens, symbols, variable)),
+        words=words,
+        word_ends=word_ends,
         numbers=_number_pairs(_stream(tokens, tokens.hashes * np.uint64(BASE), number)),
         content=_sums(content | number, tokens.offsets),
     )
@@ -200,13 +204,14 @@ def _stemmed(tokens: Tokens, symbols: Stream, variable: npt.NDArray[np.bool_]) -
     return Stream(hashes[keep], counts[symbols.offsets], symbols.at[keep])
 
 
-def _word_grams(stream: Stream) -> Stream:
-    """All n-grams; texts of fewer tokens have none."""
+def _word_grams(stream: Stream) -> tuple[Stream, Places]:
+    """All n-grams, and the tokens where they end; texts of fewer tokens have none."""
     hashes, offsets, at = ngram_hashes(stream.hashes, stream.offsets, WORDS, SALT)
     keep = np.ones(hashes.size, dtype=bool)
     keep[offsets[:-1][(stream.lengths > 0) & (stream.lengths < WORDS)]] = False
     counts = np.concatenate([[0], np.cumsum(keep)])
-    return Stream(hashes[keep], counts[offsets], stream.at[at[keep]])
+    begins = at[keep]
+    return Stream(hashes[keep], counts[offsets], stream.at[begins]), stream.at[begins + WORDS - 1]
 
 
 def _number_pairs(stream: Stream) -> Stream:

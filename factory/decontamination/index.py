@@ -55,9 +55,6 @@ class Benchmark:
     numbers_df: npt.NDArray[np.uint8]
 
 
-STOCK = 100
-"""An n-gram in so many problems is a stock phrase: it says nothing. (The largest families of variants of one problem,
-in GSM-Plus and the translations of GSM8K, have about twenty members.)"""
 LONGEST = 2**16
 """Bytes of letters beyond which `letter_bytes` does not tell how many."""
 ANCHOR_TOKENS = 3

@@ -1,8 +1,4 @@
-"""Kernels: the readings of one folded text (`features` says what they mean), straight from its bytes.
-
-Everything here becomes part of `matching_kernels.match_texts`: what is done for every token, or only for every short
-text, costs less than handing it the arrays.
-"""
+"""Kernels: the readings of one folded text (`features` says what they mean), straight from its bytes."""
 
 from __future__ import annotations
 
@@ -20,36 +16,26 @@ from factory.decontamination.features import (
     VARIABLE_MARK,
     WIDE_STEM,
 )
+from factory.text.compiled import inlined
 from factory.text.hashing import BASE, U64, Bytes
-from factory.text.jit import inlined, load_word, store_word
-from factory.text.kernels import look_up, mix
-from factory.text.token_kernels import find_tokens
+from factory.text.kernels import MASKS, byte_view, find_tokens, look_up, lowered, mix
 
 U = np.uint64
+Counters = npt.NDArray[np.int32]
 _BASE, _SALT = U(BASE), U(SALT)
 _ZERO, _ONE, _SEVEN, _EIGHT = U(0), U(1), U(7), U(8)
-_MASKS: U64 = np.array([(1 << (8 * n)) - 1 for n in range(9)], dtype=np.uint64)
 _VARIABLE, _NUMBER_HASH = U(VARIABLE_MARK), U(NUMBER_MARK)
 _WORD, _NUMBER, _OPERATOR, _CHARACTER, _COMMAND = 1, 2, 3, 4, 6
 _NO_CONTENT, _SMALL, _GREEK = 1, 2, 4
 _POINT, _COMMA = 46, 44
-_HIGH, _LOW_SEVEN = U(0x8080808080808080), U(0x7F7F7F7F7F7F7F7F)
-_TO_A, _BEYOND_Z = U(0x3F3F3F3F3F3F3F3F), U(0x2525252525252525)
-"""Added to a byte below 128, they set its high bit where it is at least "A", or beyond "Z"."""
 TOKEN_COUNT, SYMBOL_COUNT, WORD_COUNT, NUMBER_COUNT, LETTER_BYTES, CONTENT = 0, 1, 2, 3, 4, 5
 """Places in `Text.sizes`."""
-Counters = npt.NDArray[np.int32]
 
 
 class Language(NamedTuple):
-    """What tokens are made of (`tokens.CLASSES`, `LOWER`, `NAMES`), and sets of words (`features.word_sets`).
-
-    `words` in 2**n slots (0 is empty), bits of what each is in `word_bits`; `names` of commands in the same way, and in
-    `meanings` what they mean.
-    """
+    """What tokens are made of (`tokens.CLASSES`, rows of `tokens.NAMES`), and sets of words (`features.word_sets`)."""
 
     classes: Bytes
-    lower: Bytes
     names: U64
     meanings: U64
     words: U64
@@ -57,13 +43,13 @@ class Language(NamedTuple):
 
 
 class Text(NamedTuple):
-    """Room for the readings of one text; `sizes` says how much of each there is.
+    """Space for the readings of one text; `sizes` says how much of each there is.
 
     `hashes`, `kinds`, `starts`, `ends`: its tokens. `symbols`, `symbol_at`: masked tokens and where they are among the
     tokens; `words`, `word_at`: the same with stems of words and blanks for numbers, without small words; `numbers`,
-    `number_at`: number tokens. `letters`: its letters and digits one after another. `whole`: hashes of the whole text:
-    letters, symbols, template, bag; of the first three 0 where a text is longer than any problem. `sizes`: tokens,
-    symbols, words, numbers, bytes of tokens other than operators, content words and numbers.
+    `number_at`: number tokens. `letters`: its letters and digits one after another, and the same bytes as eight-byte words.
+    `whole`: hashes of the whole text: letters, symbols, template, bag; of the first three 0 where a text is longer than
+    any problem. `sizes`: tokens, symbols, words, numbers, bytes of tokens other than operators, content words and numbers.
     """
 
     hashes: U64
@@ -77,13 +63,14 @@ class Text(NamedTuple):
     numbers: U64
     number_at: Counters
     letters: Bytes
-    scratch: Bytes
+    letter_words: U64
     whole: U64
     sizes: U64
 
 
 def room(size: int) -> Text:
-    """Room for any text of at most so many bytes."""
+    """Space for any text of at most so many bytes."""
+    letters = np.empty(size + 16, np.uint8)
     return Text(
         hashes=np.empty(size, np.uint64),
         kinds=np.empty(size, np.uint8),
@@ -95,18 +82,11 @@ def room(size: int) -> Text:
         word_at=np.empty(size, np.int32),
         numbers=np.empty(size, np.uint64),
         number_at=np.empty(size, np.int32),
-        letters=np.empty(size + 8, np.uint8),
-        scratch=np.empty(size + 8, np.uint8),
+        letters=letters,
+        letter_words=byte_view(letters),
         whole=np.zeros(4, np.uint64),
         sizes=np.zeros(6, np.uint64),
     )
-
-
-@inlined
-def _lowered(word: U) -> U:
-    """Eight bytes with ASCII capitals made small."""
-    low = word & _LOW_SEVEN
-    return word | ((low + _TO_A) & ~(low + _BEYOND_Z) & ~word & _HIGH) >> U(2)
 
 
 @inlined
@@ -130,37 +110,37 @@ def _sparse_capitals(text: Bytes, kinds: Bytes, starts: U64, ends: U64, count: U
 
 
 @inlined
-def _finish(total: U, length: U, salt: U) -> U:
+def finish(total: U, length: U, salt: U) -> U:
     """`SequenceHasher` of a whole sequence, from the sum of its terms."""
     return mix(total ^ ((length + _ONE) * _BASE ^ salt))
 
 
 @inlined
-def _stem(text: Bytes, start: U, length: U) -> U:
+def _stem(text: Bytes, eights: U64, start: U, length: U) -> U:
     """`range_hashes` of a word's first bytes, in lower case."""
     length = min(length, U(WIDE_STEM) if text[start] >= 0x80 else U(STEM))
-    return mix((_lowered(load_word(text, start)) & _MASKS[length]) + length * _BASE)
+    return mix((lowered(eights[start]) & MASKS[length]) + length * _BASE)
 
 
 @inlined
-def _spell(text: Bytes, start: U, end: U, letters: Bytes, spelled: U) -> U:
+def _spell(eights: U64, start: U, end: U, letters: U64, spelled: U) -> U:
     """Write a word in lower case from `spelled` on, and up to seven bytes behind it; returns where it ends."""
     length, done = end - start, _ZERO
     while done < length:
-        store_word(letters, spelled + done, _lowered(load_word(text, start + done)))
+        letters[spelled + done] = lowered(eights[start + done])
         done += _EIGHT
     return spelled + length
 
 
 @inlined
-def _hash_letters(letters: Bytes, spelled: U) -> U:
+def _hash_letters(letters: U64, spelled: U) -> U:
     """`features._letters` without the names of commands; before mixing these in."""
     total, power, done = _ZERO, _ONE, _ZERO
     while done < spelled:
-        total += mix(load_word(letters, done) & _MASKS[min(spelled - done, _EIGHT)]) * power
+        total += mix(letters[done] & MASKS[min(spelled - done, _EIGHT)]) * power
         power *= _BASE
         done += _EIGHT
-    return _finish(total, (spelled + _SEVEN) >> U(3), _ZERO) ^ mix(spelled)
+    return finish(total, (spelled + _SEVEN) >> U(3), _ZERO) ^ mix(spelled)
 
 
 @inlined
@@ -171,7 +151,7 @@ def _hash_symbols(symbols: U64, symbol_at: Counters, kinds: Bytes, count: U) -> 
         symbol_sum += symbols[i] * power
         template_sum += (_NUMBER_HASH if kinds[U(symbol_at[i])] == _NUMBER else symbols[i]) * power
         power *= _BASE
-    return _finish(symbol_sum, count, _SALT), _finish(template_sum, count, _SALT)
+    return finish(symbol_sum, count, _SALT), finish(template_sum, count, _SALT)
 
 
 @inlined
@@ -188,7 +168,14 @@ def _spell_number(text: Bytes, start: U, end: U, letters: Bytes, spelled: U) -> 
 
 @inlined
 def read_text(
-    raw: Bytes, first: U, last: U, language: Language, most_letters: U, most_symbols: U, text: Text
+    raw: Bytes,
+    eights: U64,
+    first: U,
+    last: U,
+    language: Language,
+    most_letters: U,
+    most_symbols: U,
+    text: Text,
 ) -> None:
     """Read one folded text, `raw[first:last]`, into `text`. Behind all texts lie `tokens.PADDING` bytes more.
 
@@ -199,9 +186,18 @@ def read_text(
     numbers, number_at = text.numbers, text.number_at
     known_words, word_bits = language.words, language.word_bits
     count = find_tokens(
-        raw, first, last, language.classes, language.lower, language.names, language.meanings, text.scratch,
-        hashes, kinds, starts, ends,
-    )  # fmt: skip
+        raw,
+        eights,
+        first,
+        last,
+        language.classes,
+        language.names,
+        language.meanings,
+        hashes,
+        kinds,
+        starts,
+        ends,
+    )
     sparse = -1  # not known yet: most texts have no words in capitals
     symbol_count = word_count = number_count = spelled = letter_bytes = contents = commands = _ZERO
     bag, names, name_power = _ZERO, _ZERO, _ONE
@@ -225,7 +221,7 @@ def read_text(
             contents += _ONE
             letter_bytes += length
             bag += value
-            spelled = _spell(raw, start, ends[i], letters, spelled)
+            spelled = _spell(eights, start, ends[i], text.letter_words, spelled)
         else:
             letter_bytes += length
             slot = look_up(known_words, value)
@@ -236,14 +232,14 @@ def read_text(
                 commands += _ONE
                 variable = (bits & _GREEK) != 0
             else:
-                spelled = _spell(raw, start, ends[i], letters, spelled)
+                spelled = _spell(eights, start, ends[i], text.letter_words, spelled)
                 variable = length == _ONE
                 if length <= U(LONGEST_POINTS) and not variable and _capitals(raw, start, ends[i]):
                     if sparse < 0:
                         sparse = int(_sparse_capitals(raw, kinds, starts, ends, count))
                     variable = sparse == 1
                 contents += U(not variable and length >= U(SHORTEST_WORD) and not bits & _NO_CONTENT)
-                stem = _ZERO if bits & _SMALL else _stem(raw, start, length)
+                stem = _ZERO if bits & _SMALL else _stem(raw, eights, start, length)
             if variable:
                 stem = symbol = _VARIABLE
             else:
@@ -255,7 +251,7 @@ def read_text(
     whole, sizes = text.whole, text.sizes
     whole[0] = whole[1] = whole[2] = _ZERO
     if letter_bytes <= most_letters:
-        whole[0] = mix(_hash_letters(letters, spelled) ^ _finish(names, commands, _SALT))
+        whole[0] = mix(_hash_letters(text.letter_words, spelled) ^ finish(names, commands, _SALT))
     if symbol_count <= most_symbols:
         whole[1], whole[2] = _hash_symbols(symbols, symbol_at, kinds, symbol_count)
     whole[3] = mix(bag ^ _SALT)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 
 from factory.deduplication.bands import Pairs, bucket_codes
 from factory.deduplication.sets import GramSets, Reader
@@ -88,11 +89,8 @@ def all_pairs(sets: GramSets, least: float) -> tuple[Pairs, Similarities]:
 
 
 def _occurrences(values: U64) -> Places:
-    from factory.deduplication import set_kernels
-
-    counts = np.empty(values.size, dtype=np.int64)
-    set_kernels.occurrences(values, counts)
-    return counts
+    """How often each value occurs."""
+    return pl.DataFrame({"value": values}).select(pl.len().over("value"))["len"].to_numpy().astype(np.int64)
 
 
 def _of_buckets(names: U64, owners: Places) -> Pairs:

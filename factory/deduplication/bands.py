@@ -8,7 +8,7 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from factory.text.hashing import U64, distinct
+from factory.text.hashing import U64, distinct, ranges
 from factory.text.tokens import Places
 
 Pairs = npt.NDArray[np.int64]
@@ -51,18 +51,25 @@ def bucket_codes(keys: U64, rows: Places, neighbours: int = NEIGHBOURS) -> U64:
         rows: the rows' numbers, ascending.
         neighbours: as above.
     """
-    from factory.deduplication import set_kernels
-
-    repeated = np.zeros(keys.size, dtype=np.uint8)
-    set_kernels.mark_repeated(keys, repeated)
-    # Only rows in buckets of two and more are sorted: usually a small share.
-    company = np.flatnonzero(repeated)
-    keys, rows = keys[company], rows[company]
     bits = np.uint64(max(int(rows.size - 1).bit_length(), 1))
     ordered = np.sort(keys >> bits << bits | np.arange(rows.size, dtype=np.uint64))
-    codes = np.empty(set_kernels.count_bucket_pairs(ordered, bits, neighbours), dtype=np.uint64)
-    set_kernels.bucket_pairs(ordered, bits, neighbours, rows, codes)
-    return distinct(codes)
+    buckets, owners = (
+        ordered >> bits,
+        rows[(ordered & ((np.uint64(1) << bits) - np.uint64(1))).astype(np.int64)],
+    )
+    fresh = np.ones(ordered.size, dtype=bool)
+    fresh[1:] = buckets[1:] != buckets[:-1]
+    starts = np.flatnonzero(fresh)
+    sizes = np.diff(np.append(starts, ordered.size))
+    starts, sizes = starts[sizes > 1], sizes[sizes > 1]  # usually a small share
+    place = ranges(np.zeros_like(sizes), sizes)
+    at = np.repeat(starts, sizes) + place
+    counts = np.minimum(place, neighbours)
+    right, left = np.repeat(at, counts), ranges(at - counts, counts)
+    far = place > neighbours
+    left = np.concatenate([left, (at - place)[far]])
+    right = np.concatenate([right, at[far]])
+    return distinct(owners[left].astype(np.uint64) << np.uint64(32) | owners[right].astype(np.uint64))
 
 
 def candidates(bands: Iterable[U64], guard: U64) -> Pairs:

@@ -15,10 +15,15 @@ from schemas import Verdict
 
 def components(count: int, pairs: Pairs) -> Places:
     """The smallest row index of every row's connected component."""
-    from factory.deduplication import set_kernels
-
     labels = np.arange(count, dtype=np.int64)
-    set_kernels.join(np.ascontiguousarray(pairs[:, 0]), np.ascontiguousarray(pairs[:, 1]), labels)
+    left, right = pairs[:, 0], pairs[:, 1]
+    while left.size:
+        one, other = labels[left], labels[right]
+        apart = one != other
+        left, right, one, other = left[apart], right[apart], one[apart], other[apart]
+        np.minimum.at(labels, np.maximum(one, other), np.minimum(one, other))
+        while (labels[labels] != labels).any():
+            labels = labels[labels]
     return labels
 
 

@@ -19,6 +19,7 @@ from factory.deduplication.signatures import sign
 from factory.deduplication.similarity import verifier
 from factory.errors import UsageError
 from factory.sources.columns import message_text
+from factory.text import compiled
 from factory.text.hashing import U64
 from factory.text.tokens import Places
 
@@ -70,6 +71,7 @@ def deduplicate(
     def read(places: Places) -> GramSets:
         return gram_sets(texts.gather(places), settings.ngram)
 
+    compiled.prepare(int(texts.str.len_bytes().sum()))
     signed = sign(texts, settings, guard)
     text_keys = signed.exact ^ signed.guard
     twin = first_twins(text_keys)

@@ -29,20 +29,8 @@ class Linked:
 
 def first_twins(keys: U64) -> Places:
     """For every row the first row with the same key."""
-    from factory.deduplication import set_kernels
-
-    repeated = np.zeros(keys.size, dtype=np.uint8)
-    set_kernels.mark_repeated(
-        keys | np.uint64(1), repeated
-    )  # that takes no zeros; a few rows more do no harm
-    several = np.flatnonzero(repeated)
-    order = several[np.argsort(keys[several], kind="stable")]
-    ordered = keys[order]
-    fresh = np.ones(order.size, dtype=bool)
-    fresh[1:] = ordered[1:] != ordered[:-1]
-    twin = np.arange(keys.size)
-    twin[order] = order[fresh][np.cumsum(fresh) - 1]
-    return twin
+    _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
+    return first[inverse]
 
 
 def standing_alone(twin: Places, counts: npt.NDArray[np.int32]) -> Places:

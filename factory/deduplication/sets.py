@@ -10,8 +10,9 @@ from typing import TypeVar
 import numpy as np
 import polars as pl
 
-from factory.text.hashing import U64
-from factory.text.tokens import CLASSES, LOWER, NAMES, Places, flat, pieces
+from factory.text.hashing import BASE, U64, mix
+from factory.text.ngrams import ngram_hashes
+from factory.text.tokens import Places, flat, pieces, tokenize_bytes
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
@@ -40,12 +41,12 @@ def gram_sets(texts: pl.Series, ngram: int) -> GramSets:
 
 
 def _piece(texts: pl.Series, ngram: int) -> GramSets:
-    from factory.deduplication import set_kernels
-
-    data, bounds = flat(texts)
-    grams, offsets = np.empty(data.size, dtype=np.uint64), np.empty_like(bounds)
-    set_kernels.gram_sets(data, bounds, CLASSES, LOWER, NAMES, np.uint64(ngram), grams, offsets)
-    return GramSets(grams[: offsets[-1]], offsets)
+    tokens = tokenize_bytes(*flat(texts))
+    grams, offsets, _ = ngram_hashes(tokens.hashes, tokens.offsets, ngram)
+    rows = np.repeat(np.arange(len(texts), dtype=np.uint64), np.diff(offsets))
+    names = pl.Series(mix(grams + rows * np.uint64(BASE)))  # of n-gram and row together
+    fresh = names.is_first_distinct().to_numpy()
+    return GramSets(grams[fresh], np.concatenate([[0], np.cumsum(fresh)])[offsets])
 
 
 def in_threads(work: Callable[[_Item], _Result], items: Sequence[_Item]) -> list[_Result]:

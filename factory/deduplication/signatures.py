@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,9 +11,21 @@ import polars as pl
 
 from factory.config.deduplication import DeduplicationSection
 from factory.deduplication.bands import optimal_bands
-from factory.text.hashing import BASE, U64, hash_words, mix, open_table
-from factory.text.ngrams import text_hashes
-from factory.text.tokens import CLASSES, LOWER, NAMES, flat, in_threads, text_bytes
+from factory.deduplication.marks import marks_hash
+from factory.text import compiled
+from factory.text.hashing import BASE, U64, HashSet, hash_words, mix, open_table
+from factory.text.ngrams import ngram_hashes, sequence_hashes, text_hashes
+from factory.text.tokens import (
+    CLASSES,
+    NAMES,
+    Kind,
+    Tokens,
+    flat,
+    in_threads,
+    padded,
+    text_bytes,
+    tokenize_bytes,
+)
 
 MINUS = hash_words(["-"])[0]
 NUMBER_WORDS = (
@@ -34,7 +47,10 @@ OPPOSITES = (
 )
 """Words, commands and operators that turn the meaning of a text round: the numbers-differ rule reads them as it reads
 numbers."""
-_TELLING = open_table(sorted({*NUMBER_WORDS.split(), *OPPOSITES.split()}))[0]
+_TELLING_WORDS = sorted({*NUMBER_WORDS.split(), *OPPOSITES.split()})
+_TELLING, _TELLING_TABLE = HashSet(_TELLING_WORDS), open_table(_TELLING_WORDS)[0]
+_GUARD = np.uint64(0x6755617264)
+"""Salt of the guard: without it a text of numbers alone would have the same hash as its guard."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,38 +82,81 @@ def sign(texts: pl.Series, settings: DeduplicationSection, within: pl.Series | N
         within: a column; texts with different values get different guards.
     """
     bands, width = optimal_bands(settings.threshold, settings.permutations, settings.false_negative_weight)
-    factors, terms = permutations(bands * width + 1)
     count = len(texts)
     signed = _unsigned(count, bands)
-
-    def work(piece: pl.Series) -> Signed:
-        from factory.deduplication import kernels
-
-        data, bounds = flat(piece)
-        part = _unsigned(len(piece), bands)
-        words = _TELLING if settings.numbers_differ else _TELLING[:0]
-        kernels.sign_texts(
-            data, bounds, CLASSES, LOWER, NAMES, words, MINUS, np.uint64(settings.ngram), factors, terms, width,
-            part.exact, part.guard, part.counts, part.draw, part.keys,
-        )  # fmt: skip
-        return part
-
+    work = _sign_compiled if compiled.active() else _sign_arrays
     first = 0
-    for part in in_threads(work, texts):
+    for part in in_threads(lambda piece: work(piece, settings, bands, width), texts):
         last = first + part.exact.size
         for name in ("exact", "guard", "counts", "draw"):
             getattr(signed, name)[first:last] = getattr(part, name)
         signed.keys[:, first:last] = part.keys
         first = last
-    if settings.backend == "datasketch":
-        from factory.deduplication.reference import datasketch_keys
-
-        signed.keys[:] = datasketch_keys(texts, settings, bands, width) ^ signed.guard
     if within is not None:
         other = mix(text_hashes(*text_bytes(within.cast(pl.String).fill_null(""))))
         np.bitwise_xor(signed.guard, other, out=signed.guard)
         np.bitwise_xor(signed.keys, other, out=signed.keys)
     return signed
+
+
+def _sign_compiled(texts: pl.Series, settings: DeduplicationSection, bands: int, width: int) -> Signed:
+    from factory.deduplication import kernels
+    from factory.text.kernels import byte_view
+
+    data, bounds = flat(texts)
+    data = padded(data)
+    part = _unsigned(len(texts), bands)
+    telling = _TELLING_TABLE if settings.numbers_differ else _TELLING_TABLE[:0]
+    kernels.sign_texts(
+        data, byte_view(data), bounds, CLASSES, NAMES, telling, MINUS, _GUARD, np.uint64(settings.ngram),
+        *permutations(bands * width + 1), width, part.exact, part.guard, part.counts, part.draw, part.keys,
+    )  # fmt: skip
+    return part
+
+
+def _sign_arrays(texts: pl.Series, settings: DeduplicationSection, bands: int, width: int) -> Signed:
+    data, bounds = flat(texts)
+    tokens = tokenize_bytes(data, bounds)
+    part = _unsigned(len(texts), bands)
+    part.exact[:] = np.where(
+        np.diff(tokens.offsets) > 0,
+        sequence_hashes(tokens.hashes, tokens.offsets),
+        text_hashes(tokens.data, tokens.bounds),
+    )
+    if settings.numbers_differ:
+        folded, edges = bytes(data), bounds.tolist()
+        marks = [marks_hash(folded[a:b]) for a, b in itertools.pairwise(edges)]
+        part.guard[:] = _telling_hashes(tokens) ^ np.array(marks, dtype=np.uint64)
+    grams, offsets, _ = ngram_hashes(tokens.hashes, tokens.offsets, settings.ngram)
+    part.counts[:] = np.diff(offsets)
+    full = np.flatnonzero(part.counts)
+    if not full.size:
+        return part
+    high, starts = (grams >> np.uint64(32)).astype(np.uint32), offsets[:-1][full]
+    least = [
+        np.minimum.reduceat(high * factor + term, starts).astype(np.uint64)
+        for factor, term in zip(*permutations(bands * width + 1), strict=True)
+    ]
+    for band in range(bands):
+        key = part.guard[full] ^ np.uint64(band + 1)
+        for values in least[band * width : (band + 1) * width]:
+            key = key * np.uint64(BASE) + values
+        part.keys[band, full] = mix(key)
+    part.draw[full] = (mix(least[-1]) >> np.uint64(32)).astype(np.uint32)
+    return part
+
+
+def _telling_hashes(tokens: Tokens) -> U64:
+    """One hash of every text's numbers and telling words in order, with the minus signs before them."""
+    chosen = tokens.kinds == Kind.NUMBER
+    chosen[_TELLING.positions(tokens.hashes)] = True
+    minus = np.zeros(chosen.size, dtype=bool)
+    minus[1:] = tokens.hashes[:-1] == MINUS
+    begins = tokens.offsets[:-1]
+    minus[begins[begins < minus.size]] = False
+    values = tokens.hashes + minus.astype(np.uint64)
+    counts = np.concatenate([[0], np.cumsum(chosen)])
+    return sequence_hashes(values[chosen], counts[tokens.offsets], _GUARD)
 
 
 def _unsigned(count: int, bands: int) -> Signed:

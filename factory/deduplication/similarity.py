@@ -11,9 +11,11 @@ import numpy.typing as npt
 from factory.deduplication.bands import Pairs
 from factory.deduplication.clusters import components
 from factory.deduplication.sets import GramSets, Reader, in_threads
-from factory.text.hashing import distinct
+from factory.text.hashing import distinct, ranges
 from factory.text.tokens import Places
 
+AT_ONCE = 2**18
+"""N-grams that are sorted at a time to compare pairs."""
 BLOCK = 2**20
 """N-grams that are held at a time to verify pairs; eight bytes each."""
 
@@ -30,12 +32,33 @@ def jaccard(pairs: Pairs, read: Reader) -> Similarities:
 
 def similarities(pairs: Pairs, sets: GramSets) -> Similarities:
     """Jaccard similarity of pairs of sets, named by their places."""
-    from factory.deduplication import set_kernels
-
     result = np.zeros(len(pairs))
-    left, right = np.ascontiguousarray(pairs[:, 0]), np.ascontiguousarray(pairs[:, 1])
-    set_kernels.jaccard_of_pairs(sets.grams, sets.offsets, left, right, result)
+    sizes = np.diff(sets.offsets)
+    total = sizes[pairs].sum(axis=1)
+    shared = np.zeros(len(pairs), dtype=np.int64)
+    edges = np.searchsorted(np.cumsum(total), np.arange(AT_ONCE, int(total.sum()) + AT_ONCE, AT_ONCE))
+    first = 0
+    for last in [*(edges + 1).tolist(), len(pairs)]:
+        if first < last:
+            shared[first:last] = _shared(pairs[first:last], sets)
+            first = last
+    full = total > 0
+    result[full] = shared[full] / (total - shared)[full]
     return result
+
+
+def _shared(pairs: Pairs, sets: GramSets) -> Places:
+    """How many n-grams both sets of every pair have.
+
+    The n-grams of a pair are sorted together: what stands twice is shared. Beside the number of the pair, 64 bits hold
+    all but the last of the hash, one bit for every doubling of the number of pairs.
+    """
+    names = sets.grams[ranges(sets.offsets[pairs.ravel()], np.diff(sets.offsets)[pairs.ravel()])]
+    bits = np.uint64(max(int(len(pairs) - 1).bit_length(), 1))
+    number = np.repeat(np.arange(len(pairs), dtype=np.uint64), np.diff(sets.offsets)[pairs].sum(axis=1))
+    ordered = np.sort(number << (np.uint64(64) - bits) | names >> bits)
+    twice = ordered[1:][ordered[1:] == ordered[:-1]]
+    return np.bincount((twice >> (np.uint64(64) - bits)).astype(np.int64), minlength=len(pairs))
 
 
 def arrange(
@@ -45,17 +68,15 @@ def arrange(
 
     So few rows are read for more than one block. A pair of longer texts is a block of its own.
     """
-    from factory.deduplication import set_kernels
-
     if not len(pairs):
         return np.zeros(0, np.int64), []
     rows = distinct(pairs.ravel())
     local = np.searchsorted(rows, pairs).reshape(-1, 2)
     family = components(rows.size, local)[local[:, 0]]
     order = np.lexsort((local[:, 1], local[:, 0], family))
-    left, right = (np.ascontiguousarray(local[order, side]) for side in (0, 1))
-    block = np.empty(order.size, dtype=np.int64)
-    set_kernels.cut_blocks(left, right, counts[rows], limit, block)
+    left, right = rows[local[order]].T
+    load = counts[right].astype(np.int64) + counts[left] * (np.diff(left, prepend=-1) != 0)
+    _, block = np.unique((np.cumsum(load) - 1) // limit, return_inverse=True)
     edges = np.searchsorted(block, np.arange(int(block[-1]) + 2)).tolist()
     return order, list(itertools.pairwise(edges))
 

@@ -36,6 +36,8 @@ from factory.deduplication.signatures import sign
 from factory.deduplication.similarity import jaccard
 from factory.run.parts import count_rows, iter_part
 from factory.run.writer import Writer
+from factory.text import compiled
+from factory.text.hashing import ranges
 from factory.text.tokens import Places
 
 _USED = ("response_id", "id", "verdict", "answer", "source")
@@ -60,6 +62,8 @@ class Task:
     settings: DeduplicationSection
     field: str
     within: str | None
+    size: int = 0
+    """Bytes of all files: whether kernels pay (`factory.text.compiled`)."""
 
     def at(self, name: str, number: int | None = None) -> Path:
         """The file of this name, and number if there are several."""
@@ -91,6 +95,7 @@ def _texts(task: Task, part: Part) -> Iterator[tuple[pl.DataFrame, pl.Series]]:
 
 def sign_part(task: Task, part: Part) -> int:
     """Write what is kept of every row of a part; returns their number."""
+    compiled.prepare(task.size)
     keys, tables, first = [], [], 0
     for rows, texts in _texts(task, part):
         signed = sign(texts, task.settings, column(rows, task.within))
@@ -144,8 +149,6 @@ class StoredSets:
 
     def __call__(self, rows: Places) -> GramSets:
         """The sets of some rows, ascending."""
-        from factory.deduplication import set_kernels
-
         found, lengths = [np.zeros(0, np.uint64)], [np.zeros(0, np.int64)]
         owner = np.searchsorted(self._ends, rows, side="right")
         for number in np.unique(owner).tolist():
@@ -155,9 +158,7 @@ class StoredSets:
             grams = np.load(self._files[number][0], mmap_mode="r")
             sizes = np.load(self._files[number][1])
             starts = (np.cumsum(sizes) - sizes)[places]
-            out = np.empty(int(sizes[places].sum()), dtype=np.uint64)
-            set_kernels.gather_ranges(np.asarray(grams), starts, sizes[places], out)
-            found.append(out)
+            found.append(np.asarray(grams)[ranges(starts, sizes[places])])
             lengths.append(sizes[places])
         return GramSets(np.concatenate(found), np.concatenate([[0], np.cumsum(np.concatenate(lengths))]))
 

@@ -71,7 +71,7 @@ def require_text(read: Staged, fields: Sequence[str], purpose: str, where: str =
     Raises:
         UsageError: one is missing, or holds lists, objects or bytes; or nothing could be read.
     """
-    kinds = pl.DataFrame(pl.from_arrow(pq.read_schema(read.parts[0]).empty_table())).schema
+    kinds = pl.read_parquet_schema(read.parts[0])
     if not kinds:
         bad = read.unread.height
         what = f"no line of {where} can be read, of {bad:,}" if bad else f"{where} holds no rows"

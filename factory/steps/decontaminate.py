@@ -21,6 +21,7 @@ from factory.run.step import Step, StepResult, StepWriter
 from factory.run.writer import Writer
 from factory.sources.stage import require_text
 from factory.steps.source import Rows, Source, open_source
+from factory.text import compiled
 
 if TYPE_CHECKING:
     from factory.decontamination.index import BenchmarkIndex
@@ -173,7 +174,8 @@ def _write(
         require_text(read, fields, "to check")
         near = _near(read.parts, fields, section, store, writer)
         decisions = Path(section.decisions).resolve() if section.decisions else None
-        work = partial(_clean, section, fields, writer.step, digests, near, decisions)
+        size = sum(part.stat().st_size for part in read.parts)
+        work = partial(_clean, section, fields, writer.step, digests, near, decisions, size)
         records = writer.map(work, read.parts, engine=where)
     writer.drop_unread(read.unread)
     starts = accumulate((each.rows_in for each in records), initial=0)
@@ -197,6 +199,7 @@ def _clean(
     digests: tuple[str, ...],
     near: Path | None,
     decisions: Path | None,
+    size: int,
     path: Path,
     part: Writer,
 ) -> dict[str, Any]:
@@ -206,6 +209,7 @@ def _clean(
     from factory.decontamination.find import HITS as COLUMNS
     from factory.decontamination.find import Outside
 
+    compiled.prepare(size)
     index = _index(tuple(section.against), digests)
     outside = Outside(pl.read_parquet(near) if near else None, read_decisions(decisions))
     seen, hits = 0, [pl.DataFrame(schema=COLUMNS)]

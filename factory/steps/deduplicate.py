@@ -158,7 +158,8 @@ def _write(
     for where, each in compared.items():
         require_text(each, [field], "to deduplicate by", where)
     by_problem = field in RESPONSE_FIELDS and "problem_id" in names and not section.across_problems
-    task = Task(scratch, section, field, "problem_id" if by_problem else None)
+    size = sum(path.stat().st_size for each in compared.values() for path in each.parts)
+    task = Task(scratch, section, field, "problem_id" if by_problem else None, size)
     parts = parts_of(*(each.parts for each in compared.values()))
     if known_from is None:
         rows, linked, audit = out_of_core.cluster(task, parts, engine, step)

@@ -38,6 +38,11 @@ def distinct(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return ordered[keep]
 
 
+def ranges(starts: Places, lengths: Places) -> Places:
+    """The places of ranges, one range after another."""
+    return np.arange(int(lengths.sum())) + np.repeat(starts - np.cumsum(lengths) + lengths, lengths)
+
+
 @lru_cache(maxsize=4)
 def _powers(size: int) -> tuple[U64, U64]:
     """`BASE**i` and `BASE**-i` modulo 2**64 for i below `size`."""

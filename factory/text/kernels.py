@@ -1,25 +1,30 @@
-"""Kernels of the text room: from folded bytes to tokens and hashes of n-grams, in one pass each.
+"""Kernels of the text room: tokens and hashes of n-grams straight from folded bytes, for the kernels of other rooms.
 
-What they compute is defined in `tokens`, `hashing` and `ngrams`; `tests/oracle` keeps a reading in whole arrays
-that they are compared with. Places are unsigned, so that no index is tested for counting from the end.
+They give what `tokens`, `hashing` and `ngrams` give in array code (`tests/oracle` compares them). Places are unsigned,
+so that no index is tested for counting from the end. `words` is always the buffer as `byte_view` shows it.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
+from factory.text.compiled import inlined, kernel
 from factory.text.hashing import BASE, U64, Bytes, Places
-from factory.text.jit import inlined, kernel, load_word, trailing_zeros
 
 U = np.uint64
 _BASE, _INVERSE = U(BASE), U(pow(BASE, -1, 2**64))
-_0, _1, _2, _3, _4, _8 = U(0), U(1), U(2), U(3), U(4), U(8)
-_EVERY_BYTE = U(0x0101010101010101)
-_MASKS: U64 = np.array([(1 << (8 * n)) - 1 for n in range(9)], dtype=np.uint64)
-_WORD, _NUMBER, _OPERATOR, _CHARACTER, _COMMAND = 1, 2, 3, 4, 6
-_CONTINUATION, _IS_COMMA, _IS_POINT = 64, 65, 66
-"""Classes of bytes that need a look at their neighbours; see `tokens.byte_tables`."""
-_BAR, _BACKSLASH = 124, 92
+_0, _1, _3, _4, _8 = U(0), U(1), U(3), U(4), U(8)
+MASKS: U64 = np.array([(1 << (8 * n)) - 1 for n in range(9)], dtype=np.uint64)
+_WORD, _NUMBER, _OPERATOR, _CHARACTER, _COMMAND, _CONTINUATION = 1, 2, 3, 4, 6, 64
+_BAR, _BACKSLASH, _COMMA, _POINT = 124, 92, 44, 46
+_HIGH, _LOW_SEVEN = U(0x8080808080808080), U(0x7F7F7F7F7F7F7F7F)
+_TO_A, _BEYOND_Z = U(0x3F3F3F3F3F3F3F3F), U(0x2525252525252525)
+"""Added to a byte below 128, they set its high bit where it is at least "A", or beyond "Z"."""
+
+
+def byte_view(data: Bytes) -> U64:
+    """The eight bytes from every position of `data` on as one little-endian number; a view that ends seven earlier."""
+    return np.ndarray((data.size - 7,), dtype="<u8", buffer=data, strides=(1,))
 
 
 @inlined
@@ -33,63 +38,38 @@ def mix(value: U) -> U:
 
 
 @inlined
+def lowered(word: U) -> U:
+    """Eight bytes with ASCII capitals in lower case."""
+    low = word & _LOW_SEVEN
+    return word | ((low + _TO_A) & ~(low + _BEYOND_Z) & ~word & _HIGH) >> U(2)
+
+
+@inlined
 def is_digit(byte: int) -> bool:
     """Whether a byte is an ASCII digit."""
     return 48 <= byte <= 57
 
 
-@kernel
+@inlined
 def is_thousands_comma(text: Bytes, at: U, first: U, last: U) -> bool:
     """A digit before it, exactly three behind it."""
     if at == first or at + _3 >= last or not is_digit(text[at - _1]):
         return False
-    if not (is_digit(text[at + _1]) and is_digit(text[at + _2]) and is_digit(text[at + _3])):
+    if not (is_digit(text[at + _1]) and is_digit(text[at + U(2)]) and is_digit(text[at + _3])):
         return False
     return bool(at + _4 >= last) or not is_digit(text[at + _4])
 
 
-@kernel
-def classify(
-    text: Bytes, first: U, last: U, kinds: Bytes, lower: Bytes, raw: Bytes, data: Bytes, classes: Bytes, to: U
-) -> U:
-    """Write one folded text from `to` on, thousands commas out: as it is, in lower case, and as classes of its bytes.
-
-    Returns where it ends. An empty `raw` is not written.
-    """
-    keep_raw = raw.size > 0
-    for place in range(first, last):
-        i = U(place)
-        byte = text[i]
-        kind = kinds[byte]
-        if kind >= _CONTINUATION:
-            if kind == _CONTINUATION:
-                kind = classes[to - _1] if i > first else np.uint8(0)
-            elif kind == _IS_COMMA:
-                if is_thousands_comma(text, i, first, last):
-                    continue
-                kind = np.uint8(0)
-            elif i > first and i + _1 < last and is_digit(text[i - _1]) and is_digit(text[i + _1]):
-                kind = np.uint8(_NUMBER)
-            else:
-                kind = np.uint8(0)
-        if keep_raw:
-            raw[to] = byte
-        data[to] = lower[byte]
-        classes[to] = kind
-        to += _1
-    return to
-
-
 @inlined
-def range_hash(data: Bytes, start: U, length: U) -> U:
-    """`hashing.range_hashes` of one range."""
+def range_hash(words: U64, start: U, length: U) -> U:
+    """`hashing.range_hashes` of one range in lower case."""
     value = length * _BASE
     if length <= _8:
-        return mix(value + (load_word(data, start) & _MASKS[length]))
-    value += load_word(data, start)
+        return mix(value + (lowered(words[start]) & MASKS[length]))
+    value += lowered(words[start])
     done = _8
     while done < length:
-        value = mix(value) * _BASE + (load_word(data, start + done) & _MASKS[min(length - done, _8)])
+        value = mix(value) * _BASE + (lowered(words[start + done]) & MASKS[min(length - done, _8)])
         done += _8
     return mix(value)
 
@@ -106,63 +86,98 @@ def look_up(keys: U64, key: U) -> np.int64:
     return np.int64(-1)
 
 
-@kernel
-def split(
-    data: Bytes,
-    classes: Bytes,
+@inlined
+def _number(text: Bytes, first: U, start: U, last: U) -> tuple[U, U]:
+    """Where a number ends that begins with a digit at `start`, and how many thousands commas it has."""
+    at, commas = start + _1, _0
+    while at < last:
+        byte = text[at]
+        if is_digit(byte):
+            at += _1
+        elif byte == _POINT:
+            if not is_digit(text[at - _1]) or at + _1 >= last or not is_digit(text[at + _1]):
+                break
+            at += _1
+        elif byte == _COMMA and is_thousands_comma(text, at, first, last):
+            commas += _1
+            at += _1
+        else:
+            break
+    return at, commas
+
+
+@inlined
+def _number_hash(text: Bytes, words: U64, start: U, end: U, commas: U) -> U:
+    """`hashing.range_hashes` of a number without its thousands commas."""
+    length = end - start - commas
+    if commas == _0:
+        return range_hash(words, start, length)
+    value, word, shift = length * _BASE, _0, _0
+    for place in range(start, end):
+        byte = text[U(place)]
+        if byte == _COMMA:
+            continue
+        if shift == U(64):
+            value, word, shift = mix(value + word) * _BASE, _0, _0
+        word |= U(byte) << shift
+        shift += _8
+    return mix(value + word)
+
+
+@inlined
+def find_tokens(
+    text: Bytes,
+    words: U64,
     first: U,
     last: U,
-    names: U64,
+    table: Bytes,
+    keys: U64,
+    meanings: U64,
     hashes: U64,
     kinds: Bytes,
-    starts: Places,
-    lengths: Places,
-    count: U,
+    starts: U64,
+    ends: U64,
 ) -> U:
-    """Write the tokens of one classified text from `count` on; escaped operators get class 0. Returns their number.
+    """Write the tokens of one folded text: hashes, kinds, and where in `text` they lie; returns their number.
 
-    `data` and `classes` are what `classify` wrote, with seven bytes more behind it. `names`: shape (2, slots), hashes of
-    command names, and of what they mean, 0 for those that say nothing. Empty `starts` and `lengths` are not written.
+    `text` has `tokens.PADDING` bytes more behind it. `table` is `tokens.CLASSES`; `keys` and `meanings` are the rows of
+    `tokens.NAMES`. Empty `starts` and `ends` are not written.
     """
     keep_places = starts.size > 0
-    at = first
+    count, at = _0, first
     while at < last:
-        kind = classes[at]
-        start = at
+        kind, start = table[text[at]], at
         at += _1
-        if kind == 0:
+        if kind == 0 or kind == _CONTINUATION:
             continue
-        if kind <= _NUMBER:
-            same = _8
-            at = start
-            while same == _8 and at < last:
-                same = trailing_zeros(load_word(classes, at) ^ (U(kind) * _EVERY_BYTE)) >> _3
-                at += same
-            at = min(at, last)
-        elif kind == _CHARACTER:
-            while at < last and data[at] >= 0x80 and data[at] < 0xC0:
+        if kind == _WORD:
+            while at < last and (table[text[at]] == _WORD or table[text[at]] == _CONTINUATION):
                 at += _1
-        elif start > first and data[start - _1] == _BACKSLASH and data[start] != _BAR:
-            classes[start] = 0
-            continue
-        value = range_hash(data, start, at - start)
-        if kind == _WORD and start > first and data[start - _1] == _BACKSLASH:
-            kind = np.uint8(_COMMAND)
-            slot = look_up(names[0], value)
-            if slot >= 0:
-                value = names[1, slot]
-                if value == _0:
+            value = range_hash(words, start, at - start)
+        elif kind == _NUMBER:
+            at, commas = _number(text, first, start, last)
+            value = _number_hash(text, words, start, at, commas)
+        else:
+            while kind == _CHARACTER and at < last and table[text[at]] == _CONTINUATION:
+                at += _1
+            value = range_hash(words, start, at - start)
+        if start > first and text[start - _1] == _BACKSLASH:
+            if kind == _WORD:
+                kind = np.uint8(_COMMAND)
+                slot = look_up(keys, value)
+                value = meanings[slot] if slot >= 0 else value
+                if slot >= 0 and value == _0:
                     continue
-        hashes[count] = value
-        kinds[count] = kind
+            elif kind == _OPERATOR and text[start] != _BAR:
+                continue
+        hashes[count], kinds[count] = value, kind
         if keep_places:
-            starts[count] = start
-            lengths[count] = at - start
+            starts[count], ends[count] = start, at
         count += _1
     return count
 
 
-@kernel
+@inlined
 def longest(bounds: Places) -> int:
     """Bytes of the longest text, or entries of the largest set."""
     most = 0
@@ -172,38 +187,10 @@ def longest(bounds: Places) -> int:
 
 
 @kernel
-def tokenize_texts(
-    text: Bytes,
-    bounds: Places,
-    table: Bytes,
-    lower: Bytes,
-    names: U64,
-    raw: Bytes,
-    data: Bytes,
-    classes: Bytes,
-    hashes: U64,
-    kinds: Bytes,
-    starts: Places,
-    lengths: Places,
-    new_bounds: Places,
-    offsets: Places,
-) -> None:
-    """Tokens of all texts of a buffer; everything from `raw` on is written, see `tokens.Tokens`."""
-    to = count = _0
-    new_bounds[0] = offsets[0] = 0
-    for row in range(bounds.size - 1):
-        begin = to
-        to = classify(text, U(bounds[row]), U(bounds[row + 1]), table, lower, raw, data, classes, to)
-        count = split(data, classes, begin, to, names, hashes, kinds, starts, lengths, count)
-        new_bounds[row + 1] = to
-        offsets[row + 1] = count
-
-
-@kernel
 def run_hashes(values: U64, first: U, last: U, n: U, salt: U, hashes: U64, count: U) -> U:
     """Write the hashes of all runs of `n` of `values[first:last]` from `count` on; returns the number of hashes then.
 
-    A run of v0, v1, ... hashes to v0 * B + v1 * B**2 + ..., mixed. Fewer than `n` values give one hash of all.
+    See `ngrams.ngram_hashes`. Fewer than `n` values give one hash of all.
     """
     if first == last:
         return count
@@ -221,17 +208,7 @@ def run_hashes(values: U64, first: U, last: U, n: U, salt: U, hashes: U64, count
     return count
 
 
-@kernel
-def run_hashes_of_texts(values: U64, offsets: Places, n: U, salt: U, hashes: U64, places: Places) -> None:
-    """`run_hashes` of every text; `places` gets the offsets of the texts in `hashes`."""
-    count = _0
-    places[0] = 0
-    for row in range(offsets.size - 1):
-        count = run_hashes(values, U(offsets[row]), U(offsets[row + 1]), n, salt, hashes, count)
-        places[row + 1] = count
-
-
-@kernel
+@inlined
 def sequence_hash(values: U64, first: U, last: U, salt: U) -> U:
     """`ngrams.sequence_hashes` of one sequence."""
     value, power = _0, _1

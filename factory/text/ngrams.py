@@ -9,6 +9,7 @@ from factory.text.hashing import BASE, U64, Bytes, Places, byte_words, mix, powe
 from factory.text.tokens import tokenize
 
 NO_SALT = np.uint64(0)
+_STEP = np.uint64(BASE)
 
 
 def ngram_hashes(
@@ -16,32 +17,42 @@ def ngram_hashes(
 ) -> tuple[U64, Places, Places]:
     """Hashes of all runs of `n` token hashes. A text of fewer tokens, but at least one, gives one hash of all.
 
+    A run of v0, v1, ... hashes to v0 * B + v1 * B**2 + ..., mixed; by Horner's rule over all texts at once, and runs
+    that cross the end of a text are dropped.
+
     Args:
         values: token hashes of all texts.
         offsets: offsets of the texts in `values`.
-        n: tokens a run.
+        n: tokens per run.
         salt: part of every hash.
 
     Returns:
         The hashes, the offsets of the texts in them, and for each hash the token that it begins at.
     """
-    hashes, places = _runs(values, offsets, n, salt)
-    counts = np.diff(places)
-    at = np.arange(hashes.size) + np.repeat(offsets[:-1] - places[:-1], counts)
-    return hashes, places, at
+    lengths = np.diff(offsets)
+    hashes = values * _STEP
+    for i in range(1, min(n, values.size)):
+        hashes = values[:-i] + hashes[1:]
+        hashes *= _STEP
+    keep = np.ones(values.size, dtype=bool)
+    for i in range(1, n):
+        keep[offsets[1:][lengths >= i] - i] = False
+    short = np.flatnonzero((lengths > 0) & (lengths < n))
+    begins = offsets[:-1][short]
+    keep[begins] = True
+    whole = np.append(hashes, values[hashes.size :])
+    if short.size:
+        whole[begins] = _short_runs(values, begins, lengths[short])
+    places = np.concatenate([[0], np.cumsum(np.where(lengths >= n, lengths - n + 1, lengths > 0))])
+    return mix(whole[keep] ^ salt), places, np.flatnonzero(keep)
 
 
-def shingle_hashes(values: U64, offsets: Places, n: int) -> tuple[U64, Places]:
-    """`ngram_hashes` without a salt, and without the tokens that they begin at."""
-    return _runs(values, offsets, n, NO_SALT)
-
-
-def _runs(values: U64, offsets: Places, n: int, salt: np.uint64) -> tuple[U64, Places]:
-    from factory.text import kernels
-
-    hashes, places = np.empty(values.size, dtype=np.uint64), np.empty(offsets.size, dtype=np.int64)
-    kernels.run_hashes_of_texts(values, offsets, np.uint64(n), salt, hashes, places)
-    return hashes[: places[-1]], places
+def _short_runs(values: U64, starts: Places, lengths: Places) -> U64:
+    hashes = np.zeros(starts.size, dtype=np.uint64)
+    for i in range(int(lengths.max()) - 1, -1, -1):
+        inside = np.flatnonzero(lengths > i)
+        hashes[inside] = (hashes[inside] + values[starts[inside] + i]) * _STEP
+    return hashes
 
 
 def word_ngram_hashes(texts: pl.Series, n: int) -> tuple[U64, Places]:
@@ -52,7 +63,7 @@ def word_ngram_hashes(texts: pl.Series, n: int) -> tuple[U64, Places]:
     """
     parts, lengths = [], []
     for tokens in tokenize(texts):
-        hashes, offsets = shingle_hashes(tokens.hashes, tokens.offsets, n)
+        hashes, offsets, _ = ngram_hashes(tokens.hashes, tokens.offsets, n)
         parts.append(hashes)
         lengths.append(np.diff(offsets))
     offsets = np.concatenate([[0], np.cumsum(np.concatenate(lengths) if lengths else [])]).astype(np.int64)

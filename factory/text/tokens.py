@@ -21,13 +21,16 @@ import polars as pl
 import pyarrow as pa
 
 from factory.text.fold import fold
-from factory.text.fold_table import MOST_GROWTH, fold_table
-from factory.text.hashing import U64, Bytes, Places, open_table
+from factory.text.fold_bytes import fold_bytes
+from factory.text.hashing import U64, Bytes, HashSet, Places, byte_words, hash_words, open_table, range_hashes
 
 _T = TypeVar("_T")
 
 CHUNK_BYTES = 2**20
 """Bytes that are worked on at a time: the working arrays of one chunk stay near the processor's cache."""
+
+FEW_BYTES = 2**19
+"""Fewer bytes are folded by `fold`, which needs no table of all characters."""
 
 FORMATTING = (
     "left right big bigg bigl bigr biggl biggr text textbf textit textrm textnormal mathrm mathbf mathit mathsf "
@@ -54,7 +57,7 @@ OPERATORS = b"+-*/=<>^|!()"
 
 
 class Kind(IntEnum):
-    """What a token is."""
+    """The type of a token."""
 
     WORD = 1
     NUMBER = 2
@@ -64,16 +67,18 @@ class Kind(IntEnum):
     COMMAND = 6
 
 
+CONTINUATION = 64
+"""Class of the later bytes of a character; they take the class of the first."""
+
+
 def _classes() -> Bytes:
-    """The class of each byte: a `Kind`, 0 for layout, and from 64 on what only its neighbours decide (`kernels`)."""
+    """The class of each byte: a `Kind`, `CONTINUATION`, or 0 for layout."""
     table = np.zeros(256, dtype=np.uint8)
     for low, high in (("a", "z"), ("A", "Z")):
         table[ord(low) : ord(high) + 1] = Kind.WORD
     table[ord("0") : ord("9") + 1] = Kind.NUMBER
     table[np.frombuffer(OPERATORS, dtype=np.uint8)] = Kind.OPERATOR
-    table[0x80:0xC0] = 64  # the later bytes of a character are of its class
-    table[ord(",")] = 65
-    table[ord(".")] = 66
+    table[0x80:0xC0] = CONTINUATION
     table[0xC3:0xE0] = Kind.WORD
     table[0xE0:0xF8] = Kind.CHARACTER
     table[0xE1] = Kind.WORD  # Vietnamese and Georgian letters, Latin extensions
@@ -83,15 +88,16 @@ def _classes() -> Bytes:
     return table
 
 
-def _lower() -> Bytes:
-    table = np.arange(256, dtype=np.uint8)
-    table[ord("A") : ord("Z") + 1] += 32
-    return table
-
-
-CLASSES, LOWER = _classes(), _lower()
+CLASSES = _classes()
+LOWER = np.arange(256, dtype=np.uint8)
+LOWER[ord("A") : ord("Z") + 1] += 32
 NAMES = open_table([*FORMATTING.split(), *ALIASES], [""] * len(FORMATTING.split()) + list(ALIASES.values()))
-"""Command names that folding changes, and what they mean; "" for nothing."""
+"""Command names that folding changes, and their meaning; "" for none."""
+_FORMATTING, _ALIASED = HashSet(FORMATTING.split()), HashSet(list(ALIASES))
+_ORDER = np.argsort(hash_words(list(ALIASES)))
+_ALIAS_HASHES = hash_words(list(ALIASES))[_ORDER]
+_ALIAS_TARGETS = hash_words(list(ALIASES.values()))[_ORDER]
+_BACKSLASH, _BAR, _COMMA, _POINT = b"\\|,."
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,27 +158,24 @@ def pieces(texts: pl.Series) -> Iterator[pl.Series]:
 
 
 def flat(texts: pl.Series) -> tuple[Bytes, Places]:
-    """The folded bytes of some texts, one after another, and the offsets of the texts in them.
-
-    Behind the bytes lie `PADDING` more.
-    """
-    from factory.text import fold_kernels
-
+    """The folded bytes of some texts, one after another, and the offsets of the texts in them."""
     texts = texts.cast(pl.String)
     if texts.null_count():  # filling copies all texts
         texts = texts.fill_null("")
     data, bounds = text_bytes(texts)
-    table, pool = fold_table()
-    hard = np.zeros(len(texts), dtype=np.uint8)
-    long = int(fold_kernels.hard_texts(data, bounds, table, pool, hard))
-    if hard.any():
-        rows = pl.Series(np.flatnonzero(hard))
-        data, bounds = text_bytes(texts.scatter(rows, fold(texts.gather(rows))))
-        long = int(np.count_nonzero(data >= 0x80))
-    out = np.empty(data.size + MOST_GROWTH * long + PADDING, dtype=np.uint8)
-    folded = np.empty(bounds.size, dtype=np.int64)
-    fold_kernels.fold_texts(data, bounds, table, pool, hard, out, folded)
-    return out[: folded[-1]], folded
+    if data.size < FEW_BYTES:
+        return text_bytes(fold(texts))
+    folded, offsets, hard = fold_bytes(data, bounds)
+    if hard.size:
+        rows, done = pl.Series(hard), np.zeros(len(texts), dtype=bool)
+        done[hard] = True
+        folded, offsets, _ = fold_bytes(*text_bytes(texts.scatter(rows, fold(texts.gather(rows)))), done)
+    return folded, offsets
+
+
+def padded(data: Bytes) -> Bytes:
+    """The same bytes with `PADDING` more behind them, for kernels that read eight bytes at a time."""
+    return np.concatenate([data, np.zeros(PADDING, np.uint8)])
 
 
 def text_bytes(texts: pl.Series) -> tuple[Bytes, Places]:
@@ -202,43 +205,75 @@ def in_threads(work: Callable[[pl.Series], _T], texts: pl.Series, threads: int |
             yield waiting.popleft().result()
 
 
-def tokenize_bytes(text: Bytes, bounds: Places) -> Tokens:
+def tokenize_bytes(raw: Bytes, bounds: Places) -> Tokens:
     """Tokens of one buffer of folded texts; `bounds` are the offsets of the texts in it."""
-    from factory.text import kernels
+    commas = thousands_commas(raw, bounds)
+    if commas.size:
+        raw, bounds = np.delete(raw, commas), bounds - np.searchsorted(commas, bounds)
+    # `bytes.translate` is a table look-up of one byte a step; `take` would widen every byte to an index first.
+    data = np.frombuffer(raw.tobytes().translate(LOWER.tobytes()), dtype=np.uint8)
+    classes = np.frombuffer(bytearray(raw).translate(CLASSES.tobytes()), dtype=np.uint8)
+    first = _firsts(raw, bounds)
+    later, after_backslash = _resolve(raw, classes, first)
+    first = first[: raw.size]
+    begins = classes != 0
+    joins = (classes[1:] == classes[:-1]) & (classes[1:] <= Kind.NUMBER) & ~first[1:]
+    begins[1:] &= ~joins
+    begins[later] = False
+    last = classes != 0
+    last[:-1] &= begins[1:] | (classes[1:] == 0)
+    starts, ends = np.flatnonzero(begins), np.flatnonzero(last) + 1
+    hashes, kinds = range_hashes(byte_words(data), starts, ends - starts), classes[starts]
+    named = np.zeros(raw.size, dtype=bool)
+    named[after_backslash] = True
+    commands = np.flatnonzero(named[starts])
+    commands = commands[kinds[commands] == Kind.WORD]
+    kinds[commands] = Kind.COMMAND
+    names = hashes[commands]
+    aliased = _ALIASED.positions(names)
+    hashes[commands[aliased]] = _ALIAS_TARGETS[np.searchsorted(_ALIAS_HASHES, names[aliased])]
+    offsets = np.searchsorted(starts, bounds)
+    tokens = Tokens(data, raw, classes, hashes, kinds, starts, ends - starts, offsets, bounds)
+    layout = commands[_FORMATTING.positions(names)]
+    if not layout.size:
+        return tokens
+    keep = np.ones(starts.size, dtype=bool)
+    keep[layout] = False
+    return tokens.select(keep)
 
-    size = text.size + PADDING
-    # One block: an allocator that has given such a block before gives it again, and its pages are there already.
-    block = np.empty(28 * size, dtype=np.uint8)
-    hashes = block[: 8 * size].view(np.uint64)
-    starts = block[8 * size : 16 * size].view(np.int64)
-    lengths = block[16 * size : 24 * size].view(np.int64)
-    raw, data, classes, kinds = (block[i * size : (i + 1) * size] for i in range(24, 28))
-    new_bounds, offsets = np.empty_like(bounds), np.empty_like(bounds)
-    kernels.tokenize_texts(
-        text,
-        bounds,
-        CLASSES,
-        LOWER,
-        NAMES,
-        raw,
-        data,
-        classes,
-        hashes,
-        kinds,
-        starts,
-        lengths,
-        new_bounds,
-        offsets,
-    )
-    end, count = int(new_bounds[-1]), int(offsets[-1])
-    return Tokens(
-        data[:end],
-        raw[:end],
-        classes[:end],
-        hashes[:count],
-        kinds[:count],
-        starts[:count],
-        lengths[:count],
-        offsets,
-        new_bounds,
-    )
+
+def _firsts(raw: Bytes, bounds: Places) -> npt.NDArray[np.bool_]:
+    """Where a text begins; a few places longer than the buffer, so that what follows a byte may be asked."""
+    first = np.zeros(raw.size + 5, dtype=bool)
+    first[bounds] = True
+    return first
+
+
+def _resolve(raw: Bytes, classes: Bytes, first: npt.NDArray[np.bool_]) -> tuple[Places, Places]:
+    """Give continuation bytes the class of their character, join decimal points to numbers, drop escaped signs.
+
+    Returns:
+        Positions of the continuation bytes, and of the bytes after a backslash.
+    """
+    later = np.flatnonzero(classes == CONTINUATION)
+    for _ in range(3 if later.size else 0):
+        classes[later] = classes[later - 1]
+    points = np.flatnonzero(raw[1:-1] == _POINT) + 1
+    points = points[~first[points] & ~first[points + 1]]
+    points = points[(classes[points - 1] == Kind.NUMBER) & (classes[points + 1] == Kind.NUMBER)]
+    classes[points] = Kind.NUMBER
+    escaped = np.flatnonzero(raw[:-1] == _BACKSLASH) + 1
+    escaped = escaped[~first[escaped]]
+    classes[escaped[(classes[escaped] == Kind.OPERATOR) & (raw[escaped] != _BAR)]] = 0
+    return later, escaped
+
+
+def thousands_commas(raw: Bytes, bounds: Places) -> Places:
+    """Where commas are left out, so that 1,234,567 reads 1234567: exactly three digits follow, and a digit stands before."""
+    first = _firsts(raw, bounds)
+    commas = np.flatnonzero(raw[1:-3] == _COMMA) + 1
+    digit = CLASSES == Kind.NUMBER
+    for step in (-1, 1, 2, 3):
+        commas = commas[digit[raw[commas + step]] & ~first[commas + max(step, 0)]]
+    longer = digit[np.append(raw, np.uint8(0))[np.minimum(commas + 4, raw.size)]] & ~first[commas + 4]
+    return commas[~longer]

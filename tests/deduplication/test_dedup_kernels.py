@@ -9,15 +9,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from factory.config.deduplication import DeduplicationSection
+from factory.deduplication import signatures
 from factory.deduplication.audit import all_pairs, draw_sample, measure_recall
 from factory.deduplication.clusters import components
 from factory.deduplication.sets import GramSets, gram_sets
 from factory.deduplication.signatures import permutations, sign
 from factory.deduplication.similarity import similarities
-from factory.text import canonical_text, word_ngram_hashes
+from factory.text import canonical_text, compiled, word_ngram_hashes
 from factory.text.hashing import mix
 from factory.text.ngrams import text_hashes
-from factory.text.tokens import CLASSES, LOWER, NAMES, flat
+from factory.text.tokens import flat
+
+pytestmark = pytest.mark.usefixtures("both_codes")
 
 SECTION = DeduplicationSection(ngram=1)
 
@@ -43,17 +46,8 @@ def pair_of_similarity(shared, alone, family=0):
 
 
 def keys_of_single_permutations(texts, count):
-    from factory.deduplication import kernels
-
-    data, bounds = flat(pl.Series(texts))
-    size = len(texts)
-    factors, terms = permutations(count + 1)
-    keys, exact, guard = np.zeros((count, size), np.uint64), *np.zeros((2, size), np.uint64)
-    kernels.sign_texts(
-        data, bounds, CLASSES, LOWER, NAMES, np.zeros(0, np.uint64), np.uint64(0), np.uint64(1), factors, terms, 1,
-        exact, guard, np.zeros(size, np.int32), np.zeros(size, np.uint32), keys,
-    )  # fmt: skip
-    return keys
+    read = signatures._sign_compiled if compiled.active() else signatures._sign_arrays
+    return read(pl.Series(texts), DeduplicationSection(ngram=1, numbers_differ=False), count, 1).keys
 
 
 @pytest.mark.parametrize(("shared", "alone"), [(200, 300), (300, 60), (40, 10), (700, 20)])

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from factory.config.deduplication import DeduplicationSection
 from factory.deduplication import deduplicate
-from factory.text.tokens import flat
+from factory.deduplication.marks import marks_hash
+from factory.text.tokens import flat, padded
 
 LONG = (
     " Let ABC be a triangle with incircle touching the sides in points D and E and F, and let the other circle meet the "
@@ -118,11 +119,21 @@ def group(text):
 
 
 def hashes(texts):
-    from factory.deduplication.mark_kernels import marks_hash
+    data, bounds = flat(pl.Series(texts, dtype=pl.String))
+    folded = [bytes(data[a:b]) for a, b in itertools.pairwise(bounds)]
+    return [text.decode() for text in folded], [marks_hash(text) for text in folded]
+
+
+def kernel_hashes(texts):
+    from factory.deduplication.kernels import marks_hash
+    from factory.text.kernels import byte_view
 
     data, bounds = flat(pl.Series(texts, dtype=pl.String))
-    folded = [bytes(data[a:b]).decode() for a, b in itertools.pairwise(bounds)]
-    return folded, [int(marks_hash(data, np.uint64(a), np.uint64(b))) for a, b in itertools.pairwise(bounds)]
+    data = padded(data)
+    return [
+        int(marks_hash(data, byte_view(data), np.uint64(a), np.uint64(b)))
+        for a, b in itertools.pairwise(bounds)
+    ]
 
 
 PIECES = st.sampled_from(
@@ -135,6 +146,7 @@ PIECES = st.sampled_from(
 @given(st.lists(st.lists(PIECES, max_size=40).map("".join), min_size=1, max_size=6))
 def test_marks_are_those_that_regular_expressions_find(texts):
     folded, found = hashes(texts)
+    assert found == kernel_hashes(texts)
     expected = list(map(marks, folded))
     assert [value == 0 for value in found] == [not own for own in expected]
     for i, one in enumerate(expected):
@@ -147,4 +159,4 @@ def test_deep_nesting_costs_no_more_than_its_length():
     assert found[0] == 0
     assert found[1] != 0
     assert len(folded[0]) == 400_000
-    assert hashes(["\\sqrt[" * 200_000])[1] == [0]
+    assert hashes(["\\sqrt[" * 200_000])[1] == [0] == kernel_hashes(["\\sqrt[" * 200_000])

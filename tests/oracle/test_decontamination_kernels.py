@@ -12,13 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.mutations import MUTATIONS
-from factory.decontamination import coverage_kernels as rules
 from factory.decontamination.build import build, read_document
 from factory.decontamination.features import SALT, Stream, features, short_form, word_sets
 from factory.decontamination.hits import Tier
-from factory.decontamination.index import ANCHOR_TOKENS, STOCK, BenchmarkIndex
+from factory.decontamination.index import ANCHOR_TOKENS, BenchmarkIndex
 from factory.decontamination.matcher import Matcher
-from factory.decontamination.matching_kernels import FIRM_TOKENS, LEAST_CONTENT, LEAST_LETTERS, LOOSE_TOKENS
 from factory.decontamination.reading_kernels import (
     CONTENT,
     LETTER_BYTES,
@@ -28,9 +26,11 @@ from factory.decontamination.reading_kernels import (
     read_text,
     room,
 )
-from factory.text.jit import kernel
+from factory.decontamination.rules import BOILERPLATE, DEFAULT
+from factory.text.compiled import kernel
+from factory.text.kernels import byte_view
 from factory.text.ngrams import SequenceHasher
-from factory.text.tokens import CLASSES, LOWER, NAMES, flat, tokenize
+from factory.text.tokens import CLASSES, NAMES, flat, padded, tokenize
 
 PIECES = [
     "the", "farmer", "geese", "Goat", "ABC", "PQ", "find", "which", "rotation", "rotated", "élan", "Straße",
@@ -50,18 +50,19 @@ TEXTS = st.lists(
 
 
 @kernel
-def read_one(raw, first, last, language, most_letters, most_symbols, text):
-    read_text(raw, first, last, language, most_letters, most_symbols, text)
+def read_one(raw, eights, first, last, language, most_letters, most_symbols, text):
+    read_text(raw, eights, first, last, language, most_letters, most_symbols, text)
 
 
 def readings(texts, most_letters=2**63, most_symbols=2**63):
     """What `read_text` makes of every text: symbols and where they are, words the same, hashes and sizes."""
     raw, bounds = flat(pl.Series(texts))
+    raw = padded(raw)
     text = room(int(np.diff(bounds).max()))
-    language = Language(CLASSES, LOWER, NAMES[0], NAMES[1], *word_sets())
+    language = Language(CLASSES, NAMES[0], NAMES[1], *word_sets())
     for first, last in itertools.pairwise(bounds):
         limits = np.uint64(most_letters), np.uint64(most_symbols)
-        read_one(raw, np.uint64(first), np.uint64(last), language, *limits, text)
+        read_one(raw, byte_view(raw), np.uint64(first), np.uint64(last), language, *limits, text)
         symbols, words = slice(int(text.sizes[SYMBOL_COUNT])), slice(int(text.sizes[WORD_COUNT]))
         yield (
             text.symbols[symbols].tolist(),
@@ -114,7 +115,7 @@ def expected(texts, benchmark, coverage):
     (tokens,) = tokenize(pl.Series(texts))
     f = features(tokens)
     weight = 1 / (1 + np.log(np.maximum(benchmark.words_df.astype(float), 1)))
-    weight[benchmark.words_df >= STOCK] = 0
+    weight[benchmark.words_df >= BOILERPLATE] = 0
     number_weight = 1 / (1 + np.log(np.maximum(benchmark.numbers_df.astype(float), 1)))
     runs = SequenceHasher(f.symbols.hashes, SALT)
     reads = list(readings(texts))
@@ -130,16 +131,16 @@ def expected(texts, benchmark, coverage):
         for entry in benchmark.anchors:
             length, problem = int(entry["length"]), int(entry["problem"])
             assert length >= ANCHOR_TOKENS
-            if len(symbols) - length > LOOSE_TOKENS and length < FIRM_TOKENS:
+            if len(symbols) - length > DEFAULT.loose_tokens and length < DEFAULT.firm_tokens:
                 continue
             for start in range(len(symbols) - length + 1):
                 if runs(np.array([low + start]), length)[0] == entry["whole"]:
                     hit(row, problem, Tier.CONTAINED, 1.0)
         for problem in range(len(benchmark.ids)):
-            enough = f.letter_bytes[row] >= LEAST_LETTERS
+            enough = f.letter_bytes[row] >= DEFAULT.least_letters
             if (
                 enough
-                and benchmark.letter_bytes[problem] >= LEAST_LETTERS
+                and benchmark.letter_bytes[problem] >= DEFAULT.least_letters
                 and benchmark.letters[problem] == f.letters[row]
             ):
                 hit(row, problem, Tier.EXACT, 1.0)
@@ -148,7 +149,7 @@ def expected(texts, benchmark, coverage):
             if benchmark.template[problem] == f.template_hash[row]:
                 hit(row, problem, Tier.TEMPLATE, 1.0)
             if (
-                f.content[row] >= LEAST_CONTENT
+                f.content[row] >= DEFAULT.least_content
                 and benchmark.bag[problem]
                 and benchmark.bag[problem] == f.bag[row]
             ):
@@ -187,7 +188,7 @@ def by_coverage(grams, numbers, theirs, figures, every, size, tokens, coverage):
             last = entries[j][2]
             if whole or last - first <= reach:
                 inside = {g for g, _, _ in entries[i : j + 1]}
-                weight = sum(theirs[g] + rules.CRUMB for g in inside)
+                weight = sum(theirs[g] + DEFAULT.crumb for g in inside)
                 if weight > best[0] + 1e-9:
                     best = (weight, inside, first, last)
     _, inside, first, last = best
@@ -195,20 +196,20 @@ def by_coverage(grams, numbers, theirs, figures, every, size, tokens, coverage):
     telling = {g for g in inside if theirs[g]}
     if whole:
         telling, weight = {g for g in shared if theirs[g]}, sum(theirs[g] for g in shared)
-    near = {g for g, at in numbers if whole or first - rules.MARGIN <= at <= last + rules.MARGIN}
+    near = {g for g, at in numbers if whole or first - DEFAULT.margin <= at <= last + DEFAULT.margin}
     same = sum(w for g, w in figures.items() if g in near)
-    if len(telling) >= rules.LEAST_GRAMS and len(inside) / len(theirs) >= rules.LEAST_SHARED:
+    if len(telling) >= DEFAULT.least_grams and len(inside) / len(theirs) >= DEFAULT.least_shared:
         together = (weight + same) / (sum(theirs.values()) + sum(figures.values()))
-        needed = np.interp(every, [rules.SHORT, rules.LONG], [rules.SHORT_COVERAGE, coverage])
+        needed = np.interp(every, [DEFAULT.short, DEFAULT.long], [DEFAULT.short_coverage, coverage])
         figure_share = same / sum(figures.values()) if figures else 1.0
-        enough = len(telling) >= rules.LEAST_FOR_NGRAM
-        if enough and together >= needed - 1e-12 and figure_share >= rules.SAME_NUMBERS:
+        enough = len(telling) >= DEFAULT.least_for_ngram
+        if enough and together >= needed - 1e-12 and figure_share >= DEFAULT.same_numbers:
             return Tier.NGRAM, together
-        if weight >= rules.TEMPLATE_COVERAGE * sum(theirs.values()) - 1e-12:
+        if weight >= DEFAULT.template_coverage * sum(theirs.values()) - 1e-12:
             return Tier.TEMPLATE, weight / sum(theirs.values())
     different = len({g for g, _, _ in grams if g in KNOWN}) + sum(g not in KNOWN for g, _, _ in grams)
     both = len(shared) * every / len(theirs)
-    if whole and both / (every + different - both) >= rules.VARIANT_SIMILARITY:
+    if whole and both / (every + different - both) >= DEFAULT.variant_similarity:
         return Tier.VARIANT, both / (every + different - both)
     return None
 
@@ -262,6 +263,7 @@ def matched(problems, texts):
 
 
 @pytest.mark.parametrize("seed", range(6))
+@pytest.mark.usefixtures("both_codes")
 def test_matcher_finds_what_plain_comparison_finds(seed):
     rng, problems = corpus(seed)
     texts = [disguised(rng, rng.choice(problems)) for _ in range(60)] + ["", "???", "unlike all others"]
@@ -274,6 +276,7 @@ DATA = Path(__file__).parents[2] / "../shared/data"
 
 
 @pytest.mark.skipif(not DATA.is_dir(), reason="the shared data is not here")
+@pytest.mark.usefixtures("both_codes")
 def test_matcher_finds_what_plain_comparison_finds_in_real_texts():
     def read(path, field):
         return [str(json.loads(line).get(field) or "") for line in (DATA / path).open(encoding="utf-8")]

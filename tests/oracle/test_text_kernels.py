@@ -1,8 +1,9 @@
-"""The kernels of the text room against the tokenizer and the n-gram hashes in whole arrays (`text_in_arrays`).
+"""The tokenizer and the n-gram hashes: plain Python against array code, and array code against kernels.
 
 The hashes stand in benchmark indexes that are shipped: they must never change.
 """
 
+import re
 import unicodedata
 
 import numpy as np
@@ -10,13 +11,18 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from text_in_arrays import flat, runs, tokenize_bytes
 
-from factory.text import jit, ngrams, token_kernels, tokens
-from factory.text.fold import TABLE
-from factory.text.hashing import mix
-from factory.text.tokens import Tokens
+from factory.text import compiled, kernels, ngrams, tokens
+from factory.text.fold import TABLE, fold
+from factory.text.hashing import BASE, hash_words, mix
+from factory.text.tokens import ALIASES, FORMATTING, Kind, flat, padded, tokenize, tokenize_bytes
 
+OPERATORS, DIGITS = "+-*/=<>^|!()", "0123456789"
+
+GOLDEN = [
+    16247656843683205145, 5260698700879760797, 2038608524547893592, 13477024926058894539, 5976018425049877272,
+    14827082724786545819, 8077269412460403909,
+]  # fmt: skip
 TELLING = st.sampled_from(
     [
         *"aBz Z019.,+-*/=()^!|$\\{}_\n\t",
@@ -44,65 +50,137 @@ TEXTS = st.lists(
 )
 
 
-def check(texts):
+def kind_of(byte):
+    """The type of a token that begins with this byte; 0 for layout."""
+    if chr(byte) in OPERATORS:
+        return Kind.OPERATOR
+    if chr(byte).isascii():
+        return Kind.NUMBER if chr(byte).isdigit() else Kind.WORD if chr(byte).isalpha() else 0
+    if byte in (0xE2, 0xEF):
+        return 0
+    words = 0xC3 <= byte < 0xE0 or byte == 0xE1 or 0xEA <= byte < 0xEE
+    return Kind.WORD if words else Kind.CHARACTER if 0xE0 <= byte < 0xF8 else 0
+
+
+def in_plain_python(text):
+    """Tokens of one folded text: type, lower-case bytes and what they count as (names of commands change)."""
+    text = re.sub(r"(?<=[0-9]),(?=[0-9]{3}(?![0-9]))", "", text)
+    kinds = [kind_of(character.encode()[0]) for character in text]
+    for at in range(1, len(text) - 1):
+        if text[at] == "." and text[at - 1] in DIGITS and text[at + 1] in DIGITS:
+            kinds[at] = Kind.NUMBER
+    at = 0
+    while at < len(text):
+        start, kind = at, kinds[at]
+        at += 1
+        while kind in (Kind.WORD, Kind.NUMBER) and at < len(text) and kinds[at] == kind:
+            at += 1
+        spelled = re.sub("[A-Z]", lambda capital: capital.group().lower(), text[start:at])
+        behind = start > 0 and text[start - 1] == "\\"
+        if kind == 0 or (behind and kind == Kind.OPERATOR and spelled != "|"):
+            continue
+        meaning = spelled
+        if behind and kind == Kind.WORD:
+            kind, meaning = Kind.COMMAND, ALIASES.get(spelled, spelled)
+            if spelled in FORMATTING.split():
+                continue
+        yield kind, spelled.encode(), meaning
+
+
+def check_fold(texts):
+    """Folding on bytes against folding by polars."""
     series = pl.Series(texts, dtype=pl.String)
-    buffer, bounds = flat(series)
-    folded, places = tokens.flat(series)
-    assert folded.tobytes() == buffer.tobytes()
-    assert np.array_equal(places, bounds)
-    expected, found = tokenize_bytes(buffer, bounds), tokens.tokenize_bytes(buffer, bounds)
-    for name in Tokens.__dataclass_fields__:
-        assert np.array_equal(getattr(expected, name), getattr(found, name)), name
-        assert getattr(expected, name).dtype == getattr(found, name).dtype
-    check_hashes_alone(folded, places, expected)
+    expected = tokens.text_bytes(fold(series))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tokens, "FEW_BYTES", 0)
+        folded, places = flat(series)
+    assert folded.tobytes() == expected[0].tobytes()
+    assert np.array_equal(places, expected[1])
+    return folded, places
+
+
+def check(texts):
+    """Array code against plain Python, and the kernel against array code."""
+    series = pl.Series(texts, dtype=pl.String)
+    folded, places = check_fold(texts)
+    found = tokenize_bytes(folded, places)
+    for row, text in enumerate(fold(series)):
+        own = slice(*found.offsets[row : row + 2])
+        spans = zip(found.starts[own].tolist(), found.lengths[own].tolist(), strict=True)
+        spelled = [bytes(found.data[start : start + length]) for start, length in spans]
+        expected = list(in_plain_python(text))
+        assert list(zip(found.kinds[own].tolist(), spelled, strict=True)) == [(k, s) for k, s, _ in expected]
+        assert found.hashes[own].tolist() == [int(hash_words([m])[0]) for _, _, m in expected]
+    check_kernel(padded(folded), places, found)
     return found
 
 
-def check_hashes_alone(folded, places, expected):
-    """What reads a text once, block by block, against the tokens; behind every text the next one begins."""
-    scratch, kinds = np.empty(folded.size + 8, np.uint8), np.empty(folded.size, np.uint8)
-    hashes = np.empty(folded.size, np.uint64)
-    for row in range(places.size - 1):
-        begin, end = expected.offsets[row : row + 2]
-        first, last = places[row : row + 2].astype(np.uint64)
-        count = token_kernels.hash_tokens(
-            folded, first, last, tokens.CLASSES, tokens.LOWER, tokens.NAMES, scratch, hashes, kinds
-        )
-        assert np.array_equal(hashes[:count], expected.hashes[begin:end])
-        assert np.array_equal(kinds[:count], expected.kinds[begin:end])
-        check_places(folded, first, last, scratch, expected, begin, end)
-
-
-@jit.kernel
-def find_in(text, first, last, language, scratch, hashes, kinds, starts, ends):
-    classes, lower, names, meanings = language
-    return token_kernels.find_tokens(
-        text, first, last, classes, lower, names, meanings, scratch, hashes, kinds, starts, ends
+@compiled.kernel
+def find_in(text, words, first, last, language, hashes, kinds, starts, ends):
+    classes, names, meanings = language
+    return kernels.find_tokens(
+        text, words, first, last, classes, names, meanings, hashes, kinds, starts, ends
     )
 
 
-def check_places(folded, first, last, scratch, expected, begin, end):
-    """Where the tokens lie: in the folded bytes, in which numbers still have their thousands commas."""
-    size = int(last - first)
-    hashes, starts, ends = (np.empty(size, np.uint64) for _ in range(3))
-    language = (tokens.CLASSES, tokens.LOWER, tokens.NAMES[0], tokens.NAMES[1])
-    count = find_in(folded, first, last, language, scratch, hashes, np.empty(size, np.uint8), starts, ends)
-    assert np.array_equal(hashes[:count], expected.hashes[begin:end])
-    for i in range(count):
-        token = bytes(folded[int(starts[i]) : int(ends[i])])
-        start = expected.starts[begin + i]
-        assert token.replace(b",", b"") == bytes(expected.raw[start : start + expected.lengths[begin + i]])
+def check_kernel(folded, places, expected):
+    """Behind every text the next one begins; numbers still have their thousands commas in the folded bytes."""
+    language = (tokens.CLASSES, tokens.NAMES[0], tokens.NAMES[1])
+    hashes, starts, ends = (np.empty(folded.size, np.uint64) for _ in range(3))
+    kinds, none = np.empty(folded.size, np.uint8), np.empty(0, np.uint64)
+    for row in range(places.size - 1):
+        begin, end = expected.offsets[row : row + 2]
+        first, last = places[row : row + 2].astype(np.uint64)
+        for where in ((starts, ends), (none, none)):
+            count = find_in(folded, kernels.byte_view(folded), first, last, language, hashes, kinds, *where)
+            assert np.array_equal(hashes[:count], expected.hashes[begin:end])
+            assert np.array_equal(kinds[:count], expected.kinds[begin:end])
+        for i in range(end - begin):
+            token = bytes(folded[int(starts[i]) : int(ends[i])])
+            start = expected.starts[begin + i]
+            assert token.replace(b",", b"") == bytes(
+                expected.raw[start : start + expected.lengths[begin + i]]
+            )
 
 
-@settings(deadline=None, max_examples=600)
+@compiled.kernel
+def all_runs(values, offsets, n, salt, hashes, places):
+    count = np.uint64(0)
+    for row in range(offsets.size - 1):
+        first, last = np.uint64(offsets[row]), np.uint64(offsets[row + 1])
+        count = kernels.run_hashes(values, first, last, n, salt, hashes, count)
+        places[row + 1] = count
+
+
+def in_one_sum(values, n, salt):
+    """Hashes of the runs of one text: v0 * B + v1 * B**2 + ..., mixed."""
+    width = min(n, len(values))
+    sums = [
+        sum(v * BASE ** (i + 1) for i, v in enumerate(values[at : at + width]))
+        for at in range(len(values) - width + 1 if values else 0)
+    ]
+    return mix(np.array([s % 2**64 for s in sums], dtype=np.uint64) ^ np.uint64(salt)).tolist()
+
+
+@settings(deadline=None, max_examples=300)
 @given(TEXTS, st.integers(1, 6), st.sampled_from([0, 12345, 2**64 - 1]))
-def test_kernels_give_what_whole_arrays_give(texts, n, salt):
+def test_kernels_arrays_and_plain_python_agree(texts, n, salt):
     found = check(texts)
-    plain, offsets, keep = runs(found.hashes, found.offsets, n)
     hashes, places, at = ngrams.ngram_hashes(found.hashes, found.offsets, n, np.uint64(salt))
-    assert np.array_equal(hashes, mix(plain ^ np.uint64(salt)))
-    assert np.array_equal(places, offsets)
-    assert np.array_equal(at, np.flatnonzero(keep))
+    for row in range(len(texts)):
+        own = found.hashes[slice(*found.offsets[row : row + 2])].tolist()
+        begin, end = places[row : row + 2]
+        assert hashes[begin:end].tolist() == in_one_sum(own, n, salt)
+        assert at[begin:end].tolist() == list(range(found.offsets[row], found.offsets[row] + end - begin))
+    compiled_hashes, compiled_places = np.empty(found.hashes.size, np.uint64), np.zeros_like(places)
+    all_runs(found.hashes, found.offsets, np.uint64(n), np.uint64(salt), compiled_hashes, compiled_places)
+    assert np.array_equal(compiled_places, places)
+    assert np.array_equal(compiled_hashes[: places[-1]], hashes)
+
+
+def test_hashes_stand_in_shipped_indexes_and_never_change():
+    (found,) = tokenize(pl.Series(["Find \\dfrac{1}{2} of 1,234.5 geese"]))
+    assert found.hashes.tolist() == GOLDEN
 
 
 @pytest.mark.parametrize(
@@ -110,18 +188,14 @@ def test_kernels_give_what_whole_arrays_give(texts, n, salt):
 )
 def test_every_character_is_folded_as_polars_folds_it(around):
     characters = [chr(code) for code in range(0x20000) if unicodedata.category(chr(code)) != "Cs"]
-    texts = [around[0] + character + around[1] for character in characters]
-    series = pl.Series(texts)
-    buffer, bounds = flat(series)
-    folded, places = tokens.flat(series)
-    wrong = np.flatnonzero(np.diff(bounds) != np.diff(places))
-    assert [hex(ord(characters[i])) for i in wrong] == []
-    assert folded.tobytes() == buffer.tobytes()
+    check_fold([around[0] + character + around[1] for character in characters])
 
 
 def test_every_pair_of_telling_characters_is_folded_as_polars_folds_it():
     characters = [*TABLE, *"aé{},\\＼｛｝，﹐\u0301\u1161가각ｶﾞ½①"]
-    check([one + other + "}" for one in characters for other in characters])
+    pairs = [one + other + "}" for one in characters for other in characters]
+    check_fold(pairs)
+    check(pairs[:: len(pairs) // 2000])
 
 
 @settings(deadline=None, max_examples=200)

@@ -1,0 +1,184 @@
+"""When a text counts as holding a benchmark problem: the thresholds, and the decision on one text and problem.
+
+The functions are plain arithmetic on numbers and arrays. Array code calls them as they are (`match`), kernels compile
+them (`kernels`), so both decide alike.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+
+class Thresholds(NamedTuple):
+    """All numbers that decide what counts as a hit. Tiers are explained in `hits.Tier`."""
+
+    coverage: float = 0.45
+    """Share of a long problem's n-grams, weighted, that makes a hit (`decontamination.coverage` in a recipe)."""
+    least_letters: int = 20
+    """Texts of fewer letters and digits must agree in their signs as well to count as equal."""
+    least_content: int = 8
+    """Content words and numbers from which texts with the same words in another order count as shuffled."""
+    loose_tokens: int = 60
+    """A short sequence counts as contained when the text has at most so many further tokens ..."""
+    firm_tokens: int = 15
+    """... or when the sequence itself is this long."""
+    least_grams: int = 3
+    """Different telling n-grams of a problem that a text must have in one place: one or two are no evidence."""
+    least_for_ngram: int = 5
+    """The same for the tier that is dropped. A problem of fewer is found as a whole sequence, or not at all: all three of
+    "How many three-digit positive integers are there?" stand in many a longer problem."""
+    least_shared: float = 0.45
+    """Share of all n-grams of a problem, boilerplate too, that a text must have in one place: of a problem that is mostly
+    boilerplate, the telling n-grams alone are too few to go by."""
+    short: int = 12
+    long: int = 40
+    """Problems of at most `short` n-grams must be covered to `short_coverage`, of `long` and more to `coverage`, others to
+    a share in between."""
+    short_coverage: float = 0.7
+    same_numbers: float = 0.5
+    """Share of a problem's number pairs that a text must have to count as the same problem, not as its template."""
+    template_coverage: float = 0.5
+    """Share of a problem's n-grams that a text with other numbers must have to count as its template."""
+    variant_similarity: float = 0.4
+    """Jaccard similarity of the n-grams of a text and a problem from which the text counts as a variant."""
+    margin: int = 10
+    """Tokens around the window of words in which numbers count."""
+    crumb: float = 1e-6
+    """Tie-breaker: what every n-gram adds to the weight of a window, so that of two of equal weight the fuller is taken."""
+    rounding: float = 1e-9
+    """What sums of weights, added in another order, may differ by."""
+
+
+DEFAULT = Thresholds()
+BOILERPLATE = 100
+"""An n-gram in so many problems is boilerplate and has no weight. (The largest families of variants of one problem, in
+GSM-Plus and the translations of GSM8K, have about twenty members.)"""
+EXACT, RENAMED, SHUFFLED, CONTAINED, NGRAM, TEMPLATE, VARIANT = range(7)
+"""Tiers by their position in `hits.Tier`."""
+FAR = 2**62
+"""Further than any token."""
+
+
+def reach(tokens: Any) -> Any:
+    """Tokens of a text within which a problem of so many tokens must be covered."""
+    return 2 * tokens + 30
+
+
+def alike(shared: Any, every: Any, kept: Any, different: Any) -> float:
+    """Jaccard similarity of a problem and a text, by how many different n-grams both have.
+
+    Args:
+        shared: n-grams of the text that are among those kept of the problem.
+        every: n-grams of the problem.
+        kept: those that the index has; what is shared of them stands for more.
+        different: n-grams of the text.
+    """
+    both = shared * every / kept
+    return float(both / max(every + different - both, 1.0))
+
+
+def needed(count: int, rules: Thresholds) -> float:
+    """Share of a problem's n-grams that makes a hit, by how many it has."""
+    if count <= rules.short:
+        return rules.short_coverage
+    if count >= rules.long:
+        return rules.coverage
+    return rules.short_coverage + (rules.coverage - rules.short_coverage) * (count - rules.short) / (
+        rules.long - rules.short
+    )
+
+
+def judge(
+    grams: int,
+    share: float,
+    shared: float,
+    numbers: float,
+    weight: float,
+    number_weight: float,
+    needed_share: float,
+    rules: Thresholds,
+) -> tuple[int, float]:
+    """Tier and score of some evidence, or tier -1.
+
+    Args:
+        grams: how many different telling n-grams of a problem were found in one place.
+        share: their weight.
+        shared: share of all the problem's n-grams, boilerplate too, that were found there.
+        numbers: weight of its number pairs that were found there.
+        weight: weight of the problem's n-grams.
+        number_weight: weight of its number pairs.
+        needed_share: see `needed`.
+        rules: the thresholds.
+    """
+    if grams < rules.least_grams or shared < rules.least_shared:
+        return -1, 0.0
+    together = (share + numbers) / (weight + number_weight)
+    same = numbers / number_weight if number_weight > 0 else 1.0
+    if grams >= rules.least_for_ngram and together >= needed_share and same >= rules.same_numbers:
+        return NGRAM, together
+    if share >= rules.template_coverage * weight:
+        return TEMPLATE, share / weight
+    return -1, 0.0
+
+
+def densest(
+    many: int,
+    gram: Any,
+    begin: Any,
+    end: Any,
+    weights: Any,
+    counts: Any,
+    reach: int,
+    rules: Thresholds,
+) -> tuple[int, int, float, int, int]:
+    """The window of at most `reach` tokens whose different n-grams of a problem weigh most.
+
+    Args:
+        many: how many n-grams of the problem the text has, repeats included.
+        gram: which of the problem's n-grams each is, in the order of the text.
+        begin: the first token of each.
+        end: the last token of each.
+        weights: of the problem's n-grams.
+        counts: working space, one 0 per n-gram of the problem; 0 again afterwards.
+        reach: tokens of the window.
+        rules: the thresholds.
+
+    Returns:
+        How many different telling n-grams, how many with boilerplate, weight, first and last token.
+    """
+    grams, shared, best, best_first, best_last = 0, 0, 0.0, 0, 0
+    telling, count, total, start = 0, 0, 0.0, 0
+    for k in range(many):
+        own = gram[k]
+        counts[own] += 1
+        if counts[own] == 1:
+            total += weights[own] + rules.crumb
+            telling += weights[own] > 0
+            count += 1
+        while end[k] - begin[start] > reach:
+            gone = gram[start]
+            counts[gone] -= 1
+            if counts[gone] == 0:
+                total -= weights[gone] + rules.crumb
+                telling -= weights[gone] > 0
+                count -= 1
+            start += 1
+        if total > best + rules.rounding:
+            grams, shared, best = telling, count, total
+            best_first, best_last = begin[start], end[k]
+    for k in range(many):
+        counts[gram[k]] = 0
+    return grams, shared, best - rules.crumb * shared, best_first, best_last
+
+
+def shared_numbers(
+    first: int, last: int, wanted: Any, weights: Any, pairs: Any, count: int, at: Any, begin: int, end: int
+) -> float:
+    """Weight of a problem's number pairs (`wanted[first:last]`) that a text has between the tokens `begin` and `end`."""
+    total = 0.0
+    for j in range(first, last):
+        for i in range(count):
+            if pairs[i] == wanted[j] and begin <= at[i] <= end:
+                total += weights[j]
+                break
+    return total
