@@ -9,6 +9,7 @@ import polars as pl
 
 from factory.config.deduplication import Keep
 from factory.deduplication.bands import Pairs
+from factory.deduplication.golds import gold_keys
 from factory.text.tokens import Places
 from schemas import Verdict
 
@@ -28,7 +29,10 @@ def components(count: int, pairs: Pairs) -> Places:
 
 
 def traits(rows: pl.DataFrame, texts: pl.Series, sources: Sequence[str] = ()) -> pl.DataFrame:
-    """What the rules look at, one row each: numbers by which rows are sorted, smaller first. 0 for absent columns."""
+    """What the rules look at, one row each: numbers by which rows are sorted, smaller first, and the key of the gold.
+
+    0 for absent columns.
+    """
     places = {name: i for i, name in enumerate(sources)}
     none = pl.repeat(0, rows.height, dtype=pl.Int32, eager=True)
     verified = answered = source = none
@@ -40,7 +44,10 @@ def traits(rows: pl.DataFrame, texts: pl.Series, sources: Sequence[str] = ()) ->
         named = rows["source"].cast(pl.String)
         source = named.replace_strict(places, default=len(places), return_dtype=pl.Int32)
     length = texts.str.len_chars().fill_null(0).cast(pl.Int32)
-    return pl.DataFrame({"verified": verified, "answered": answered, "source": source, "length": length})
+    gold = gold_keys(rows["answer"]) if "answer" in rows.columns else np.zeros(rows.height, np.uint64)
+    return pl.DataFrame(
+        {"verified": verified, "answered": answered, "source": source, "length": length, "gold": gold}
+    )
 
 
 def preference(found: pl.DataFrame, keep: Sequence[Keep]) -> Places:

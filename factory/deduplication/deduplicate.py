@@ -11,7 +11,8 @@ from factory.config.deduplication import DeduplicationSection, Keep
 from factory.deduplication.audit import draw_sample, measure_recall
 from factory.deduplication.bands import bucket_codes, candidates
 from factory.deduplication.clusters import preference, survivors, traits
-from factory.deduplication.evidence import cluster_names, drop_duplicates
+from factory.deduplication.evidence import cluster_names, conflicting, drop_duplicates
+from factory.deduplication.golds import split_by_gold
 from factory.deduplication.link import first_twins, link, similarity_to, standing_alone
 from factory.deduplication.result import DedupResult
 from factory.deduplication.sets import GramSets, gram_sets, in_threads
@@ -59,7 +60,8 @@ def deduplicate(
     own = rows.height
     texts = text_of(rows, field)
     guard = column(rows, within)
-    ranks = preference(traits(rows, texts, settings.sources), priority or settings.keep)
+    known = traits(rows, texts, settings.sources)
+    ranks, golds = preference(known, priority or settings.keep), known["gold"].to_numpy()
     ids = row_ids(rows)
     if against is not None and against.height:
         texts = pl.concat([texts, text_of(against, field)])
@@ -67,6 +69,7 @@ def deduplicate(
         guard = None if guard is None or other is None else pl.concat([guard, other])
         ranks = np.concatenate([ranks + against.height, np.arange(against.height)])
         ids = pl.concat([ids, AGAINST + row_ids(against)])
+        golds = np.concatenate([golds, traits(against, text_of(against, field))["gold"].to_numpy()])
 
     def read(places: Places) -> GramSets:
         return gram_sets(texts.gather(places), settings.ngram)
@@ -83,7 +86,8 @@ def deduplicate(
     found = candidates(in_threads(codes, list(signed.keys)), signed.guard)
     verify = verifier(signed.counts, read)
     linked = link(twin, found, verify, settings)
-    chosen = survivors(linked.labels, ranks)
+    labels, torn = split_by_gold(linked.labels, golds, ranks)
+    chosen = survivors(labels, ranks)
     stays = chosen[:own] == np.arange(own)
     lost = np.flatnonzero(~stays)
     clusters = cluster_names(text_keys[chosen[:own]])
@@ -97,12 +101,23 @@ def deduplicate(
         }
     )
     kept = rows.with_columns(cluster_id=clusters).filter(pl.Series(stays))
+    groups = cluster_names(text_keys[linked.labels[:own]])
+    conflicts = conflicting(rows, ids.head(own), groups, pl.Series(torn[:own]), pl.Series(stays))
     sample, share = draw_sample(signed.draw, signed.counts)
     recall = measure_recall(sample, share, read, signed.guard, linked.labels, settings.threshold)
-    audit = linked.audit | recall | {"rows": own, "kept": kept.height, "dropped": lost.size}
+    audit = (
+        linked.audit
+        | recall
+        | {
+            "rows": own,
+            "kept": kept.height,
+            "dropped": lost.size,
+            "conflicts": conflicts["cluster_id"].n_unique(),
+        }
+    )
     left, right = linked.pairs[:, 0], linked.pairs[:, 1]
     pairs = pl.DataFrame({"left": left, "right": right, "similarity": linked.similarities})
-    return DedupResult(kept, drop_duplicates(rows[lost], fate, step), audit, pairs)
+    return DedupResult(kept, drop_duplicates(rows[lost], fate, step), audit, pairs, conflicts)
 
 
 def text_of(rows: pl.DataFrame, field: str) -> pl.Series:

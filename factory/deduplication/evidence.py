@@ -22,6 +22,19 @@ def cluster_names(keys: U64) -> pl.Series:
     return pl.Series("cluster_id", array)
 
 
+CONFLICTS = {"cluster_id": pl.String, "row_id": pl.String, "answer": pl.String, "kept": pl.Boolean}
+"""Rows of clusters whose golds contradict each other."""
+
+
+def conflicting(
+    rows: pl.DataFrame, ids: pl.Series, clusters: pl.Series, torn: pl.Series, kept: pl.Series
+) -> pl.DataFrame:
+    """The rows of clusters with contradicting golds (columns `CONFLICTS`), by cluster; `torn`: which rows are in one."""
+    answer = rows["answer"].cast(pl.String) if "answer" in rows.columns else pl.lit(None, pl.String)
+    columns = {"cluster_id": clusters, "row_id": ids, "answer": answer, "kept": kept}
+    return rows.select(**columns).filter(torn).sort("cluster_id", maintain_order=True)
+
+
 def drop_duplicates(rows: pl.DataFrame, fate: pl.DataFrame, step: str) -> pl.DataFrame:
     """Rows of `schemas.DROPPED` with cluster, survivor and similarity as evidence.
 

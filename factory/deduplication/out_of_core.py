@@ -25,6 +25,7 @@ from factory.deduplication.audit import draw_sample, measure_recall
 from factory.deduplication.bands import Pairs, candidates
 from factory.deduplication.clusters import preference, survivors
 from factory.deduplication.evidence import cluster_names
+from factory.deduplication.golds import split_by_gold
 from factory.deduplication.link import Linked, first_twins, link, relink, similarity_to, standing_alone
 from factory.deduplication.similarity import Similarities, Verify, arrange
 from factory.deduplication.workshop import (
@@ -157,11 +158,13 @@ def decide(
 ) -> dict[str, Any]:
     """Write what becomes of every row of every part that is not compared against; returns their numbers."""
     own = sum(part.rows for part in parts if not part.against)
-    found = pl.scan_parquet(rows.tables).select("verified", "answered", "source", "length").collect()
+    names = ("verified", "answered", "source", "length", "gold")
+    found = pl.scan_parquet(rows.tables).select(names).collect()
     ranks = preference(found.head(own), task.settings.keep)
     published = rows.exact.size - own
     ranks = np.concatenate([ranks + published, np.arange(published)])
-    chosen = survivors(linked.labels, ranks)
+    labels, torn = split_by_gold(linked.labels, found["gold"].to_numpy(), ranks)
+    chosen = survivors(labels, ranks)
     lost = np.flatnonzero(chosen[:own] != np.arange(own))
     nearness = similarity_to(chosen, lost, linked, verifier(task, "near", parts, rows.counts, engine, step))
     wanted = distinct(chosen[lost])
@@ -171,8 +174,13 @@ def decide(
             continue
         low, high = np.searchsorted(lost, [part.first, part.first + part.rows])
         gone, keeps = lost[low:high], chosen[lost[low:high]]
+        here = slice(part.first, part.first + part.rows)
         fate = pl.DataFrame(
-            {"cluster_id": cluster_names(rows.text_keys[chosen[part.first : part.first + part.rows]])}
+            {
+                "cluster_id": cluster_names(rows.text_keys[chosen[here]]),
+                "group": cluster_names(rows.text_keys[linked.labels[here]]),
+                "torn": torn[here],
+            }
         )
         told = pl.DataFrame(
             {
@@ -186,7 +194,8 @@ def decide(
             fate.with_row_index("place").with_columns(pl.col("place").cast(pl.Int64)).join(
                 told, on="place", how="left", maintain_order="left"
             ).write_parquet(temporary)
-    return {"rows": own, "kept": own - lost.size, "dropped": int(lost.size)}
+    conflicts = np.unique(linked.labels[:own][torn[:own]]).size
+    return {"rows": own, "kept": own - lost.size, "dropped": int(lost.size), "conflicts": conflicts}
 
 
 def _ids(tables: Sequence[Path], rows: Places) -> pl.Series:

@@ -30,7 +30,7 @@ from factory.config.deduplication import DeduplicationSection
 from factory.deduplication.bands import bucket_codes
 from factory.deduplication.clusters import traits
 from factory.deduplication.deduplicate import AGAINST, RESPONSE_FIELDS, column, row_ids, text_of
-from factory.deduplication.evidence import drop_duplicates
+from factory.deduplication.evidence import CONFLICTS, conflicting, drop_duplicates
 from factory.deduplication.sets import GramSets, gram_sets
 from factory.deduplication.signatures import sign
 from factory.deduplication.similarity import jaccard
@@ -180,11 +180,14 @@ def write_part(task: Task, parts: Sequence[Part], step: str, path: Path, writer:
     assert writer.number is not None
     part = parts[writer.number]
     fate, first = pl.read_parquet(task.at("fate", part.number)), 0
+    torn = [pl.DataFrame(schema=CONFLICTS)]
     for rows in iter_part(path):
         here = fate.slice(first, rows.height).with_columns(row_id=row_ids(rows, part.first + first))
         stays = here["survivor"].is_null()
         writer.keep(rows.with_columns(here["cluster_id"]).filter(stays))
         if not stays.all():
             writer.drop(drop_duplicates(rows.filter(~stays), here.filter(~stays), step))
+        torn.append(conflicting(rows, here["row_id"], here["group"], here["torn"], stays))
         first += rows.height
+    writer.aside("conflicts", pl.concat(torn))
     return {}

@@ -25,12 +25,14 @@ from factory.sources.stage import require_text, stage
 from factory.steps.source import Rows, Source, open_source
 
 STEP = "dedup"
-VERSION = 1
+VERSION = 2
 """Rises when other rows are kept with the same settings."""
 PAIRS = "pairs.parquet"
 KEYS = "keys.parquet"
 KNOWN = "known.json"
 """Side tables: verified pairs, what is known of every row, and what they were made of. `rethreshold` starts from them."""
+CONFLICTS = "conflicts.parquet"
+"""Side table: rows of clusters whose golds contradict each other, with their answers and whether they are kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,8 @@ class Deduplicated:
     threshold: float
     candidate_pairs: int
     verified_pairs: int
+    conflicts: int
+    """Clusters whose golds contradict each other: one row per gold is kept."""
     pairs_from: float
     recall: float | None
     ngram: int | None = None
@@ -174,6 +178,12 @@ def _write(
     audit |= out_of_core.decide(task, parts, rows, linked, engine, step)
     writer.map(partial(write_part, task, parts, step), read.parts, engine=engine)
     writer.drop_unread(read.unread)
+    writer.side(
+        CONFLICTS,
+        pl.concat([pl.read_parquet(path) for path in writer.asides("conflicts")]).sort(
+            "cluster_id", maintain_order=True
+        ),
+    )
     return Deduplicated(**audit, pairs_from=known_from or section.threshold)
 
 
