@@ -61,6 +61,7 @@ def _report(result: StepResult[Deduplicated], out: Path) -> None:
     rows = [("rows in", f"{manifest['rows_in']:,}"), ("kept", f"{manifest['rows_out']:,}")]
     rows += [(f"dropped: {reason}", f"{count:,}") for reason, count in manifest["dropped"].items()]
     rows += [
+        ("clusters with contradicting golds", f"{audit.conflicts:,}"),
         ("pairs compared exactly", f"{audit.candidate_pairs:,}"),
         (
             "self-audit by brute force",

@@ -26,6 +26,8 @@ from factory.text.tokens import Places
 
 RESPONSE_FIELDS = ("reasoning", "content")
 """A response is deduplicated as a whole: asking for either of these compares both together."""
+PARTS = ("context", "passage", "choices", "image", "images")
+"""Columns that belong to a problem's text: the same question about another passage is another problem."""
 AGAINST = "against:"
 """Before the ids of rows already published."""
 
@@ -121,7 +123,7 @@ def deduplicate(
 
 
 def text_of(rows: pl.DataFrame, field: str) -> pl.Series:
-    """The texts to compare: of chat messages all, and for `reasoning` or `content` of a response both, joined.
+    """The texts to compare: of chat messages all, of a response `reasoning` and `content`, of a problem all its `PARTS`.
 
     Raises:
         UsageError: the column is missing.
@@ -135,7 +137,16 @@ def text_of(rows: pl.DataFrame, field: str) -> pl.Series:
             [pl.col(n).cast(pl.String) for n in RESPONSE_FIELDS], separator="\n", ignore_nulls=True
         )
         return rows.select(joined.alias("text"))["text"].fill_null("")
-    return message_text(rows[field]).cast(pl.String).fill_null("").rename("text")
+    text = message_text(rows[field]).cast(pl.String).fill_null("").rename("text")
+    if field != "problem":
+        return text
+    kinds = {
+        pl.String: lambda name: pl.col(name),
+        pl.List(pl.String): lambda name: pl.col(name).list.join("\n"),
+    }
+    more = [kinds[rows.schema[name]](name) for name in PARTS if rows.schema.get(name) in kinds]
+    whole = pl.concat_str([text, *more], separator="\n", ignore_nulls=True)
+    return rows.select(whole.alias("text"))["text"] if more else text
 
 
 def row_ids(rows: pl.DataFrame, first: int = 0) -> pl.Series:

@@ -20,7 +20,8 @@ from factory.text.tokens import Places, text_bytes
 
 _BOXED = re.compile(r"\\boxed\s*\{(.*)\}", re.DOTALL)
 _UNITS = re.compile(
-    r"\\(?:text|textrm|textbf|mathrm|mbox)\s*\{[^{}]*\}|\^\s*\{?\s*\\circ\s*\}?|°|\\?%|\\?\$|\\[,;:!]|\\ |(?<=\d)\s*[A-Za-z]+\.?$"
+    r"\\(?:text|textrm|textbf|mathrm|mbox)\s*\{[^{}]*\}|\^\s*\{?\s*\\circ\s*\}?|°|\\?%|\\?\$|\\[,;:!]|\\ |"
+    r"(?<=\d)\s*(?:mm|cm|km|mg|kg|ml)\s*$|(?<=\d)\s+(?:[A-Za-z]{3,}|[mgsh])\s*\.?$"
 )
 _NAMED = re.compile(r"^\s*[A-Za-z]\w*\s*(?:\([a-z]\))?\s*=")
 _FRACTION = re.compile(r"(-?)\s*\\[dt]?frac\s*(?:\{(\d+)\}|(\d))\s*(?:\{(\d+)\}|(\d))")

@@ -131,16 +131,28 @@ def _bytes_hash(words: U64, first: U, size: U, values: U64) -> U:
 
 
 @inlined
-def _telling_hash(hashes: U64, kinds: Bytes, count: U, telling: U64, minus: U, salt: U, found: U64) -> U:
-    """One hash of a text's numbers and telling words in order, with the minus signs before them."""
-    many = _0
+def _telling_hash(
+    hashes: U64,
+    kinds: Bytes,
+    count: U,
+    telling: U64,
+    asking: U64,
+    letters: U64,
+    minus: U,
+    salt: U,
+    found: U64,
+) -> U:
+    """One hash of a text's numbers, telling words and asked letters in order, with the minus signs before them."""
+    many, asked = _0, False
     for place in range(count):
         i = U(place)
-        if kinds[i] == _NUMBER or look_up(telling, hashes[i]) >= 0:
+        asked = bool(asked and look_up(letters, hashes[i]) >= 0)
+        if kinds[i] == _NUMBER or asked or look_up(telling, hashes[i]) >= 0:
             found[many] = hashes[i]
             if place > 0 and hashes[i - _1] == minus:
                 found[many] += _1
             many += _1
+        asked = bool(look_up(asking, hashes[i]) >= 0)
     return sequence_hash(found, _0, many, salt)
 
 
@@ -166,6 +178,8 @@ def sign_texts(
     table: Bytes,
     names: U64,
     telling: U64,
+    asking: U64,
+    letters: U64,
     minus: U,
     salt: U,
     n: U,
@@ -196,9 +210,9 @@ def sign_texts(
         else:
             exact[row] = _bytes_hash(words, first, last - first, grams)
         if telling.size:
-            guard[row] = _telling_hash(hashes, kinds, count, telling, minus, salt, grams) ^ marks_hash(
-                text, words, first, last
-            )
+            guard[row] = _telling_hash(
+                hashes, kinds, count, telling, asking, letters, minus, salt, grams
+            ) ^ marks_hash(text, words, first, last)
         found = np.int64(run_hashes(hashes, _0, count, n, _0, grams, _0))
         counts[row] = found
         if found == 0:

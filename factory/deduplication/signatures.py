@@ -31,9 +31,12 @@ MINUS = hash_words(["-"])[0]
 NUMBER_WORDS = (
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
     "eighteen nineteen twenty thirty forty fifty sixty seventy eighty ninety hundred thousand million half third "
-    "quarter once twice thrice double triple"
+    "quarter once twice thrice double triple "
+    "first second fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth fourteenth fifteenth "
+    "sixteenth seventeenth eighteenth nineteenth twentieth thirtieth fortieth fiftieth hundredth last next previous "
+    "零 一 二 三 四 五 六 七 八 九 十 百 千 万 亿 億 两 兩 半"
 )
-"""Words that the numbers-differ rule reads as numbers."""
+"""Words that the numbers-differ rule reads as numbers: cardinals, ordinals, Chinese and Japanese numerals."""
 OPPOSITES = (
     "not no nor none never without cannot neither max min sup inf maximum minimum maximal minimal maximize "
     "minimize greatest largest biggest highest longest smallest least lowest shortest most fewest fewer "
@@ -44,11 +47,19 @@ OPPOSITES = (
     "distinct sin cos tan cot sec csc arcsin arccos arctan sinh cosh tanh log ln exp gcd lcm det floor ceil "
     "lfloor rfloor lceil rceil le ge ne ll gg lesssim gtrsim subset subseteq supset supseteq notin forall "
     "exists nexists cup cap neg mp pm parallel perp overline vec < > + ! | "
+    "mm cm km kg mg ml inch inches foot feet yard yards mile miles meter meters metre metres second seconds minute "
+    "minutes hour hours day days week weeks month months year years gram grams pound pounds liter liters litre litres "
+    "不 没 非 否 未 无 大 小 多 少 最 增 减 減 正 负 負 奇 偶 同 异 長 长 短 高 低 上 下 内 外 前 后 後 超"
 )
+ASKING = "find compute determine evaluate calculate is are of for 求"
+"""A single letter behind one of these words is what is asked for: "Find w" and "Find l" are two problems."""
 """Words, commands and operators that turn the meaning of a text round: the numbers-differ rule reads them as it reads
 numbers."""
 _TELLING_WORDS = sorted({*NUMBER_WORDS.split(), *OPPOSITES.split()})
 _TELLING, _TELLING_TABLE = HashSet(_TELLING_WORDS), open_table(_TELLING_WORDS)[0]
+_LETTERS = list("bcdefghjklmnopqrstuvwxyz")  # "a" is an article, "i" a pronoun
+_ASKING, _ASKING_TABLE = HashSet(ASKING.split()), open_table(ASKING.split())[0]
+_LETTER, _LETTER_TABLE = HashSet(_LETTERS), open_table(_LETTERS)[0]
 _GUARD = np.uint64(0x6755617264)
 """Salt of the guard: without it a text of numbers alone would have the same hash as its guard."""
 
@@ -108,7 +119,7 @@ def _sign_compiled(texts: pl.Series, settings: DeduplicationSection, bands: int,
     part = _unsigned(len(texts), bands)
     telling = _TELLING_TABLE if settings.numbers_differ else _TELLING_TABLE[:0]
     kernels.sign_texts(
-        data, byte_view(data), bounds, CLASSES, NAMES, telling, MINUS, _GUARD, np.uint64(settings.ngram),
+        data, byte_view(data), bounds, CLASSES, NAMES, telling, _ASKING_TABLE, _LETTER_TABLE, MINUS, _GUARD, np.uint64(settings.ngram),
         *permutations(bands * width + 1), width, part.exact, part.guard, part.counts, part.draw, part.keys,
     )  # fmt: skip
     return part
@@ -147,13 +158,20 @@ def _sign_arrays(texts: pl.Series, settings: DeduplicationSection, bands: int, w
 
 
 def _telling_hashes(tokens: Tokens) -> U64:
-    """One hash of every text's numbers and telling words in order, with the minus signs before them."""
+    """One hash of every text's numbers, telling words and asked letters in order, with the minus signs before them."""
     chosen = tokens.kinds == Kind.NUMBER
     chosen[_TELLING.positions(tokens.hashes)] = True
-    minus = np.zeros(chosen.size, dtype=bool)
+    minus, asked = np.zeros((2, chosen.size), dtype=bool)
     minus[1:] = tokens.hashes[:-1] == MINUS
+    letters = _LETTER.positions(tokens.hashes)
+    asked[letters[letters > 0]] = True
+    asking = np.zeros(chosen.size, dtype=bool)
+    asking[_ASKING.positions(tokens.hashes)] = True
+    asked[1:] &= asking[:-1]
     begins = tokens.offsets[:-1]
-    minus[begins[begins < minus.size]] = False
+    begins = begins[begins < minus.size]
+    minus[begins] = asked[begins] = False
+    chosen |= asked
     values = tokens.hashes + minus.astype(np.uint64)
     counts = np.concatenate([[0], np.cumsum(chosen)])
     return sequence_hashes(values[chosen], counts[tokens.offsets], _GUARD)

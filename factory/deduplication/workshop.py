@@ -29,7 +29,7 @@ from factory.atomic import atomic_path
 from factory.config.deduplication import DeduplicationSection
 from factory.deduplication.bands import bucket_codes
 from factory.deduplication.clusters import traits
-from factory.deduplication.deduplicate import AGAINST, RESPONSE_FIELDS, column, row_ids, text_of
+from factory.deduplication.deduplicate import AGAINST, PARTS, RESPONSE_FIELDS, column, row_ids, text_of
 from factory.deduplication.evidence import CONFLICTS, conflicting, drop_duplicates
 from factory.deduplication.sets import GramSets, gram_sets
 from factory.deduplication.signatures import sign
@@ -88,7 +88,7 @@ def save(path: Path, array: npt.NDArray[Any]) -> None:
 
 
 def _texts(task: Task, part: Part) -> Iterator[tuple[pl.DataFrame, pl.Series]]:
-    columns = [task.field, *RESPONSE_FIELDS, *_USED, *([task.within] if task.within else [])]
+    columns = [task.field, *RESPONSE_FIELDS, *PARTS, *_USED, *([task.within] if task.within else [])]
     for rows in iter_part(part.path, columns=columns):
         yield rows, text_of(rows, task.field)
 
