@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from factory.config.base import Section
 
@@ -52,11 +52,3 @@ class DeduplicationSection(Section):
     """Sources in order of preference, for the rule `source`; for mixes of curated and scraped sets."""
     against: list[str] = Field(default_factory=list)
     """Files of data already published: their duplicates are dropped, they themselves are not written."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _earlier(cls, given: Any) -> Any:
-        """Recipes of earlier versions named the code that proposes pairs; there is one."""
-        if isinstance(given, dict) and given.get("backend") in ("fast", "datasketch"):
-            return {name: value for name, value in given.items() if name != "backend"}
-        return given

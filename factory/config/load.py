@@ -23,6 +23,7 @@ REMOVED: dict[str, tuple[Any, str]] = {
         for section in ("deduplication", "response_deduplication")
         for key, why in {
             "permutations": (128, "128 MinHash permutations are used"),
+            "backend": ("fast", "pairs are proposed by our own MinHash"),
             "false_negative_weight": (0.99, "missed pairs weigh 0.99 where the LSH bands are chosen"),
         }.items()
     },

@@ -10,6 +10,7 @@ from datasketch import MinHash
 from pydantic import ValidationError
 
 from factory.config.deduplication import DeduplicationSection
+from factory.config.load import load_recipe
 from factory.deduplication import deduplicate, signatures
 from factory.deduplication.bands import optimal_bands
 from factory.text import word_ngram_hashes
@@ -76,4 +77,5 @@ def test_unknown_backend():
 
 @pytest.mark.parametrize("backend", ["fast", "datasketch"])
 def test_recipes_of_earlier_versions_still_read(backend):
-    assert DeduplicationSection(backend=backend) == DeduplicationSection()
+    recipe = load_recipe("quickstart", [f"deduplication.backend={backend}"])
+    assert recipe.deduplication == load_recipe("quickstart").deduplication
