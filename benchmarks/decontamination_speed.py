@@ -22,6 +22,7 @@ from factory.decontamination.find import scan
 from factory.decontamination.hits import Tier
 from factory.decontamination.index import BenchmarkIndex
 from factory.decontamination.matcher import Matcher
+from factory.text import compiled
 
 SPEED_SET = ("math500", "aime24", "aime25", "gpqa_diamond", "gsm8k_test")
 ROUNDS = 3
@@ -30,6 +31,7 @@ SHARE = 10
 FIRST_REPORTED = list(Tier).index(Tier.TEMPLATE)
 
 
+@compiled.forced(True)
 def speed(data: Path, index: BenchmarkIndex) -> dict[str, Any]:
     """MB/s, the median of `ROUNDS` rounds in which the contenders take turns."""
     five = BenchmarkIndex(tuple(b for b in index.benchmarks if b.name in SPEED_SET))
@@ -40,6 +42,7 @@ def speed(data: Path, index: BenchmarkIndex) -> dict[str, Any]:
     return result | {"load_after": _load()}
 
 
+@compiled.forced(True)
 def cpu(data: Path, index: BenchmarkIndex) -> dict[str, Any]:
     """MB for each second of processor time, every contender on one thread: what a busy machine can tell."""
     five = Matcher(BenchmarkIndex(tuple(b for b in index.benchmarks if b.name in SPEED_SET)))
