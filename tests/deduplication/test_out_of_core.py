@@ -140,7 +140,7 @@ def test_every_engine_gives_the_same_bytes(tmp_path):
         step.run(folder, tmp_path / "one", SECTION, field="problem", engine=one)
     step.run(folder, tmp_path / "threads", SECTION, field="problem")
     assert bytes_of(tmp_path / "processes") == bytes_of(tmp_path / "one") == bytes_of(tmp_path / "threads")
-    assert len(bytes_of(tmp_path / "one")) == 8
+    assert len(bytes_of(tmp_path / "one")) == 9
 
 
 PHASES = ["sign_part", "find_in_band", "read_sets", "verify_block", "write_part"]
