@@ -11,7 +11,6 @@ import polars as pl
 
 from factory.config.verify import VerifySection
 from factory.verification.code_tests import HELP_COLUMNS, TEST_COLUMNS, read_suite
-from factory.verification.confidence import confidence
 from factory.verification.kinds import read_metadata
 from factory.verification.pool import Verifier
 from factory.verification.result import CHECKER_VERSION, CheckRequest, CheckResult, Method
@@ -140,7 +139,7 @@ def with_verdicts(responses: pl.DataFrame, results: list[CheckResult]) -> pl.Dat
         "checker_version": [CHECKER_VERSION] * len(results),
         "judged": [r.method is Method.JUDGE for r in results],
         "verify_seconds": [r.seconds for r in results],
-        "confidence": [confidence(r) for r in results],
+        "confidence": [r.confidence for r in results],
     }
     added = pl.DataFrame(columns, schema=_TYPES)
     kinds = pl.Series("answer_kind", [r.answer_kind for r in results], dtype=pl.String)

@@ -76,7 +76,7 @@ def float_artefact(text: str) -> str:
     return text
 
 
-_N = r"[-+]?\s?(?:\d[\d,]*(?:\.\d+)?|\.\d+)(?:\s?\\frac\s?\{\d+\}\s?\{\d+\}|\s\d+/\d+)?|[-+]?\s?\\frac\s?(?:\{-?\d+\}\s?\{\d+\}|\d\s?\d)|[-+]?\d+/\d+|[-+]?\s?(?:\d+\s?)?\\(?:sqrt\s?\{[^{}]{1,12}\}|pi)(?![A-Za-z])"
+_N = r"[-+]?\s?(?:\d[\d,]*(?:\.\d+)?|\.\d+)(?:\s?\\frac\s?\{\d+\}\s?\{\d+\}|\s\d+/\d+)?|[-+]?\s?\\frac\s?(?:\{-?\d+\}\s?\{\d+\}|\d\s?\d)|[-+]?\d+/\d+|\d*\s?\(\d+/\d+\)|[-+]?\s?(?:\d+\s?)?\\(?:sqrt\s?\{[^{}]{1,12}\}|pi)(?![A-Za-z])"
 _SYMBOL = r"(?:[kMmcG]?(?:Pa|Hz|W|V|J|N|A|C|F|K|T|H|m|g|s|L|l|mol|eV|cal|bar)|Omega|mph|rpm|atm|min|hr?|rad|sr|lm|lx|dB)"
 _UNIT = re.compile(
     rf'^(?P<n>{_N})\s*(?P<deg>\^\{{\\circ\}})?\s*"?\s*(?P<unit>{_SYMBOL}(?:\s?"?\s?\^\s?\{{?-?[23]\}}?)?(?:\s?(?:/|\\cdot)\s?{_SYMBOL}(?:\s?\^\s?\{{?-?[23]\}}?)?)?|\\Omega|\\ell)\s*"?$'
@@ -216,19 +216,25 @@ def _value(text: str) -> str | None:
         )
         if match["deg"]:
             unit = _DEGREES.get(unit, "")
-        return f'{match["n"]} "{unit}"' if unit else None
+        return f'{_mixed(match["n"])} "{unit}"' if unit else None
     if (match := _QUANTITY.match(text)) and not _NO_UNIT.search(match["words"]):
         return f'{match["n"]} "{match["words"].strip()}"'
     if match := _COUNTER.match(text):
-        return f'{match["n"]} "{match["unit"]}"'
+        return f'{_mixed(match["n"])} "{match["unit"]}"'
     if match := _TO.match(text):
         if match["word"] == "to":
             return f"{match['a']}:{match['b']}"
         return rf"\frac{{{match['a']}}}{{{match['b']}}}"
-    if match := _MIXED.match(text):
-        top, bottom = match[2] or match[4], match[3] or match[5]
-        return rf"{match[1]}\frac{{{top}}}{{{bottom}}}" if int(top) < int(bottom) else None
-    return None
+    return _mixed(text) if _MIXED.match(text) else None
+
+
+def _mixed(text: str) -> str:
+    """`23(1/3)` as a mixed number; anything else as it is."""
+    match = _MIXED.match(text)
+    if match is None:
+        return text
+    top, bottom = match[2] or match[4], match[3] or match[5]
+    return rf"{match[1]}\frac{{{top}}}{{{bottom}}}" if int(top) < int(bottom) else text
 
 
 def _interval(match: re.Match[str]) -> str:

@@ -188,7 +188,7 @@ def _pick(statement: str) -> str | None:
 
 def _chinese(text: str) -> bool:
     """Whether a text is a sentence in Chinese: more characters than a unit has, and a number among them."""
-    return any(char.isdigit() for char in text) and len(re.findall("[\u4e00-\u9fff]", text)) >= 4
+    return any(char.isdigit() for char in text) and len(re.findall("[\u4e00-\u9fff]", text)) >= 3
 
 
 _VERB = re.compile(r"\b(?:is|are|equals|be|becomes)\b\s*:?\s*|=\s*", re.I)

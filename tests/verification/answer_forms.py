@@ -193,6 +193,7 @@ def mixed(draw: random.Random) -> Forms:
     top, n = draw.randint(1, bottom - 1), draw.randint(1, 30)
     value = n + Fraction(top, bottom)
     improper = rf"\frac{{{value.numerator}}}{{{value.denominator}}}"
+    yield f"({top}/{bottom})", rf"({top}/{bottom})\text{{个}}", True
     for text in (f"{n} {top}/{bottom}", rf"{n}\frac{{{top}}}{{{bottom}}}", rf"{n} \frac{top}{bottom}" if max(top, bottom) < 10 else rf"{n}\tfrac{{{top}}}{{{bottom}}}",
                  f"{n}({top}/{bottom})", rf"{n}\text{{ and }}\frac{{{top}}}{{{bottom}}}", f"{n}+{top}/{bottom}"):  # fmt: skip
         yield improper, text, True

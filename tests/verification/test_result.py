@@ -3,7 +3,6 @@ import pytest
 
 from factory.config.verify import VerifySection
 from factory.verification import CheckRequest, check, verify_responses
-from factory.verification.confidence import confidence
 from schemas.verdict import CONFIDENT
 
 
@@ -21,11 +20,11 @@ from schemas.verdict import CONFIDENT
 def test_a_wrong_answer_is_confident_only_where_the_margin_is_clear(gold, response, sure):
     result = check(CheckRequest(response, gold))
     assert result.verdict == "incorrect"
-    assert (confidence(result) >= CONFIDENT) is sure
+    assert (result.confidence >= CONFIDENT) is sure
 
 
 def test_what_is_not_decided_has_no_confidence():
-    assert confidence(check(CheckRequest(r"\boxed{3}", None))) == 0.0
+    assert check(CheckRequest(r"\boxed{3}", None)).confidence == 0.0
 
 
 def test_the_table_has_a_confidence_per_row():
