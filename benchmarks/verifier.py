@@ -195,6 +195,7 @@ def render(result: Result) -> dict[str, str]:
         f"Checker {found['checker']}, {found['workers']} workers, beside plain math-verify "
         f"{result.versions.get('math-verify', 'of an unknown version')}:"
     )
+    forms_block = {}
     form_rows = []
     for kind, row in found.get("forms", {}).items():
         a, b = row["ours"], row["math_verify"]
@@ -202,6 +203,8 @@ def render(result: Result) -> dict[str, str]:
         form_rows.append([kind, row["rows"], *mine, _f(b["accuracy"]), _f(b["recall"]), b["false_correct"]])
     form_heads = ["kind", "pairs", "accuracy", "recall", "wrong", "math-verify: accuracy", "recall", "wrong"]
     forms = f"Seed {found.get('seed')}:\n\n{table(form_heads, form_rows, range(1, 8))}"
+    if form_rows:
+        forms_block["verifier-forms"] = forms
     before, after = found["load"]
     fast = (
         f"Throughput over whole responses by the wall clock, in one run, with workers and libraries loaded: ours with "
@@ -213,7 +216,7 @@ def render(result: Result) -> dict[str, str]:
     )
     return {
         "verifier-accuracy": f"{intro}\n\n{table(heads, rows, range(1, 11))}",
-        "verifier-forms": forms,
+        **forms_block,
         "verifier-speed": f"{fast}\n\n{rates}",
         "data_cards/verifier_errors.json": json.dumps(errors(found), indent=2) + "\n",
     }
