@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -12,7 +11,7 @@ from typing import TypeVar
 from factory.sampling.budget import Budget, Extension, Prices, worst_case
 from factory.sampling.rates import LengthEstimate, Need, RateLimits
 from factory.sampling.sampler import SampleRequest
-from factory.sampling.store.leases import Leases
+from factory.sampling.store.leases import Leases, steady
 from factory.sampling.store.money import Money
 
 REPORT_SECONDS = 1.0
@@ -38,11 +37,11 @@ class SharedBudget(Budget):
         self.leases = leases
         self.done: Callable[[], int] = lambda: 0
         self._lock = asyncio.Lock()
-        self._heard = time.monotonic()
+        self._heard = steady()
 
     def fits(self, worst: Money) -> bool:
         """Nothing fits once the lease may have been given to others."""
-        return time.monotonic() - self._heard < self.leases.expiry / 2 and super().fits(worst)
+        return steady() - self._heard < self.leases.expiry / 2 and super().fits(worst)
 
     async def extend(self, request: SampleRequest) -> Extension:
         """Ask the ledger for enough to send a request, and some more."""
@@ -52,7 +51,7 @@ class SharedBudget(Budget):
             self._allow(spent + held)
             most = Money(worst.usd * AT_ONCE, worst.tokens * AT_ONCE)
             granted = await asyncio.to_thread(self.leases.extend, spent, held, worst, most, self.done())
-            self._heard = time.monotonic()
+            self._heard = steady()
             if granted is None:
                 return Extension.NEVER
             self._allow(spent + held + granted)
@@ -106,7 +105,7 @@ class SharedBudget(Budget):
             max(0.0, (self.max_usd or 0.0) - spent.usd), max(0, (self.max_tokens or 0) - spent.tokens)
         )
         wanted = await asyncio.to_thread(self.leases.report, spent, leased, self.done())
-        self._heard = time.monotonic()
+        self._heard = steady()
         return wanted
 
     def _spent(self) -> Money:

@@ -63,6 +63,7 @@ class Leases:
         self.folder, self.job, self.journal, self.cap, self.expiry = folder, job, journal, cap, expiry
         self.life = uuid.uuid4().hex
         self._booked = booked
+        self._watched: dict[str, tuple[str, float, float]] = {}
         self._lock = threading.Lock()
         self._seat = seat
         self._ledger = open_leases(folder)
@@ -216,11 +217,23 @@ class Leases:
         )
 
     def _dead(self) -> list[str]:
-        """Others with a lease whose seat is free, or who were silent for too long."""
-        sql = "SELECT journal, seen FROM account WHERE job = ? AND journal != ? AND life != ''"
+        """Others with a lease whose seat is free, or whose account did not move for too long.
+
+        How long is measured by this process's own steady clock since it first saw the account as it is, so that no
+        jump of any machine's clock gives a living worker's lease away.
+        """
+        sql = "SELECT journal, life, seen FROM account WHERE job = ? AND journal != ? AND life != ''"
         held = self._ledger.execute(sql, (self.job, self.journal)).fetchall()
-        late = time.time() - self.expiry
-        return [name for name, seen in held if seen < late or not seated(self.folder, name)]
+        now, before = steady(), self._watched
+        self._watched = {
+            name: before[name] if name in before and before[name][:2] == (life, seen) else (life, seen, now)
+            for name, life, seen in held
+        }
+        return [
+            name
+            for name, (_, _, since) in self._watched.items()
+            if now - since > self.expiry or not seated(self.folder, name)
+        ]
 
     def _free(self) -> Money:
         sql = "SELECT TOTAL(spent_usd + leased_usd), TOTAL(spent_tokens + leased_tokens) FROM account WHERE job = ?"
@@ -232,6 +245,11 @@ class Leases:
             " AND (leased_usd > 1e-9 OR leased_tokens > 0)"
         )
         return self._ledger.execute(sql, (self.job, self.journal)).fetchone() is not None
+
+
+def steady() -> float:
+    """Seconds of a clock that nobody sets and that goes on while the machine is suspended."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
 def _wait(amount: float, level: float, rate: float | None) -> float:

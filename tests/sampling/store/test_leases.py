@@ -236,3 +236,18 @@ def test_rates_are_corrected_by_what_was_used(tmp_path):
     assert wait == pytest.approx(11.0, abs=0.5)
     assert a.take(rates, [(1.0, 0.0, 30.0)], [0, 0, -130.0])[0] == 1
     a.leave(NOTHING, 0)
+
+
+def test_a_clock_that_jumps_gives_no_lease_away(tmp_path, monkeypatch):
+    """Attack 17: 601 seconds forward (a time server, a suspended machine) while the holder lives and is seated."""
+    from factory.sampling.store import leases
+
+    a, b = worker(tmp_path, 0), worker(tmp_path, 1)
+    assert a.extend(NOTHING, NOTHING, Money(1, 10), Money(1, 10), 0) is not None
+    now = leases.time.time
+    monkeypatch.setattr(leases.time, "time", lambda: now() + 601)
+    assert b._dead() == []
+    b.extend(NOTHING, NOTHING, Money(1, 10), Money(1, 10), 0)
+    assert not a.report(NOTHING, Money(1, 10), 0)
+    a.leave(NOTHING, 0)
+    b.leave(NOTHING, 0)
