@@ -71,6 +71,8 @@ def _dry_run(inputs: list[str], section: Any, reading: dict[str, Any], seed: int
 
 
 def _show(result: StepResult[Generated], out: Path, store: Path) -> None:
+    from factory.run.parts import note_path
+
     found, manifest = result.summary, result.manifest
     total = sum(found.statuses.values()) or 1
     rows = [
@@ -94,7 +96,7 @@ def _show(result: StepResult[Generated], out: Path, store: Path) -> None:
         say(f"loops were stopped early, saving {saved:,} tokens")
     for alarm in found.alarms:
         say(f"alarm: {alarm}", style="bold")
-    estimate = out / "_estimate.json"
+    estimate = note_path(out, "_estimate.json")
     if estimate.exists():
         from factory.atomic import read_json
         from factory.sampling.estimate import compare

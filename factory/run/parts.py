@@ -135,6 +135,15 @@ def side_path(folder: Path, name: str) -> Path:
     return former if former.exists() else folder / SIDE_FOLDER / name
 
 
+def note_path(folder: Path, name: str) -> Path:
+    """Where a note that outlives the step's output lies, among the side tables; one of a former version is moved there."""
+    former, path = folder / name, folder / SIDE_FOLDER / name
+    if former.exists() and not path.exists():
+        path.parent.mkdir(exist_ok=True)
+        former.replace(path)
+    return path
+
+
 def default_store(out: Path) -> Path:
     """Where a verb keeps the responses of its output folder; `store/` in folders of former versions."""
     former = out / "store"

@@ -14,6 +14,7 @@ from factory.atomic import write_json
 from factory.config.generate import GenerateSection
 from factory.config.verify import VerifySection
 from factory.errors import FactoryError
+from factory.run.parts import note_path
 from factory.sampling.estimate import Estimate, forecast
 from factory.sampling.opening import prices_of
 from factory.sampling.problems import budget_of, sample_problems
@@ -84,7 +85,7 @@ def run(
         concurrency=IN_FLIGHT if section.concurrency == "auto" else section.concurrency,
         seed=seed,
     )
-    write_json(out / FILE, found.as_json())
+    write_json(note_path(out, FILE), found.as_json())
     return found
 
 

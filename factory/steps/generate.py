@@ -22,7 +22,7 @@ from factory.config.verify import VerifySection
 from factory.engines.engine import Engine
 from factory.errors import FactoryError, Stopped
 from factory.run.keys import checking, deciding
-from factory.run.parts import iter_parts, scan_parts
+from factory.run.parts import iter_parts, note_path, scan_parts
 from factory.run.step import Step, StepResult, StepWriter
 from factory.run.tables import dropped_rows
 from factory.sampling.job import Job
@@ -283,7 +283,7 @@ def _counted(
 
 def job_name(out: Path) -> str:
     """The name under which the store books what an output folder costs; kept in the folder, made at its first use."""
-    path = out / JOB
+    path = note_path(out, JOB)
     if path.exists():
         return str(read_json(path)["job"])
     name = digest(uuid.uuid4().hex)[:16]

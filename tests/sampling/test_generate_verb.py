@@ -117,7 +117,7 @@ def test_the_estimate_holds_and_its_pilot_is_not_wasted(serve, tmp_path):
     done = factory("estimate", *common, "--pilot", "30")
     assert done.returncode == 0, done.stderr
     assert server.get("stats")["asked"] == 30
-    told = json.loads((tmp_path / "out" / "_estimate.json").read_text())
+    told = json.loads((tmp_path / "out" / "__side" / "_estimate.json").read_text())
     assert told["requests"] == 600
     done = factory("generate", *common)
     assert done.returncode == 0, done.stderr
