@@ -72,6 +72,10 @@ def test_filling_in_keeps_golds_and_former_sources():
     assert plain["answer_source"].to_list() == [None, "majority", None, None]
 
 
+def test_no_tallies_make_no_votes(verifier):
+    assert count_votes([]) == {} == count_votes([tally([], verifier)])
+
+
 def test_the_columns_are_text_though_nothing_is_filled_in():
     rows = pl.DataFrame({"problem_id": ["a"], "answer": [None]}, schema_overrides={"answer": pl.String})
     filled = fill_gold(rows, {})
