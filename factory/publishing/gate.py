@@ -50,11 +50,11 @@ def check_run(run: Path) -> None:
                     f"{folder} is unfinished: shards without {MANIFEST}", do="run `factory run` again"
                 )
             continue
-        check_parts(folder)
         named = set(read_json(folder / MANIFEST)["files"])
         strays = [path.name for path in shard_paths(folder) if path.name not in named]
         if strays:
             raise Refused(f"{folder / strays[0]} is not in the manifest", do="delete it and publish again")
+        check_parts(folder)
         selected = at.selected(name)
         made_of = read_json(folder / MANIFEST)["inputs"].get("rows")
         if (selected / MANIFEST).exists() and input_digest(selected) != made_of:
