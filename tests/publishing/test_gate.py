@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import polars as pl
@@ -99,6 +100,7 @@ def test_a_stray_shard_is_refused(run: Path) -> None:
 
 
 def test_a_set_older_than_its_rows_is_refused(run: Path, make) -> None:
+    shutil.rmtree(RunLayout(run).selected("sft"))
     make.step_folder(RunLayout(run).selected("sft"), make.completions(12), COMPLETION)
     with pytest.raises(Refused, match="datasets/sft is older than"):
         check_run(run)
