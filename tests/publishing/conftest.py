@@ -103,7 +103,8 @@ def rl_rows(count: int) -> list[dict]:
 
 
 def step_folder(folder: Path, rows: list[dict], schema: TableSchema, *, chunk: int = 64) -> Path:
-    """Write rows as a step does, `chunk` rows at a time."""
+    """Write rows as a step does, `chunk` rows at a time, in place of what another step wrote there."""
+    shutil.rmtree(folder, ignore_errors=True)
     with StepWriter(folder, "select", schema) as writer:
         for start in range(0, len(rows), chunk):
             writer.keep(pl.DataFrame(rows[start : start + chunk], infer_schema_length=None))
