@@ -18,11 +18,11 @@ import factory
 from factory.atomic import digest, file_digest, read_json, write_json
 from factory.config import Recipe
 from factory.errors import UsageError
-from factory.run.keys import checking
 from factory.run.layout import STAGES, RunLayout
 from factory.run.parts import MANIFEST, check_parts, input_digest
 from factory.run.step import finish_step
 from factory.run.tables import file_facts
+from factory.verification.key import checking
 
 SETS = {"base": "midtrain", "midtrain": "midtrain", "sft": "sft", "dpo": "preference", "rl": "rl"}
 """Which training set a stage reads; the tiny student's vocabulary is learnt from the midtrain set."""

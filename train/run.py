@@ -18,8 +18,8 @@ if not __package__:
 from factory.atomic import digest
 from factory.config import Recipe, load_recipe
 from factory.errors import FactoryError, Stopped, UsageError, first_line, is_disk_full
-from factory.report.newest import newest_run
 from factory.run.layout import STAGES, RunLayout
+from factory.run.newest import newest_run
 from train.manifest import Job, close, finished, job_inputs
 from train.say import main_process, say, say_error
 from train.trackers import tracked

@@ -33,7 +33,7 @@ def command(
     """
     from factory.cli.ending import say_end
     from factory.errors import UsageError
-    from factory.run.checks import need
+    from factory.pipeline.checks import need
     from factory.sources.paths import refuse_own_input
     from factory.steps import difficulty
     from factory.steps import problems as reading

@@ -46,7 +46,7 @@ def check_name() -> Iterator[Finding]:
     others = ", ".join(sorted(set(packages_distributions().get("factory", [])) - {"cot-factory"}))
     ours = (
         hasattr(factory, "__version__")
-        and (Path(str(factory.__file__)).parent / "run" / "pipeline.py").exists()
+        and (Path(str(factory.__file__)).parent / "pipeline" / "run.py").exists()
     )
     if not ours or others:
         state = f"also installed by {others}" if ours else f"shadowed by {factory.__file__}"
@@ -118,7 +118,7 @@ def check_machine() -> Iterator[Finding]:
     import platform
     import shutil
 
-    from factory.run.checks import has_gpu
+    from factory.pipeline.checks import has_gpu
 
     free = shutil.disk_usage(Path.cwd()).free / 2**30
     yield Finding("python", platform.python_version())

@@ -41,7 +41,7 @@ def command(
     from factory.errors import UsageError
     from factory.evaluation import PROTOCOLS
     from factory.evaluation.evaluate import PROMPT
-    from factory.run.checks import need
+    from factory.pipeline.checks import need
     from factory.steps import evaluate
 
     need("eval", "stats", "scipy")

@@ -32,9 +32,9 @@ def command(
     factory run quickstart --until sft-set --set generate.samples=8
     """
     from factory.config import load_recipe
-    from factory.run.checks import check_engine, check_recipe
+    from factory.pipeline.checks import check_engine, check_recipe
+    from factory.pipeline.run import names_until, plan, run_recipe
     from factory.run.layout import RunLayout
-    from factory.run.pipeline import names_until, plan, run_recipe
 
     loaded = load_recipe(recipe, overrides)
     folder = out or Path("runs") / loaded.name

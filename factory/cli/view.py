@@ -20,7 +20,7 @@ def command(
 
     factory view runs/quickstart
     """
-    from factory.run.checks import need
+    from factory.pipeline.checks import need
 
     need("the viewer", "viewer", "duckdb", "starlette", "uvicorn")
     from factory.report.step_folders import open_run

@@ -21,8 +21,8 @@ def command(
     """
     from factory.report.lineage import Outcome, trace
     from factory.report.marks import read_reviews
-    from factory.report.newest import newest_run
     from factory.report.step_folders import open_run
+    from factory.run.newest import newest_run
 
     folder = run or newest_run(Path("runs"))
     life = trace(open_run(folder, check=False), row_id)

@@ -12,7 +12,6 @@ from typing import Any
 from pydantic import BaseModel
 
 from factory.config.endpoint import NOT_IN_KEY
-from factory.config.verify import VerifySection
 
 UNDECIDING = NOT_IN_KEY | {"batch", "batch_size", "workers"}
 """Names of settings, in any section, that do not decide what comes out."""
@@ -21,13 +20,6 @@ UNDECIDING = NOT_IN_KEY | {"batch", "batch_size", "workers"}
 def deciding(section: BaseModel | None, *, without: Collection[str] = ()) -> dict[str, Any]:
     """The settings of a section that decide the output; `without` are names that this step does not read."""
     return _kept(section.model_dump(mode="json"), UNDECIDING | set(without)) if section is not None else {}
-
-
-def checking(section: VerifySection) -> dict[str, Any]:
-    """What decides a checked answer: every step that checks answers has it in its key."""
-    from factory.verification import CHECKER_VERSION
-
-    return {"seconds": section.seconds, "checker": CHECKER_VERSION}
 
 
 def _kept(value: Any, out: Collection[str]) -> Any:

@@ -19,7 +19,7 @@ from factory.datasets.selection import seeded_order
 from factory.engines.engine import Engine, EngineName, open_engine
 from factory.errors import FactoryError
 from factory.progress import watch
-from factory.run.keys import checking, deciding
+from factory.run.keys import deciding
 from factory.run.parts import read_parts, scan_parts
 from factory.run.step import Step, StepResult, StepWriter
 from factory.run.tables import dropped_rows
@@ -32,6 +32,7 @@ from factory.steps.difficulty_part import (
     roll_part,
     student_sampler,
 )
+from factory.verification.key import checking
 from schemas import DIFFICULTY, VERDICT, Band
 from schemas.outcome import solved, truncated
 

@@ -18,12 +18,13 @@ from factory.errors import FactoryError, UsageError
 from factory.evaluation.benchmarks import Benchmark, load_benchmark
 from factory.evaluation.evaluate import PROMPT, Evaluation, evaluate
 from factory.evaluation.summary import summarise
-from factory.run.keys import checking, deciding
+from factory.run.keys import deciding
 from factory.run.parts import read_parts
 from factory.run.step import Step, StepWriter
 from factory.sampling import open_sampler
 from factory.sampling.opening import open_endpoint
 from factory.sampling.sampler import Sampler
+from factory.verification.key import checking
 from schemas import VERDICT, ResponseStatus
 
 STEP = "evaluate"

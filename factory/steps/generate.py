@@ -21,7 +21,7 @@ from factory.config.generate import GenerateSection
 from factory.config.verify import VerifySection
 from factory.engines.engine import Engine
 from factory.errors import FactoryError, Stopped
-from factory.run.keys import checking, deciding
+from factory.run.keys import deciding
 from factory.run.parts import iter_parts, note_path, scan_parts
 from factory.run.step import Step, StepResult, StepWriter
 from factory.run.tables import dropped_rows
@@ -35,6 +35,7 @@ from factory.sampling.store.journal import ResponseStore
 from factory.sources.problems import read_problems
 from factory.steps.generate_workers import buy_spread
 from factory.steps.teacher import teacher
+from factory.verification.key import checking
 from schemas import RESPONSE, ResponseStatus
 
 STEP = "generate"

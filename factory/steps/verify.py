@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from factory.config.verify import VerifySection
 from factory.engines.engine import Engine, EngineName, open_engine
-from factory.run.keys import checking, deciding
+from factory.run.keys import deciding
 from factory.run.parts import iter_part
 from factory.run.step import Step, StepResult, StepWriter, sums
 from factory.run.tables import ordinary
@@ -23,6 +23,7 @@ from factory.steps.verify_part import VOTES, tally_answers, tally_part, verify_p
 from factory.verification.columns import as_responses
 from factory.verification.flips import EXAMPLES
 from factory.verification.gold import STRONG_SAMPLES, contradicted
+from factory.verification.key import checking
 from factory.verification.majority import count_votes
 from schemas.table import Column, TableSchema
 from schemas.verdict import VERDICT, VERDICT_COLUMNS

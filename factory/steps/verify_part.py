@@ -13,11 +13,11 @@ from factory.config.verify import VerifySection
 from factory.engines.engine import share
 from factory.run.parts import iter_part
 from factory.run.writer import Writer
+from factory.steps.judge_verdicts import JudgeBooks, judge_verdicts
 from factory.verification import Verifier, verify_responses
 from factory.verification.columns import as_responses
 from factory.verification.flips import Flips
 from factory.verification.gold import audit_gold
-from factory.verification.judge import JudgeBooks, judge_verdicts
 from factory.verification.majority import Vote, fill_gold, tally
 
 FRAME_ROWS = 10_000

@@ -28,7 +28,8 @@ def test_the_first_example_of_the_readme_prints_what_it_shows(tmp_path, monkeypa
     words = [sys.executable, "-m", "factory.cli.main", *command.split()]
     done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert flat(done.stdout) == flat(output)
+    # The rule below a table's head is drawn on a terminal only.
+    assert flat(done.stdout) == [line for line in flat(output) if line.strip("─")]
     snippet = re.search(r"```python\n(.*?)```", README, re.S)[1]
     monkeypatch.chdir(tmp_path)
     said = io.StringIO()

@@ -6,9 +6,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from factory.config import load_recipe
+from factory.pipeline.run import run_recipe
 from factory.run.layout import RunLayout
 from factory.run.parts import check_parts, part_paths
-from factory.run.pipeline import run_recipe
 
 RECIPE = """
 name: demo

@@ -5,10 +5,10 @@ import json
 import pytest
 
 from factory.config import load_recipe
+from factory.pipeline.run import run_recipe
 from factory.report.marks import add_review
 from factory.run.layout import RunLayout
 from factory.run.parts import MANIFEST, read_dropped, read_parts
-from factory.run.pipeline import run_recipe
 
 RECIPE = """
 name: reviewed

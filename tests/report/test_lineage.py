@@ -13,10 +13,10 @@ from factory.cli.main import build_app
 from factory.errors import UsageError
 from factory.report.lineage import Outcome, trace
 from factory.report.marks import add_review
-from factory.report.newest import newest_run
 from factory.report.step_folders import open_run
 from factory.report.terminal import printable
 from factory.run.layout import RunLayout
+from factory.run.newest import newest_run
 from factory.run.parts import read_dropped, read_parts
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from factory.config import load_recipe
+from factory.pipeline.run import plan
 from factory.run.layout import PLACES, PLAN, RunLayout, before, expected_places, order_of
-from factory.run.pipeline import plan
 
 RECIPE = Path(__file__).parents[2] / "recipes" / "quickstart.yaml"
 

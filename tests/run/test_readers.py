@@ -10,8 +10,8 @@ from click.testing import CliRunner
 
 from factory.cli.main import build_app
 from factory.config import Recipe
+from factory.pipeline.run import run_recipe
 from factory.run.layout import PLACES
-from factory.run.pipeline import run_recipe
 
 datasets = pytest.importorskip("datasets")
 duckdb = pytest.importorskip("duckdb")
@@ -104,7 +104,7 @@ def test_every_verb_and_the_line_that_it_ends_with(verbs, monkeypatch, tmp_path)
 def test_side_tables_are_set_apart(verbs):
     at, _ = verbs
     assert sorted(path.name for path in (at / "dedup" / "__side").iterdir()) == [
-        "keys.parquet", "known.json", "pairs.parquet",
+        "conflicts.parquet", "keys.parquet", "known.json", "pairs.parquet",
     ]  # fmt: skip
     assert (at / "verify" / "__side" / "gold_audit.parquet").exists()
     assert (at / "pairs" / "__side" / "lint.json").exists()

@@ -220,7 +220,7 @@ def test_answers_agree_with_brute_force(name):
 def test_the_page_of_families_is_up_to_date():
     from pathlib import Path
 
-    from factory.sources.families.__main__ import page
+    from benchmarks.families_page import page
 
     shown = Path(__file__).resolve().parents[2] / "docs" / "families.md"
-    assert shown.read_text("utf-8") == page(), "run: python -m factory.sources.families > docs/families.md"
+    assert shown.read_text("utf-8") == page(), "run: python -m benchmarks.families_page > docs/families.md"

@@ -5,8 +5,8 @@ from factory.run.parts import read_parts
 from factory.run.step import StepWriter
 from factory.sampling.judge import read_verdict
 from factory.steps import verify
+from factory.steps.judge_verdicts import comparison
 from factory.verification.gold import audit_gold
-from factory.verification.judge import comparison
 from schemas import RESPONSE
 
 

@@ -10,8 +10,8 @@ import pytest
 
 from factory.config.endpoint import Judge
 from factory.config.verify import VerifySection
+from factory.steps.judge_verdicts import JudgeBooks, judge_verdicts
 from factory.verification import verify_responses
-from factory.verification.judge import JudgeBooks, judge_verdicts
 
 SERVER = Path(__file__).parents[1] / "servers" / "fault_server.py"
 

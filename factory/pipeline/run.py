@@ -17,7 +17,7 @@ from factory.config.deduplication import DeduplicationSection
 from factory.engines.child import run_child
 from factory.engines.engine import Engine, EngineName, open_engine
 from factory.errors import UsageError
-from factory.run.checks import check_engine, check_recipe
+from factory.pipeline.checks import check_engine, check_recipe
 from factory.run.folder import is_finished, locked, mark_finished
 from factory.run.layout import RunLayout, expected_places
 from factory.run.ledger import close_ledger

@@ -9,10 +9,10 @@ import pytest
 
 from factory.config import load_recipe
 from factory.errors import UsageError
-from factory.run import checks
-from factory.run.checks import check_recipe
+from factory.pipeline import checks
+from factory.pipeline.checks import check_recipe
+from factory.pipeline.run import plan, run_recipe
 from factory.run.layout import RunLayout
-from factory.run.pipeline import plan, run_recipe
 
 BAD = {
     "generate.teacher=nosuch": "generate.teacher: no teacher called nosuch",
