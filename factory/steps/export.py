@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,7 +60,12 @@ def run(
     def make(writer: StepWriter) -> Exported:
         writer.read["rows"] += count_rows(paths)
         tables = _checked(sorted_rows(paths, key, writer.scratch / "sort"), schema)
-        shards = write_shards(writer.scratch / "out", tables, schema, split, shard_bytes=shard_bytes)
+        try:
+            shards = write_shards(writer.scratch / "out", tables, schema, split, shard_bytes=shard_bytes)
+        except BaseException:
+            # A stopped sort has nothing to resume from, and its ranges may be as large as the set.
+            shutil.rmtree(writer.scratch, ignore_errors=True)
+            raise
         writer.keep_files(shards.paths, shards.rows)
         return Exported(len(shards.paths), shards.bytes)
 

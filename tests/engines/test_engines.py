@@ -163,7 +163,9 @@ def test_workers_end_with_their_parent_even_by_kill_9(tmp_path):
 
 def test_a_cluster_that_does_not_answer_is_one_line_at_once(tmp_path):
     recipe = tmp_path / "r.yaml"
-    recipe.write_text("name: r\nproblems: {sources: ['procedural:all?count=5&seed=1']}\ntrain: null\n")
+    recipe.write_text(
+        "name: r\nproblems: {sources: ['procedural:all?count=5&seed=1']}\ngenerate: {teacher: procedural}\ntrain: null\n"
+    )
     command = [sys.executable, "-m", "factory.cli.main", "run", str(recipe), "--engine", "ray"]
     command += ["--out", str(tmp_path / "run")]
     environment = {**os.environ, "RAY_ADDRESS": "127.0.0.1:1"}
