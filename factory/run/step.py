@@ -101,6 +101,14 @@ class Step(Generic[S]):
             StepResult(manifest, False, summary_from(self.summary, manifest["totals"])) if manifest else None
         )
 
+    def check_out(self) -> None:
+        """Look at the output folder before anything is paid for; `run` looks again.
+
+        Raises:
+            UsageError: the output folder holds files of others.
+        """
+        OutFolder(self.out, self.name, self.key).check()
+
     def run(self, make: Callable[[StepWriter], S], *, again: bool = False) -> StepResult[S]:
         """Return what is finished, or make it.
 

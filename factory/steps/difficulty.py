@@ -117,6 +117,7 @@ def run(
     )
     if (done := step.finished()) and rolling.finished():
         return done
+    step.check_out()  # the rollouts come first, and would be paid for
     every = read_parts(problems)
     chosen = _draw(every, section.problems, seed)
     if chosen.height == 0:

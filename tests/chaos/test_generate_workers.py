@@ -78,7 +78,8 @@ def test_the_rows_are_the_bytes_of_one_worker_and_each_is_bought_once(spread, tm
 
 def test_tokens_never_exceed_the_cap_in_sum_and_hardly_fall_short(spread, tmp_path):
     workers = 3
-    begin, server = spread(50, 4, tokens=[5, 120])
+    # One word a token: this server tells the truth. Of several words that it calls one token, the words are booked.
+    begin, server = spread(50, 4, tokens=[5, 120], text="\\boxed{7}")
     more = ["--max-tokens", 128, "--max-tokens-total", 5_000, "--concurrency", 16]
     code, said = end(begin(workers, more=more))
     assert code == 3, said

@@ -82,11 +82,12 @@ def test_a_file_without_texts(tmp_path, verb, text, words):
         ("generate", "own", ["--teacher", "procedural"]),
         ("difficulty", "own", ["--student", "procedural"]),
         ("difficulty", "parent", ["--student", "procedural"]),
+        ("difficulty", "above", ["--student", "procedural"]),
     ],
 )
 def test_a_step_never_clears_its_own_input(tmp_path, verb, out, more):
     """A step's folder is cleared before it is written; with the input in it, that was the end of the input."""
-    own = tmp_path / "problems"
+    own = tmp_path / ("__problems" if out == "parent" else "problems")
     own.mkdir()
     WHOLE.with_columns(answer=pl.lit("1")).write_parquet(own / "part-00000.parquet")
     before = (own / "part-00000.parquet").read_bytes()
@@ -94,7 +95,10 @@ def test_a_step_never_clears_its_own_input(tmp_path, verb, out, more):
     if out == "other":  # published data are added to, in their own folder
         given = tmp_path / "new.parquet"
         WHOLE.write_parquet(given)
-    folder = tmp_path if out == "parent" else own
+    folder = tmp_path if out in ("parent", "above") else own
     done = factory(verb, given, "--out", folder, *(word.format(own=own) for word in more))
-    assert_one_line(done, "choose another --out folder")
+    words = "choose an empty --out folder" if out == "above" else "choose another --out folder"
+    assert_one_line(done, words)
     assert (own / "part-00000.parquet").read_bytes() == before
+    assert not (tmp_path / "store").exists(), "refused before anything was asked"
+    assert not (tmp_path / "__rollouts").exists()
