@@ -66,18 +66,18 @@ def test_a_stopped_step_goes_on_where_it_stopped(folder, whole, local_engine, tm
     out, marks = tmp_path / "out", tmp_path / "marks"
     marks.mkdir()
     work = partial(parts.slow_sieve, marks, 0.0, 3)
-    original = local_engine.map
 
     class Stopping:
         name, workers = "local", 1
 
         def map(self, work, items, *, gpu=False):
-            for number, result in enumerate(original(work, items)):
+            for number, result in enumerate(stopped.map(work, items)):
                 if number == 5:
                     raise FactoryError("stopped here")
                 yield result
 
-    with pytest.raises(FactoryError, match="stopped here"):
+    # Its workers end with it: none finishes a part after what is done was looked at.
+    with open_engine("local", workers=2) as stopped, pytest.raises(FactoryError, match="stopped here"):
         parts.run(folder, out, work, engine=Stopping())
     assert not (out / "_manifest.json").exists()
     done = {path.name.split("-")[1][:5] for path in out.glob(".scratch-*/record-*.json")}

@@ -48,9 +48,8 @@ def books(run):
     for path in sorted(run.rglob("_manifest.json")):
         manifest = json.loads(path.read_text())
         check_parts(path.parent)
-        clocked = {
-            name: None for name in manifest["files"] if "verify_seconds" in columns(path.parent / name)
-        }
+        tables = [name for name in manifest["files"] if name.endswith(".parquet")]
+        clocked = {name: None for name in tables if "verify_seconds" in columns(path.parent / name)}
         manifest["files"] |= clocked
         del manifest["finished_at"]
         found[str(path.parent.relative_to(run))] = manifest
