@@ -55,14 +55,32 @@ CASES = {
     "midtrain": {"midtrain": {"epochs": 3}},
     "sft": {"sft": {"epochs": 2, "group_by_length": True}},
     "dpo": {"dpo": {"max_steps": None, "epochs": 2, "batch_size": 12, "micro_batch_size": 4}},
-    "rl": {"dpo": {"enabled": False}, "rl": {"max_steps": 30, "batch_size": 8, "group_size": 4}},
+    "rl": {
+        "sft": {"epochs": 16, "learning_rate": 1e-2},
+        "dpo": {"enabled": False},
+        "rl": {"max_steps": 30, "batch_size": 8, "group_size": 4},
+    },
 }
+
+
+def teach_a_coin_toss(recipe, run):
+    """An sft student that answers 7 or 8, whatever it is asked, and an rl set whose answer is always 7."""
+    path = next(run.dataset("sft").glob("train-*"))
+    rows = pl.read_parquet(path)
+    answers = [[{"role": "assistant", "content": f"\\boxed{{{7 + i % 2}}}"}] for i in range(rows.height)]
+    column = pl.Series("completion", answers, dtype=rows.schema["completion"])
+    rows.with_columns(column).write_parquet(path)
+    path = next(run.dataset("rl").glob("train-*"))
+    pl.read_parquet(path).with_columns(answer=pl.lit("7")).write_parquet(path)
+    run_stage(recipe, run.run, "sft")
 
 
 @pytest.mark.parametrize("stage", CASES)
 def test_resumed_equals_uninterrupted(stage, run, tmp_path, tiny_recipe, monkeypatch):
     """Same rows, same losses, same weights, also past the first epoch (rl: past the end of the set)."""
     recipe = tiny_recipe(**CASES[stage])
+    if stage == "rl":
+        teach_a_coin_toss(recipe, run)
     again = RunLayout(tmp_path / "again")
     shutil.copytree(run.run, again.run)
     run_stage(recipe, run.run, stage)
@@ -78,9 +96,12 @@ def test_resumed_equals_uninterrupted(stage, run, tmp_path, tiny_recipe, monkeyp
     assert len(metrics(run, stage)) == steps
     assert same(weights(again, stage), weights(run, stage))
     if stage == "rl":
-        seen = [
-            pl.read_parquet(p)["problem_id"].to_list() for p in sorted(run.stage("rl").glob("rollouts/*"))
-        ]
+        rollouts = [pl.read_parquet(p) for p in sorted(run.stage("rl").glob("rollouts/*"))]
+        live = [step for step, rows in enumerate(rollouts, 1) if (rows["advantage"] != 0).any()]
+        assert min(live, default=steps) <= stop < max(live, default=0), (
+            f"no signal on both sides of the stop: steps {live}"
+        )
+        seen = [rows["problem_id"].to_list() for rows in rollouts]
         assert len({tuple(ids) for ids in seen}) < len(seen), "the set was never passed twice"
         for path in run.stage("rl").glob("rollouts/*"):
             assert pl.read_parquet(path).equals(pl.read_parquet(again.stage("rl") / "rollouts" / path.name))
