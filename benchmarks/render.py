@@ -37,7 +37,7 @@ def blocks() -> dict[str, str]:
 
 
 def fill(page: str, texts: dict[str, str], where: str) -> str:
-    """A page with its blocks written anew.
+    """A page with its measured blocks replaced.
 
     Raises:
         ValueError: marks do not come in pairs, or name a block that no benchmark writes.

@@ -17,7 +17,7 @@ PROBLEMS, ROLLOUTS, KEPT_TOKENS = 1_600_000, 10_000_000, 30e9
 TOKENS_A_ROLLOUT = 6_000
 """Average length of an R1 answer: Open-R1, update 1, 2025-02 (huggingface.co/blog/open-r1/update-1)."""
 BYTES_A_TOKEN = 3.0
-"""An assumption: mathematics in English takes 2.5 to 3.5 bytes a token with today's vocabularies."""
+"""An assumption: mathematics in English takes 2.5 to 3.5 bytes per token with today's vocabularies."""
 BYTES_A_PROBLEM = 250
 CORES_A_NODE = 64
 """An assumption about the node. What was measured ran on the cores that the JSON names."""

@@ -45,8 +45,12 @@ def faults(error: ValidationError, model: type[Section]) -> Iterator[tuple[tuple
     found: dict[tuple[str, ...], list[Any]] = {}
     for each in error.errors(include_url=False):
         found.setdefault(_fields(each["loc"], model), []).append(each)
+    unknown = [path for path, same in found.items() if same[0]["type"] == "extra_forbidden"]
     for path, same in found.items():
-        yield path, *_said(same, path, model)
+        # What an outer section lacks follows from a misspelt key within it.
+        inside = [key for key in unknown if len(key) > len(path) and key[: len(path) - 1] == path[:-1]]
+        if not (same[0]["type"] == "missing" and inside):
+            yield path, *_said(same, path, model)
 
 
 def _fields(loc: tuple[int | str, ...], model: type[Section]) -> tuple[str, ...]:

@@ -181,7 +181,7 @@ def _covered(tokens: Tokens, read: Features, known: Columns, limits: Thresholds)
     entry, gram = equal_pairs(known.words, wanted)
     weight = _first_weights(known.word_weights[entry], gram, wanted.size)
     in_index = np.isin(np.arange(wanted.size), gram)
-    # An n-gram of the index counts once per text; others are not told apart.
+    # An n-gram of the index counts once per text; misses are not distinguished.
     place = np.searchsorted(wanted, different_grams)
     once = np.bincount(owners[in_index[place]], minlength=words.lengths.size)
     repeats = (

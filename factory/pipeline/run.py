@@ -42,7 +42,7 @@ def run_recipe(
     engine: str = EngineName.LOCAL,
     on_step: Callable[[str, int, int], None] = lambda name, index, total: None,
 ) -> bool:
-    """Carry out a recipe in folder `run`, going on where an earlier attempt stopped.
+    """Run a recipe in folder `run`, resuming an earlier attempt.
 
     Args:
         recipe: what to make.
@@ -56,7 +56,7 @@ def run_recipe(
         False when the run was already finished and nothing had to be done.
 
     Raises:
-        UsageError: `until` is no step, the recipe cannot work here (`check_recipe`), or another process works on this run.
+        UsageError: `until` names no step, the recipe cannot work here (`check_recipe`), or another process works on this run.
         FactoryError: a step failed, or the ledger does not balance.
     """
     layout = RunLayout(run, store)

@@ -54,7 +54,7 @@ def _has_numeral(node: Node) -> bool:
 
 
 def same_label(gold: Node, answer: Node) -> bool:
-    """Whether two labelled values may have the same label: names of functions and words are not told apart."""
+    """Whether two values may have the same label; any two function names match, and words match any label."""
     g, a = _label(gold), _label(answer)
     if g == a or "words" in (g.kind, a.kind) or {"apply"} == {g.kind, a.kind}:
         return True

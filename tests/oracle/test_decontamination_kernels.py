@@ -215,7 +215,7 @@ def by_coverage(grams, numbers, theirs, figures, every, size, tokens, coverage):
 
 
 KNOWN: set[int] = set()
-"""N-grams of the index under test; others are not told apart by the kernels."""
+"""N-grams of the index under test; the kernels do not distinguish misses."""
 
 
 def corpus(seed, count=40):

@@ -49,7 +49,7 @@ class Bridge:
         return stop
 
     def do(self, what: str, *values: Any, **options: Any) -> Any:
-        """Have the program carry out an operation.
+        """Run an operation in the program.
 
         Raises:
             Stop: a value cannot be sent.
