@@ -13,6 +13,7 @@ from typing import Any
 
 from factory.atomic import digest, file_digest
 from factory.errors import FactoryError
+from factory.run.parts import MANIFEST
 from factory.sampling.sampler import Completion, SampleRequest
 from factory.sampling.seeds import sample_seed
 
@@ -100,8 +101,11 @@ def _same_params(group: list[SampleRequest]) -> Iterable[list[SampleRequest]]:
 
 
 def checkpoint_digest(folder: Path) -> str:
-    """SHA-256 over names and contents of the files that decide what a checkpoint answers."""
-    files = sorted(p for p in folder.iterdir() if p.suffix in WEIGHTS and p.is_file())
+    """SHA-256 over names and contents of the files that decide what a checkpoint answers.
+
+    Our own manifest beside them holds the time of training: equal weights have equal digests whenever they were made.
+    """
+    files = sorted(p for p in folder.iterdir() if p.suffix in WEIGHTS and p.is_file() and p.name != MANIFEST)
     if not files:
         raise FactoryError(f"{folder} holds no checkpoint files")
     return digest([(p.name, file_digest(p)) for p in files])

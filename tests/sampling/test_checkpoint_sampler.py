@@ -1,12 +1,15 @@
 """The transformers sampler on a tiny real checkpoint."""
 
 import asyncio
+import json
+import shutil
 import time
 
 import polars as pl
 import pytest
 
 from factory.sampling import SampleRequest, SamplingParams, open_sampler, sample_problems
+from factory.sampling.checkpoint import checkpoint_digest
 
 PROBLEMS = pl.DataFrame(
     {
@@ -33,6 +36,18 @@ def test_rows_are_in_order_and_carry_the_problem(checkpoint, tmp_path):
     assert rows["model"].unique().to_list()[0].endswith("/final")
     assert rows["completion_tokens"].max() <= 12
     assert rows["content"].n_unique() > 3
+
+
+def test_a_checkpoint_is_known_by_what_it_answers_not_by_when_it_was_made(checkpoint, tmp_path):
+    digests = []
+    for number, made in enumerate(("2026-01-01", "2026-01-02")):
+        folder = shutil.copytree(checkpoint, tmp_path / str(number))
+        (folder / "_manifest.json").write_text(json.dumps({"finished_at": made}))
+        digests.append(checkpoint_digest(folder))
+    assert set(digests) == {checkpoint_digest(checkpoint)}
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "rms_norm_eps": 0.1}))
+    assert checkpoint_digest(folder) not in digests
 
 
 def test_a_sample_does_not_depend_on_its_batch(checkpoint, tmp_path):
