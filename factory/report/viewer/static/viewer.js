@@ -53,7 +53,10 @@
     const text = document.getElementById("note-text");
     text.value = "";
     note.showModal();
-    note.onclose = () => { if (note.returnValue === "save" && text.value.trim()) mark(id, "note", text.value.trim()); };
+    note.onclose = () => {
+      text.blur();  // a closed dialog keeps the keyboard until the page is drawn again
+      if (note.returnValue === "save" && text.value.trim()) mark(id, "note", text.value.trim());
+    };
     note.returnValue = "";
     text.focus();
   }
