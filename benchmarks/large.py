@@ -23,7 +23,7 @@ from benchmarks.measure import disk_bytes, measured
 from benchmarks.result import Result
 
 if TYPE_CHECKING:
-    from factory.config import Recipe
+    from factory.config.recipe import Recipe
     from factory.run.layout import RunLayout
 
 CHARACTERS, SAMPLES, TWINS = 64_000, 2, 0.05
@@ -95,7 +95,7 @@ def _corpus(gb: float, at: RunLayout) -> None:
 
 def _recipe() -> Recipe:
     """The defaults of every section."""
-    from factory.config import Recipe
+    from factory.config.recipe import Recipe
 
     sources = {"sources": ["none.jsonl"]}
     return Recipe.model_validate(

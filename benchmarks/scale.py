@@ -25,7 +25,7 @@ from benchmarks.measure import disk_bytes, measured
 from benchmarks.result import Result, load
 
 if TYPE_CHECKING:
-    from factory.config import Recipe
+    from factory.config.recipe import Recipe
     from factory.run.layout import RunLayout
 
 SHORT, LONG = 1_000, 40_000
@@ -101,7 +101,7 @@ def _measure(step: str, run: Path) -> dict[str, Any]:
 
 def _recipe() -> Recipe:
     """The defaults of every section."""
-    from factory.config import Recipe
+    from factory.config.recipe import Recipe
 
     return Recipe.model_validate(
         {"name": "scale", "problems": {"sources": ["none.jsonl"]}, "generate": {"teacher": "procedural"}}

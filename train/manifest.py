@@ -16,7 +16,7 @@ from typing import Any
 
 import factory
 from factory.atomic import digest, file_digest, read_json, write_json
-from factory.config import Recipe
+from factory.config.recipe import Recipe
 from factory.errors import UsageError
 from factory.run.layout import STAGES, RunLayout
 from factory.run.parts import MANIFEST, check_parts, input_digest

@@ -16,7 +16,8 @@ if not __package__:
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
 from factory.atomic import digest
-from factory.config import Recipe, load_recipe
+from factory.config.load import load_recipe
+from factory.config.recipe import Recipe
 from factory.errors import FactoryError, Stopped, UsageError, first_line, is_disk_full
 from factory.run.layout import STAGES, RunLayout
 from factory.run.newest import newest_run

@@ -31,7 +31,7 @@ def command(
 
     factory run quickstart --until sft-set --set generate.samples=8
     """
-    from factory.config import load_recipe
+    from factory.config.load import load_recipe
     from factory.pipeline.checks import check_engine, check_recipe
     from factory.pipeline.run import names_until, plan, run_recipe
     from factory.run.layout import RunLayout

@@ -57,7 +57,7 @@ def _table(name: str, as_json: bool) -> None:
 
 
 def _recipe(as_json: bool) -> None:
-    from factory.config import Recipe
+    from factory.config.recipe import Recipe
 
     if as_json:
         _json(Recipe.model_json_schema())

@@ -1,6 +1,4 @@
-"""A recipe: one YAML file that says everything about a run. Unknown keys are errors."""
+"""A recipe: one YAML file that says everything about a run. Unknown keys are errors.
 
-from factory.config.load import load_recipe, save_recipe
-from factory.config.recipe import Recipe
-
-__all__ = ["Recipe", "load_recipe", "save_recipe"]
+Nothing is imported here: a verb pays for the sections it takes, not for all of them (0.2 s).
+"""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from factory.config.base import did_you_mean
 from factory.decontamination.index import SUFFIX, Benchmark, BenchmarkIndex, read, save
 from factory.errors import UsageError
 
@@ -63,8 +64,15 @@ def _resolve(name: str, known: dict[str, Path]) -> list[Benchmark]:
         return [read(each) for each in inside]
     if path.exists() or any(c in name for c in "*?["):
         return _from_data(name)
-    names = ", ".join([*SETS, "all", *known])
-    raise UsageError(f"no benchmark {name}: neither a shipped index nor a file", do=f"choose of: {names}")
+    raise _unknown(name, known)
+
+
+def _unknown(name: str, known: dict[str, Path]) -> UsageError:
+    near = did_you_mean(name, [*SETS, "all", *known])
+    return UsageError(
+        f"no benchmark {name}: neither a shipped index nor a file",
+        do=near or "factory benchmarks lists the shipped ones",
+    )
 
 
 def _from_data(pattern: str) -> list[Benchmark]:
@@ -123,7 +131,11 @@ def benchmark_name(path: Path) -> str:
 
 
 def index_digests(names_or_paths: Sequence[str | Path]) -> dict[str, str]:
-    """What the benchmarks of a list are, for a step's key: the digest of every index or data file."""
+    """What the benchmarks of a list are, for a step's key: the digest of every index or data file.
+
+    Raises:
+        UsageError: a name is neither a shipped index nor a file.
+    """
     from factory.atomic import file_digest
     from factory.sources.paths import expand
 
@@ -140,4 +152,6 @@ def index_digests(names_or_paths: Sequence[str | Path]) -> dict[str, str]:
             digests |= {f"benchmark:{path}": file_digest(path) for path in inside}
         elif not chosen and name != "all" and (Path(name).exists() or any(c in name for c in "*?[")):
             digests |= {f"benchmark:{path}": file_digest(path) for path in expand([name])}
+        elif not chosen and name != "all":
+            raise _unknown(name, known)
     return digests

@@ -14,9 +14,9 @@ from collections.abc import Collection, Iterable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
-from factory.config import Recipe
 from factory.config.base import did_you_mean
 from factory.config.endpoint import Budget, Endpoint
+from factory.config.recipe import Recipe
 from factory.config.train import StageSection, TrainSection
 from factory.engines.engine import EngineName
 from factory.errors import UsageError

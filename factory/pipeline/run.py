@@ -11,16 +11,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from factory.config import Recipe, save_recipe
 from factory.config.base import did_you_mean
 from factory.config.deduplication import DeduplicationSection
+from factory.config.load import save_recipe
+from factory.config.recipe import Recipe
 from factory.engines.child import run_child
 from factory.engines.engine import Engine, EngineName, open_engine
 from factory.errors import UsageError
 from factory.pipeline.checks import check_engine, check_recipe
 from factory.run.folder import is_finished, locked, mark_finished
-from factory.run.layout import RunLayout, expected_places
+from factory.run.layout import Kind, RunLayout, expected_places
 from factory.run.ledger import close_ledger
+from factory.run.out_folder import OutFolder
 from factory.run.parts import MANIFEST
 from factory.run.review import NOTHING, rejected_ids
 
@@ -68,6 +70,7 @@ def run_recipe(
     check_recipe(recipe, names, layout)
     check_engine(engine)
     with locked(run), open_engine(engine) as opened:
+        _check_folders(recipe, run)
         save_recipe(recipe, layout.recipe)
         for index, step in enumerate(steps, start=1):
             on_step(step.name, index, len(steps))
@@ -81,6 +84,17 @@ def run_recipe(
         if until is None:
             mark_finished(recipe, run, rejected)
     return True
+
+
+def _check_folders(recipe: Recipe, run: Path) -> None:
+    """Refuse folders that a later step could not write to, before the first step is paid for.
+
+    Raises:
+        UsageError: a step's folder holds files of others.
+    """
+    for place in expected_places(recipe.model_dump(mode="json")):
+        if place.kind not in (Kind.TRAIN, Kind.EVALUATE):
+            OutFolder(run / place.folder, place.step, key="").check()
 
 
 def names_until(steps: Sequence[Step], until: str | None) -> list[str]:

@@ -14,7 +14,8 @@ from typing import Any
 import yaml
 
 import factory
-from factory.config import Recipe, load_recipe
+from factory.config.load import load_recipe
+from factory.config.recipe import Recipe
 from factory.errors import FactoryError, UsageError
 from factory.publishing.facts import Answer, answer
 from factory.publishing.licences import hub_licence, teacher_terms

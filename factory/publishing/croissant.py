@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from factory.atomic import digest
-from factory.config import load_recipe
+from factory.config.load import load_recipe
 from factory.publishing.card import USES
 from factory.publishing.run_sql import manifests
 from factory.run.layout import RunLayout

@@ -7,14 +7,16 @@ import os
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import factory
 from factory.atomic import digest, disk_error, read_json, write_json
-from factory.config import Recipe
 from factory.errors import UsageError
 from factory.run.parts import MANIFEST, check_files
 from factory.run.review import NOTHING, rejected_ids, review_input
+
+if TYPE_CHECKING:
+    from factory.config.recipe import Recipe
 
 DONE = "_done.json"
 

@@ -80,8 +80,8 @@ def dropped_rows(
     problem = "problem_id" if "problem_id" in rows.columns else "id" if "id" in rows.columns else None
     return rows.select(
         step=pl.lit(step, dtype=pl.String),
-        row_id=pl.col(id_column).cast(pl.String),
-        problem_id=pl.col(problem).cast(pl.String) if problem else pl.lit(None, dtype=pl.String),
+        row_id=_id_text(rows[id_column]),
+        problem_id=_id_text(rows[problem]) if problem else pl.lit(None, dtype=pl.String),
         reason=as_expr(reason),
         detail=as_expr(detail),
         evidence=as_expr(evidence),
@@ -89,15 +89,32 @@ def dropped_rows(
     )
 
 
+def _id_text(ids: pl.Series) -> pl.Series:
+    """Ids as text; lists, objects and bytes as JSON."""
+    if ids.dtype.is_nested() or _holds_bytes(ids.dtype):
+        texts = [None if each is None else _json(each) for each in ids.to_list()]
+        return pl.Series(ids.name, texts, dtype=pl.String)
+    return ids.cast(pl.String)
+
+
 def rows_as_json(rows: pl.DataFrame) -> pl.Series:
     """Every row as JSON, without clock columns: the column `row` of `schemas.DROPPED`."""
     rows = rows.drop(_CLOCKS, strict=False)
-    try:
-        return rows.select(pl.struct(pl.all()).struct.json_encode().alias("row"))["row"]
-    except pl.exceptions.PolarsError:
-        # Types that polars has no JSON for, such as bytes.
-        whole = [orjson.dumps(row, default=str).decode() for row in rows.iter_rows(named=True)]
-        return pl.Series("row", whole, dtype=pl.String)
+    if any(map(_holds_bytes, rows.dtypes)):
+        return pl.Series("row", [_json(row) for row in rows.iter_rows(named=True)], dtype=pl.String)
+    return rows.select(pl.struct(pl.all()).struct.json_encode().alias("row"))["row"]
+
+
+def _holds_bytes(kind: pl.DataType) -> bool:
+    """Whether polars has no JSON for the type (it panics)."""
+    if isinstance(kind, pl.Struct):
+        return any(_holds_bytes(field.dtype) for field in kind.fields)  # type: ignore[arg-type]
+    inner = getattr(kind, "inner", None)
+    return _holds_bytes(inner) if inner is not None else kind in (pl.Binary, pl.Object)
+
+
+def _json(value: Any) -> str:
+    return orjson.dumps(value, default=str).decode()
 
 
 def give_reason(rows: pl.DataFrame, where: pl.Expr, reason: str) -> pl.DataFrame:

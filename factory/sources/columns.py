@@ -13,7 +13,14 @@ from typing import Any
 
 import polars as pl
 
-MESSAGE = pl.Struct({"role": pl.String, "content": pl.String})
+MESSAGES = {
+    keys: pl.List(pl.Struct(dict.fromkeys(keys, pl.String)))
+    for keys in (("role", "content"), ("from", "value"))
+}
+"""Chat messages by the names of speaker and text: OpenAI's and TRL's, and ShareGPT's."""
+ASKS = ("user", "human")
+ANSWERS = ("assistant", "gpt", "model", "chatgpt", "bot")
+"""Speakers."""
 
 
 def frame_of(objects: Sequence[dict[str, Any]]) -> pl.DataFrame:
@@ -45,7 +52,7 @@ def message_text(column: pl.Series, *, asked: bool = False) -> pl.Series:
     """The text of a column of chat messages, one row's messages joined by line breaks; other columns stay as they are.
 
     Args:
-        column: lists of `{role, content}` (OpenAI, TRL) or `{from, value}` (ShareGPT).
+        column: lists of `MESSAGES`.
         asked: take the user's messages alone where a row has any: what was asked.
     """
     role, content = _message_fields(column.dtype)
@@ -53,15 +60,31 @@ def message_text(column: pl.Series, *, asked: bool = False) -> pl.Series:
         return column
     texts = column.list.eval(pl.element().struct.field(content).cast(pl.String))
     if asked and role is not None:
-        said = pl.element().filter(pl.element().struct.field(role).is_in(("user", "human")))
+        said = pl.element().filter(pl.element().struct.field(role).is_in(ASKS))
         asks = column.list.eval(said.struct.field(content).cast(pl.String))
         texts = pl.select(pl.when(asks.list.len() > 0).then(asks).otherwise(texts)).to_series()
     return texts.list.join("\n", ignore_nulls=True).alias(column.name)
 
 
+def last_answer(column: pl.Series) -> pl.Series:
+    """The text of each row's last message of the model, null where it says nothing; other columns stay as they are."""
+    role, content = _message_fields(column.dtype)
+    if content is None:
+        return column
+    said = (
+        pl.element() if role is None else pl.element().filter(pl.element().struct.field(role).is_in(ANSWERS))
+    )
+    return column.list.eval(said.struct.field(content).cast(pl.String)).list.last().alias(column.name)
+
+
+def holds_messages(kind: pl.DataType) -> bool:
+    """True for a column of chat messages."""
+    return _message_fields(kind)[1] is not None
+
+
 def holds_text(kind: pl.DataType) -> bool:
     """True for columns that can be read as text: scalars but bytes, and chat messages."""
-    return _message_fields(kind)[1] is not None or not (kind.is_nested() or kind in (pl.Binary, pl.Object))
+    return holds_messages(kind) or not (kind.is_nested() or kind in (pl.Binary, pl.Object))
 
 
 def _message_fields(kind: pl.DataType) -> tuple[str | None, str | None]:
@@ -69,9 +92,8 @@ def _message_fields(kind: pl.DataType) -> tuple[str | None, str | None]:
     if not isinstance(kind, pl.List) or not isinstance(kind.inner, pl.Struct):
         return None, None
     there = {field.name for field in kind.inner.fields}
-    pairs = (("role", "content"), ("from", "value"))
     return next(
-        ((role if role in there else None, text) for role, text in pairs if text in there), (None, None)
+        ((role if role in there else None, text) for role, text in MESSAGES if text in there), (None, None)
     )
 
 
@@ -156,18 +178,19 @@ def _kind(values: Iterable[Any]) -> pl.DataType | None:
 
 
 def _list_kind(items: list[Any]) -> pl.DataType | None:
-    if items and all(_is_message(item) for item in items):
-        return pl.List(MESSAGE)
+    for keys, kind in MESSAGES.items():
+        if items and all(_is_message(item, keys) for item in items):
+            return kind
     if any(isinstance(item, (list, dict)) for item in items):
         return None
     inner = _kind(items)
     return pl.List(inner) if inner is not None else None
 
 
-def _is_message(item: Any) -> bool:
+def _is_message(item: Any, keys: tuple[str, str]) -> bool:
     return (
         isinstance(item, dict)
-        and set(item) == {"role", "content"}
-        and isinstance(item["role"], str)
-        and (item["content"] is None or isinstance(item["content"], str))
+        and set(item) == set(keys)
+        and isinstance(item[keys[0]], str)
+        and (item[keys[1]] is None or isinstance(item[keys[1]], str))
     )

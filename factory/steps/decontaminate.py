@@ -68,8 +68,8 @@ def run(
     Raises:
         UsageError: a benchmark, a path or a column is missing.
     """
-    source = open_source(rows, out, also=section.against)
     against = _checked_against(section)
+    source = open_source(rows, out, also=section.against)
     made = Step(
         step, out, Decontaminated, settings=key_parts(section, fields), inputs=source.inputs | against
     )

@@ -14,6 +14,7 @@ from factory.atomic import write_json
 from factory.config.generate import GenerateSection
 from factory.config.verify import VerifySection
 from factory.errors import FactoryError
+from factory.run.out_folder import OutFolder
 from factory.run.parts import note_path
 from factory.sampling.estimate import Estimate, forecast
 from factory.sampling.opening import prices_of
@@ -21,7 +22,7 @@ from factory.sampling.problems import budget_of, sample_problems
 from factory.sampling.sampler import Completion, RemoteSampler, Sampler, SampleRequest, SamplingParams
 from factory.sampling.store.journal import ResponseStore
 from factory.sources.problems import read_problems
-from factory.steps.generate import job_name
+from factory.steps.generate import STEP, job_name
 from factory.steps.teacher import teacher
 
 FILE = "_estimate.json"
@@ -51,8 +52,10 @@ def run(
         **reading: `problem_field`, `answer_field`, `limit`.
 
     Raises:
+        UsageError: the job's folder holds files of others.
         FactoryError: no request of the pilot was answered.
     """
+    OutFolder(out, STEP, key="").check()
     rows = read_problems(patterns, seed=seed, **reading).rows
     drawn = sorted(random.Random(f"pilot|{seed}").sample(range(rows.height), min(pilot, rows.height)))
     timed = _Timed(teacher(section, seed))

@@ -110,21 +110,25 @@ def run(
         "system": system,
         "model": "checkpoint" if local else [model, access.model if access else None],
     }
-    sampler: Sampler | None = None
-    figures: dict[str, dict[str, Any]] = {}
-    made: list[str] = []
-    revision = None
-    for benchmark in benchmarks:
-        folder = out / benchmark.name
-        inputs: dict[str, Path | str] = {"questions": digest(benchmark.questions.to_dicts())}
-        if local:
-            inputs["model"] = Path(model)
-        step = Step(STEP, folder, Graded, settings=settings, inputs=inputs, schema=VERDICT, unit="responses")
-        revision = step.inputs.get("model")
-        if step.finished():
-            figures[benchmark.name] = summarise(read_parts(folder))
-            continue
-        sampler = sampler or _open(model, local, section, access or Access(), caps)
+    made_of = {"model": Path(model)} if local else {}
+    steps = [
+        Step(
+            STEP,
+            out / benchmark.name,
+            Graded,
+            settings=settings,
+            inputs={"questions": digest(benchmark.questions.to_dicts()), **made_of},
+            schema=VERDICT,
+            unit="responses",
+        )
+        for benchmark in benchmarks
+    ]
+    to_make = [pair for pair in zip(steps, benchmarks, strict=True) if not pair[0].finished()]
+    for step, _ in to_make:
+        step.check_out()  # all of them, before the first is asked
+    if to_make:
+        sampler = _open(model, local, section, access or Access(), caps)
+    for step, benchmark in to_make:
         asking = partial(
             evaluate,
             sampler,
@@ -139,8 +143,9 @@ def run(
             caps=caps,
         )
         step.run(partial(_grade, asking, benchmark, stage, section.samples))
-        made.append(benchmark.name)
-        figures[benchmark.name] = summarise(read_parts(folder))
+    figures = {benchmark.name: summarise(read_parts(out / benchmark.name)) for benchmark in benchmarks}
+    made = [benchmark.name for _, benchmark in to_make]
+    revision = steps[0].inputs.get("model") if steps else None
     sampling = section.model_dump(
         mode="json", include={"samples", "temperature", "top_p", "max_tokens", "limit"}
     )

@@ -7,17 +7,20 @@ from typing import Any
 import polars as pl
 
 from factory.errors import UsageError
+from factory.sources.columns import holds_messages, last_answer, message_text
 from factory.verification.code_tests import TEST_COLUMNS
 from factory.verification.extraction import split_reasoning
 
 GOLD = ("answer", "gold")
-RESPONSE = ("content", "response", "prediction", "completion")
+CHATS = ("messages", "conversations")
+RESPONSE = ("content", "response", "prediction", "completion", *CHATS)
 
 
 def as_responses(rows: pl.DataFrame, where: object = "the input") -> pl.DataFrame:
     """The rows with `answer`, `reasoning` and `content` as verification reads them; other columns stay.
 
-    Think tags in a `response`, `prediction` or `completion` are split into `reasoning` and `content`.
+    Think tags in a `response`, `prediction` or `completion` are split into `reasoning` and `content`. Of chat messages
+    the model's last is the response, and the user's are the problem where there is no other.
 
     Raises:
         UsageError: there is no column with the gold or none with the response.
@@ -30,23 +33,31 @@ def as_responses(rows: pl.DataFrame, where: object = "the input") -> pl.DataFram
         wanted = (
             "a gold answer (`answer` or `gold`)"
             if gold is None
-            else "a response (`content`, `response` or `prediction`)"
+            else "a response (`content`, `response`, `prediction` or `messages`)"
         )
         there = ", ".join(rows.columns) or "none, it holds no rows"
         raise UsageError(
             f"{where} has no column with {wanted}; columns there: {there}", do="rename the column"
         )
+    chat = next((name for name in ("prompt", *CHATS) if _is_chat(rows, name)), None)
+    if chat is not None and "problem" not in rows.columns:
+        rows = rows.with_columns(message_text(rows.get_column(chat), asked=True).alias("problem"))
     answers = pl.Series(
         "answer", [as_text(value) for value in rows.get_column(gold).to_list()], dtype=pl.String
     )
     if text == "content":
         return rows.with_columns(answers)
-    halves = [split_reasoning(as_text(value) or "") for value in rows.get_column(text).to_list()]
+    said = last_answer(rows.get_column(text)).to_list()
+    halves = [split_reasoning(as_text(value) or "") for value in said]
     contents = pl.Series("content", [content for _, content in halves], dtype=pl.String)
     rows = rows.with_columns(answers, contents)
     if "reasoning" not in rows.columns:
         rows = rows.with_columns(pl.Series("reasoning", [thought for thought, _ in halves], dtype=pl.String))
     return rows
+
+
+def _is_chat(rows: pl.DataFrame, name: str) -> bool:
+    return name in rows.columns and holds_messages(rows.get_column(name).dtype)
 
 
 def as_text(value: Any) -> str | None:

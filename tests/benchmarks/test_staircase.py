@@ -4,7 +4,7 @@ import pytest
 
 from benchmarks.result import Result
 from benchmarks.staircase import ABLATIONS, LADDER, RECIPE, STAGES, render
-from factory.config import load_recipe
+from factory.config.load import load_recipe
 from factory.run import layout
 
 

@@ -179,7 +179,7 @@ SECTIONS = {
 
 @pytest.mark.parametrize("verb", SECTIONS)
 def test_every_key_of_a_section_has_a_flag_with_its_default(verb):
-    from factory.config import Recipe
+    from factory.config.recipe import Recipe
 
     section, names = SECTIONS[verb]
     page = " ".join(CliRunner().invoke(build_app(), [verb, "--help"]).output.split())

@@ -3,9 +3,9 @@
 import pytest
 import yaml
 
-from factory.config import Recipe, load_recipe, save_recipe
 from factory.config.base import every_key
-from factory.config.load import REMOVED
+from factory.config.load import REMOVED, load_recipe, save_recipe
+from factory.config.recipe import Recipe
 from factory.errors import UsageError
 
 MINIMAL = "name: demo\nproblems:\n  sources: [a.jsonl]\n"

@@ -198,6 +198,19 @@ def test_a_missing_column_and_an_unknown_name_are_the_users_mistakes(index):
         load_index(["nonsense"])
 
 
+@pytest.mark.parametrize(
+    ("said", "meant"), [("AIME24", "aime24"), ("MATH-500", "math500"), ("AIME-2024", "aime24")]
+)
+def test_a_name_that_is_nearly_right_is_named_before_a_row_is_read(tmp_path, said, meant):
+    (tmp_path / "rows.jsonl").write_text('{"problem": "1+1?"}\n')
+    command = [sys.executable, "-m", "factory.cli.main", "decontaminate", "rows.jsonl", "--out", "o"]
+    done = subprocess.run(
+        [*command, "--against", said], cwd=tmp_path, capture_output=True, text=True, timeout=60
+    )
+    line = f"factory: no benchmark {said}: neither a shipped index nor a file - did you mean {meant}?\n"
+    assert (done.returncode, done.stderr) == (2, line)
+
+
 def test_the_outcome_does_not_depend_on_threads_or_chunks(index, monkeypatch):
     from factory.text import tokens
 

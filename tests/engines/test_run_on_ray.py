@@ -5,7 +5,7 @@ import json
 import pyarrow.parquet as pq
 import pytest
 
-from factory.config import load_recipe
+from factory.config.load import load_recipe
 from factory.pipeline.run import run_recipe
 from factory.run.layout import RunLayout
 from factory.run.parts import check_parts, part_paths

@@ -76,6 +76,17 @@ def test_a_second_run_makes_nothing_and_more_samples_buy_only_the_rest(tmp_path)
     assert many.height == 200
 
 
+def test_a_file_in_any_benchmark_s_folder_stops_it_before_the_first_is_asked(tmp_path):
+    path = tmp_path / "b.jsonl"
+    path.write_text('{"problem": "1+1?", "answer": "2"}\n')
+    mine = tmp_path / "out" / "b" / "notes.txt"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("mine")
+    with pytest.raises(UsageError, match=r"notes\.txt was not written by step evaluate"):
+        evaluated(tmp_path / "out", benchmarks=[SPEC, str(path)], store=tmp_path / "store")
+    assert mine.read_text() == "mine" and not (tmp_path / "store").exists()
+
+
 def test_limit_draws_the_same_questions_for_every_model(tmp_path):
     one, two = (load_benchmark(SPEC, limit=10, seed=s).questions["id"].to_list() for s in (1, 1))
     assert one == two and len(one) == 10

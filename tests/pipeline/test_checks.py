@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from factory.config import load_recipe
+from factory.config.load import load_recipe
 from factory.errors import UsageError
 from factory.pipeline import checks
 from factory.pipeline.checks import check_recipe

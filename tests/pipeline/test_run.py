@@ -105,6 +105,15 @@ def test_a_finished_run_does_nothing_and_says_so_quickly(finished):
     assert before == {path: path.stat().st_mtime_ns for path in run.rglob("*") if path.is_file()}
 
 
+def test_a_file_in_a_later_step_s_folder_stops_the_run_before_its_first_step(recipe, tmp_path):
+    mine = tmp_path / "run" / "selected" / "sft" / "notes.txt"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("mine")
+    done = factory(recipe, tmp_path / "run")
+    assert done.returncode == 2 and f"{mine} was not written by step sft-set" in done.stderr
+    assert mine.read_text() == "mine" and not (tmp_path / "run" / "problems").exists()
+
+
 def test_two_runs_give_the_same_bytes(finished, tmp_path):
     recipe, run = finished
     assert factory(recipe, tmp_path / "again", "--set", "verify.workers=1").returncode == 0

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from factory.config import load_recipe
+from factory.config.load import load_recipe
 from factory.pipeline.run import run_recipe
 from factory.report.marks import add_review
 from factory.run.layout import RunLayout

@@ -11,7 +11,8 @@ from types import SimpleNamespace
 import polars as pl
 import pytest
 
-from factory.config import Recipe, save_recipe
+from factory.config.load import save_recipe
+from factory.config.recipe import Recipe
 from factory.run.layout import RunLayout
 from factory.run.ledger import close_ledger
 from factory.run.step import StepWriter

@@ -70,7 +70,7 @@ def test_header_names_every_set_and_its_files(finished_run: Path) -> None:
 
 
 def test_the_recipe_on_the_card_runs(finished_run: Path, tmp_path: Path) -> None:
-    from factory.config import load_recipe
+    from factory.config.load import load_recipe
 
     embedded = re.search(r"```yaml\n(.*?)\n```", render_card(finished_run), re.DOTALL)[1]
     (tmp_path / "recipe.yaml").write_text(embedded)

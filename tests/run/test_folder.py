@@ -6,7 +6,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from factory.config import load_recipe
+from factory.config.load import load_recipe
 from factory.errors import FactoryError, UsageError
 from factory.run.folder import is_finished, locked, mark_finished
 from factory.run.layout import RunLayout

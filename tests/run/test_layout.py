@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from factory.config import load_recipe
+from factory.config.load import load_recipe
 from factory.pipeline.run import plan
 from factory.run.layout import PLACES, PLAN, RunLayout, before, expected_places, order_of
 

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from factory.cli.main import build_app
-from factory.config import Recipe
+from factory.config.recipe import Recipe
 from factory.pipeline.run import run_recipe
 from factory.run.layout import PLACES
 

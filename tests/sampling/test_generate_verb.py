@@ -129,6 +129,16 @@ def test_the_estimate_holds_and_its_pilot_is_not_wasted(serve, tmp_path):
     assert "estimate of usd: told" in done.stdout
 
 
+def test_a_pilot_is_not_asked_for_a_folder_that_the_job_could_not_write(tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "notes.txt").write_text("mine")
+    done = factory(
+        "estimate", "procedural:all?count=20", "--teacher", "procedural", "--out", tmp_path / "out"
+    )
+    assert done.returncode == 2 and "notes.txt was not written by step generate" in done.stderr
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["notes.txt"]
+
+
 def test_teachers_shows_presets_and_no_keys():
     done = factory("teachers", DEEPSEEK_API_KEY="sk-secret", COLUMNS="160")
     assert "deepseek-r1" in done.stdout

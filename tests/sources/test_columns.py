@@ -3,7 +3,16 @@
 import polars as pl
 import pytest
 
-from factory.sources.columns import conform, holds_text, kinds_of, message_text, stack, union
+from factory.sources.columns import (
+    column_of,
+    conform,
+    holds_text,
+    kinds_of,
+    last_answer,
+    message_text,
+    stack,
+    union,
+)
 
 CHAT = [
     [
@@ -29,6 +38,13 @@ def test_sharegpt_conversations_as_text():
     column = pl.Series("conversations", [[{"from": "human", "value": "1+1?"}, {"from": "gpt", "value": "2"}]])
     assert message_text(column).to_list() == ["1+1?\n2"]
     assert message_text(column, asked=True).to_list() == ["1+1?"]
+
+
+def test_the_last_message_of_the_model_is_its_answer():
+    assert last_answer(pl.Series("messages", CHAT)).to_list() == ["2", "hello", None, None, None]
+    turns = [("human", "1+1?"), ("gpt", "3"), ("human", "Sure?"), ("gpt", "2"), ("human", "Thanks")]
+    shared = column_of("conversations", [[{"from": who, "value": said} for who, said in turns]])
+    assert last_answer(shared).to_list() == ["2"]
 
 
 @pytest.mark.parametrize("values", [["a", None], [1, 2], [["a"], ["b"]], [{"content": "x"}], [[{"a": 1}]]])

@@ -14,7 +14,7 @@ os.environ.setdefault("FACTORY_PROGRESS", "off")
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from factory.config import Recipe
+from factory.config.recipe import Recipe
 from factory.run.layout import RunLayout
 from schemas import COMPLETION, PREFERENCE, RL_PROMPT
 

@@ -11,7 +11,7 @@ import yaml
 from pydantic import ValidationError
 
 import recipes
-from factory.config import load_recipe
+from factory.config.load import load_recipe
 from factory.config.train import RLSection
 from factory.errors import UsageError
 from factory.run.layout import STAGES, RunLayout

@@ -5,7 +5,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from factory.config import load_recipe
+from factory.config.load import load_recipe
 from factory.errors import FactoryError
 from factory.run.layout import STAGES, RunLayout
 from factory.run.step import StepWriter

@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from factory.config import save_recipe
+from factory.config.load import save_recipe
 from factory.errors import FactoryError, Stopped, UsageError
 from factory.run.layout import RunLayout
 from train import stages

@@ -44,7 +44,7 @@ def test_trackio_writes_into_the_run_alone(run, tmp_path, tiny_recipe):
     import subprocess
     import sys
 
-    from factory.config import save_recipe
+    from factory.config.load import save_recipe
 
     recipe = tiny_recipe(tracker="trackio", sft={"max_steps": 3, "batch_size": 4, "micro_batch_size": 4})
     save_recipe(recipe, tmp_path / "recipe.yaml")
