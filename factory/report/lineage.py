@@ -169,7 +169,7 @@ def as_string(name: str, schema: pl.Schema) -> pl.Expr:
 
 def _events(folder: StepFolder, row_id: str, kind: str, problem_id: str | None) -> list[Event]:
     step = str(folder.manifest.get("step", ""))
-    if folder.state == State.UNFINISHED:
+    if folder.state == State.INCOMPLETE:
         return [Event(folder.name, step, Outcome.UNKNOWN, "incomplete step; not searched")]
     events = []
     names = (
@@ -196,7 +196,7 @@ def _events(folder: StepFolder, row_id: str, kind: str, problem_id: str | None) 
         problem = find_rows(folder.parts, ("id",), problem_id, [*ID_COLUMNS, *FACTS])
         if problem.height:
             events.append(Event(folder.name, step, Outcome.KEPT, "its problem", short_facts(problem)))
-    damaged = folder.state == State.DAMAGED
+    damaged = folder.state == State.CORRUPT
     if damaged and not kept.height and not dropped.height:
         events.append(
             Event(

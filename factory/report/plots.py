@@ -183,18 +183,16 @@ def reliability(
             plot.errorbar(x, y, yerr=errors, color=colour, linestyle="none", capsize=3, linewidth=1.2)
             sizes = [15 + 110 * bin.count / largest for bin in bins]
             plot.scatter(x, y, s=sizes, color=colour, alpha=0.7, label=label)
-            for index, bin in enumerate(bins):
-                # Above and below by turns, so that the numbers of neighbouring bins do not touch.
-                above = index % 2 == 0 or bin.low <= 0.05 * top
-                plot.annotate(
-                    f"{bin.count:,}",
-                    (bin.claimed, bin.high if above else bin.low),
-                    xytext=(0, 3 if above else -3),
-                    textcoords="offset points",
-                    ha="center",
-                    va="bottom" if above else "top",
-                    fontsize=8,
-                )
+        for bin, above in label_sides(every, top):
+            plot.annotate(
+                f"{bin.count:,}",
+                (bin.claimed, bin.high if above else bin.low),
+                xytext=(0, 3 if above else -3),
+                textcoords="offset points",
+                ha="center",
+                va="bottom" if above else "top",
+                fontsize=8,
+            )
         plot.set_xlim(-0.04 * top, 1.04 * top)
         plot.set_ylim(-0.04 * top, 1.09 * top)
         plot.set_aspect("equal")
@@ -204,6 +202,23 @@ def reliability(
             canvas.legend(loc="outside upper right", ncols=3)
 
     return Figure(draw(name, caption, paint, height=4.0, width=HALF), caption, kind="narrow")
+
+
+def label_sides(bins: Sequence[Reliability], top: float) -> list[tuple[Reliability, bool]]:
+    """Every bin with whether its number stands above its bar or below: where the numbers before it leave more room."""
+    taken: list[tuple[float, float]] = []
+    sides = []
+
+    def room(bin: Reliability, y: float) -> float:
+        return min((max(abs(bin.claimed - a) / 0.16, abs(y - b) / 0.07) for a, b in taken), default=top) / top
+
+    for bin in sorted(bins, key=lambda bin: bin.claimed):
+        spots = {True: bin.high + 0.04 * top, False: bin.low - 0.04 * top}
+        rooms = {above: min(room(bin, y), 1.0) for above, y in spots.items() if above or y > 0}
+        above = max(rooms, key=lambda side: rooms[side])
+        taken.append((bin.claimed, spots[above]))
+        sides.append((bin, above))
+    return sides
 
 
 def heat(name: str, rows: Sequence[str], columns: Sequence[str], counts: Any, *, caption: str) -> Figure:

@@ -27,9 +27,9 @@ from factory.run.parts import DROPPED_NAMES, MANIFEST
 class State(StrEnum):
     """How much of a step's output can be trusted."""
 
-    WHOLE = "whole"
-    DAMAGED = "damaged"
-    UNFINISHED = "unfinished"
+    COMPLETE = "complete"
+    CORRUPT = "corrupt"
+    INCOMPLETE = "incomplete"
     ABSENT = "absent"
 
 
@@ -48,7 +48,7 @@ class StepFolder:
     @property
     def readable(self) -> bool:
         """True when the step finished and at least one part is sound."""
-        return self.state in (State.WHOLE, State.DAMAGED) and bool(self.parts)
+        return self.state in (State.COMPLETE, State.CORRUPT) and bool(self.parts)
 
     @property
     def totals(self) -> dict[str, Any]:
@@ -66,7 +66,7 @@ class StepFolder:
 
     def dropped_rows(self, columns: Sequence[str] | None = None) -> pl.DataFrame:
         """The step's sound dropped rows (schemas.DROPPED)."""
-        return read_columns(self.dropped if self.state != State.UNFINISHED else (), columns)
+        return read_columns(self.dropped if self.state != State.INCOMPLETE else (), columns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,14 +131,14 @@ def inspect(path: Path, name: str, *, check: bool = True) -> StepFolder:
         fault = (
             f"{name}: the step did not finish ({len(on_disk)} parts, no manifest); left out of every figure"
         )
-        return StepFolder(name, path, State.UNFINISHED, on_disk, faults=(fault,))
+        return StepFolder(name, path, State.INCOMPLETE, on_disk, faults=(fault,))
     try:
         manifest = read_json(path / MANIFEST)
         if not isinstance(manifest, dict) or not isinstance(manifest.get("files", {}), dict):
             raise UsageError(f"{path / MANIFEST} is no manifest")
     except FactoryError as error:
         fault = f"{name}: manifest unreadable ({error}); left out of every figure"
-        return StepFolder(name, path, State.UNFINISHED, on_disk, faults=(fault,))
+        return StepFolder(name, path, State.INCOMPLETE, on_disk, faults=(fault,))
     sound, faults = [], []
     for file, expected in sorted(manifest.get("files", {}).items()):
         if not file.endswith(".parquet"):
@@ -150,7 +150,7 @@ def inspect(path: Path, name: str, *, check: bool = True) -> StepFolder:
             sound.append(path / file)
     parts = tuple(p for p in sound if p.parent == path)
     dropped = tuple(p for p in sound if p.parent.name in DROPPED_NAMES)
-    state = State.DAMAGED if faults else State.WHOLE
+    state = State.CORRUPT if faults else State.COMPLETE
     return StepFolder(name, path, state, parts, dropped, manifest, tuple(faults))
 
 

@@ -57,8 +57,16 @@ def test_calibration_has_its_rates_intervals_and_counts(drawn):
     assert scatter.get_offsets().tolist() == [[0.2, 0.25], [0.8, 0.7]]
     sizes = scatter.get_sizes()
     assert sizes[1] > sizes[0] > 15
-    assert [(t.get_text(), t.xy) for t in plot.texts] == [("12", (0.2, 0.45)), ("1,234", (0.8, 0.6))]
+    assert [(t.get_text(), t.xy) for t in plot.texts] == [("12", (0.2, 0.45)), ("1,234", (0.8, 0.9))]
     assert plot.lines[0].get_xydata().tolist() == [[0, 0], [1, 1]], "the diagonal"
+
+
+def test_numbers_of_neighbouring_bins_stand_apart():
+    crowded = [Reliability(0.14, 0.06, 0.03, 0.11, 150), Reliability(0.16, 0.19, 0.15, 0.23, 495)]
+    low = Reliability(0.01, 0.03, 0.02, 0.05, 7)
+    assert plots.label_sides([*crowded, low], 1.0) == [(low, True), (crowded[0], True), (crowded[1], True)]
+    alike = [Reliability(0.5, 0.5, 0.4, 0.6, 1), Reliability(0.52, 0.5, 0.4, 0.6, 2)]
+    assert plots.label_sides(alike[::-1], 1.0) == [(alike[0], True), (alike[1], False)]
 
 
 def test_a_calibration_that_stays_low_is_cut_at_the_next_fifth(drawn):

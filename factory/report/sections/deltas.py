@@ -86,4 +86,4 @@ def _complete(run: RunTables, stage: str) -> bool:
     if not (folder / "summary.json").is_file():
         return False
     parts = [step for step in run.folders.values() if step.path.parent == folder]
-    return bool(parts) and all(step.state == State.WHOLE for step in parts)
+    return bool(parts) and all(step.state == State.COMPLETE for step in parts)

@@ -46,7 +46,7 @@ def headline(run: RunTables) -> list[tuple[str, str, str]]:
         if stages:
             last, first = found[stages[-1]], found[stages[0]]
             remark = f"pass@1 after {stages[-1]}" + (
-                f", {first.value:.1f} at {stages[0]}" if len(stages) > 1 else ""
+                f", {first.value:.1f}% at {stages[0]}" if len(stages) > 1 else ""
             )
             cards.append((f"{last.value:.1f}%", benchmark, remark))
     return cards

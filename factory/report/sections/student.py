@@ -42,7 +42,7 @@ def difficulty(run: RunTables) -> Section | None:
     blocks.append(
         Note(
             f"{attempts:,} rollouts with a signal over {frame.height:,} problems; the 95% intervals are "
-            f"{width:.2f} wide on average; {int(frame['truncated'].fill_null(0).sum()):,} rollouts were cut by their budget."
+            f"{width:.2f} wide on average; {int(frame['truncated'].fill_null(0).sum()):,} rollouts were truncated."
         )
     )
     by_level = (

@@ -86,7 +86,7 @@ def training(run: RunTables) -> Section | None:
             "95% interval",
             "questions",
             "responses",
-            "cut by the budget",
+            "truncated",
         )
         blocks.append(grid(columns, [_row(p) for p in points], "This run"))
     deltas, incomparable = read_deltas(run)

@@ -7,10 +7,12 @@ allowed to run or to style, nothing is fetched from elsewhere, and a request mus
 from __future__ import annotations
 
 import json
+import re
 from importlib import resources
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
@@ -74,6 +76,7 @@ class Pages:
         )
         self._templates.filters["show"] = show
         self._templates.filters["text"] = lambda value: cut_text(as_text(value))
+        self._templates.filters["breaks"] = breaks
         self._templates.globals["operators"] = [operator.value for operator in Operator]
 
     async def home(self, request: Request) -> Response:
@@ -186,6 +189,11 @@ class Pages:
 
     def _books(self) -> dict[str, dict[str, Any]]:
         return {name: folder.manifest for name, folder in self.tables.folders.items()}
+
+
+def breaks(value: Any) -> Markup:
+    """A name that may be broken after `_` and `:`, so that a table of many columns fits its window."""
+    return Markup(re.sub(r"([_:])", r"\1<wbr>", str(escape(value))))
 
 
 def _pretty(text: Any) -> str:

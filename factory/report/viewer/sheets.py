@@ -229,7 +229,7 @@ class Sheets:
         return [rows[part, row] for part, row in places]
 
     def _sheets(self, folder: StepFolder) -> list[Sheet]:
-        if folder.state == State.UNFINISHED:
+        if folder.state == State.INCOMPLETE:
             return [Sheet(folder.name, "", 0, folder.state, (), ())]
         found = []
         step = str(folder.manifest.get("step", ""))
