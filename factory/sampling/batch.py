@@ -20,8 +20,7 @@ from factory.errors import FactoryError, UsageError
 from factory.redaction import told
 from factory.sampling.http import HttpSampler
 from factory.sampling.response_parser import Reply
-from factory.sampling.sampler import Completion, SampleRequest
-from factory.sampling.seeds import sample_seed
+from factory.sampling.sampler import Completion, SampleRequest, sample_seed
 from factory.sampling.store.journal import request_key, response_id, response_key
 from schemas import ResponseStatus
 

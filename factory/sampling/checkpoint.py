@@ -14,8 +14,7 @@ from typing import Any
 from factory.atomic import digest, file_digest
 from factory.errors import FactoryError
 from factory.run.parts import MANIFEST
-from factory.sampling.sampler import Completion, SampleRequest
-from factory.sampling.seeds import sample_seed
+from factory.sampling.sampler import Completion, SampleRequest, sample_seed
 
 BATCH = 64
 WEIGHTS = (".safetensors", ".bin", ".json", ".jinja", ".model", ".txt")

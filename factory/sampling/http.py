@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-import zlib
 from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, replace
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import aiohttp
@@ -20,57 +19,23 @@ from yarl import URL
 
 from factory.errors import FactoryError, UsageError
 from factory.redaction import HIDDEN, hide, told
-from factory.sampling.budget import Budget
 from factory.sampling.continuation import Continues, begun, beta, on_the_wire
 from factory.sampling.endpoints import Endpoint, Endpoints
 from factory.sampling.presets import Preset
 from factory.sampling.response_parser import Reply
 from factory.sampling.retry import Abandoned, RefusedError, RetryableError, Trouble, retry_after
-from factory.sampling.sampler import Completion, SampleRequest
-from factory.sampling.schedule import Schedule
-from factory.sampling.seeds import sample_seed
+from factory.sampling.sampler import Completion, SampleRequest, sample_seed
+from factory.sampling.stream import BeyondBoundsError, read_stream
 from factory.sampling.usage import booked, prompt_tokens
 from schemas import ResponseStatus
 
 GAP_SECONDS = 300.0
 """Longest silence inside a stream. A total time-out would cut the longest chains, which are the wanted ones."""
-FIRST_TOKEN = 2
-"""The first token may take this many gaps: requests wait in queues, with keep-alive comments or without."""
-SLOWEST = 0.1
-"""Tokens per second that a reply must bring over a gap; fewer are no progress."""
-READS_AT_ONCE = 8
-REST_SECONDS = (0.1, 0.5)
-REST_SHARE = 0.03
-"""Between two reads a long stream is left alone for this share of its age, within these limits: waking up for every
-token costs more than reading it, and an answer that took a minute may be noticed half a second late."""
 CONNECT_SECONDS = 30.0
-FREE_BYTES, BYTES_PER_TOKEN = 2**20, 2**11
-"""A body may have this many bytes, and this many more for each token that was asked for."""
-PIECE = 2**18
-"""Bytes that are decompressed at once."""
 REDIRECTS = 2
 FATAL = {400, 401, 402, 403, 404, 405, 413, 422}
 ONE_REQUEST = {400, 403, 413, 422}
 """Refusals that may be for this request only: too long, or moderated."""
-
-
-@dataclass(slots=True)
-class Patience:
-    """Until when a reply may take. Seconds of a clock that is given, so that limits are tested without waiting."""
-
-    gap: float
-    began: float
-    until: float = 0.0
-    _tokens: int = 0
-
-    def __post_init__(self) -> None:
-        self.until = self.began + FIRST_TOKEN * self.gap
-
-    def see(self, tokens: int, now: float) -> float:
-        """The deadline after `tokens` have arrived: it moves with the first token, then at the slowest rate allowed."""
-        if tokens - self._tokens >= (max(1.0, SLOWEST * self.gap) if self._tokens else 1):
-            self._tokens, self.until = tokens, now + self.gap
-        return self.until
 
 
 class HttpSampler:
@@ -85,7 +50,6 @@ class HttpSampler:
         *,
         gap_seconds: float = GAP_SECONDS,
         stop_loops: bool = True,
-        schedule: Schedule | None = None,
     ) -> None:
         """Nothing is opened before the first request.
 
@@ -96,7 +60,6 @@ class HttpSampler:
             key: bearer token.
             gap_seconds: longest silence inside a stream.
             stop_loops: abort a stream that repeats itself.
-            schedule: used by `sample`.
         """
         self.preset, self.name, self.model, self.revision = preset, preset.name, model, None
         self.endpoints = Endpoints(urls)
@@ -104,7 +67,6 @@ class HttpSampler:
         self._key = key
         if key:
             hide(key)
-        self._schedule = schedule
         self._session: aiohttp.ClientSession | None = None
 
     def wire_request(self, request: SampleRequest) -> dict[str, Any]:
@@ -122,32 +84,6 @@ class HttpSampler:
         if preset.seeds and params.seed is not None:
             body["seed"] = params.seed
         return {"sampler": self.name, "body": body}
-
-    async def sample(
-        self, requests: Iterable[SampleRequest]
-    ) -> AsyncIterator[tuple[SampleRequest, Completion]]:
-        """Answer all requests, many at once, in the order in which the answers come."""
-        answers: asyncio.Queue[tuple[SampleRequest, Completion]] = asyncio.Queue()
-
-        async def source() -> AsyncIterator[SampleRequest]:
-            for request in requests:
-                yield request
-
-        async def done(request: SampleRequest, completion: Completion) -> None:
-            answers.put_nowait((request, completion))
-
-        work = asyncio.create_task((self._schedule or Schedule()).run(self, source(), Budget(), done))
-        try:
-            while not work.done() or not answers.empty():
-                getting = asyncio.create_task(answers.get())
-                await asyncio.wait({getting, work}, return_when=asyncio.FIRST_COMPLETED)
-                if getting.done():
-                    yield getting.result()
-                else:
-                    getting.cancel()
-            work.result()
-        finally:
-            work.cancel()
 
     async def ask(self, request: SampleRequest, started: Callable[[], None] | None = None) -> Completion:
         """Answer one request, without retries; `started` is called when the status 200 is there.
@@ -213,12 +149,13 @@ class HttpSampler:
         url = Endpoint(beta(endpoint.base)).url if at_beta else endpoint.url
         taken_up = False
 
-        def arrived() -> Completion | None:
+        def arrived(at_least: int = 0) -> Completion | None:
             """What a broken attempt cost: nothing before the server took it up, then the prompt and what came."""
             if not taken_up:
                 return None
-            nothing = Completion(None, None, ResponseStatus.FAILED, completion_tokens=0)
-            return self.costed(reply.partial() or nothing, request)
+            came = reply.partial() or Completion(None, None, ResponseStatus.FAILED)
+            tokens = max(came.completion_tokens or 0, at_least)
+            return self.costed(replace(came, completion_tokens=tokens), request)
 
         try:
             async with self._post(url, orjson.dumps(body)) as response:
@@ -227,8 +164,8 @@ class HttpSampler:
                 taken_up = True
                 if started is not None:
                     started()
-                await self._stream(response, reply, most)
-            return self.costed(reply.completion(), request)
+                await read_stream(response, reply, most, self.gap_seconds)
+            return self._with_unseen(self.costed(reply.completion(), request), reply, most)
         except (RetryableError, FactoryError):
             raise
         except (aiohttp.ConnectionTimeoutError, aiohttp.ClientConnectorError) as error:
@@ -239,12 +176,29 @@ class HttpSampler:
             message = f"no progress for {self.gap_seconds:g} s"
             raise RetryableError(message, Trouble.STALLED, partial=arrived()) from error
         except asyncio.CancelledError:
-            if (partial := arrived()) is not None:
+            if (partial := arrived(0 if reply.finished else most)) is not None:
                 raise Abandoned(partial) from None
             raise
+        except BeyondBoundsError as error:
+            raise RetryableError(str(error), Trouble.SERVER, partial=arrived(most)) from error
         except Exception as error:  # whatever a server sends, it costs one attempt and not the job
             message = f"{type(error).__name__}: {error}" if not isinstance(error, ValueError) else str(error)
             raise RetryableError(message, Trouble.SERVER, partial=arrived()) from error
+
+    def _with_unseen(self, completion: Completion, reply: Reply, most: int) -> Completion:
+        """With what the server may have generated, and bill, though we cut it off: the whole reservation.
+
+        Not every provider stops when the connection is closed (OpenRouter's page on streaming names those behind it
+        that generate, and bill, to the end). One that ignores `max_tokens` may have gone on for as much again.
+        """
+        if not (reply.looped or reply.overrun):
+            return completion
+        tokens = most if reply.overrun else max(0, most - (completion.completion_tokens or 0))
+        usd = self.preset.prices.cost(0, tokens) if self.preset.prices else None
+        unseen = Completion(
+            None, None, ResponseStatus.FAILED, prompt_tokens=0, completion_tokens=tokens, usd=usd
+        )
+        return replace(completion, unseen=unseen)
 
     @asynccontextmanager
     async def _post(self, url: str, data: bytes) -> AsyncIterator[aiohttp.ClientResponse]:
@@ -264,41 +218,6 @@ class HttpSampler:
                     )
                 target = place
         raise UsageError(f"{target.origin()} redirects in a circle", do="check --base-url")
-
-    async def _stream(self, response: aiohttp.ClientResponse, reply: Reply, most: int) -> None:
-        body = _Body(response, FREE_BYTES + BYTES_PER_TOKEN * most)
-        try:
-            await self._read(body, reply)
-        except asyncio.CancelledError:
-            # The job stops. An answer that lies here whole, unread because we were resting, is paid for: it counts.
-            with suppress(aiohttp.ClientError, OSError, ValueError, RuntimeError):
-                if body.take_rest(reply):
-                    return
-            raise
-        if reply.overrun:
-            # What the server had sent beyond the limit before it noticed is paid for as well.
-            with suppress(aiohttp.ClientError, OSError, ValueError, RuntimeError):
-                reply.count_on(response.content.read_nowait())
-        # A reply that was cut short ends with its connection; a finished stream gives it back.
-        if reply.looped or reply.overrun:
-            response.close()
-
-    async def _read(self, body: _Body, reply: Reply) -> None:
-        loop = asyncio.get_running_loop()
-        reads, began = 0, loop.time()
-        patience = Patience(self.gap_seconds, began)
-        async with asyncio.timeout_at(patience.until) as limit:
-            while chunks := await body.read():
-                for chunk in chunks:
-                    reply.feed(chunk)
-                    if reply.ended:
-                        return
-                reads += 1
-                limit.reschedule(patience.see(reply.progress, loop.time()))
-                if reads > READS_AT_ONCE:
-                    least, longest = REST_SECONDS
-                    await asyncio.sleep(min(longest, max(least, REST_SHARE * (loop.time() - began))))
-            reply.close()
 
     async def _refusal(self, endpoint: Endpoint, response: aiohttp.ClientResponse) -> Exception:
         text = (await response.content.read(4096)).decode("utf-8", "replace")
@@ -333,50 +252,6 @@ class HttpSampler:
                 auto_decompress=False,
             )
         return self._session
-
-
-class _Body:
-    """A response's bytes, decompressed in pieces, and not more of them than `most`."""
-
-    def __init__(self, response: aiohttp.ClientResponse, most: int) -> None:
-        coding = response.headers.get("Content-Encoding", "identity").strip().lower()
-        if coding not in ("", "identity", "gzip", "deflate"):
-            raise ValueError(f"a reply compressed as {told(coding, 40)}, which was not asked for")
-        self._content, self._most = response.content, most
-        self._unpack = (
-            None if coding in ("", "identity") else zlib.decompressobj(47 if coding == "gzip" else 15)
-        )
-        self._size = 0
-
-    async def read(self) -> list[bytes]:
-        """What has arrived; nothing at the end."""
-        while chunk := await self._content.readany():
-            if pieces := self._plain(chunk):
-                return pieces
-        return []
-
-    def take_rest(self, reply: Reply) -> bool:
-        """Feed what lies here unread; whether that completes the reply."""
-        for piece in self._plain(self._content.read_nowait()):
-            reply.feed(piece)
-        if not reply.ended and self._content.at_eof():
-            reply.close()
-        return reply.ended
-
-    def _plain(self, chunk: bytes) -> list[bytes]:
-        pieces = [chunk] if self._unpack is None else []
-        while self._unpack is not None and chunk:
-            pieces.append(self._unpack.decompress(chunk, PIECE))
-            chunk = self._unpack.unconsumed_tail
-            self._count(len(pieces[-1]))
-        if self._unpack is None:
-            self._count(len(chunk))
-        return [piece for piece in pieces if piece]
-
-    def _count(self, size: int) -> None:
-        self._size += size
-        if self._size > self._most:
-            raise ValueError(f"a reply of more than {self._most:,} bytes")
 
 
 def _reason(error: Exception) -> str:

@@ -15,7 +15,7 @@ from itertools import islice
 from factory.errors import Stopped
 from factory.sampling.budget import Budget, Extension
 from factory.sampling.rows import to_completion, to_stored
-from factory.sampling.sampler import Completion, RemoteSampler, Sampler, SampleRequest
+from factory.sampling.sampler import Completion, GroupSampler, RemoteSampler, Sampler, SampleRequest
 from factory.sampling.schedule import BUDGET_SECONDS, Schedule
 from factory.sampling.store.journal import ResponseStore, Stored, request_key, response_key
 from schemas import ResponseStatus
@@ -118,7 +118,8 @@ async def purchase(
         if isinstance(sampler, RemoteSampler):
             await buyer.remote(sampler, missing, schedule or Schedule())
         else:
-            await buyer.local(missing, batch)
+            assert isinstance(sampler, GroupSampler)
+            await buyer.grouped(sampler, missing, batch)
         if not buyer.taken:
             return buyer.tally
         # Somebody else is buying these (or the same request was wanted twice): look again a little later.
@@ -158,7 +159,7 @@ class _Buyer:
         finally:
             self._let_go()
 
-    async def local(self, missing: AsyncIterator[SampleRequest], batch: int) -> None:
+    async def grouped(self, sampler: GroupSampler, missing: AsyncIterator[SampleRequest], batch: int) -> None:
         """Buy in batches."""
         try:
             group: list[SampleRequest] = []
@@ -168,7 +169,7 @@ class _Buyer:
                     if found == Extension.GRANTED:
                         continue
                     if group or self.keeping:
-                        await self._batch(group)
+                        await self._batch(sampler, group)
                         group = []
                         await asyncio.gather(*self.keeping)
                         self.keeping.clear()
@@ -179,9 +180,9 @@ class _Buyer:
                         await asyncio.sleep(BUDGET_SECONDS)
                 group.append(request)
                 if len(group) >= batch:
-                    await self._batch(group)
+                    await self._batch(sampler, group)
                     group = []
-            await self._batch(group)
+            await self._batch(sampler, group)
             await asyncio.gather(*self.keeping)
         finally:
             for task in self.keeping:
@@ -189,10 +190,10 @@ class _Buyer:
             await asyncio.gather(*self.keeping, return_exceptions=True)
             self._let_go()
 
-    async def _batch(self, group: list[SampleRequest]) -> None:
+    async def _batch(self, sampler: GroupSampler, group: list[SampleRequest]) -> None:
         if not group:
             return
-        async for request, completion in self.sampler.sample(group):
+        async for request, completion in sampler.sample(group):
             self.keeping.add(asyncio.create_task(self._keep_and_settle(request, completion)))
         # The next batch is generated while this one is being committed.
         done = {task for task in self.keeping if task.done()}

@@ -114,6 +114,11 @@ class Reply:
         """Tokens that have arrived, roughly: what tells a slow reply from one that stands still."""
         return max(self.counted.pieces, self.counted.characters // 4)
 
+    @property
+    def finished(self) -> bool:
+        """Whether the server said how the answer ended."""
+        return self._finish is not None
+
     def feed(self, chunk: bytes) -> None:
         """Take bytes of the body.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
@@ -60,6 +61,14 @@ class Completion:
     """The server gave the reasoning in a field of its own."""
     doubt: str | None = None
     """What is wrong with the reply, as an alarm counts it: a usage that cannot be true, an end that nobody knows."""
+    unseen: Completion | None = None
+    """What the server may bill beyond this because we cut it off; booked as a broken attempt, no part of the row."""
+
+
+def sample_seed(seed: int, problem_id: str, sample_index: int) -> int:
+    """A seed below 2^31 that differs between siblings and does not depend on other requests."""
+    text = f"{seed}:{problem_id}:{sample_index}".encode()
+    return int.from_bytes(hashlib.sha256(text).digest()[:4], "big") >> 1
 
 
 @runtime_checkable
@@ -80,12 +89,17 @@ class Sampler(Protocol):
         """Everything that decides the answer, as JSON, without the sample index. The store's address is made of it."""
         ...
 
-    def sample(self, requests: Iterable[SampleRequest]) -> AsyncIterator[tuple[SampleRequest, Completion]]:
-        """Answer each request once, in any order. A request that fails comes back with status `failed`."""
-        ...
-
     async def aclose(self) -> None:
         """Give back connections, processes and models."""
+        ...
+
+
+@runtime_checkable
+class GroupSampler(Sampler, Protocol):
+    """A sampler that is handed many requests together."""
+
+    def sample(self, requests: Iterable[SampleRequest]) -> AsyncIterator[tuple[SampleRequest, Completion]]:
+        """Answer each request once, in any order. A request that fails comes back with status `failed`."""
         ...
 
 

@@ -214,6 +214,10 @@ class Schedule:
                 await self._pause(error, tried + refused)
             else:
                 self.answered += 1
+                if completion.unseen is not None:
+                    await self._broke(
+                        request, completion.unseen, "cut off, but perhaps billed to its end", budget
+                    )
                 return completion
 
     def _broke(

@@ -15,8 +15,7 @@ from factory.errors import UsageError
 from factory.sampling.checkpoint import checkpoint_digest
 from factory.sampling.finish import status_of
 from factory.sampling.reasoning_parser import split_text
-from factory.sampling.sampler import Completion, SampleRequest
-from factory.sampling.seeds import sample_seed
+from factory.sampling.sampler import Completion, SampleRequest, sample_seed
 
 
 class VllmSampler:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -120,9 +120,6 @@ class _TimedRemote:
 
     def wire_request(self, request: SampleRequest) -> dict[str, Any]:
         return self.inner.wire_request(request)
-
-    def sample(self, requests: Iterable[SampleRequest]) -> AsyncIterator[tuple[SampleRequest, Completion]]:
-        return self.inner.sample(requests)
 
     async def ask(self, request: SampleRequest, started: Callable[[], None] | None = None) -> Completion:
         began = time.monotonic()

@@ -9,7 +9,7 @@ import time
 import urllib.request
 from pathlib import Path
 
-from factory.sampling.seeds import sample_seed
+from factory.sampling.sampler import sample_seed
 from factory.sampling.store.journal import ResponseStore
 
 ROOT = Path(__file__).parents[2]

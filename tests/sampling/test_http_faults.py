@@ -7,7 +7,7 @@ import pytest
 import state
 
 from factory.errors import FactoryError, Stopped, UsageError
-from factory.sampling import SamplingParams, http, open_sampler, sample_problems
+from factory.sampling import SamplingParams, open_sampler, sample_problems, stream
 from factory.sampling.concurrency import AdaptiveLimit
 from factory.sampling.problems import planned
 from factory.sampling.purchase import purchase
@@ -206,7 +206,7 @@ def test_an_answer_that_has_arrived_unread_is_kept_when_the_job_is_stopped(
     serve, problems, tmp_path, monkeypatch
 ):
     """A stream rests between reads; what the server finished meanwhile is paid for."""
-    monkeypatch.setattr(http, "REST_SECONDS", (60.0, 60.0))
+    monkeypatch.setattr(stream, "REST_SECONDS", (60.0, 60.0))
     server = serve(tokens=60, rate=200, chunk=2)
     schedule = quick()
     sampler = open_sampler("vllm", base_url=server.url, model="fake-r1")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from factory.sampling.http import FIRST_TOKEN, SLOWEST, Patience
+from factory.sampling.stream import FIRST_TOKEN, SLOWEST, Patience
 from factory.sampling.usage import Counted, Usage, booked, count
 
 
