@@ -1,7 +1,10 @@
 """OpenAI-compatible chat completions, streamed over aiohttp and read with orjson.
 
 The `openai` client spends about twenty times the CPU on a streamed chunk; it is used for batches and files only. Every
-request ends: there are bounds on the time without tokens, on tokens and on bytes, compressed or not.
+request ends: there are bounds on the time without tokens, on tokens and on bytes, compressed or not. An attempt that the
+server ends is booked at what arrived. One that we end (stalled, looping, too long, stopped) is booked at its whole
+reservation: not every provider stops when the connection is closed (OpenRouter's page on streaming names those behind it
+that generate, and bill, to the end).
 """
 
 from __future__ import annotations
@@ -25,7 +28,7 @@ from factory.sampling.presets import Preset
 from factory.sampling.response_parser import Reply
 from factory.sampling.retry import Abandoned, RefusedError, RetryableError, Trouble, retry_after
 from factory.sampling.sampler import Completion, SampleRequest, sample_seed
-from factory.sampling.stream import BeyondBoundsError, read_stream
+from factory.sampling.stream import READ_BYTES, BeyondBoundsError, read_stream
 from factory.sampling.usage import booked, prompt_tokens
 from schemas import ResponseStatus
 
@@ -174,7 +177,7 @@ class HttpSampler:
             ) from error
         except TimeoutError as error:
             message = f"no progress for {self.gap_seconds:g} s"
-            raise RetryableError(message, Trouble.STALLED, partial=arrived()) from error
+            raise RetryableError(message, Trouble.STALLED, partial=arrived(most)) from error
         except asyncio.CancelledError:
             if (partial := arrived(0 if reply.finished else most)) is not None:
                 raise Abandoned(partial) from None
@@ -186,14 +189,14 @@ class HttpSampler:
             raise RetryableError(message, Trouble.SERVER, partial=arrived()) from error
 
     def _with_unseen(self, completion: Completion, reply: Reply, most: int) -> Completion:
-        """With what the server may have generated, and bill, though we cut it off: the whole reservation.
+        """With what the server may have generated, and bill, though we cut it off.
 
-        Not every provider stops when the connection is closed (OpenRouter's page on streaming names those behind it
-        that generate, and bill, to the end). One that ignores `max_tokens` may have gone on for as much again.
+        That is the rest of the reservation; once more the whole of it where the server went beyond `max_tokens`.
         """
         if not (reply.looped or reply.overrun):
             return completion
-        tokens = most if reply.overrun else max(0, most - (completion.completion_tokens or 0))
+        counted = completion.completion_tokens or 0
+        tokens = most - counted if counted < most else most
         usd = self.preset.prices.cost(0, tokens) if self.preset.prices else None
         unseen = Completion(
             None, None, ResponseStatus.FAILED, prompt_tokens=0, completion_tokens=tokens, usd=usd
@@ -248,7 +251,7 @@ class HttpSampler:
                     total=None, sock_connect=CONNECT_SECONDS, sock_read=self.gap_seconds
                 ),
                 headers=headers,
-                read_bufsize=2**18,
+                read_bufsize=READ_BYTES,
                 auto_decompress=False,
             )
         return self._session

@@ -141,11 +141,13 @@ class Schedule:
         return True
 
     async def _afford(self, request: SampleRequest, budget: Budget) -> None:
-        """Before another attempt: what the broken one cost must fit, too.
+        """Before an attempt: what broken ones and servers that ignore `max_tokens` cost must fit, too.
 
         Raises:
             Stopped: it does not, and nothing that is reserved can come back.
         """
+        if not budget.over():
+            return
         budget.stuck += 1
         try:
             while budget.over():
@@ -184,6 +186,7 @@ class Schedule:
         tried = refused = 0
         while True:
             await self._turn()
+            await self._afford(request, budget)
             try:
                 completion = await self._attempt(sampler, request)
             except RefusedError as error:
@@ -210,7 +213,6 @@ class Schedule:
                     return failed(error, error.partial)
                 if error.partial is not None:
                     await self._broke(request, error.partial, str(error), budget)
-                    await self._afford(request, budget)
                 await self._pause(error, tried + refused)
             else:
                 self.answered += 1

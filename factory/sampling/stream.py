@@ -28,8 +28,12 @@ PIECE = 2**18
 """Bytes that are decompressed at once."""
 LATE_SECONDS, LATE_BYTES = 1.0, 2**23
 """How long, and how much, is read of a stream that is cut off, to count what its server had sent by then."""
-PENDING = 2**16
-"""Bytes that arrive together when more may wait in the connection's buffers."""
+READ_BYTES = 2**18
+"""Bytes that are read at once; the connection's buffer holds twice as many."""
+SMALL_READS, SMALL_BYTES = 4, 2**14
+"""So many reads in a row of fewer bytes than this show that nothing more waits in buffers on the way."""
+BEYOND_BYTES = 3 * READ_BYTES + LATE_BYTES
+"""A server that ignores `max_tokens` can get at most this much of its stream, for each request in flight, past a cap."""
 
 
 class BeyondBoundsError(ValueError):
@@ -73,9 +77,8 @@ async def read_stream(response: aiohttp.ClientResponse, reply: Reply, max_tokens
                 return
         raise
     # A reply that was cut short ends with its connection; a finished stream gives it back.
-    if reply.overrun:
-        await _count_late(response, body, reply)
     if reply.looped or reply.overrun:
+        await _count_late(response, body, reply)
         response.close()
 
 
@@ -97,7 +100,7 @@ async def _read(body: Body, reply: Reply, gap: float) -> None:
 
 
 async def _count_late(response: aiohttp.ClientResponse, body: Body, reply: Reply) -> None:
-    """Stop a stream that goes beyond `max_tokens`, and count what its server had sent until then: it is billed, too.
+    """Stop a stream that loops or goes beyond `max_tokens`, and count what its server had sent until then.
 
     When the buffers are nearly empty the socket is shut down for both directions: what has arrived can still be read,
     and whatever the server sends from now on is answered with a reset.
@@ -105,9 +108,10 @@ async def _count_late(response: aiohttp.ClientResponse, body: Body, reply: Reply
     body.most += LATE_BYTES
     with suppress(aiohttp.ClientError, OSError, ValueError, TimeoutError):
         async with asyncio.timeout(LATE_SECONDS):
-            while len(chunk := await body.read()) >= PENDING:
+            small = 0
+            while small < SMALL_READS and (chunk := await body.read()):
                 reply.count_on(chunk)
-            reply.count_on(chunk)
+                small = small + 1 if len(chunk) < SMALL_BYTES else 0
             if response.connection is not None and response.connection.transport is not None:
                 response.connection.transport.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
             while chunk := await body.read():
