@@ -1,17 +1,20 @@
 """How many requests may be in flight, found out from the server's answers. No clock of its own, so it can be simulated.
 
+Every request that is taken up raises the limit by one, so it doubles each round, until load is met for the first time.
+
 A refusal (429) means too much load only when it depends on the load. So acceptances and refusals are counted by level:
-the number of requests in flight when one was sent, itself included, less those of them that were refused since. A refusal at a level where nearly all requests
-are accepted is chance (a gateway, another tenant) and moves nothing. One at a level where requests are not accepted is
-a ceiling: the limit goes just below it and tries one more soon, then after twice as many answers each time it is refused
-again, so that a server with a hard capacity is kept full and hardly ever refuses, and a refusal by chance costs a few
-answers of growth. Refusals at levels that were accepted before mean that the capacity fell; each that follows closely
-upon the last makes the next step down twice as large. 5xx only pauses growth.
+the number of requests in flight when one was sent, itself included, less those of them that were refused since. A
+refusal at a level where nearly all requests are accepted (while the limit doubles: at half that level and above) is
+chance (a gateway, another tenant) and moves nothing. One at a level where requests are not accepted is a ceiling: the
+limit goes just below it and tries one more soon, then after twice as many answers each time it is refused again, so that
+a server with a hard capacity is kept full and hardly ever refuses, and a refusal by chance costs a few answers of growth.
+Refusals at levels that were accepted before mean that the capacity fell; each that follows closely upon the last makes
+the next step down twice as large. 5xx only pauses growth.
 """
 
 from __future__ import annotations
 
-START = 16
+START = 48
 SHARE = 0.25
 """Share of refusals at a level and above from which they count as load; random refusals stay far below it."""
 ENOUGH = 4
@@ -45,6 +48,10 @@ class AdaptiveLimit:
         self._refused: dict[int, float] = {}
         self._waiting: dict[int, int] = {}
         """Requests that were neither taken up nor refused so far, in the order of sending, with their levels."""
+        self._starting = True
+        """No ceiling was met so far."""
+        self._full = False
+        """Whether the limit is what keeps more from being sent."""
         self._number = self._good = self._since_fall = self._since_decay = self._soon = self._fell_at = 0
 
     @property
@@ -56,6 +63,7 @@ class AdaptiveLimit:
         """A request is sent, with `in_flight` out (itself included); returns its number for what follows."""
         self._number += 1
         self._waiting[self._number] = in_flight
+        self._full = in_flight >= 0.9 * self.limit
         return self._number
 
     def started(self, number: int, seconds: float) -> None:
@@ -67,7 +75,7 @@ class AdaptiveLimit:
         if self.ceiling is None:
             if seconds > SLOW_SECONDS:
                 self.ceiling, self.strikes = self._limit, 8
-            elif level >= 0.9 * self.limit:
+            elif self._full:
                 self._limit = min(self.most, self._limit + 1)
         elif level > self.ceiling and seconds <= SLOW_SECONDS:
             # The ceiling was none, or the server can take more by now.
@@ -98,13 +106,16 @@ class AdaptiveLimit:
             if later > number:
                 self._waiting[later] -= 1
         self._count(self._refused, level)
-        accepted = sum(count for at, count in self._accepted.items() if at >= level)
-        refused = sum(count for at, count in self._refused.items() if at >= level)
+        lowest = level // 2 if self._starting else level
+        accepted = sum(count for at, count in self._accepted.items() if at >= lowest)
+        refused = sum(count for at, count in self._refused.items() if at >= lowest)
         if refused <= SHARE * (accepted + refused) or (accepted and refused < ENOUGH):
             return False
         if self.fixed:
             return True
         below = max(1.0, level - 1.0)
+        if self._starting:
+            self._starting, accepted, below = False, 0, float(max(self._accepted, default=1))
         if number <= self._fell_at:
             # The rest of a burst: it brings no second fall, but may tell more exactly where the ceiling is.
             if self.ceiling is not None and below < self.ceiling and not accepted:
