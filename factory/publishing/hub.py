@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import factory
-from factory.errors import FactoryError, Stopped, UsageError
+from factory.errors import FactoryError, Stopped, UsageError, first_line
 from factory.progress import watch
 from factory.publishing.croissant import SCHEMAS
 from factory.publishing.release import LocalFile, Release
@@ -206,7 +206,7 @@ def _understood(repo: str) -> Iterator[None]:
         raise
     except HFValidationError as error:
         raise UsageError(
-            f"{repo} is not a repository name: {_first_line(error)}", do="give OWNER/NAME"
+            f"{repo} is not a repository name: {first_line(error)}", do="give OWNER/NAME"
         ) from error
     except OfflineModeIsEnabled as error:
         raise UsageError("the Hub's client is in offline mode", do="unset HF_HUB_OFFLINE") from error
@@ -218,10 +218,6 @@ def _understood(repo: str) -> Iterator[None]:
             ) from error
         if status in (409, 412):
             raise Stopped(f"somebody else changed {repo} meanwhile", do=again) from error
-        raise Stopped(f"the Hub answered {status}: {_first_line(error)}", do=again) from error
+        raise Stopped(f"the Hub answered {status}: {first_line(error)}", do=again) from error
     except (HTTPError, OSError, RuntimeError) as error:
-        raise Stopped(f"the upload to {repo} broke off: {_first_line(error)}", do=again) from error
-
-
-def _first_line(error: BaseException) -> str:
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+        raise Stopped(f"the upload to {repo} broke off: {first_line(error)}", do=again) from error

@@ -3,7 +3,7 @@
 import polars as pl
 import pytest
 
-from factory.publishing.facts import TOKENS, answer, facts
+from factory.publishing.run_sql import TOKENS, answer, facts
 
 SFT = pl.LazyFrame(
     {

@@ -12,8 +12,7 @@ import pytest
 from factory.atomic import read_json, write_json
 from factory.errors import FactoryError, UsageError
 from factory.publishing import gate
-from factory.publishing.contamination_check import Looked
-from factory.publishing.gate import Refused, check_files, check_run
+from factory.publishing.gate import Looked, Refused, check_files, check_run
 from factory.publishing.release import build_release
 from factory.run.layout import RunLayout
 from factory.run.parts import MANIFEST
@@ -43,7 +42,7 @@ SECRETS = {
 def no_benchmarks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """The benchmark index is a room of its own; the tests that are about it take it whole."""
     if "benchmark" not in request.node.name:
-        monkeypatch.setattr(gate, "benchmark_rows", lambda shards, identifier: Looked(0, 0, []))
+        monkeypatch.setattr(gate, "benchmark_rows", lambda shards: Looked(0, 0, []))
 
 
 def with_rows(run: Path, rows: list[dict], make) -> dict[str, Path]:
@@ -216,9 +215,7 @@ def test_a_benchmark_row_is_refused_by_name(
     run: Path, make, exam: Path, monkeypatch: pytest.MonkeyPatch, dress: str
 ) -> None:
     real = gate.benchmark_rows
-    monkeypatch.setattr(
-        gate, "benchmark_rows", lambda shards, identifier: real(shards, identifier, [str(exam)])
-    )
+    monkeypatch.setattr(gate, "benchmark_rows", lambda shards: real(shards, [str(exam)]))
     rows = make.completions(12)
     files = with_rows(run, rows, make)
     assert check_files(files)["benchmark_problems"] == 1
@@ -234,9 +231,7 @@ def test_a_benchmark_row_among_the_rollouts_is_refused(
     run: Path, make, exam: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = gate.benchmark_rows
-    monkeypatch.setattr(
-        gate, "benchmark_rows", lambda shards, identifier: real(shards, identifier, [str(exam)])
-    )
+    monkeypatch.setattr(gate, "benchmark_rows", lambda shards: real(shards, [str(exam)]))
     at = RunLayout(run)
     frame = pl.read_parquet(at.rollouts / "*.parquet")
     problems = [EXAM if i == 8 else text for i, text in enumerate(frame["problem"])]
@@ -253,9 +248,7 @@ def test_a_benchmark_row_among_the_dropped_is_refused(
     run: Path, exam: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = gate.benchmark_rows
-    monkeypatch.setattr(
-        gate, "benchmark_rows", lambda shards, identifier: real(shards, identifier, [str(exam)])
-    )
+    monkeypatch.setattr(gate, "benchmark_rows", lambda shards: real(shards, [str(exam)]))
     row = {"step": "label", "row_id": "r-9", "problem_id": "p-000000", "reason": "repetitive"}
     with StepWriter(RunLayout(run).labelled, "label", LABELLED) as writer:
         writer.drop(pl.DataFrame([row | {"row": json.dumps({"problem": EXAM})}]))

@@ -3,7 +3,7 @@
 import polars as pl
 import pytest
 
-from factory.publishing.secrets import MIN_LENGTH, own_secrets, secrets_in_rows, secrets_in_text
+from factory.publishing.gate import MIN_LENGTH, own_secrets, secrets_in_rows, secrets_in_text
 
 KEY = "AKIA" + "ABCDEFGHIJKLMNOP"
 

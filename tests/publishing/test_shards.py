@@ -16,8 +16,7 @@ from hypothesis import strategies as st
 
 from factory.errors import Stopped
 from factory.publishing import shards as module
-from factory.publishing.row_bytes import row_bytes
-from factory.publishing.shards import row_groups, write_shards
+from factory.publishing.shards import row_bytes, row_groups, write_shards
 from schemas import COMPLETION, MESSAGES
 
 ROWS = pl.DataFrame(
