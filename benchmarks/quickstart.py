@@ -30,7 +30,7 @@ def measure(args: list[str]) -> dict[str, Any]:
     parser.add_argument("run", type=Path)
     run = parser.parse_args(args).run
     at = RunLayout(run)
-    paths = [*run.rglob(MANIFEST), *run.glob("train/*/manifest.json")]
+    paths = run.rglob(MANIFEST)
     manifests = [json.loads(path.read_text("utf-8")) for path in paths]
     times = [datetime.fromisoformat(m["finished_at"]) for m in manifests if "finished_at" in m]
     sets = {name: json.loads((at.dataset(name) / MANIFEST).read_text("utf-8")) for name in DATASETS}

@@ -8,9 +8,10 @@ import platform
 import subprocess
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
+
+from train.stage import versions
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
@@ -62,7 +63,7 @@ def here(name: str, figures: Any, args: list[str], *, commit: str | None, note: 
         date=datetime.now(UTC).date().isoformat(),
         processor=processor(),
         cores=os.cpu_count(),
-        versions=versions(),
+        versions=versions(PACKAGES),
         note=note,
     )
 
@@ -113,14 +114,3 @@ def processor() -> str | None:
     lines = info.read_text("utf-8").splitlines() if info.exists() else []
     named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
     return next(named, platform.processor() or None)
-
-
-def versions() -> dict[str, str]:
-    """Python and the installed ones of `PACKAGES`."""
-    found = {"python": platform.python_version()}
-    for name in PACKAGES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found

@@ -157,11 +157,10 @@ def factory_run(out: Path, changes: tuple[str, ...], until: str | None) -> float
 def settings(run: Path) -> dict:
     """Training settings of every stage, from the manifests, and seconds of training."""
     from factory.run.layout import RunLayout
+    from train.stage import summary_of
 
-    manifests = {s: json.loads((RunLayout(run).stage(s) / "manifest.json").read_text()) for s in STAGES}
-    return {
-        s: {"seconds": m["seconds"], "steps": m["steps"], "rows": m["rows"]} for s, m in manifests.items()
-    }
+    stages = {stage: summary_of(RunLayout(run), stage) for stage in STAGES}
+    return {s: {"seconds": m.seconds, "steps": m.steps, "rows": m.rows} for s, m in stages.items()}
 
 
 def copy_run(finished: Path, run: Path) -> None:

@@ -1,23 +1,30 @@
-"""What happens beside the training loop: progress, `metrics.jsonl`, rollouts, stopping on request, loud stops."""
+"""What happens beside the training loop: progress, `metrics.jsonl`, rollouts, sealed checkpoints, and how a run ends early."""
 
 from __future__ import annotations
 
+import faulthandler
 import json
 import math
 import os
 import signal
+import sys
+import threading
+import time
 from collections import Counter, deque
 from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
-from typing import Any
+from types import FrameType, TracebackType
+from typing import Any, Self
 
+import polars as pl
 import torch
 from transformers import TrainerCallback
 
-from factory.errors import FactoryError
+from factory.atomic import atomic_path, read_json, write_json
+from factory.errors import FactoryError, UsageError
 from factory.progress import Task
 from train.say import say
+from train.stage import Job
 
 
 class Progress(TrainerCallback):
@@ -194,9 +201,6 @@ class LoudStop(TrainerCallback):
 
 def rollout_writer(folder: Path, rank: int) -> Callable[[list[dict[str, Any]]], None]:
     """A function that writes a step's rollouts as `rollouts/step-NNNNN[-rank].parquet`."""
-    import polars as pl
-
-    from factory.atomic import atomic_path
 
     def write(rows: list[dict[str, Any]]) -> None:
         suffix = f"-{rank}" if rank else ""
@@ -205,3 +209,99 @@ def rollout_writer(folder: Path, rank: int) -> Callable[[list[dict[str, Any]]], 
             pl.DataFrame(rows, infer_schema_length=None).write_parquet(temporary)
 
     return write
+
+
+SEAL = "sealed.json"
+"""Names and sizes of a checkpoint's files, written last."""
+
+
+class SealCheckpoints(TrainerCallback):
+    """Write the seal once all processes have written their files, so that a torn checkpoint is known.
+
+    transformers writes a checkpoint file by file; a kill or a full disk in between leaves a folder that looks like one.
+    """
+
+    def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """A checkpoint was written."""
+        if torch.distributed.is_initialized():
+            torch.distributed.barrier()
+        if state.is_world_process_zero:
+            folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
+            write_json(folder / SEAL, _sizes(folder))
+
+
+def _sizes(folder: Path) -> dict[str, int]:
+    files = (p for p in sorted(folder.rglob("*")) if p.is_file() and p.name != SEAL)
+    return {os.path.relpath(path, folder): path.stat().st_size for path in files}
+
+
+def is_whole(folder: Path) -> bool:
+    """Whether a checkpoint is sealed and its files have the sizes that were sealed."""
+    try:
+        return bool(read_json(folder / SEAL) == _sizes(folder))
+    except UsageError:
+        return False
+
+
+def checkpoints(job: Job) -> list[Path]:
+    """The stage's checkpoint folders, whole or torn, the latest first."""
+    found = job.checkpoints.glob("checkpoint-*")
+    return sorted(found, key=lambda path: int(path.name.rpartition("-")[2]), reverse=True)
+
+
+def last_checkpoint(job: Job) -> Path | None:
+    """The latest whole checkpoint, or None."""
+    return next((path for path in checkpoints(job) if is_whole(path)), None)
+
+
+class Watchdog(TrainerCallback):
+    """Ends the process when no phase has begun for `seconds`; use as a context manager around training.
+
+    vLLM may no longer answer, a rank wait for another, a checker be stuck. A hung collective or server cannot be
+    interrupted from Python, so the process is ended; the last checkpoint stays.
+    """
+
+    def __init__(self, stage: str, seconds: float) -> None:
+        """`seconds`: longest time that a single phase (sampling, scoring, learning) may take."""
+        self.stage, self.seconds = stage, seconds
+        self.phase, self.since, self.step = "starting", time.monotonic(), 0
+        self._done = threading.Event()
+
+    def __enter__(self) -> Self:
+        """Start watching."""
+        self._thread = threading.Thread(target=self._watch, name="watchdog", daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop watching."""
+        self._done.set()
+        self._thread.join()
+
+    def enter(self, phase: str) -> None:
+        """A new phase begins now."""
+        self.phase, self.since = phase, time.monotonic()
+
+    def on_step_begin(self, args: object, state: object, control: object, **_: object) -> None:
+        """A step begins."""
+        self.step = getattr(state, "global_step", 0) + 1
+        self.enter("learning")
+
+    def on_step_end(self, args: object, state: object, control: object, **_: object) -> None:
+        """A step ended; what follows is logging, saving and loading rows."""
+        self.enter("saving or loading rows")
+
+    def _watch(self) -> None:
+        while not self._done.wait(min(5.0, self.seconds / 4)):
+            silent = time.monotonic() - self.since
+            if silent > self.seconds:
+                sys.stderr.write(
+                    f"train: stage {self.stage}, step {self.step}: nothing has happened for {silent:.0f} s while "
+                    f"{self.phase} - if vLLM samples, look at its log; then run again with --resume, or raise "
+                    f"train.{self.stage}.stall_minutes\n"
+                )
+                faulthandler.dump_traceback(file=sys.stderr)
+                sys.stderr.flush()
+                os._exit(1)

@@ -19,6 +19,8 @@ import yaml
 
 from factory.atomic import atomic_path, read_json
 from factory.run.layout import STAGES, RunLayout
+from factory.run.parts import MANIFEST
+from train.stage import Trained, manifest_of, summary_of
 
 WHAT = {
     "base": "the untrained student",
@@ -31,71 +33,53 @@ WHAT = {
 
 def write_card(layout: RunLayout, stage: str) -> None:
     """Write `train/<stage>/final/README.md`."""
-    chain = _chain(layout, stage)
-    manifest = chain[-1]
-    base = str(manifest["base_model"])
+    manifest, summary = manifest_of(layout, stage), summary_of(layout, stage)
+    base = summary.base_model
     head: dict[str, Any] = {
         "library_name": "transformers",
         "pipeline_tag": "text-generation",
-        "tags": ["cot-factory", stage, *manifest["lineage"]],
+        "tags": ["cot-factory", stage, *summary.lineage],
     }
     if base != "tiny" and not Path(base).is_absolute():
         head["base_model"] = base
+    made_from = "a small Phi-3-class model built in code" if base == "tiny" else f"`{base}`"
     parts = [
-        f"# {manifest['recipe']}: {stage}",
-        f"{WHAT[stage][0].upper()}{WHAT[stage][1:]}. Made by `cot-factory` {_version(manifest)} from "
-        f"{'a small Phi-3-class model built in code' if base == 'tiny' else f'`{base}`'}.",
+        f"# {summary.recipe}: {stage}",
+        f"{WHAT[stage][0].upper()}{WHAT[stage][1:]}. Made by `cot-factory` {manifest['factory_version']} from {made_from}.",
         "## Lineage",
-        _lineage(chain),
-        _evaluation(layout, [m["stage"] for m in chain]),
+        _lineage(layout, summary.lineage),
+        _evaluation(layout, summary.lineage),
         "## Settings of this stage",
-        "```yaml\n" + yaml.safe_dump(manifest["inputs"]["settings"], sort_keys=False).strip() + "\n```",
+        "```yaml\n" + yaml.safe_dump(manifest["settings"]["stage"], sort_keys=False).strip() + "\n```",
         "## What was measured",
-        _measured(manifest),
+        _measured(summary),
         "## Packages",
-        ", ".join(f"{name} {version}" for name, version in manifest["packages"].items()),
+        ", ".join(f"{name} {version}" for name, version in summary.packages.items() if name != "python"),
     ]
-    text = (
-        "---\n"
-        + yaml.safe_dump(head, sort_keys=False)
-        + "---\n\n"
-        + "\n\n".join(p for p in parts if p)
-        + "\n"
-    )
+    text = "\n\n".join(p for p in parts if p)
     with atomic_path(layout.checkpoint(stage) / "README.md") as temporary:
-        temporary.write_text(text, "utf-8")
+        temporary.write_text(f"---\n{yaml.safe_dump(head, sort_keys=False)}---\n\n{text}\n", "utf-8")
 
 
 def write_cards(layout: RunLayout) -> list[str]:
     """Write the cards of all finished stages again; returns their names."""
-    done = [s for s in ("base", *STAGES) if (layout.stage(s) / "manifest.json").exists()]
+    done = [s for s in ("base", *STAGES) if (layout.checkpoint(s) / MANIFEST).exists()]
     for stage in done:
         write_card(layout, stage)
     return done
 
 
-def _chain(layout: RunLayout, stage: str | None) -> list[dict[str, Any]]:
-    manifests: list[dict[str, Any]] = []
-    while stage is not None:
-        manifests.append(read_json(layout.stage(stage) / "manifest.json"))
-        stage = manifests[-1]["parent"]
-    return manifests[::-1]
-
-
-def _version(manifest: dict[str, Any]) -> str:
-    return str(manifest["inputs"]["factory"])
-
-
-def _lineage(chain: list[dict[str, Any]]) -> str:
+def _lineage(layout: RunLayout, stages: list[str]) -> str:
     rows = [
         "| stage | parent | rows | steps | data (sha256) | weights (sha256) |",
         "|---|---|--:|--:|---|---|",
     ]
-    for m in chain:
-        data = m["inputs"]["data"]
+    for stage in stages:
+        manifest, summary = manifest_of(layout, stage), summary_of(layout, stage)
+        data = manifest["inputs"].get("rows")
         rows.append(
-            f"| {m['stage']} | {m['parent'] or '-'} | {m['rows'] or '-'} | {m['steps'] or '-'} | "
-            f"{f'`{data[:12]}`' if data else '-'} | `{m['model_digest'][:12]}` |"
+            f"| {stage} | {summary.parent or '-'} | {summary.rows or '-'} | {summary.steps or '-'} | "
+            f"{f'`{data[:12]}`' if data else '-'} | `{manifest['output_digest'][:12]}` |"
         )
     return "\n".join(rows)
 
@@ -123,13 +107,13 @@ def _evaluation(layout: RunLayout, stages: list[str]) -> str:
     return "\n".join([*head, *rows])
 
 
-def _measured(manifest: dict[str, Any]) -> str:
+def _measured(summary: Trained) -> str:
     facts = {
-        "steps": manifest["steps"],
-        "seconds": manifest["seconds"],
-        "rows trained on": manifest["rows"],
-        "rows over the length": len(manifest["overlong"]),
-        **{k.removeprefix("last/"): v for k, v in manifest["metrics"].items() if k.startswith("last/")},
+        "steps": summary.steps,
+        "seconds": summary.seconds,
+        "rows trained on": summary.rows,
+        "rows over the length": summary.overlong,
+        **{k.removeprefix("last/"): v for k, v in summary.metrics.items() if k.startswith("last/")},
     }
     return "\n".join(f"- {name}: {json.dumps(value)}" for name, value in facts.items())
 

@@ -14,7 +14,7 @@ import numpy as np
 from datasets import Dataset, concatenate_datasets
 
 from factory.errors import UsageError
-from train.manifest import Job, data_files
+from train.stage import Job, data_files
 from train.tokens import end_token, opens_thinking, render
 
 IGNORED = -100

@@ -11,12 +11,12 @@ import torch
 from scipy.stats import binom
 from transformers import AutoConfig, AutoModelForCausalLM
 
-from factory.atomic import read_json
 from factory.errors import UsageError
 from factory.run.layout import STAGES
+from factory.run.parts import MANIFEST
 from train.configs import accumulation, world_size
 from train.data import TrainingRows, read_set
-from train.manifest import Job
+from train.stage import Job, summary_of
 
 GIB = 2**30
 
@@ -138,13 +138,14 @@ def eta(job: Job, facts: dict[str, Any]) -> dict[str, Any]:
     """
     tokens = int(facts.get("tokens_in_all", 0))
     for stage in ("sft", "midtrain") if tokens else ():
-        path = job.layout.stage(stage) / "manifest.json"
-        if STAGES.index(stage) < STAGES.index(job.stage) and path.exists():
-            before = read_json(path)
-            there = before["preflight"]["plan"]
-            if before["seconds"] and there["devices"] == facts["devices"]:
+        if (
+            STAGES.index(stage) < STAGES.index(job.stage)
+            and (job.layout.checkpoint(stage) / MANIFEST).exists()
+        ):
+            before = summary_of(job.layout, stage)
+            if before.seconds and before.plan["devices"] == facts["devices"]:
                 work = tokens * (4 / 3 if job.stage == "dpo" else 1.0)
-                seconds = round(work * before["seconds"] / there["tokens_in_all"])
+                seconds = round(work * before.seconds / before.plan["tokens_in_all"])
                 return {"seconds": seconds, "measured_on": stage}
     return {}
 

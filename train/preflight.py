@@ -11,16 +11,16 @@ import sys
 from typing import Any
 
 import polars as pl
-from transformers import GenerationConfig
+from transformers import AutoConfig, GenerationConfig
 
 from factory.errors import UsageError
+from train.configs import check_server
 from train.data import IGNORED, TrainingRows, encode
-from train.manifest import Job
 from train.plan import dead_groups, eta, memory, plan
 from train.rewards import SIGNAL, check
-from train.rope import check_rope
+from train.stage import Job
+from train.student import switch_length
 from train.tokens import end_token, opens_thinking, stop_tokens
-from train.vllm import check_server
 
 SCORED = 32
 """Prompts on which the reward is tried."""
@@ -75,6 +75,34 @@ def check_tokens(job: Job, tokenizer: Any) -> None:
             "a turn",
             do="add the id to eos_token_id there",
         )
+
+
+def check_rope(job: Job, rows: TrainingRows) -> None:
+    """Refuse rows on both sides of the switch that would be rotated by their neighbours.
+
+    Raises:
+        UsageError: names the two ways out.
+    """
+    assert job.parent is not None
+    switch = switch_length(AutoConfig.from_pretrained(job.layout.checkpoint(job.parent)))
+    section, shortest, longest = job.section, int(rows.lengths.min()), int(rows.lengths.max())
+    if job.stage == "rl":
+        longest += section.max_completion_length
+    else:
+        longest = min(longest, section.max_length)
+    alone = job.stage in ("midtrain", "sft") and not section.packing and section.micro_batch_size == 1
+    if switch is None or alone or not shortest <= switch < longest:
+        return
+    raise UsageError(
+        f"this LongRoPE model has other rotary factors beyond {switch} tokens, and rows of {shortest} to {longest} tokens "
+        "would share a batch: a short row would be rotated by its longest neighbour",
+        do="set train.student.long_factors=true (what vLLM does beyond that length)"
+        + (
+            ""
+            if job.stage in ("dpo", "rl")
+            else f", or train.{job.stage}.packing=false with micro_batch_size=1"
+        ),
+    )
 
 
 def check_ends(job: Job, tokenizer: Any, rows: TrainingRows) -> float:

@@ -1,7 +1,8 @@
 """The trainer's entry: `python train/run.py --stage midtrain [--recipe RECIPE] [--run RUN]`.
 
-Without `--run` it takes the newest run below `runs/`, without `--recipe` that run's saved one. Reads `RUN/datasets/<set>/` and the parent stage's `final/`; writes `RUN/train/<stage>/`. A finished stage of the same
-data, parent and settings is left alone; with `--resume` an unfinished one goes on from its last checkpoint.
+Without `--run` it takes the newest run below `runs/`, without `--recipe` that run's saved one. Reads
+`RUN/datasets/<set>/` and the parent stage's `final/`; writes `RUN/train/<stage>/`. A finished stage of the same data,
+parent and settings is left alone; with `--resume` an unfinished one resumes from its last checkpoint.
 Works alone, under `torchrun` and under `accelerate launch` (configs in `recipes/accelerate/`).
 """
 
@@ -10,19 +11,19 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import Any
 
 if not __package__:
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
-from factory.atomic import digest
+from factory.atomic import write_json
 from factory.config.load import load_recipe
 from factory.config.recipe import Recipe
 from factory.errors import FactoryError, Stopped, UsageError, first_line, is_disk_full
 from factory.run.layout import STAGES, RunLayout
 from factory.run.newest import newest_run
-from train.manifest import Job, close, finished, job_inputs
-from train.say import main_process, say, say_error
+from factory.run.step import Step
+from train.say import main_process, say, say_error, silence
+from train.stage import Job, Trained, check_inputs, close, stage_step
 from train.trackers import tracked
 
 
@@ -58,27 +59,27 @@ def run_stage(recipe: Recipe, run: Path, stage: str, *, resume: bool = False, dr
     job = Job(recipe, RunLayout(run), stage)
     if stage != "base" and not job.section.enabled:
         return f"{stage}: left out by the recipe"
-    inputs = job_inputs(job)
-    key = digest(inputs)
-    if not dry_run and finished(job, key):
+    step = stage_step(job)
+    if not dry_run and step.finished():
         return f"{stage}: already trained, nothing to do"
     with tracked(job):
-        return _train(job, key, inputs, resume=resume, dry_run=dry_run)
+        return _train(job, step, resume=resume, dry_run=dry_run)
 
 
-def _train(job: Job, key: str, inputs: dict[str, Any], *, resume: bool, dry_run: bool) -> str:
+def _train(job: Job, step: Step[Trained], *, resume: bool, dry_run: bool) -> str:
     """What `run_stage` does once a stage has to be trained; torch and TRL are imported here."""
     stage = job.stage
-    from train.quiet import silence
-
     silence()
     from train import stages
 
+    if stage == "base" and dry_run:
+        return "base: nothing to check"
+    check_inputs(step)
+    if main_process() and not dry_run:
+        step.say_why()
     if stage == "base":
-        if dry_run:
-            return "base: nothing to check"
-        stages.start(job, key, resume=False)
-        facts = stages.build_base(job)
+        stages.start(job, step, resume=False)
+        measured = stages.build_base(job)
     else:
         from train.preflight import preflight
 
@@ -91,14 +92,17 @@ def _train(job: Job, key: str, inputs: dict[str, Any], *, resume: bool, dry_run:
             say(
                 f"{stage}: {report['dead_groups']['dead']:.0%} of the groups will give no signal, by their pass rates"
             )
-        facts = stages.train_stage(job, prepared, stages.start(job, key, resume=resume))
+        checkpoint = stages.start(job, step, resume=resume)
+        measured = stages.train_stage(job, prepared, checkpoint) | {"plan": report["plan"]}
+        if main_process():
+            write_json(job.folder / "preflight.json", report | {"overlong": prepared.rows.overlong})
     if main_process():
         from train.card import write_cards
 
-        close(job, key, inputs, facts.as_dict() | ({"preflight": report} if stage != "base" else {}))
+        close(job, step, measured)
         write_cards(job.layout)
     stages.wait()
-    return f"{stage}: {facts.steps} steps in {facts.seconds:.0f} s -> {job.final}"
+    return f"{stage}: {measured.get('steps', 0)} steps in {measured.get('seconds', 0):.0f} s -> {job.final}"
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -6,7 +6,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,6 @@ import torch
 from accelerate import PartialState
 from transformers import (
     AutoModelForCausalLM,
-    AutoTokenizer,
     GenerationConfig,
     PrinterCallback,
     ProgressCallback,
@@ -22,37 +21,29 @@ from transformers import (
 )
 from trl import DPOTrainer, SFTTrainer
 
-from factory.errors import FactoryError, Stopped, UsageError, first_line
+from factory.errors import FactoryError, Stopped
 from factory.progress import watch
-from train.callbacks import LoudStop, MetricsFile, Progress, StopOnSignal, rollout_writer
-from train.checkpoints import SealCheckpoints, checkpoints, is_whole, last_checkpoint
+from factory.run.step import Step
+from train.callbacks import (
+    LoudStop,
+    MetricsFile,
+    Progress,
+    SealCheckpoints,
+    StopOnSignal,
+    Watchdog,
+    checkpoints,
+    is_whole,
+    last_checkpoint,
+    rollout_writer,
+)
 from train.configs import stage_config
 from train.data import TrainingRows, completion_rows, preference_rows, prompt_rows, training_texts
-from train.manifest import Job, begin, data_files
 from train.rewards import VerifiedReward
 from train.rl import FactoryGRPOTrainer, TemperatureSchedule
-from train.rope import long_factors
 from train.say import say
+from train.stage import Job, Trained, begin, data_files
+from train.student import load_model, load_tokenizer, loaded, long_factors, merge_adapter, write_tiny
 from train.tokens import opens_thinking, settle_tokens, stop_tokens
-from train.watchdog import Watchdog
-
-
-@dataclass(frozen=True, slots=True)
-class Trained:
-    """What a stage measured, for its manifest and card."""
-
-    steps: int = 0
-    seconds: float = 0.0
-    rows: int = 0
-    read: int = 0
-    overlong: list[dict[str, Any]] = field(default_factory=list)
-    tokens: dict[str, Any] = field(default_factory=dict)
-    """Stage `base`: the special tokens that were settled."""
-    metrics: dict[str, float] = field(default_factory=dict)
-
-    def as_dict(self) -> dict[str, Any]:
-        """For the manifest."""
-        return asdict(self)
 
 
 def processes() -> PartialState:
@@ -60,48 +51,8 @@ def processes() -> PartialState:
     return PartialState(cpu=not torch.cuda.is_available())
 
 
-def load_tokenizer(folder: Path | str, template: str | None, revision: str | None = None) -> Any:
-    """A checkpoint's tokenizer, with the recipe's chat template in place of its own if there is one."""
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, revision=revision)
-    except (OSError, ValueError) as error:
-        at = f" at revision {revision}" if revision else ""
-        raise UsageError(
-            f"cannot load a tokenizer from {folder}{at}: {str(error).splitlines()[0]}"
-        ) from error
-    if template is not None:
-        try:
-            tokenizer.chat_template = Path(template).read_text("utf-8")
-        except OSError as error:
-            raise UsageError(f"cannot read train.student.chat_template {template}: {error}") from error
-    if tokenizer.chat_template is None:
-        raise UsageError(f"{folder} has no chat template", do="name one with train.student.chat_template")
-    return tokenizer
-
-
-def _loaded(kind: Any, name: Path | str, revision: str | None) -> Any:
-    """A tokenizer or model at the pinned revision.
-
-    Raises:
-        UsageError: transformers cannot load it.
-    """
-    try:
-        return kind.from_pretrained(name, revision=revision)
-    except (OSError, ValueError) as error:
-        at = f" at revision {revision}" if revision else ""
-        raise UsageError(f"cannot load the student {name}{at}: {first_line(error)}") from error
-
-
-def load_model(folder: Path, attention: str | None) -> Any:
-    """A checkpoint's model in float32; lower precision is the arithmetic's business (autocast), not the weights'."""
-    kwargs = {"attn_implementation": attention} if attention else {}
-    return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, **kwargs)
-
-
-def build_base(job: Job) -> Trained:
-    """Stage `base`: build the tiny student, or copy the checkpoint that the recipe names."""
-    from train.tiny import write_tiny
-
+def build_base(job: Job) -> dict[str, Any]:
+    """Stage `base`: build the tiny student, or copy the checkpoint that the recipe names. Returns fields of `Trained`."""
     student = job.section
     tokens: dict[str, Any] = {}
     with _finished_folder(job) as folder:
@@ -111,14 +62,14 @@ def build_base(job: Job) -> Trained:
             write_tiny(student, training_texts(data_files(job)), folder, job.recipe.seed)
         else:
             tokenizer = load_tokenizer(student.model, student.chat_template, student.revision)
-            model = _loaded(AutoModelForCausalLM, student.model, student.revision)
+            model = loaded(AutoModelForCausalLM, student.model, student.revision)
             if student.long_factors:
                 long_factors(model.config)
             tokens, said = settle_tokens(tokenizer, model, student.pad_token)
             say(said)
             model.save_pretrained(folder)
             tokenizer.save_pretrained(folder)
-    return Trained(tokens=tokens)
+    return {"tokens": tokens}
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,11 +95,11 @@ def prepare(job: Job) -> Prepared:
         return Prepared(config, tokenizer, build(job, tokenizer))
 
 
-def start(job: Job, key: str, *, resume: bool) -> Path | None:
+def start(job: Job, step: Step[Trained], *, resume: bool) -> Path | None:
     """`begin` by the first process, and the checkpoint to resume from for all of them; torn ones are removed."""
     state = processes()
     if state.is_main_process:
-        begin(job, key, resume=resume)
+        begin(job, step, resume=resume)
         torn = [path for path in checkpoints(job) if not is_whole(path)]
         for path in torn:
             shutil.rmtree(path)
@@ -165,8 +116,11 @@ def wait() -> None:
     processes().wait_for_everyone()
 
 
-def train_stage(job: Job, prepared: Prepared, checkpoint: Path | None) -> Trained:
-    """Train one stage from its parent's `final/`, going on from `checkpoint` when there is one.
+def train_stage(job: Job, prepared: Prepared, checkpoint: Path | None) -> dict[str, Any]:
+    """Train one stage from its parent's `final/`, resuming from `checkpoint` when there is one.
+
+    Returns:
+        Fields of `Trained`.
 
     Raises:
         Stopped: the user stopped it; a checkpoint is saved.
@@ -208,14 +162,14 @@ def train_stage(job: Job, prepared: Prepared, checkpoint: Path | None) -> Traine
         )
     _save(job, trainer, tokenizer)
     numbers = {k: float(v) for k, v in result.metrics.items() if isinstance(v, int | float)}
-    return Trained(
-        trainer.state.global_step,
-        round(time.monotonic() - began, 3),
-        len(rows.rows),
-        rows.read,
-        rows.overlong,
-        metrics=numbers | _last_metrics(trainer),
-    )
+    return {
+        "steps": trainer.state.global_step,
+        "seconds": round(time.monotonic() - began, 3),
+        "rows": len(rows.rows),
+        "read": rows.read,
+        "overlong": len(rows.overlong),
+        "metrics": numbers | _last_metrics(trainer),
+    }
 
 
 class EncodedDPOTrainer(DPOTrainer):
@@ -313,8 +267,6 @@ def _save(job: Job, trainer: Trainer, tokenizer: Any) -> None:
         else:
             trainer.save_model(str(adapter))
             if main:
-                from train.merge import merge_adapter
-
                 merge_adapter(load_model(job.layout.checkpoint(job.parent), None), adapter).save_pretrained(
                     folder
                 )

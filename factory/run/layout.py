@@ -244,7 +244,7 @@ class RunLayout:
         return self.run / "difficulty" / "problems"
 
     def stage(self, stage: str) -> Path:
-        """A training stage's folder: `final/`, `manifest.json`, logs. `base` holds the untrained student."""
+        """A training stage's folder: `final/`, `preflight.json`, logs. `base` holds the untrained student."""
         return self.run / "train" / stage
 
     def checkpoint(self, stage: str) -> Path:

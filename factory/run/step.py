@@ -123,7 +123,7 @@ class Step(Generic[S]):
         if not again:
             if done := self.finished():
                 return done
-            self._say_why()
+            self.say_why()
         for folder in self.folders.values():
             check_parts(folder)
         with StepWriter(
@@ -137,7 +137,7 @@ class Step(Generic[S]):
             summary = make(writer)
             return StepResult(writer.finish(unit=self.unit, totals=summary_to(summary)), True, summary)
 
-    def _say_why(self) -> None:
+    def say_why(self) -> None:
         """Name what differs from the finished output that is made again."""
         if not (self.out / MANIFEST).exists():
             return

@@ -192,7 +192,7 @@ def test_the_verb_prints_figures_and_paired_deltas(tmp_path):
 def test_a_real_checkpoint_is_evaluated_and_its_digest_recorded(tmp_path):
     pytest.importorskip("torch")
     from factory.config.train import StudentSection
-    from train.tiny import write_tiny
+    from train.student import write_tiny
 
     write_tiny(
         StudentSection(hidden_size=32, layers=1), ["mod 10: 3 +4 *2", "3+4=7; 7*2=4"], tmp_path / "final", 0

@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 
 from factory.run.layout import STAGES, RunLayout
+from factory.run.parts import MANIFEST
 
 RECIPE = """
 name: small
@@ -59,9 +60,9 @@ def test_a_killed_run_goes_on_to_the_full_ladder(tmp_path):
     assert max(steps) == 120 and len(seen) <= len(steps)
     parent = "base"
     for stage in STAGES:
-        manifest = json.loads((at.stage(stage) / "manifest.json").read_text())
         assert (at.checkpoint(stage) / "model.safetensors").exists()
-        assert manifest["parent"] == parent
+        manifest = json.loads((at.checkpoint(stage) / MANIFEST).read_text())
+        assert manifest["totals"]["parent"] == parent
         parent = stage
     for stage in ("base", *STAGES):
         summary = json.loads((at.evaluation(stage) / "summary.json").read_text())

@@ -117,7 +117,7 @@ def test_first_signal_saves_and_stops_second_interrupts(number):
 
 def test_watchdog_ends_a_process_that_hangs_and_names_the_phase():
     code = (
-        "import time\nfrom train.watchdog import Watchdog\n"
+        "import time\nfrom train.callbacks import Watchdog\n"
         "with Watchdog('rl', 0.4) as dog:\n"
         "    for _ in range(4):\n        dog.enter('scoring')\n        time.sleep(0.2)\n"
         "    dog.enter('sampling with vLLM')\n    time.sleep(30)\n"

@@ -6,9 +6,9 @@ import pytest
 
 from factory.atomic import write_json
 from factory.run.layout import RunLayout
-from factory.run.parts import input_digest
+from factory.run.parts import MANIFEST, input_digest
 from train.card import write_cards
-from train.manifest import model_digest
+from train.stage import model_digest
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def test_evaluation_comes_into_the_card_and_the_digest_stays(run):
 
 
 def test_a_card_of_a_hub_model_names_it_as_its_base(run):
-    path = run.stage("sft") / "manifest.json"
+    path = run.checkpoint("sft") / MANIFEST
     path.write_text(path.read_text().replace('"base_model": "tiny"', '"base_model": "owner/model"'))
     write_cards(run)
     head = (run.checkpoint("sft") / "README.md").read_text().split("---")[1]

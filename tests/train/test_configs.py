@@ -15,9 +15,9 @@ from factory.config.load import load_recipe
 from factory.config.train import RLSection
 from factory.errors import UsageError
 from factory.run.layout import STAGES, RunLayout
-from train import vllm
+from train import configs
 from train.configs import OWNED, RESERVED, accumulation, stage_config
-from train.manifest import Job
+from train.stage import Job
 
 FOLDER = Path(recipes.__file__).parent
 TRAINED = [p.stem for p in sorted(FOLDER.glob("*.yaml")) if load_recipe(p).train is not None]
@@ -26,7 +26,7 @@ TRAINED = [p.stem for p in sorted(FOLDER.glob("*.yaml")) if load_recipe(p).train
 @pytest.mark.parametrize("name", TRAINED)
 @pytest.mark.parametrize("stage", STAGES)
 def test_every_recipe_makes_its_configs(name, stage, tmp_path, monkeypatch):
-    monkeypatch.setattr(vllm, "find_spec", lambda name: object())
+    monkeypatch.setattr(configs, "find_spec", lambda name: object())
     config = stage_config(Job(load_recipe(name), RunLayout(tmp_path), stage))
     section = getattr(load_recipe(name).train, stage)
     assert config.learning_rate == section.learning_rate
@@ -34,7 +34,7 @@ def test_every_recipe_makes_its_configs(name, stage, tmp_path, monkeypatch):
 
 
 def test_the_papers_figures_reach_trl(tmp_path, monkeypatch):
-    monkeypatch.setattr(vllm, "find_spec", lambda name: object())
+    monkeypatch.setattr(configs, "find_spec", lambda name: object())
     recipe = load_recipe("phi4_mini_reasoning")
     job = lambda stage: stage_config(Job(recipe, RunLayout(tmp_path), stage))  # noqa: E731
     midtrain, sft, dpo, rl = map(job, STAGES)
@@ -123,13 +123,13 @@ def test_groups_must_be_whole():
 
 
 def test_vllm_that_is_missing_or_silent_is_one_line(monkeypatch):
-    monkeypatch.setattr(vllm, "find_spec", lambda name: None)
+    monkeypatch.setattr(configs, "find_spec", lambda name: None)
     with pytest.raises(UsageError, match="not installed"):
-        vllm.vllm_settings(RLSection(vllm="colocate"))
-    assert vllm.vllm_settings(RLSection()) == {}
+        configs.vllm_settings(RLSection(vllm="colocate"))
+    assert configs.vllm_settings(RLSection()) == {}
     nobody = SimpleNamespace(vllm_server_base_url="http://127.0.0.1:9")
     with pytest.raises(UsageError, match="vllm serve"):
-        vllm.check_server(RLSection(vllm="server"), nobody)
+        configs.check_server(RLSection(vllm="server"), nobody)
 
 
 def test_a_vllm_server_that_answers_is_taken():
@@ -145,7 +145,7 @@ def test_a_vllm_server_that_answers_is_taken():
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         config = SimpleNamespace(vllm_server_base_url=f"http://127.0.0.1:{server.server_port}")
-        vllm.check_server(RLSection(vllm="server"), config)
+        configs.check_server(RLSection(vllm="server"), config)
     finally:
         server.shutdown()
 
@@ -184,7 +184,7 @@ def test_what_rebalancing_overrides_is_refused(name, tmp_path, tiny_recipe):
 def test_vllms_importance_ratio_is_taken_per_token_unless_the_recipe_says_otherwise(
     tmp_path, tiny_recipe, monkeypatch
 ):
-    monkeypatch.setattr(vllm, "find_spec", lambda name: object())
+    monkeypatch.setattr(configs, "find_spec", lambda name: object())
     at, mode = RunLayout(tmp_path), "vllm_importance_sampling_mode"
     config = stage_config(Job(tiny_recipe(rl={"vllm": "colocate"}), at, "rl"))
     assert getattr(config, mode) == "token_truncate"

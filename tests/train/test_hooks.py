@@ -12,9 +12,10 @@ from trl import GRPOTrainer
 from trl.trainer import utils as trl_utils
 
 from factory.run.layout import RunLayout
-from train.manifest import Job
 from train.rl import FactoryGRPOTrainer, TemperatureSchedule, set_temperature, temperature_cell
-from train.stages import load_model, prepare
+from train.stage import Job
+from train.stages import prepare
+from train.student import load_model
 
 
 def test_trl_is_the_version_that_the_hooks_were_written_for():

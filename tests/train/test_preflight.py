@@ -9,11 +9,12 @@ import pytest
 from factory.atomic import read_json, write_json
 from factory.errors import UsageError
 from factory.run.layout import RunLayout
+from factory.run.parts import MANIFEST
 from train import plan as planning
 from train import preflight, stages
-from train.manifest import Job
 from train.plan import GIB, dead_groups, eta, memory, plan
 from train.run import run_stage
+from train.stage import Job, summary_of
 from train.stages import prepare
 
 
@@ -115,7 +116,7 @@ def test_plan_counts_what_training_then_does(job, run, tiny_recipe):
     for stage in ("midtrain", "sft"):
         of = job(stage)
         promised = plan(of, prepare(of).rows)["steps"]
-        done = read_json(run.stage(stage) / "manifest.json")["steps"]
+        done = summary_of(run, stage).steps
         assert promised <= done <= promised * 1.25 + 1
     rl = job("rl")
     facts = plan(rl, prepare(rl).rows)
@@ -125,15 +126,19 @@ def test_plan_counts_what_training_then_does(job, run, tiny_recipe):
 def test_the_time_that_a_stage_takes_goes_by_the_nearest_trained_one(job, run):
     """Double the measured seconds, double the promise."""
     midtrain, sft = job("midtrain"), job("sft")
-    path = run.stage("midtrain") / "manifest.json"
-    manifest = read_json(path) | {"seconds": 10.0}
-    write_json(path, manifest)
+    path = run.checkpoint("midtrain") / MANIFEST
+
+    def took(seconds):
+        manifest = read_json(path)
+        write_json(path, manifest | {"totals": manifest["totals"] | {"seconds": seconds}})
+
+    took(10.0)
     facts = plan(sft, prepare(sft).rows)
     promise = eta(sft, facts)
     assert promise["measured_on"] == "midtrain"
-    expected = 10.0 * facts["tokens_in_all"] / manifest["preflight"]["plan"]["tokens_in_all"]
+    expected = 10.0 * facts["tokens_in_all"] / summary_of(run, "midtrain").plan["tokens_in_all"]
     assert promise["seconds"] == round(expected)
-    write_json(path, manifest | {"seconds": 1000.0})
+    took(1000.0)
     assert eta(sft, facts)["seconds"] == pytest.approx(100 * expected, abs=1)
     assert eta(midtrain, plan(midtrain, prepare(midtrain).rows)) == {}, "nothing is trained before it"
     assert eta(job("rl"), plan(job("rl"), prepare(job("rl")).rows)) == {}

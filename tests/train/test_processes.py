@@ -17,6 +17,7 @@ from safetensors.torch import load_file
 
 from factory.run.layout import RunLayout
 from train.run import main
+from train.stage import manifest_of, summary_of
 
 ENVIRONMENT = os.environ | {"FACTORY_PROGRESS": "off", "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
 
@@ -60,8 +61,8 @@ def test_two_processes_agree(run, tmp_path, tiny_recipe):
             capture_output=True, text=True, timeout=600, env=ENVIRONMENT,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr[-3000:]
-    manifest = json.loads((run.stage("rl") / "manifest.json").read_text())
-    assert manifest["preflight"]["plan"]["devices"] == 2 and manifest["steps"] == 3
+    summary = summary_of(run, "rl")
+    assert summary.plan["devices"] == 2 and summary.steps == 3
     lines = [json.loads(line) for line in (run.stage("rl") / "metrics.jsonl").read_text().splitlines()]
     assert len(lines) == 3
     for step in (1, 2, 3):
@@ -85,8 +86,7 @@ def test_accelerate_launch_with_the_shipped_config(run, tmp_path, tiny_recipe):
         capture_output=True, text=True, timeout=600, env=ENVIRONMENT,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
-    manifest = json.loads((run.stage("sft") / "manifest.json").read_text())
-    assert manifest["preflight"]["plan"]["devices"] == 2
+    assert summary_of(run, "sft").plan["devices"] == 2
     two = [json.loads(line)["loss"] for line in (run.stage("sft") / "metrics.jsonl").read_text().splitlines()]
     one = RunLayout(tmp_path / "one")
     shutil.copytree(run.run, one.run)
@@ -116,7 +116,7 @@ def test_killed_stage_goes_on_from_its_checkpoint(run, tmp_path, tiny_recipe):
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    assert not (run.stage("sft") / "manifest.json").exists()
+    assert not run.checkpoint("sft").exists()
     done = subprocess.run(
         [sys.executable, "-m", *command(path, run, "sft", "--resume")],
         check=True,
@@ -124,9 +124,7 @@ def test_killed_stage_goes_on_from_its_checkpoint(run, tmp_path, tiny_recipe):
         env=ENVIRONMENT,
     )
     assert done.returncode == 0
-    digests = [
-        json.loads((r.stage("sft") / "manifest.json").read_text())["model_digest"] for r in (run, whole)
-    ]
+    digests = [manifest_of(r, "sft")["output_digest"] for r in (run, whole)]
     assert digests[0] == digests[1]
     steps = [
         json.loads(line)["step"] for line in (run.stage("sft") / "metrics.jsonl").read_text().splitlines()
@@ -166,7 +164,7 @@ def test_all_stages_from_the_base_on_under_torchrun(tmp_path, tiny_recipe, make_
     )
     said = launched(write_recipe(tmp_path / "r.yaml", recipe), run, "all")
     for stage in ("base", "midtrain", "sft", "dpo", "rl"):
-        assert (run.stage(stage) / "manifest.json").exists()
+        assert summary_of(run, stage).lineage[-1] == stage
         assert said.count(f"train: {stage}: ") >= 1
 
 

@@ -10,9 +10,10 @@ from trl import SFTTrainer
 
 from factory.errors import UsageError
 from train.data import completion_rows, encode, prompt_rows, reading_order
-from train.manifest import Job
 from train.run import run_stage
-from train.stages import load_model, prepare
+from train.stage import Job
+from train.stages import prepare
+from train.student import load_model
 
 
 @pytest.fixture(scope="module")

@@ -16,6 +16,7 @@ from factory.run.layout import RunLayout
 from train import stages
 from train.callbacks import StopOnSignal
 from train.run import main, run_stage
+from train.stage import manifest_of, summary_of
 
 STEPS = {"midtrain": 6, "sft": 3, "dpo": 6, "rl": 4}
 
@@ -84,13 +85,13 @@ def test_resumed_equals_uninterrupted(stage, run, tmp_path, tiny_recipe, monkeyp
     again = RunLayout(tmp_path / "again")
     shutil.copytree(run.run, again.run)
     run_stage(recipe, run.run, stage)
-    steps = json.loads((run.stage(stage) / "manifest.json").read_text())["steps"]
+    steps = summary_of(run, stage).steps
     stop = steps * 5 // 6 if stage == "rl" else steps // 2 + 1
     with monkeypatch.context() as patch:
         patch.setattr(stages, "StopOnSignal", stop_after(stop))
         with pytest.raises(Stopped, match=f"stopped at step {stop} of {steps}"):
             run_stage(recipe, again.run, stage)
-    assert not (again.stage(stage) / "manifest.json").exists()
+    assert not again.checkpoint(stage).exists()
     run_stage(recipe, again.run, stage, resume=True)
     assert metrics(again, stage) == metrics(run, stage)
     assert len(metrics(run, stage)) == steps
@@ -132,16 +133,13 @@ def test_whole_chain_has_one_lineage_and_every_card_names_it(run, tiny_recipe):
     recipe = tiny_recipe()
     for stage in ("dpo", "rl"):
         run_stage(recipe, run.run, stage)
-    manifest = json.loads((run.stage("rl") / "manifest.json").read_text())
-    assert manifest["lineage"] == ["base", "midtrain", "sft", "dpo", "rl"]
-    assert (
-        manifest["parent"] == "dpo"
-        and manifest["inputs"]["parent"]
-        == json.loads((run.stage("dpo") / "manifest.json").read_text())["model_digest"]
-    )
+    summary = summary_of(run, "rl")
+    assert summary.lineage == ["base", "midtrain", "sft", "dpo", "rl"]
+    assert summary.parent == "dpo"
+    assert manifest_of(run, "rl")["inputs"]["model"] == manifest_of(run, "dpo")["output_digest"]
     card = (run.checkpoint("rl") / "README.md").read_text()
-    for stage in manifest["lineage"]:
-        digest = json.loads((run.stage(stage) / "manifest.json").read_text())["model_digest"]
+    for stage in summary.lineage:
+        digest = manifest_of(run, stage)["output_digest"]
         assert digest[:12] in card
     rollouts = pl.concat(pl.read_parquet(p) for p in run.stage("rl").glob("rollouts/*.parquet"))
     assert rollouts.height == 3 * 2 * 8 and set(rollouts["verdict"]) <= {
@@ -155,9 +153,7 @@ def test_disabled_stage_is_skipped_and_the_next_takes_its_parent(run, tiny_recip
     recipe = tiny_recipe(dpo={"enabled": False}, rl={"max_steps": 1})
     assert "left out" in run_stage(recipe, run.run, "dpo")
     run_stage(recipe, run.run, "rl")
-    assert json.loads((run.stage("rl") / "manifest.json").read_text())["lineage"] == [
-        "base", "midtrain", "sft", "rl",
-    ]  # fmt: skip
+    assert summary_of(run, "rl").lineage == ["base", "midtrain", "sft", "rl"]
 
 
 def test_dry_run_checks_and_changes_nothing(run, tiny_recipe, capsys):
@@ -215,8 +211,8 @@ def test_the_best_checkpoint_on_held_out_problems_becomes_final(stage, run, tiny
 
 def test_held_out_problems_are_whole_and_not_learnt_from(run, tiny_recipe):
     from train.data import completion_rows
-    from train.manifest import Job
-    from train.stages import load_tokenizer
+    from train.stage import Job
+    from train.student import load_tokenizer
 
     job = Job(tiny_recipe(sft={"validation": 0.25}), run, "sft")
     tokenizer = load_tokenizer(run.checkpoint("midtrain"), None)

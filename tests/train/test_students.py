@@ -1,6 +1,5 @@
 """Public students go through every stage: their padding, stops, templates and position codes as they are shipped."""
 
-import json
 import shutil
 from dataclasses import replace
 
@@ -19,6 +18,7 @@ from train import stages
 from train.callbacks import StopOnSignal
 from train.data import encode
 from train.run import run_stage
+from train.stage import summary_of
 from train.tokens import end_token, fix_date, settle_tokens
 
 PADS = {
@@ -73,9 +73,9 @@ def trained_student(request, tmp_path_factory, tiny_recipe, make_sets):
 def test_every_stage_is_trained_and_its_card_is_there(trained_student):
     _, run, _ = trained_student
     for stage in STAGES:
-        manifest = json.loads((run.stage(stage) / "manifest.json").read_text())
-        assert manifest["steps"] == (1 if stage == "rl" else 2)
-        assert stage == "rl" or manifest["preflight"]["dead_groups" if stage == "rl" else "plan"]
+        summary = summary_of(run, stage)
+        assert summary.steps == (1 if stage == "rl" else 2)
+        assert summary.plan
         assert "| base |" in (run.checkpoint(stage) / "README.md").read_text()
 
 
@@ -92,8 +92,7 @@ def test_tokenizer_config_and_generation_agree_in_every_stage(trained_student):
         assert end_token(tokenizer) in generation.eos_token_id
         assert tokenizer.pad_token_id != end_token(tokenizer)
         assert not {"repetition_penalty", "temperature", "top_k", "top_p"} & set(generation.to_diff_dict())
-    manifest = json.loads((run.stage("base") / "manifest.json").read_text())
-    assert manifest["tokens"]["pad"] == PADS[name]
+    assert summary_of(run, "base").tokens["pad"] == PADS[name]
 
 
 def test_a_row_is_what_the_student_is_sampled_with(trained_student):

@@ -74,7 +74,7 @@ def test_a_tracker_that_is_not_installed_is_named(run, tiny_recipe, capsys, monk
 
 
 def test_the_users_own_variables_win(layout, tiny_recipe, monkeypatch):
-    from train.manifest import Job
+    from train.stage import Job
 
     monkeypatch.setenv("WANDB_MODE", "online")
     monkeypatch.setitem(trackers.PACKAGES, "wandb", "json")

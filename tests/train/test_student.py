@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from factory.config.train import StudentSection
-from train.manifest import model_digest
-from train.tiny import build_model, build_tokenizer, write_tiny
+from train.stage import model_digest
+from train.student import build_model, build_tokenizer, write_tiny
 
 TEXTS = ["What is 12 + 7?", "<think>\n12 + 7 = 19\n</think>\n\\boxed{19}"] * 10
 TOKENIZER = build_tokenizer(TEXTS, 300)

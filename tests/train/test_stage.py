@@ -5,30 +5,30 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from factory.atomic import write_json
 from factory.config.load import load_recipe
 from factory.errors import FactoryError
 from factory.run.layout import STAGES, RunLayout
+from factory.run.parts import MANIFEST
 from factory.run.step import StepWriter
 from schemas import COMPLETION
-from train import manifest
-from train.manifest import SETS, Job, job_inputs
+from train.stage import SETS, Job, stage_step
 
 RECIPE = Path(__file__).parents[2] / "recipes" / "quickstart.yaml"
 
 
 @pytest.fixture
-def inputs(tmp_path, monkeypatch):
-    """`job_inputs` of a stage, under a recipe with overrides; sets are there, parents are trained."""
-    monkeypatch.setattr(
-        manifest, "parent_manifest", lambda job: {"model_digest": "m"} if job.parent else None
-    )
+def inputs(tmp_path):
+    """The key of a stage, under a recipe with overrides; sets are there, parents are trained."""
     at = RunLayout(tmp_path)
+    for stage in ("base", *STAGES):
+        write_json(at.checkpoint(stage) / MANIFEST, {"files": {}, "output_digest": "m"})
     for name in dict.fromkeys(SETS.values()):
         at.dataset(name).mkdir(parents=True)
         pl.DataFrame({"id": [name]}).write_parquet(at.dataset(name) / "train-00000-of-00001.parquet")
 
     def of(stage, *overrides):
-        return job_inputs(Job(load_recipe(RECIPE, list(overrides)), at, stage))
+        return stage_step(Job(load_recipe(RECIPE, list(overrides)), at, stage)).key
 
     return of
 
