@@ -17,7 +17,8 @@ if not __package__:
 
 import yaml
 
-from factory.atomic import atomic_path, read_json
+from factory.atomic import atomic_path
+from factory.evaluation.ladder import read_ladder
 from factory.run.layout import STAGES, RunLayout
 from factory.run.parts import MANIFEST
 from train.stage import Trained, manifest_of, summary_of
@@ -86,25 +87,18 @@ def _lineage(layout: RunLayout, stages: list[str]) -> str:
 
 def _evaluation(layout: RunLayout, stages: list[str]) -> str:
     """pass@1 with its interval, by stage and benchmark; empty when nothing was evaluated."""
-    rows = []
-    for stage in stages:
-        path = layout.evaluation(stage) / "summary.json"
-        if not path.exists():
-            continue
-        for name, figures in read_json(path)["benchmarks"].items():
-            if figures["pass_at_1"] is None:
-                continue
-            share, low, high = (f"{figures[key]:.1%}" for key in ("pass_at_1", "low", "high"))
-            rows.append(f"| {stage} | {name} | {share} | {low} to {high} | {figures['questions']} |")
-    if not rows:
-        return ""
+    rows = [
+        f"| {s.stage} | {s.benchmark} | {s.value:.1%} | {s.low:.1%} to {s.high:.1%} | {s.questions} |"
+        for s in read_ladder(layout.run)[0]
+        if s.stage in stages
+    ]
     head = [
         "## Evaluation",
         "",
         "| stage | benchmark | pass@1 | 95% interval | questions |",
         "|---|---|--:|--:|--:|",
     ]
-    return "\n".join([*head, *rows])
+    return "\n".join([*head, *rows]) if rows else ""
 
 
 def _measured(summary: Trained) -> str:

@@ -207,7 +207,7 @@ def _version(context: click.Context, param: click.Parameter, value: bool) -> Non
 
 def _say(lines: str) -> None:
     """Each mistake on a line of its own. Words of servers and files may be in it: none steers the terminal."""
-    from factory.report.terminal import printable
+    from factory.redaction import printable
 
     for line in lines.split("\n"):
         click.echo(f"factory: {printable(line)}", err=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from factory.report.terminal import printable
+from factory.redaction import printable
 
 
 def say(*lines: str, style: str = "", err: bool = False) -> None:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from factory.cli.show import counts, say, show
-from factory.run.layout import STAGES, RunLayout
+from factory.run.layout import RunLayout
 from factory.run.ledger import read_ledger
 
 if TYPE_CHECKING:
-    from factory.evaluation.ladder import StageDelta
+    from factory.evaluation.ladder import Score, StageDelta
 
 
 def print_summary(run: Path) -> None:
@@ -21,17 +20,20 @@ def print_summary(run: Path) -> None:
         (row.step, row.folder, f"{row.rows_in:,}", f"{row.rows_out:,}", counts(row.dropped)) for row in ledger
     ]
     show("ledger", ("step", "folder", ">in", ">out", "dropped"), rows)
-    ladder = read_ladder(run)
-    if ladder:
-        _show_ladder(ladder)
-    if len(ladder) > 1:
-        from factory.report.sections.deltas import read_deltas
+    from factory.evaluation.ladder import read_ladder
+
+    scores, faults = read_ladder(run)
+    if scores:
+        _show_ladder(scores)
+    if len({score.stage for score in scores}) > 1:
+        from factory.report.sections.training import read_deltas
         from factory.report.step_folders import open_run
 
-        deltas, faults = read_deltas(open_run(run, check=False))
+        deltas, incomparable = read_deltas(open_run(run, check=False))
         _show_deltas(deltas)
-        for fault in faults:
-            say(fault)
+        faults += incomparable
+    for fault in faults:
+        say(fault)
     from factory.report.svg import can_draw
 
     prices = [usd for row in ledger if (usd := row.totals.get("usd")) is not None]
@@ -44,30 +46,17 @@ def print_summary(run: Path) -> None:
     say(f"next:      factory view {run}; factory card {run}")
 
 
-def read_ladder(run: Path) -> dict[str, dict[str, Any]]:
-    """Stage to benchmark to figures, from the evaluations that are there."""
-    ladder = {}
-    for stage in ("base", *STAGES):
-        path = RunLayout(run).evaluation(stage) / "summary.json"
-        if path.exists():
-            ladder[stage] = json.loads(path.read_text("utf-8"))["benchmarks"]
-    return ladder
-
-
-def _show_ladder(ladder: dict[str, dict[str, Any]]) -> None:
+def _show_ladder(scores: list[Score]) -> None:
     """One line per stage: pass@1 with its interval on every benchmark."""
-    benchmarks = list(dict.fromkeys(name for figures in ladder.values() for name in figures))
-
-    def cell(row: dict[str, Any] | None) -> str:
-        return f"{row['pass_at_1']:.1%} ({row['low']:.1%} to {row['high']:.1%})" if row else "-"
-
-    rows = [(stage, *(cell(figures.get(name)) for name in benchmarks)) for stage, figures in ladder.items()]
+    cells = {(s.stage, s.benchmark): f"{s.value:.1%} ({s.low:.1%} to {s.high:.1%})" for s in scores}
+    stages, benchmarks = (dict.fromkeys(name) for name in zip(*cells, strict=True))
+    rows = [(stage, *(cells.get((stage, name), "-") for name in benchmarks)) for stage in stages]
     show("pass@1 after each stage (95% interval)", ("stage", *(f">{name}" for name in benchmarks)), rows)
 
 
 def _show_deltas(deltas: list[StageDelta]) -> None:
     """One line per benchmark and step: the paired change with its interval beside the paper's, in points."""
-    from factory.report.sections.deltas import meaning, paper_change
+    from factory.report.sections.training import meaning, paper_change
 
     rows = [
         (

@@ -20,9 +20,9 @@ def command(
     factory why p-0123456789abcdef --run runs/quickstart
     """
     from factory.report.lineage import Outcome, trace
-    from factory.report.marks import read_reviews
     from factory.report.step_folders import open_run
     from factory.run.newest import newest_run
+    from factory.run.review import read_reviews
 
     folder = run or newest_run(Path("runs"))
     life = trace(open_run(folder, check=False), row_id)

@@ -1,19 +1,35 @@
-"""The staircase of a run: what every training stage changed against the one before, question by question."""
+"""The staircase of a run: pass@1 after every training stage, and what each changed, question by question."""
 
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
 from factory.evaluation.paired import PairedDelta, paired_delta
-from factory.run.layout import STAGES
+from factory.run.layout import STAGES, RunLayout
 from factory.run.parts import part_paths
 
 COLUMNS = ("problem_id", "verdict", "status")
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """Pass@1 on one benchmark after one stage, a share with its 95% interval. Other figures may be absent."""
+
+    stage: str
+    benchmark: str
+    value: float
+    low: float
+    high: float
+    questions: int | None
+    samples: int | None
+    truncated_share: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +40,37 @@ class StageDelta:
     before: str
     after: str
     change: PairedDelta
+
+
+def read_ladder(run: Path) -> tuple[list[Score], list[str]]:
+    """Every score of every stage's `summary.json`, in the order of the stages; and which of those are unreadable."""
+    scores, faults = [], []
+    for stage in ("base", *STAGES):
+        path = RunLayout(run).evaluation(stage) / "summary.json"
+        if not path.exists():
+            continue
+        try:
+            benchmarks = json.loads(path.read_text("utf-8"))["benchmarks"].items()
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            faults.append(f"{path.relative_to(run)} is unreadable; the evaluation of {stage} is left out")
+            continue
+        for name, figures in benchmarks:
+            found = {
+                key: _figure(figures, key) for key in ("pass_at_1", "low", "high", "questions", "samples")
+            }
+            value, low, high, questions, samples = found.values()
+            if value is not None:
+                low, high = value if low is None else low, value if high is None else high
+                cut = _figure(figures, "truncated_share")
+                scores.append(Score(stage, str(name), value, low, high, questions, samples, cut))
+    return scores, faults
+
+
+def _figure(row: Any, name: str) -> Any:
+    value = row.get(name) if isinstance(row, dict) else None
+    return (
+        value if isinstance(value, int | float) and not isinstance(value, bool) and value == value else None
+    )
 
 
 def stage_deltas(

@@ -16,17 +16,19 @@ from markupsafe import Markup
 
 from factory.atomic import atomic_path
 from factory.errors import first_line
+from factory.evaluation.ladder import read_ladder
 from factory.progress import watch
-from factory.report.blocks import Section
+from factory.report.blocks import Section, dollars, percent, show
 from factory.report.sections.examples import examples
 from factory.report.sections.funnel import funnel
 from factory.report.sections.gates import contamination, duplicates
-from factory.report.sections.headline import headline
 from factory.report.sections.responses import cost, lengths, verdicts
 from factory.report.sections.sets import balance, pairs
 from factory.report.sections.student import difficulty
 from factory.report.sections.training import training
 from factory.report.step_folders import RunTables, missing_folders, open_run
+from factory.run.layout import DATASETS
+from schemas import Verdict
 
 SECTIONS = (
     funnel,
@@ -102,3 +104,42 @@ def render(tables: RunTables, sections: list[Section]) -> str:
 
 def _asset(name: str) -> str:
     return (resources.files("factory.report") / "assets" / name).read_text("utf-8")
+
+
+def headline(run: RunTables) -> list[tuple[str, str, str]]:
+    """Cards of (figure, what it is, remark), only of what the run already has."""
+    at = run.layout
+    cards: list[tuple[str, str, str]] = []
+    read, clean = run.at(at.problems), run.at(at.clean_problems)
+    if clean.readable:
+        cards.append(
+            (show(clean.rows(["id"]).height if clean.faults else clean.manifest.get("rows_out", 0)), "clean problems",
+             f"of {show(read.manifest.get('rows_in', 0))} read" if read.readable else "")
+        )  # fmt: skip
+    responses = run.at(at.responses)
+    if responses.readable:
+        frame = responses.rows(["usd", "completion_tokens"])
+        tokens = frame["completion_tokens"].sum() or 0
+        cards.append((show(frame.height), "teacher responses", f"{show(int(tokens))} completion tokens"))
+        priced = frame["usd"].drop_nulls().cast(pl.Float64)
+        unpriced = frame.height - priced.len()
+        remark = f"{show(unpriced)} responses have no price" if unpriced else "by the dated price list"
+        spent = dollars(float(priced.sum())) if priced.len() else "not priced"
+        cards.append((spent, "spent on the teacher", remark))
+    verdicts = run.at(at.verdicts)
+    if verdicts.readable:
+        frame = verdicts.rows(["verdict"])
+        correct = int((frame["verdict"] == Verdict.CORRECT.value).sum())
+        cards.append((show(correct), "verified correct", percent(correct, frame.height) + " of responses"))
+    for name in DATASETS:
+        dataset = run.at(at.dataset(name))
+        if dataset.readable:
+            cards.append((show(dataset.rows(["problem_id"]).height), f"{name} rows", "finished training set"))
+    scores, _ = read_ladder(run.run)
+    for benchmark in dict.fromkeys(score.benchmark for score in scores):
+        found = [score for score in scores if score.benchmark == benchmark]
+        first, last = found[0], found[-1]
+        remark = f"pass@1 after {last.stage}"
+        remark += f", {first.value:.1%} at {first.stage}" if first is not last else ""
+        cards.append((f"{last.value:.1%}", benchmark, remark))
+    return cards

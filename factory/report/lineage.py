@@ -11,13 +11,21 @@ from typing import Any
 import polars as pl
 
 from factory.errors import UsageError
-from factory.report.absence import why_not
-from factory.report.row_facts import FACTS, short_facts
-from factory.report.step_folders import RunTables, State, StepFolder, ordered
-from factory.run.layout import DATASETS
+from factory.report.step_folders import RunTables, State, StepFolder, ordered, scan_columns
+from factory.run.layout import DATASETS, before
 
 ID_COLUMNS = ("id", "response_id", "problem_id", "chosen_response_id", "rejected_response_id")
 """Columns in which a row of some table names what it is or what it was made of."""
+
+FACTS = (
+    "verdict", "verdict_reason", "method", "extracted", "answer", "status", "error", "sampler", "model",
+    "completion_tokens", "usd", "source", "licence", "domain", "level", "cluster_id", "loop_score", "pass_rate",
+    "attempts", "band", "pair_rule", "bucket",
+)  # fmt: skip
+"""Columns that say in few words what a row is."""
+_MOST_FACTS = 14
+_DROP = ["row_id", "reason", "detail", "evidence"]
+_SIDES = ("chosen_response_id", "rejected_response_id")
 
 
 class Outcome(StrEnum):
@@ -73,7 +81,7 @@ def trace(tables: RunTables, row_id: str) -> Life:
     dropped = [event for event in events if event.outcome == Outcome.DROPPED]
     there = {event.folder for event in events if event.outcome == Outcome.KEPT}
     events += [
-        Event(f"datasets/{name}", "", Outcome.NOT_HERE, why_not(tables, name, dropped, (row_id, problem_id)))
+        Event(f"datasets/{name}", "", Outcome.NOT_HERE, _why_not(tables, name, dropped, (row_id, problem_id)))
         for name in DATASETS
         if tables.at(tables.layout.dataset(name)).readable and f"datasets/{name}" not in there
     ]
@@ -89,9 +97,7 @@ def find_rows(
     limit: int | None = None,
 ) -> pl.DataFrame:
     """Rows in which any of the columns `names` equals `value`; `columns` that are absent are left out."""
-    if not parts:
-        return pl.DataFrame()
-    scan = pl.scan_parquet(list(parts), missing_columns="insert", extra_columns="ignore")
+    scan = scan_columns(parts)
     present = scan.collect_schema()
     tests = [as_string(name, present) == value for name in names if name in present]
     if not tests:
@@ -106,7 +112,7 @@ def _identify(tables: RunTables, row_id: str) -> tuple[str | None, str | None]:
     only_dropped: tuple[str | None, str | None] = (None, None)
     for folder in ordered(tables):
         if folder.readable:
-            response = ("response_id", "chosen_response_id", "rejected_response_id")
+            response = ("response_id", *_SIDES)
             found = find_rows(folder.parts, response, row_id, [*response, "problem_id"], limit=1)
             if found.height:
                 problem = found["problem_id"][0] if "problem_id" in found.columns else None
@@ -125,12 +131,9 @@ def _identify(tables: RunTables, row_id: str) -> tuple[str | None, str | None]:
 def _complete(tables: RunTables, beginning: str) -> str:
     """The one id that begins with `beginning`."""
     found: set[str] = set()
-    if len(beginning) >= 6:
-        for folder in ordered(tables):
-            for parts, names in ((folder.parts, ("id", "response_id")), (folder.dropped, ("row_id",))):
-                found |= _beginning(
-                    parts if folder.readable or names == ("row_id",) else (), names, beginning
-                )
+    for folder in ordered(tables) if len(beginning) >= 6 else ():
+        found |= _beginning(folder.parts if folder.readable else (), ("id", "response_id"), beginning)
+        found |= _beginning(folder.dropped, ("row_id",), beginning)
     if len(found) == 1:
         return found.pop()
     if found:
@@ -146,16 +149,14 @@ def _complete(tables: RunTables, beginning: str) -> str:
 
 
 def _beginning(parts: Sequence[Path], names: Sequence[str], beginning: str) -> set[str]:
-    if not parts:
-        return set()
-    scan = pl.scan_parquet(list(parts), missing_columns="insert", extra_columns="ignore")
+    scan = scan_columns(parts)
     present = scan.collect_schema()
-    found: set[str] = set()
-    for name in names:
-        if name in present:
-            text = as_string(name, present)
-            found |= set(scan.select(text).filter(text.str.starts_with(beginning)).head(10).collect()[name])
-    return found
+    texts = [as_string(name, present) for name in names if name in present]
+    return {
+        value
+        for text in texts
+        for value in scan.select(text).filter(text.str.starts_with(beginning)).head(10).collect().to_series()
+    }
 
 
 def as_string(name: str, schema: pl.Schema) -> pl.Expr:
@@ -169,43 +170,36 @@ def as_string(name: str, schema: pl.Schema) -> pl.Expr:
 
 def _events(folder: StepFolder, row_id: str, kind: str, problem_id: str | None) -> list[Event]:
     step = str(folder.manifest.get("step", ""))
+
+    def event(outcome: Outcome, what: str, *more: Any) -> Event:
+        return Event(folder.name, step, outcome, what, *more)
+
     if folder.state == State.INCOMPLETE:
-        return [Event(folder.name, step, Outcome.UNKNOWN, "incomplete step; not searched")]
+        return [event(Outcome.UNKNOWN, "incomplete step; not searched")]
+    names = ("id", "problem_id") if kind == "problem" else ("response_id", *_SIDES)
+    parts = folder.parts if folder.readable else ()
+    kept = find_rows(parts, names, row_id, [*ID_COLUMNS, *FACTS])
     events = []
-    names = (
-        ("id", "problem_id")
-        if kind == "problem"
-        else ("response_id", "chosen_response_id", "rejected_response_id")
-    )
-    kept = (
-        find_rows(folder.parts, names, row_id, [*ID_COLUMNS, *FACTS]) if folder.readable else pl.DataFrame()
-    )
     if kept.height:
-        events.append(Event(folder.name, step, Outcome.KEPT, _what(kept, row_id, kind), short_facts(kept)))
-    drop_columns = ["row_id", "reason", "detail", "evidence"]
+        events.append(event(Outcome.KEPT, _what(kept, row_id, kind), _short_facts(kept)))
     looked = ("row_id", "problem_id") if kind == "problem" else ("row_id",)
-    dropped = find_rows(folder.dropped, looked, row_id, drop_columns)
-    if kind == "response" and problem_id and not kept.height and not dropped.height:
+    dropped = find_rows(folder.dropped, looked, row_id, _DROP)
+    its_problem = problem_id if kind == "response" and not kept.height and not dropped.height else None
+    if its_problem:
         # A response disappears with its problem where a step drops whole problems.
-        dropped = find_rows(folder.dropped, ("row_id",), problem_id, drop_columns)
+        dropped = find_rows(folder.dropped, ("row_id",), its_problem, _DROP)
     for row in dropped.head(8).iter_rows(named=True):
-        events.append(_drop(folder.name, step, row, row_id))
+        whose = "" if row["row_id"] == row_id else f"{row['row_id']}: "
+        what = f"{whose}{row['reason']}" + (f" ({row['detail']})" if row["detail"] else "")
+        events.append(event(Outcome.DROPPED, what, (), row["evidence"], row["row_id"]))
     if dropped.height > 8:
-        events.append(Event(folder.name, step, Outcome.DROPPED, f"and {dropped.height - 8} more of its rows"))
-    if kind == "response" and problem_id and folder.readable and not kept.height and not dropped.height:
-        problem = find_rows(folder.parts, ("id",), problem_id, [*ID_COLUMNS, *FACTS])
+        events.append(event(Outcome.DROPPED, f"and {dropped.height - 8} more of its rows"))
+    if its_problem and not dropped.height:
+        problem = find_rows(parts, ("id",), its_problem, [*ID_COLUMNS, *FACTS])
         if problem.height:
-            events.append(Event(folder.name, step, Outcome.KEPT, "its problem", short_facts(problem)))
-    damaged = folder.state == State.CORRUPT
-    if damaged and not kept.height and not dropped.height:
-        events.append(
-            Event(
-                folder.name,
-                step,
-                Outcome.UNKNOWN,
-                "a part of this step is damaged; the row may have been in it",
-            )
-        )
+            events.append(event(Outcome.KEPT, "its problem", _short_facts(problem)))
+    if folder.state == State.CORRUPT and not kept.height and not dropped.height:
+        events.append(event(Outcome.UNKNOWN, "a part of this step is corrupt; the row may have been in it"))
     return events
 
 
@@ -220,16 +214,9 @@ def _only_news(events: list[Event]) -> list[Event]:
     return news
 
 
-def _drop(folder: str, step: str, row: dict[str, Any], asked: str) -> Event:
-    whose = "" if row["row_id"] == asked else f"{row['row_id']}: "
-    what = f"{whose}{row['reason']}" + (f" ({row['detail']})" if row["detail"] else "")
-    return Event(folder, step, Outcome.DROPPED, what, (), row["evidence"], row["row_id"])
-
-
 def _what(rows: pl.DataFrame, row_id: str, kind: str) -> str:
     one = rows.row(0, named=True) if rows.height == 1 else None
-    sides = ("chosen_response_id", "rejected_response_id")
-    for name, other, word, against in ((*sides, "chosen", "over"), (*sides[::-1], "rejected", "under")):
+    for name, other, word, against in ((*_SIDES, "chosen", "over"), (*_SIDES[::-1], "rejected", "under")):
         if name in rows.columns and (rows[name].cast(pl.String, strict=False) == row_id).any():
             words = f"{word} in {rows.height} pair{'s' if rows.height > 1 else ''}"
             return f"{words}, {against} {one.get(other)}" if one else words
@@ -242,3 +229,55 @@ def _what(rows: pl.DataFrame, row_id: str, kind: str) -> str:
             words += ": " + ", ".join(f"{n} {verdict}" for verdict, n in counts.iter_rows())
         return words
     return "one row" if one else f"{rows.height} rows"
+
+
+def _why_not(tables: RunTables, dataset: str, dropped: Sequence[Event], ids: Sequence[str | None]) -> str:
+    """Explains in one phrase why a row is missing from a training set: the first step that dropped it or its own.
+
+    `ids` are the row's own id and its problem's; `dropped` is in the order of the steps.
+    """
+    selection = f"selected/{dataset}"
+    for event in dropped:
+        own = event.row_id in ids
+        if own and (event.folder == selection or event.folder in before(dataset)):
+            return f"left out by {event.folder}: {_reason(event)}"
+    theirs = dict.fromkeys(_reason(event) for event in dropped if event.folder == selection and event.row_id)
+    if theirs:
+        return f"its responses were left out by {selection}: {', '.join(theirs)}"
+    if dataset == "preference" and ids[-1] is not None:
+        return _pairs_of(tables, ids[-1]) or "not in this training set"
+    return "not in this training set"
+
+
+def _reason(event: Event) -> str:
+    """The reason without the id that stands before it and the detail after it."""
+    what = event.what
+    if event.row_id and what.startswith(f"{event.row_id}: "):
+        what = what[len(event.row_id) + 2 :]
+    return what.partition(" (")[0]
+
+
+def _pairs_of(tables: RunTables, problem: str) -> str | None:
+    """What became of the problem's pairs when the row itself is in none."""
+    folder = tables.at(tables.layout.selected("preference"))
+    mine = pl.col("problem_id").cast(pl.String) == problem
+    kept = folder.rows(["problem_id", *_SIDES]).filter(mine)
+    if kept.height:
+        return f"its problem's pair is {kept[_SIDES[0]][0]} over {kept[_SIDES[1]][0]}"
+    lost = folder.dropped_rows(["problem_id", "row_id", "reason"]).filter(mine)
+    if lost.height:
+        return f"its problem's pair, of {lost['row_id'][0]}, was left out: {lost['reason'][0]}"
+    return None
+
+
+def _short_facts(rows: pl.DataFrame) -> tuple[tuple[str, str], ...]:
+    """Name and value of the facts of a single row; nothing for several rows."""
+    if rows.height != 1:
+        return ()
+    row = rows.row(0, named=True)
+    return tuple([(name, _short(row[name])) for name in FACTS if row.get(name) is not None][:_MOST_FACTS])
+
+
+def _short(value: Any) -> str:
+    text = f"{value:.4g}" if isinstance(value, float) else " ".join(str(value).split())
+    return text if len(text) <= 160 else text[:159] + "…"

@@ -20,7 +20,7 @@ import yaml
 
 from factory.atomic import file_digest, read_json
 from factory.errors import FactoryError, UsageError
-from factory.run.layout import DATASETS, STAGES, Kind, RunLayout, expected_places, order_of
+from factory.run.layout import Kind, RunLayout, expected_places, order_of
 from factory.run.parts import DROPPED_NAMES, MANIFEST
 
 
@@ -156,13 +156,13 @@ def inspect(path: Path, name: str, *, check: bool = True) -> StepFolder:
 
 def read_columns(paths: Sequence[Path], columns: Sequence[str] | None = None) -> pl.DataFrame:
     """Rows of Parquet files; wanted columns that are absent come as nulls."""
-    if not paths:
-        return pl.DataFrame(schema={name: pl.Null for name in columns or ()})
     return scan_columns(paths, columns).collect()
 
 
 def scan_columns(paths: Sequence[Path], columns: Sequence[str] | None = None) -> pl.LazyFrame:
-    """`read_columns` without reading: columns that are absent are nulls."""
+    """`read_columns` without reading; no files are a frame without rows."""
+    if not paths:
+        return pl.LazyFrame(schema={name: pl.Null for name in columns or ()})
     scan = pl.scan_parquet(list(paths), missing_columns="insert", extra_columns="ignore")
     if columns is None:
         return scan
@@ -244,18 +244,3 @@ def _recipe(path: Path) -> tuple[dict[str, Any], list[str]]:
 
 def _name(run: Path, path: Path) -> str:
     return str(path.relative_to(run)) if path != run else run.resolve().name
-
-
-__all__ = [
-    "DATASETS",
-    "STAGES",
-    "RunTables",
-    "State",
-    "StepFolder",
-    "inspect",
-    "missing_folders",
-    "open_run",
-    "read_columns",
-    "read_metrics",
-    "scan_columns",
-]

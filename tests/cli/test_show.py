@@ -5,7 +5,7 @@ import re
 import pytest
 
 from factory.cli.show import counts, say, show
-from factory.report.terminal import printable
+from factory.redaction import printable
 
 HOSTILE = [
     "[/b]x",

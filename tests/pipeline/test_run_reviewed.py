@@ -6,9 +6,9 @@ import pytest
 
 from factory.config.load import load_recipe
 from factory.pipeline.run import run_recipe
-from factory.report.marks import add_review
 from factory.run.layout import RunLayout
 from factory.run.parts import MANIFEST, read_dropped, read_parts
+from factory.run.review import add_review
 
 RECIPE = """
 name: reviewed

@@ -11,13 +11,13 @@ from click.testing import CliRunner
 from factory.cli import main
 from factory.cli.main import build_app
 from factory.errors import UsageError
+from factory.redaction import printable
 from factory.report.lineage import Outcome, trace
-from factory.report.marks import add_review
 from factory.report.step_folders import open_run
-from factory.report.terminal import printable
 from factory.run.layout import RunLayout
 from factory.run.newest import newest_run
 from factory.run.parts import read_dropped, read_parts
+from factory.run.review import add_review
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from factory.errors import UsageError
-from factory.report.marks import FILE, Mark, add_review, read_reviews, rejected_ids, review_table
+from factory.run.review import FILE, Mark, add_review, read_reviews, rejected_ids
 
 
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -23,7 +23,6 @@ def test_the_last_mark_counts(tmp_path_factory, marks):
     kept = {k: v for k, v in last.items() if v[0] != Mark.CLEAR}
     assert {k: (v.mark, v.note) for k, v in read_reviews(run).items()} == kept
     assert rejected_ids(run) == {k for k, v in kept.items() if v[0] == Mark.REJECT}
-    assert review_table(run).height == len(kept)
 
 
 def test_a_torn_line_is_skipped_and_the_next_mark_is_whole(tmp_path):

@@ -8,7 +8,8 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from factory.report import plots, sankey
+from factory.evaluation.statistics import Interval
+from factory.report import plots
 
 
 class Reliability(NamedTuple):
@@ -31,7 +32,6 @@ def drawn(monkeypatch):
         return seen[-1]
 
     monkeypatch.setattr(plots, "axes", keep)
-    monkeypatch.setattr(sankey, "axes", keep)
     return seen
 
 
@@ -89,7 +89,7 @@ def test_cells_of_a_heat_map_lie_side_by_side_with_their_counts(drawn):
 
 
 def test_points_with_intervals(drawn):
-    points = [plots.Interval("sft", 40.0, 35.0, 46.0), plots.Interval("rl", 50.0, 48.0, 51.0)]
+    points = {"sft": Interval(40.0, 35.0, 46.0), "rl": Interval(50.0, 48.0, 51.0)}
     plots.intervals("i", {"one": points}, ylabel="pass@1", caption="c")
     (plot,) = drawn
     assert error_bars(plot) == [(0.0, 35.0, 46.0), (1.0, 48.0, 51.0)]
@@ -99,7 +99,7 @@ def test_points_with_intervals(drawn):
 
 
 def test_groups_of_points_stand_apart_but_at_their_label(drawn):
-    groups = {name: [plots.Interval("sft", 1.0, 0.0, 2.0)] for name in ("a", "b")}
+    groups = {name: {"sft": Interval(1.0, 0.0, 2.0)} for name in ("a", "b")}
     plots.intervals("i", groups, ylabel="", caption="c")
     assert [bar[0] for bar in error_bars(drawn[0])] == [-0.12, 0.12]
 
@@ -131,8 +131,8 @@ def test_a_few_outliers_do_not_squeeze_the_rest():
 
 
 def test_bars_and_bands_of_the_funnel_are_as_high_as_their_rows(drawn):
-    stages = [sankey.Stage("a", 100, 80, {"dup": 15, "bad": 5}), sankey.Stage("b", 80, 80, {})]
-    sankey.sankey("f", stages, unit="rows", caption="c")
+    stages = [plots.Stage("a", 100, 80, {"dup": 15, "bad": 5}), plots.Stage("b", 80, 80, {})]
+    plots.sankey("f", stages, unit="rows", caption="c")
     (plot,) = drawn
     bars = [box(p) for p in plot.patches if type(p).__name__ == "Polygon"]
     assert [(left, bottom, top) for left, _, bottom, top in bars] == [(0, 0, 1), (1, 0.2, 1), (2, 0.2, 1)]
@@ -148,7 +148,7 @@ def test_bars_and_bands_of_the_funnel_are_as_high_as_their_rows(drawn):
 
 def test_the_commonest_reasons_come_first_and_the_rest_is_summed_up():
     dropped = {"e": 1, "d": 2, "c": 30, "b": 2, "a": 0, "f": 1_000}
-    assert sankey._reasons(sankey.Stage("s", 1, 1, dropped)) == ["−1,000 f", "−30 c", "−2 b", "−3 in 2 more"]
+    assert plots._reasons(plots.Stage("s", 1, 1, dropped)) == ["−1,000 f", "−30 c", "−2 b", "−3 in 2 more"]
 
 
 @pytest.mark.parametrize(

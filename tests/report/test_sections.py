@@ -9,18 +9,17 @@ import pytest
 
 from factory.atomic import file_digest, write_json
 from factory.errors import FactoryError
+from factory.evaluation.ladder import read_ladder
 from factory.report.blocks import Figure, Grid, Note, dollars, grid, percent, shorten, show
-from factory.report.paper import LADDER, LATER
-from factory.report.sections import deltas
-from factory.report.sections.deltas import read_deltas
+from factory.report.build import headline
+from factory.report.sections import training as ladder_section
 from factory.report.sections.examples import examples
 from factory.report.sections.funnel import funnel
 from factory.report.sections.gates import contamination, duplicates, facts_grids
-from factory.report.sections.headline import headline
 from factory.report.sections.responses import cost, lengths, verdicts
 from factory.report.sections.sets import pairs
 from factory.report.sections.student import difficulty
-from factory.report.sections.training import read_ladder, training
+from factory.report.sections.training import LADDER, LATER, read_deltas, training
 from factory.report.step_folders import RunTables, StepFolder, open_run, read_metrics
 from factory.run.layout import RunLayout
 from factory.run.parts import read_parts
@@ -158,7 +157,7 @@ def test_a_broken_summary_is_left_out(make_run, tmp_path, broken):
     path = RunLayout(run).evaluation("sft") / "summary.json"
     write_json(path, {})
     path.write_text(broken, "utf-8")
-    assert read_ladder(open_run(run))[0] == []
+    assert read_ladder(run)[0] == []
 
 
 def test_a_torn_metrics_line_is_left_out(tmp_path):
@@ -237,7 +236,7 @@ def test_an_unreadable_evaluation_is_a_fault_on_the_page(make_run, tmp_path):
     run = make_run(tmp_path / "run")
     at = open_run(run).layout
     (at.evaluation("sft") / "summary.json").write_text("{not json")
-    ladder, faults = read_ladder(open_run(run))
+    ladder, faults = read_ladder(run)
     assert "sft" not in {point.stage for point in ladder}
     assert faults == ["eval/sft/summary.json is unreadable; the evaluation of sft is left out"]
     assert any(
@@ -251,8 +250,8 @@ def test_stages_that_cannot_be_compared_are_a_fault(make_run, tmp_path, monkeypa
         raise FactoryError("no common question")
 
     run = open_run(make_run(tmp_path / "run"))
-    monkeypatch.setattr(deltas, "stage_deltas", broken)
-    monkeypatch.setattr(deltas, "_complete", lambda *_: True)
+    monkeypatch.setattr(ladder_section, "stage_deltas", broken)
+    monkeypatch.setattr(ladder_section, "_complete", lambda *_: True)
     found, faults = read_deltas(run)
     assert not found
     assert faults and all("could not be compared: no common question" in fault for fault in faults)

@@ -10,9 +10,9 @@ from urllib.parse import quote, urlencode
 import polars as pl
 import pytest
 
-from factory.report.marks import FILE, read_reviews
 from factory.run.layout import RunLayout
 from factory.run.parts import read_parts
+from factory.run.review import FILE, read_reviews
 
 
 def get(url: str, **headers: str) -> tuple[int, str, dict]:

@@ -122,10 +122,17 @@ def test_changed_data_trains_again(run, tiny_recipe):
     assert "3 steps" in run_stage(tiny_recipe(), run.run, "sft")
 
 
-def test_a_parent_that_was_tampered_with_is_refused(run, tiny_recipe):
+@pytest.mark.parametrize(
+    ("dated", "fault"),
+    [("after", r"model\.safetensors is corrupt"), ("before", "not the model that its manifest describes")],
+)
+def test_a_parent_that_was_tampered_with_is_refused(run, tiny_recipe, dated, fault):
     path = run.checkpoint("midtrain") / "model.safetensors"
+    times = path.stat()
     path.write_bytes(path.read_bytes()[:-1] + b"\x01")
-    with pytest.raises(FactoryError, match="not the model that its manifest describes"):
+    if dated == "before":
+        os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    with pytest.raises(FactoryError, match=fault):
         run_stage(tiny_recipe(sft={"learning_rate": 1e-3}), run.run, "sft")
 
 

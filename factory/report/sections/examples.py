@@ -16,23 +16,11 @@ _TEXT = 6_000
 
 _REASONS = 3
 """Reasons of a step of which an example is shown."""
-_COLUMNS = [
+_FACTS = (
+    "verdict", "method", "verdict_reason", "extracted", "answer", "completion_tokens", "domain", "level", "source",
     "response_id",
-    "problem_id",
-    "problem",
-    "answer",
-    "reasoning",
-    "content",
-    "verdict",
-    "method",
-    "extracted",
-    "verdict_reason",
-    "completion_tokens",
-    "loop_score",
-    "domain",
-    "level",
-    "source",
-]
+)  # fmt: skip
+_TEXTS = ("problem", "reasoning", "content")
 
 
 def examples(run: RunTables) -> Section | None:
@@ -88,14 +76,10 @@ def _picks(frame: pl.DataFrame) -> Iterator[tuple[str, str]]:
 
 
 def _full(run: RunTables, ids: list[str]) -> dict[str, dict[str, Any]]:
-    scan = scan_columns(run.best_verdicts.parts, _COLUMNS).filter(pl.col("response_id").is_in(ids))
+    scan = scan_columns(run.best_verdicts.parts, [*_FACTS, *_TEXTS]).filter(pl.col("response_id").is_in(ids))
     return {row["response_id"]: row for row in scan.collect(engine="streaming").iter_rows(named=True)}
 
 
 def _response(title: str, row: dict[str, Any]) -> Text:
-    names = ("verdict", "method", "verdict_reason", "extracted", "answer", "completion_tokens", "domain", "level", "source", "response_id")  # fmt: skip
-    facts = tuple((name.replace("_", " "), str(row[name])) for name in names if row.get(name) is not None)
-    pieces = tuple(
-        (name, shorten(row.get(name), _TEXT)) for name in ("problem", "reasoning", "content") if row.get(name)
-    )
-    return Text(title, facts, pieces)
+    facts = tuple((name.replace("_", " "), str(row[name])) for name in _FACTS if row[name] is not None)
+    return Text(title, facts, tuple((name, shorten(row[name], _TEXT)) for name in _TEXTS if row[name]))

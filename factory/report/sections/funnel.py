@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 from factory.report.blocks import Block, Note, Section, grid
-from factory.report.sankey import Stage, sankey
+from factory.report.plots import Stage, sankey
 from factory.report.step_folders import RunTables, StepFolder, ordered
 from factory.run.layout import PLAN, Kind
 
@@ -32,41 +33,29 @@ def funnel(run: RunTables) -> Section | None:
             if len(steps) > 1 or any(stage.dropped for stage in stages):
                 blocks.append(sankey(f"funnel-{unit}", stages, unit=unit, caption=caption))
         blocks += _breaks(unit, stages)
-    rows = []
-    for folder in ordered(run):
-        if _counted(folder):
-            stage = _stage(folder.name, folder)
-            lost = sum(stage.dropped.values())
-            balanced = stage.rows_in == stage.rows_out + lost
-            rows.append(
-                (folder.name, folder.manifest.get("step"), folder.manifest.get("unit"), stage.rows_in, stage.rows_out, lost,
-                 ", ".join(f"{why} {n:,}" for why, n in sorted(stage.dropped.items())), "yes" if balanced else "NO")
-            )  # fmt: skip
+    rows = [_ledger_row(folder) for folder in ordered(run) if _counted(folder)]
     if not rows:
         return None
-    unbalanced = [row[0] for row in rows if row[-1] == "NO"]
+    unbalanced = ", ".join(row[0] for row in rows if row[-1] == "NO")
     if unbalanced:
-        blocks.append(
-            Note(
-                f"Row counts do not add up in {', '.join(map(str, unbalanced))}: rows in differ from rows out plus dropped.",
-                warning=True,
-            )
-        )
-    blocks.append(
-        grid(
-            ("folder", "step", "unit", "in", "out", "dropped", "reasons", "balanced"),
-            rows,
-            "The ledger, in the order of the steps",
-            folded=True,
-        )
-    )
+        said = f"Row counts do not add up in {unbalanced}: rows in differ from rows out plus dropped."
+        blocks.append(Note(said, warning=True))
+    heads = ("folder", "step", "unit", "in", "out", "dropped", "reasons", "balanced")
+    blocks.append(grid(heads, rows, "The ledger, in the order of the steps", folded=True))
     return Section("funnel", "Funnel", "_manifest.json of every step", tuple(blocks))
 
 
+def _ledger_row(folder: StepFolder) -> tuple[Any, ...]:
+    stage, m = _stage(folder.name, folder), folder.manifest
+    lost = sum(stage.dropped.values())
+    reasons = ", ".join(f"{why} {n:,}" for why, n in sorted(stage.dropped.items()))
+    balanced = "yes" if stage.rows_in == stage.rows_out + lost else "NO"
+    counts = (stage.rows_in, stage.rows_out, lost)
+    return folder.name, m.get("step"), m.get("unit"), *counts, reasons, balanced
+
+
 def _counted(folder: StepFolder) -> bool:
-    return isinstance(folder.manifest.get("rows_in"), int) and isinstance(
-        folder.manifest.get("rows_out"), int
-    )
+    return all(isinstance(folder.manifest.get(name), int) for name in ("rows_in", "rows_out"))
 
 
 def _stage(name: str, folder: StepFolder) -> Stage:

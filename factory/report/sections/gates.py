@@ -17,62 +17,31 @@ _SPAN = 220
 def contamination(run: RunTables) -> Section | None:
     """Certificate of every decontamination step and what it dropped, with the matched benchmark rows."""
     blocks: list[Block] = []
-    names = []
-    for folder in _steps(run, "decontaminate"):
-        names.append(folder.name)
-        blocks.append(_books(folder))
-        dropped = folder.dropped_rows(["row_id", "reason", "detail", "evidence"])
-        evidence = [
-            (row["row_id"], row["reason"], row["detail"], _json(row["evidence"]))
-            for row in dropped.iter_rows(named=True)
-        ]
-        by = Counter(str(_find(e, "benchmark", "index", "source") or reason) for _, reason, _, e in evidence)
+    folders = _steps(run, "decontaminate")
+    for folder in folders:
+        dropped = _dropped(folder)
+        blocks.append(_counts(folder))
+        by = Counter(str(_find(e, "benchmark", "index", "source") or reason) for _, reason, _, e in dropped)
         if by:
-            blocks.append(
-                grid(("benchmark", "rows dropped"), by.most_common(), f"{folder.name}: dropped by benchmark")
-            )
-            blocks.append(
-                grid(
-                    ("row", "reason", "evidence"),
-                    [(i, reason, _evidence(detail, e)) for i, reason, detail, e in evidence[:_SHOWN]],
-                    f"{folder.name}: evidence of the first {min(_SHOWN, len(evidence))} of {len(evidence):,} dropped rows",
-                    folded=True,
-                )
-            )
-        if _find(folder.totals, "certificate") and not folder.totals["certificate"].get("benchmarks", True):
-            blocks.append(
-                Note(f"{folder.name}: the recipe names no benchmark, so nothing was checked.", warning=True)
-            )
+            caption = f"{folder.name}: dropped by benchmark"
+            blocks.append(grid(("benchmark", "rows dropped"), by.most_common(), caption))
+        blocks += _evidence(folder, dropped)
+        if not folder.totals.get("certificate", {}).get("benchmarks", True):
+            said = f"{folder.name}: the recipe names no benchmark, so nothing was checked."
+            blocks.append(Note(said, warning=True))
         blocks += _totals(folder, "certificate")
-    if not blocks:
-        return None
-    return Section("contamination", "Contamination", ", ".join(names), tuple(blocks))
+    names = ", ".join(folder.name for folder in folders)
+    return Section("contamination", "Contamination", names, tuple(blocks)) if blocks else None
 
 
 def duplicates(run: RunTables) -> Section | None:
     """Audit of every deduplication step and examples of what was taken for a duplicate."""
     blocks: list[Block] = []
-    names = []
-    for folder in _steps(run, "dedup"):
-        names.append(folder.name)
-        blocks.append(_books(folder))
-        blocks += _totals(folder, "audit")
-        dropped = folder.dropped_rows(["row_id", "reason", "detail", "evidence"]).head(_SHOWN)
-        if dropped.height:
-            blocks.append(
-                grid(
-                    ("row", "reason", "evidence"),
-                    [
-                        (i, reason, _evidence(detail, _json(e)))
-                        for i, reason, detail, e in dropped.iter_rows()
-                    ],
-                    f"{folder.name}: first {dropped.height} dropped rows",
-                    folded=True,
-                )
-            )
-    if not blocks:
-        return None
-    return Section("duplicates", "Near-duplicates", ", ".join(names), tuple(blocks))
+    folders = _steps(run, "dedup")
+    for folder in folders:
+        blocks += [_counts(folder), *_totals(folder, "audit"), *_evidence(folder, _dropped(folder))]
+    names = ", ".join(folder.name for folder in folders)
+    return Section("duplicates", "Near-duplicates", names, tuple(blocks)) if blocks else None
 
 
 def facts_grids(name: str, value: Any, *, folded: bool = True) -> list[Block]:
@@ -84,14 +53,8 @@ def facts_grids(name: str, value: Any, *, folded: bool = True) -> list[Block]:
             columns = list(dict.fromkeys(k for row in found for k in row))
             rows = [tuple(_cell(row.get(k)) for k in columns) for row in found[:50]]
             more = f" (first 50 of {len(found):,})" if len(found) > 50 else ""
-            blocks.append(
-                grid(
-                    [c.replace("_", " ") for c in columns],
-                    rows,
-                    f"{name}: {key.replace('_', ' ')}{more}",
-                    folded=folded,
-                )
-            )
+            caption = f"{name}: {key.replace('_', ' ')}{more}"
+            blocks.append(grid([c.replace("_", " ") for c in columns], rows, caption, folded=folded))
         else:
             scalars.append((key.replace("_", " "), _cell(found)))
     if scalars:
@@ -99,19 +62,30 @@ def facts_grids(name: str, value: Any, *, folded: bool = True) -> list[Block]:
     return blocks
 
 
-def _steps(run: RunTables, word: str) -> Iterator[StepFolder]:
-    for folder in run.folders.values():
-        if word in str(folder.manifest.get("step", "")) and "rows_in" in folder.manifest:
-            yield folder
+def _steps(run: RunTables, word: str) -> list[StepFolder]:
+    steps = run.folders.values()
+    return [
+        each for each in steps if word in str(each.manifest.get("step", "")) and "rows_in" in each.manifest
+    ]
 
 
-def _books(folder: StepFolder) -> Note:
-    m = folder.manifest
-    dropped = m["rows_in"] - m["rows_out"]
-    return Note(
-        f"{folder.name}: {dropped:,} of {m['rows_in']:,} rows dropped ({percent(dropped, m['rows_in'])}), "
-        f"{m['rows_out']:,} kept."
-    )
+def _counts(folder: StepFolder) -> Note:
+    came, left = folder.manifest["rows_in"], folder.manifest["rows_out"]
+    share = percent(came - left, came)
+    return Note(f"{folder.name}: {came - left:,} of {came:,} rows dropped ({share}), {left:,} kept.")
+
+
+def _dropped(folder: StepFolder) -> list[tuple[str, str, str | None, Any]]:
+    """Row id, reason, detail and evidence of every dropped row."""
+    rows = folder.dropped_rows(["row_id", "reason", "detail", "evidence"]).iter_rows()
+    return [(row_id, reason, detail, _json(evidence)) for row_id, reason, detail, evidence in rows]
+
+
+def _evidence(folder: StepFolder, dropped: list[tuple[str, str, str | None, Any]]) -> list[Block]:
+    shown = dropped[:_SHOWN]
+    rows = [(row_id, reason, _said(detail, evidence)) for row_id, reason, detail, evidence in shown]
+    caption = f"{folder.name}: evidence of the first {len(shown)} of {len(dropped):,} dropped rows"
+    return [grid(("row", "reason", "evidence"), rows, caption, folded=True)] if rows else []
 
 
 def _totals(folder: StepFolder, key: str) -> list[Block]:
@@ -148,10 +122,7 @@ def _find(value: Any, *names: str) -> Any:
     return None
 
 
-def _evidence(detail: str | None, value: Any) -> str:
-    facts = (
-        "; ".join(f"{k}: {_cell(v)}" for k, v in value.items() if v is not None)
-        if isinstance(value, dict)
-        else ""
-    )
-    return " — ".join(part for part in (detail, facts) if part)
+def _said(detail: str | None, evidence: Any) -> str:
+    facts = evidence.items() if isinstance(evidence, dict) else ()
+    listed = "; ".join(f"{name}: {_cell(value)}" for name, value in facts if value is not None)
+    return " — ".join(part for part in (detail, listed) if part)

@@ -29,10 +29,7 @@ def lengths(run: RunTables) -> Section | None:
     rows: list[tuple[object, ...]] = []
     if table.readable:
         frame = table.rows(["completion_tokens", "verdict", "status"])
-        by = {
-            verdict: frame.filter(pl.col("verdict") == verdict)["completion_tokens"].drop_nulls().to_list()
-            for verdict in VERDICT_COLOURS
-        }
+        by = {verdict: _tokens(frame.filter(pl.col("verdict") == verdict)) for verdict in VERDICT_COLOURS}
         by = {verdict: values for verdict, values in by.items() if values}
         if by:
             colours = [VERDICT_COLOURS[verdict] for verdict in by]
@@ -42,56 +39,33 @@ def lengths(run: RunTables) -> Section | None:
             )
             rows += [_summary(f"responses, {verdict}", values) for verdict, values in by.items()]
         cut = frame.filter(truncated()).height
-        share = percent(cut, frame.height)
-        blocks.append(
-            Note(
-                f"{cut:,} of {frame.height:,} responses ({share}) were truncated: by the token budget, or in a loop."
-            )
-        )
+        said = f"{cut:,} of {frame.height:,} responses ({percent(cut, frame.height)}) were truncated"
+        blocks.append(Note(f"{said}: by the token budget, or in a loop."))
     for name in ("midtrain", "sft"):
-        values = (
-            run.at(run.layout.dataset(name))
-            .rows(["completion_tokens"])["completion_tokens"]
-            .drop_nulls()
-            .to_list()
-        )
-        if values:
+        if values := _tokens(run.at(run.layout.dataset(name)).rows(["completion_tokens"])):
             rows.append(_summary(f"{name} set", values))
-    if rows:
-        blocks.append(
-            grid(
-                ("tokens", "rows", "mean", "p5", "p25", "median", "p75", "p95", "longest"),
-                rows,
-                "Length quantiles",
-            )
-        )
+    columns = ("tokens", "rows", "mean", "p5", "p25", "median", "p75", "p95", "longest")
+    blocks.append(grid(columns, rows, "Length quantiles"))
     return Section("lengths", "Lengths", f"{table.name}, datasets/", tuple(blocks)) if rows else None
 
 
 def verdicts(run: RunTables) -> Section | None:
     """Verdicts by method and by how the response ended, before anything was selected."""
     table = run.first(run.layout.verdicts, run.layout.labelled)
-    if not table.readable or table.rows(["verdict"]).height == 0:
+    frame = table.rows(["verdict", "method", "status", "judged"])
+    if not frame.height:
         return None
-    frame = table.rows(["verdict", "method", "status", "judged"]).with_columns(
-        pl.col("method").cast(pl.String).fill_null("(none)"),
-        pl.col("status").cast(pl.String).fill_null("(none)"),
-    )
+    frame = frame.with_columns(pl.col("method", "status").cast(pl.String).fill_null("(none)"))
     blocks: list[Block] = []
     for column, words in (("method", "deciding method"), ("status", "how the response ended")):
         counts = _cross(frame, column)
         caption = f"Verdicts by {words}"
-        blocks.append(
-            stacked_bars(f"verdicts-{column}", counts, VERDICT_COLOURS, xlabel="responses", caption=caption)
+        bars = stacked_bars(
+            f"verdicts-{column}", counts, VERDICT_COLOURS, xlabel="responses", caption=caption
         )
-        blocks.append(
-            grid(
-                (words, *VERDICT_COLOURS, "all"),
-                [(k, *(v.get(x, 0) for x in VERDICT_COLOURS), sum(v.values())) for k, v in counts.items()],
-                f"{caption}: the numbers",
-                folded=True,
-            )
-        )
+        rows = [(k, *(v.get(x, 0) for x in VERDICT_COLOURS), sum(v.values())) for k, v in counts.items()]
+        numbers = grid((words, *VERDICT_COLOURS, "all"), rows, f"{caption}: the numbers", folded=True)
+        blocks += [bars, numbers]
     blocks += facts_grids("What the verify step counted", table.totals)
     judged = int(frame["judged"].cast(pl.Boolean).fill_null(False).sum())
     if judged:
@@ -102,67 +76,45 @@ def verdicts(run: RunTables) -> Section | None:
 def cost(run: RunTables) -> Section | None:
     """Tokens and dollars by sampler and model, and where they went."""
     at = run.layout
+    responses, verified = run.at(at.responses), run.at(at.verdicts)
     rows: list[tuple[object, ...]] = []
     blocks: list[Block] = []
-    columns = ["sampler", "model", "status", "prompt_tokens", "completion_tokens", "usd"]
     priced = pl.when(pl.col("usd").count() > 0).then(pl.col("usd").sum()).alias("usd")
-    for folder in (run.at(at.responses), run.at(at.rollouts)):
-        if not folder.readable:
-            continue
-        frame = folder.rows(columns).with_columns(
-            pl.col("prompt_tokens", "completion_tokens").cast(pl.Int64), pl.col("usd").cast(pl.Float64)
+    for folder in (responses, run.at(at.rollouts)):
+        columns = ["sampler", "model", "status", "prompt_tokens", "completion_tokens", "usd"]
+        frame = folder.rows(columns).cast(
+            {"prompt_tokens": pl.Int64, "completion_tokens": pl.Int64, "usd": pl.Float64}
         )
-        grouped = (
-            frame.group_by("sampler", "model")
-            .agg(pl.len().alias("n"), pl.col("prompt_tokens", "completion_tokens").sum(), priced)
-            .sort("sampler", "model")
+        grouped = frame.group_by("sampler", "model").agg(
+            pl.len().alias("n"), pl.col("prompt_tokens", "completion_tokens").sum(), priced
         )
-        rows += [
-            (folder.name, sampler, model, n, prompt, completion, dollars(usd))
-            for sampler, model, n, prompt, completion, usd in grouped.iter_rows()
-        ]
-        if folder.name == run.at(at.responses).name and frame.height:
-            ended = {
-                str(status): {"completion tokens": float(tokens or 0)}
-                for status, tokens in frame.group_by("status")
-                .agg(pl.col("completion_tokens").sum())
-                .sort("status")
-                .iter_rows()
-            }
+        for *facts, usd in grouped.sort("sampler", "model").iter_rows():
+            rows.append((folder.name, *facts, dollars(usd)))
+        if folder is responses and frame.height:
+            by_status = frame.group_by("status").agg(pl.col("completion_tokens").sum()).sort("status")
+            ended = {str(s): {"completion tokens": float(n or 0)} for s, n in by_status.iter_rows()}
+            colours = {"completion tokens": THIRD}
             caption = "Teacher tokens by how the response ended"
-            blocks.append(
-                stacked_bars(
-                    "cost-status", ended, {"completion tokens": THIRD}, xlabel="tokens", caption=caption
-                )
-            )
-    if not rows:
+            blocks.append(stacked_bars("cost-status", ended, colours, xlabel="tokens", caption=caption))
+    if not responses.readable and not run.at(at.rollouts).readable:
         return None
-    verified = run.at(at.verdicts)
-    if verified.readable:
-        frame = verified.rows(["verdict", "usd", "completion_tokens"])
-        correct = frame.filter(pl.col("verdict") == Verdict.CORRECT.value).height
-        if correct:
-            usd, tokens = (
-                frame["usd"].drop_nulls().cast(pl.Float64),
-                int(frame["completion_tokens"].sum() or 0),
-            )
-            price = f"{dollars(float(usd.sum()) / correct)} and " if usd.len() else ""
-            blocks.append(
-                Note(f"{price}{tokens / correct:,.0f} completion tokens per verified-correct response.")
-            )
-    counted = run.at(at.responses).totals
-    blocks += [
-        Note(f"Alarm while generating: {alarm}.", warning=True) for alarm in counted.get("alarms") or ()
-    ]
-    blocks += facts_grids("What the generate step counted", counted)
-    blocks.append(
-        grid(
-            ("table", "sampler", "model", "responses", "prompt tokens", "completion tokens", "price"),
-            rows,
-            "Tokens and price",
-        )
-    )
+    frame = verified.rows(["verdict", "usd", "completion_tokens"])
+    correct = frame.filter(pl.col("verdict") == Verdict.CORRECT.value).height
+    if correct:
+        usd, tokens = frame["usd"].drop_nulls().cast(pl.Float64), int(frame["completion_tokens"].sum() or 0)
+        price = f"{dollars(float(usd.sum()) / correct)} and " if usd.len() else ""
+        each = f"{price}{tokens / correct:,.0f} completion tokens per verified-correct response."
+        blocks.append(Note(each))
+    alarms = responses.totals.get("alarms") or ()
+    blocks += [Note(f"Alarm while generating: {alarm}.", warning=True) for alarm in alarms]
+    blocks += facts_grids("What the generate step counted", responses.totals)
+    heads = ("table", "sampler", "model", "responses", "prompt tokens", "completion tokens", "price")
+    blocks.append(grid(heads, rows, "Tokens and price"))
     return Section("cost", "Cost", "responses/teacher, difficulty/rollouts", tuple(blocks))
+
+
+def _tokens(rows: pl.DataFrame) -> list[int]:
+    return rows["completion_tokens"].drop_nulls().to_list()
 
 
 def _cross(frame: pl.DataFrame, column: str) -> dict[str, dict[str, float]]:

@@ -9,8 +9,9 @@ import polars as pl
 from factory.report.blocks import Block, Note, Section, grid, shorten
 from factory.report.plots import heat, histogram
 from factory.report.sections.gates import facts_grids
-from factory.report.step_folders import DATASETS, RunTables
+from factory.report.step_folders import RunTables
 from factory.report.svg import BAD, GOOD
+from factory.run.layout import DATASETS
 from schemas import Level
 
 _MOST_DOMAINS = 25
@@ -31,15 +32,12 @@ def balance(run: RunTables) -> Section | None:
                 blocks.append(Note(f"The {name} set has no rows.", warning=True))
             continue
         counts = {(d, lv): n for d, lv, n in frame.group_by("domain", "level").len().iter_rows()}
-        every = (
-            frame.group_by("domain").len().sort("len", "domain", descending=[True, False])["domain"].to_list()
-        )
-        domains = every[:_MOST_DOMAINS]
-        levels = _ordered({lv for _, lv in counts})
-        table_counts = [[counts.get((d, lv), 0) for lv in levels] for d in domains]
+        every = frame["domain"].value_counts().sort("count", "domain", descending=[True, False])["domain"]
+        domains, levels = every.head(_MOST_DOMAINS).to_list(), _ordered({lv for _, lv in counts})
+        cells = [[counts.get((d, lv), 0) for lv in levels] for d in domains]
         more = f"; {len(every) - len(domains)} smaller domains not shown" if len(every) > len(domains) else ""
         caption = f"{name}: {frame.height:,} rows by domain and level{more}"
-        blocks.append(heat(f"balance-{name}", domains, levels, table_counts, caption=caption))
+        blocks.append(heat(f"balance-{name}", domains, levels, cells, caption=caption))
     return Section("balance", "Balance", "datasets/", tuple(blocks)) if blocks else None
 
 
@@ -54,16 +52,9 @@ def pairs(run: RunTables) -> Section | None:
     rejected = frame["rejected_tokens"].drop_nulls().to_list()
     blocks: list[Block] = []
     if chosen and rejected:
+        sides = {"chosen": chosen, "rejected": rejected}
         caption = "Length of chosen and rejected responses"
-        blocks.append(
-            histogram(
-                "pair-lengths",
-                {"chosen": chosen, "rejected": rejected},
-                xlabel="tokens",
-                caption=caption,
-                colours=(GOOD, BAD),
-            )
-        )
+        blocks.append(histogram("pair-lengths", sides, xlabel="tokens", caption=caption, colours=(GOOD, BAD)))
         longer = frame.filter(pl.col("chosen_tokens") > pl.col("rejected_tokens")).height
         blocks.append(Note(f"{frame.height:,} pairs; chosen has more tokens in {longer:,} of them."))
     else:

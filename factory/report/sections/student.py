@@ -26,46 +26,32 @@ def difficulty(run: RunTables) -> Section | None:
     )
     if not table.readable or not frame.height:
         return None
-    blocks: list[Block] = [
-        plots.histogram(
-            "pass-rate",
-            {band: frame.filter(pl.col("band") == band)["pass_rate"].to_list() for band in _BANDS},
-            xlabel="posterior mean pass rate",
-            caption="Pass rate of the student, by band",
-            bins=20,
-            limits=(0, 1),
-            colours=list(_BANDS.values()),
-        )
-    ]
+    rates = {band: frame.filter(pl.col("band") == band)["pass_rate"].to_list() for band in _BANDS}
+    drawn = plots.histogram(
+        "pass-rate",
+        rates,
+        xlabel="posterior mean pass rate",
+        caption="Pass rate of the student, by band",
+        bins=20,
+        limits=(0, 1),
+        colours=list(_BANDS.values()),
+    )
     width = (frame["pass_rate_high"] - frame["pass_rate_low"]).to_numpy().mean()
-    attempts = int(frame["attempts"].sum())
-    blocks.append(
-        Note(
-            f"{attempts:,} rollouts with a signal over {frame.height:,} problems; the 95% intervals are "
-            f"{width:.2f} wide on average; {int(frame['truncated'].fill_null(0).sum()):,} rollouts were truncated."
-        )
+    said = (
+        f"{int(frame['attempts'].sum()):,} rollouts with a signal over {frame.height:,} problems; the 95% intervals are "
+        f"{width:.2f} wide on average; {int(frame['truncated'].fill_null(0).sum()):,} rollouts were truncated."
     )
-    by_level = (
-        frame.with_columns(pl.col("level").cast(pl.String).fill_null("(unlabelled)"))
-        .group_by("level")
-        .agg(
-            pl.len().alias("n"),
-            pl.col("pass_rate").mean(),
-            *[(pl.col("band") == band).sum().alias(band) for band in _BANDS],
-        )
-        .sort("pass_rate")
-    )
-    blocks.append(
-        grid(
-            ("level", "problems", "mean pass rate", *_BANDS), list(by_level.iter_rows()), "Pass rate by level"
-        )
-    )
+    in_band = [(pl.col("band") == band).sum().alias(band) for band in _BANDS]
+    level = pl.col("level").cast(pl.String).fill_null("(unlabelled)")
+    by_level = frame.group_by(level).agg(pl.len().alias("n"), pl.col("pass_rate").mean(), *in_band)
+    heads = ("level", "problems", "mean pass rate", *_BANDS)
+    rows = list(by_level.sort("pass_rate").iter_rows())
+    blocks: list[Block] = [drawn, Note(said), grid(heads, rows, "Pass rate by level")]
     blocks += calibration(run, table)
     blocks += facts_grids("How the rollouts were spent", table.totals)
     blocks += facts_grids("RL prompts drawn from them", run.at(run.layout.selected("rl")).totals)
-    return Section(
-        "difficulty", "Difficulty for the student", f"{table.name}, difficulty/rollouts", tuple(blocks)
-    )
+    source = f"{table.name}, difficulty/rollouts"
+    return Section("difficulty", "Difficulty for the student", source, tuple(blocks))
 
 
 def calibration(run: RunTables, table: StepFolder) -> list[Block]:
@@ -75,9 +61,8 @@ def calibration(run: RunTables, table: StepFolder) -> list[Block]:
     settings = table.manifest.get("settings")
     bounds = {name: _number(settings, name) for name in ("low", "high", "min_samples")}
     if not rows.height or not rollouts.height or None in bounds.values():
-        return [
-            Note("No calibration: the rollouts or the settings that the table was made with are not there.")
-        ]
+        missing = "the rollouts or the settings that the table was made with are not there"
+        return [Note(f"No calibration: {missing}.")]
     low, high, first = (float(value or 0) for value in bounds.values())
     prior = Prior(
         float((rows["alpha"] - rows["correct"]).median() or 0),  # type: ignore[arg-type]

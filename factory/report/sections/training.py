@@ -1,17 +1,43 @@
-"""The training ladder with its intervals beside the paper's, and the curves of every stage."""
+"""The training ladder with its intervals, what every stage changed, the paper's figures beside both, training curves.
+
+The paper's: "Phi-4-Mini-Reasoning: Exploring the Limits of Small Reasoning Language Models in Math" (arXiv:2504.21233),
+stage ablation and main table (Pass@1, percent, average of 3 runs). The later ones are the same authors' own
+re-evaluation of that model, 64 samples on AIME and 8 elsewhere (Phi-4-mini-flash-reasoning model card).
+"""
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
-from typing import Any
+import itertools
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeGuard
 
-from factory.report.blocks import Block, Note, Section, grid, percent
-from factory.report.paper import BENCHMARKS, CITATION, LADDER, LATER
-from factory.report.plots import Interval, intervals, lines
-from factory.report.sections.deltas import deltas_grid, read_deltas
-from factory.report.step_folders import STAGES, RunTables, read_metrics
+import polars as pl
 
+from factory.errors import FactoryError, first_line
+from factory.evaluation.ladder import Score, StageDelta, read_ladder, stage_deltas
+from factory.evaluation.statistics import Interval
+from factory.report.blocks import Block, Grid, Note, Section, grid, percent
+from factory.report.plots import intervals, lines
+from factory.report.step_folders import RunTables, State, read_metrics
+from factory.run.layout import STAGES
+
+BENCHMARKS = ("AIME24", "MATH-500", "GPQA-D")
+LADDER: tuple[tuple[str, str, tuple[float, float, float]], ...] = (
+    ("base", "Phi-4-Mini", (10.0, 71.8, 36.9)),
+    ("midtrain", "+ distill mid-training", (30.0, 82.9, 42.6)),
+    ("sft", "+ distill fine-tuning", (43.3, 89.3, 48.3)),
+    ("dpo", "+ Rollout DPO", (50.0, 93.6, 49.0)),
+    ("rl", "+ RL", (57.5, 94.6, 52.0)),
+)
+"""Stage of ours, the paper's name for it, Pass@1 on `BENCHMARKS`."""
+LATER = (
+    "Phi-4-mini-reasoning, the authors' later figures (64 samples on AIME, 8 elsewhere)",
+    (48.13, 91.20, 44.51),
+)
+CITATION = (
+    "Phi-4-Mini-Reasoning (arXiv:2504.21233), stage ablation, average of 3 runs; "
+    "later figures: Phi-4-mini-flash-reasoning model card"
+)
 CURVES = {
     "loss": ("loss", "eval_loss"),
     "mean token accuracy": ("mean_token_accuracy",),
@@ -26,140 +52,144 @@ CURVES = {
 """Panel title to the names under which trainers log it; the first that is there is drawn."""
 
 
-@dataclass(frozen=True, slots=True)
-class LadderPoint:
-    """Pass@1 of one benchmark after one stage, in percent, with its 95% interval."""
-
-    stage: str
-    benchmark: str
-    value: float
-    low: float
-    high: float
-    facts: dict[str, Any]
-
-
-def read_ladder(run: RunTables) -> tuple[list[LadderPoint], list[str]]:
-    """Every benchmark of every stage's `summary.json`, and which summaries are unreadable."""
-    points = []
-    faults = []
-    for stage in ("base", *STAGES):
-        path = run.layout.evaluation(stage) / "summary.json"
-        if not path.exists():
-            continue
-        try:
-            benchmarks = json.loads(path.read_text("utf-8"))["benchmarks"]
-        except (OSError, ValueError, KeyError, TypeError):
-            faults.append(f"{path.relative_to(run.run)} is unreadable; the evaluation of {stage} is left out")
-            continue
-        for name, row in benchmarks.items() if isinstance(benchmarks, dict) else ():
-            value = _number(row, "pass_at_1")
-            if value is not None:
-                low, high = _number(row, "low"), _number(row, "high")
-                points.append(
-                    LadderPoint(
-                        stage,
-                        str(name),
-                        100 * value,
-                        100 * (value if low is None else low),
-                        100 * (value if high is None else high),
-                        row,
-                    )
-                )
-    return points, faults
-
-
 def training(run: RunTables) -> Section | None:
     """Pass@1 with intervals over the stages, what each stage changed, the paper's ladder beside it, the training curves."""
-    points, faults = read_ladder(run)
-    curves = {stage: read_metrics(run.layout.stage(stage) / "metrics.jsonl") for stage in STAGES}
+    scores, faults = read_ladder(run.run)
     blocks: list[Block] = []
-    if points:
-        groups: dict[str, list[Interval]] = {}
-        for p in points:
-            groups.setdefault(p.benchmark, []).append(Interval(p.stage, p.value, p.low, p.high))
+    if scores:
+        groups: dict[str, dict[str, Interval]] = {}
+        for s in scores:
+            share = Interval(100 * s.value, 100 * s.low, 100 * s.high)
+            groups.setdefault(s.benchmark, {})[s.stage] = share
         caption = "Pass@1 after every stage, percent, with 95% intervals"
         blocks.append(intervals("ladder", groups, ylabel="pass@1, %", caption=caption))
-        columns = (
-            "stage",
-            "benchmark",
-            "pass@1",
-            "95% interval",
-            "questions",
-            "responses",
-            "truncated",
-        )
-        blocks.append(grid(columns, [_row(p) for p in points], "This run"))
+        columns = ("stage", "benchmark", "pass@1", "95% interval", "questions", "responses", "truncated")
+        blocks.append(grid(columns, list(map(_row, scores)), "This run"))
     deltas, incomparable = read_deltas(run)
     if deltas:
         blocks.append(deltas_grid(deltas))
     blocks += [Note(fault, warning=True) for fault in (*faults, *incomparable)]
-    ours = {stage: [p for p in points if p.stage == stage] for stage in ("base", *STAGES)}
-    if points:
-        rows = [
-            (
-                stage,
-                ", ".join(f"{p.benchmark} {p.value:.1f}" for p in ours[stage]) or None,
-                name,
-                *map(str, scores),
-            )
-            for stage, name, scores in LADDER
-        ]
-        rows.append(("", None, LATER[0], *(f"{x:.2f}" for x in LATER[1])))
-        blocks.append(
-            grid(
-                ("stage", "this run, pass@1 %", "the paper's step", *BENCHMARKS),
-                rows,
-                f"Beside the paper. {CITATION}",
-            )
-        )
-        blocks.append(
-            Note(
-                "The paper trained a 3.8-billion-parameter model and measured other benchmarks: compare the shape of the "
-                "ladder, not its height, unless this run's benchmarks are the same ones."
-            )
-        )
-    for stage, metrics in curves.items():
-        panels = _panels(metrics)
-        if panels:
-            blocks.append(
-                lines(
-                    f"curves-{stage}",
-                    panels,
-                    caption=f"Training curves of {stage} ({len(metrics):,} log lines)",
-                )
-            )
+    if scores:
+        blocks += _beside_the_paper(scores)
+    for stage in STAGES:
+        metrics = read_metrics(run.layout.stage(stage) / "metrics.jsonl")
+        if panels := _panels(metrics):
+            caption = f"Training curves of {stage} ({len(metrics):,} log lines)"
+            blocks.append(lines(f"curves-{stage}", panels, caption=caption))
     if not blocks:
         return None
     return Section("training", "Training ladder", "eval/*/summary.json, train/*/metrics.jsonl", tuple(blocks))
 
 
-def _panels(metrics: list[dict[str, Any]]) -> dict[str, dict[str, tuple[list[float], list[float]]]]:
+def read_deltas(run: RunTables) -> tuple[list[StageDelta], list[str]]:
+    """Neighbouring stages and, where there are more than two, the first against the last; and what could not be compared.
+
+    Stages with an incomplete or corrupt evaluation are passed over: their questions would not be all there.
+    """
+    stages = [stage for stage in ("base", *STAGES) if _complete(run, stage)]
+    seed = run.recipe.get("seed")
+    pairs = list(itertools.pairwise(stages)) + ([(stages[0], stages[-1])] if len(stages) > 2 else [])
+    found: list[StageDelta] = []
+    faults: list[str] = []
+    for names in pairs:
+        try:
+            found += stage_deltas(run.run / "eval", names, seed=seed if isinstance(seed, int) else 0)
+        except (FactoryError, pl.exceptions.PolarsError, OSError) as error:
+            faults.append(f"{names[0]} and {names[1]} could not be compared: {first_line(error)}")
+    return found, faults
+
+
+def deltas_grid(deltas: Sequence[StageDelta]) -> Grid:
+    """One row per benchmark and step; changes in percentage points."""
+    rows = [
+        (
+            delta.benchmark,
+            f"{delta.before}\u00a0to\u00a0{delta.after}",
+            f"{100 * delta.change.delta:+.1f}",
+            f"{100 * delta.change.low:+.1f} to {100 * delta.change.high:+.1f}",
+            meaning(delta),
+            f"{delta.change.better:,} / {delta.change.worse:,}",
+            *(paper_change(delta.before, delta.after) or (None,) * len(BENCHMARKS)),
+        )
+        for delta in sorted(deltas, key=lambda d: d.benchmark)
+    ]
+    papers = (f"paper: {name}" for name in BENCHMARKS)
+    caption = (
+        "What each stage changed, in points of pass@1: paired over the same questions, bootstrap over questions; better / "
+        "worse counts questions. Beside it what the paper's stage changed on its own benchmarks"
+    )
+    if left_out := sum(delta.change.dropped for delta in deltas):
+        caption += f". {left_out:,} questions that only one side scored are left out"
+    return grid(("benchmark", "step", "change", "95% interval", "", "better / worse", *papers), rows, caption)
+
+
+def meaning(delta: StageDelta) -> str:
+    """What the interval lets one say."""
+    if delta.change.low > 0:
+        return "rise"
+    return "fall" if delta.change.high < 0 else "unclear"
+
+
+def paper_change(before: str, after: str) -> tuple[str, ...] | None:
+    """The paper's change between two stages on `BENCHMARKS`, points; None for stages that it does not have."""
+    scores = {stage: values for stage, _, values in LADDER}
+    if before not in scores or after not in scores:
+        return None
+    return tuple(f"{new - old:+.1f}" for old, new in zip(scores[before], scores[after], strict=True))
+
+
+def _complete(run: RunTables, stage: str) -> bool:
+    folder = run.layout.evaluation(stage)
+    parts = [step for step in run.folders.values() if step.path.parent == folder]
+    whole = bool(parts) and all(step.state == State.COMPLETE for step in parts)
+    return whole and (folder / "summary.json").is_file()
+
+
+def _row(score: Score) -> tuple[Any, ...]:
+    cut = score.truncated_share
+    return (
+        score.stage,
+        score.benchmark,
+        f"{100 * score.value:.1f}",
+        f"{100 * score.low:.1f} – {100 * score.high:.1f}",
+        score.questions,
+        score.samples,
+        None if cut is None else percent(cut, 1),
+    )
+
+
+def _beside_the_paper(scores: Sequence[Score]) -> list[Block]:
+    ours: dict[str, list[str]] = {}
+    for s in scores:
+        ours.setdefault(s.stage, []).append(f"{s.benchmark} {100 * s.value:.1f}")
+    rows: list[tuple[Any, ...]] = [
+        (stage, ", ".join(ours.get(stage, ())) or None, name, *map(str, figures))
+        for stage, name, figures in LADDER
+    ]
+    rows.append(("", None, LATER[0], *(f"{x:.2f}" for x in LATER[1])))
+    columns = ("stage", "this run, pass@1 %", "the paper's step", *BENCHMARKS)
+    return [
+        grid(columns, rows, f"Beside the paper. {CITATION}"),
+        Note(
+            "The paper trained a 3.8-billion-parameter model and measured other benchmarks: compare the shape of the "
+            "ladder, not its height, unless this run's benchmarks are the same ones."
+        ),
+    ]
+
+
+def _panels(
+    metrics: Sequence[Mapping[str, Any]],
+) -> dict[str, dict[str, tuple[list[float], list[float]]]]:
     panels: dict[str, dict[str, tuple[list[float], list[float]]]] = {}
     for title, names in CURVES.items():
         for name in names:
-            pairs = [(_number(m, "step"), _number(m, name)) for m in metrics]
-            known = [(x, y) for x, y in pairs if x is not None and y is not None]
+            points = [(m.get("step"), m.get(name)) for m in metrics]
+            known = [(float(x), float(y)) for x, y in points if _is_number(x) and _is_number(y)]
             if len(known) > 1:
                 panels[title] = {name: ([x for x, _ in known], [y for _, y in known])}
                 break
     return panels
 
 
-def _row(p: LadderPoint) -> tuple[Any, ...]:
-    cut = _number(p.facts, "truncated_share")
-    return (
-        p.stage,
-        p.benchmark,
-        f"{p.value:.1f}",
-        f"{p.low:.1f} – {p.high:.1f}",
-        _number(p.facts, "questions"),
-        _number(p.facts, "samples"),
-        None if cut is None else percent(cut, 1),
-    )
-
-
-def _number(row: Any, key: str) -> float | None:
-    value = row.get(key) if isinstance(row, dict) else None
-    if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
-        return None
-    return float(value)
+def _is_number(value: Any) -> TypeGuard[float]:
+    return isinstance(value, int | float) and not isinstance(value, bool) and value == value

@@ -1,7 +1,12 @@
 """The viewer's web application: pages over the sheets, one problem at a time, and the reviewer's marks.
 
-Pages are written on the server with every value escaped; the scripts are three static files of ours. Nothing inline is
-allowed to run or to style, nothing is fetched from elsewhere, and a request must be addressed to this machine by name.
+Pages are written on the server with every value escaped; the scripts are three static files of ours.
+
+- Content-Security-Policy: scripts, styles and fonts only from our own static files; nothing inline, no other origin, and
+  (Trusted Types) no text can be turned into markup by a script.
+- A request must name this machine's loopback address in `Host`, so a web page elsewhere that has its own name point at
+  127.0.0.1 (DNS rebinding) reads nothing.
+- A request that changes something must come from our own page (`Origin`).
 """
 
 from __future__ import annotations
@@ -15,24 +20,42 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response
+from starlette.responses import FileResponse, HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from factory.errors import FactoryError, UsageError
 from factory.report.blocks import show
 from factory.report.lineage import trace
-from factory.report.marks import add_review, read_reviews
 from factory.report.step_folders import RunTables
 from factory.report.viewer.problem import any_row, as_text, cut_text, dropped_row, problem_page
 from factory.report.viewer.query import Filter, Operator, read_query
-from factory.report.viewer.security import Guard
 from factory.report.viewer.sheets import PREVIEW, Sheets
+from factory.run.review import add_review, read_reviews
 
 MOST_BODY = 64 * 1024
 """Bytes of one mark."""
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]"})
+
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; connect-src 'self'; img-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
+)
+REPORT_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
+"""The report has no script at all, so none is allowed; its one style sheet is inline."""
+
+HEADERS = {
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "no-referrer",
+    "cross-origin-resource-policy": "same-origin",
+    "cross-origin-opener-policy": "same-origin",
+    "cache-control": "no-store",
+}
 
 
 def build_app(tables: RunTables, *, hosts: frozenset[str] | None = None) -> Starlette:
@@ -57,8 +80,7 @@ def build_app(tables: RunTables, *, hosts: frozenset[str] | None = None) -> Star
         Mount("/static", StaticFiles(directory=static)),
     ]
     handlers: Any = {FactoryError: pages.mistake, 404: pages.missing}
-    middleware = [Middleware(Guard, hosts=hosts)]
-    app = Starlette(routes=routes, middleware=middleware, exception_handlers=handlers)
+    app = Starlette(routes=routes, middleware=[Middleware(Guard, hosts=hosts)], exception_handlers=handlers)
     app.state.sheets = pages.sheets
     return app
 
@@ -81,7 +103,7 @@ class Pages:
 
     async def home(self, request: Request) -> Response:
         """Which tables the run has and what is wrong with it."""
-        return self._page("home.html.j2", sheets=list(self.sheets.all.values()), manifest=self._books())
+        return self._page("home.html.j2", sheets=list(self.sheets.all.values()))
 
     async def table(self, request: Request) -> Response:
         """One page of a table."""
@@ -187,9 +209,6 @@ class Pages:
         )
         return HTMLResponse(html.encode("utf-8", "replace"), status)
 
-    def _books(self) -> dict[str, dict[str, Any]]:
-        return {name: folder.manifest for name, folder in self.tables.folders.items()}
-
 
 def breaks(value: Any) -> Markup:
     """A name that may be broken after `_` and `:`, so that a table of many columns fits its window."""
@@ -202,3 +221,37 @@ def _pretty(text: Any) -> str:
         return json.dumps(json.loads(text), indent=2, ensure_ascii=False)
     except (ValueError, TypeError):
         return str(text or "")
+
+
+class Guard:
+    """ASGI middleware: turns away foreign requests and adds the headers."""
+
+    def __init__(self, app: ASGIApp, hosts: frozenset[str] | None = None) -> None:
+        """`hosts` are the allowed `Host` values with port; any port of a loopback name when None."""
+        self.app, self.hosts = app, hosts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        host = headers.get("host", "")
+        foreign = not self._ours(host)
+        if scope["method"] not in ("GET", "HEAD"):
+            foreign = foreign or headers.get("origin") != f"http://{host}"
+        policy = REPORT_POLICY if scope["path"] == "/report" else POLICY
+
+        async def send_guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).update(HEADERS | {"content-security-policy": policy})
+            await send(message)
+
+        rejected = PlainTextResponse("the viewer answers only to this machine", 403)
+        await (rejected if foreign else self.app)(scope, receive, send_guarded)
+
+    def _ours(self, host: str) -> bool:
+        if self.hosts is not None:
+            return host in self.hosts
+        name = host.rsplit(":", 1)[0] if not host.endswith("]") else host
+        return name in LOOPBACK

@@ -1,10 +1,14 @@
-"""What the reader asked of a table, read from the page's address: search, filters, order, columns, page."""
+"""What the reader asked of a table, read from the page's address, and as SQL.
+
+Names in SQL come from the tables and are quoted; values are bound parameters.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Any
 from urllib.parse import urlencode
 
 ROWS = 50
@@ -48,19 +52,13 @@ class Query:
     def link(self, **changes: object) -> str:
         """The address of this view with some of it changed; any change but of the page goes back to the first page."""
         target = replace(self, **({"page": 0} | changes))  # type: ignore[arg-type]
-        pairs: list[tuple[str, str]] = [("sheet", target.sheet)]
-        if target.search:
-            pairs.append(("q", target.search))
-        if target.deep:
-            pairs.append(("deep", "1"))
+        pairs = [("sheet", target.sheet), ("q", target.search), ("deep", "1" if target.deep else "")]
         for one in target.filters:
             pairs += [("fc", one.column), ("fo", one.operator.value), ("fv", one.value)]
         if target.sort:
             pairs += [("sort", target.sort), ("desc", "1" if target.descending else "0")]
-        pairs += [("col", column) for column in target.columns]
-        if target.page:
-            pairs.append(("page", str(target.page)))
-        return "/table?" + urlencode(pairs)
+        pairs += [*(("col", column) for column in target.columns), ("page", str(target.page or ""))]
+        return "/table?" + urlencode([(name, value) for name, value in pairs if value or name == "fv"])
 
     def with_filter(self, one: Filter) -> str:
         """The address with one more filter."""
@@ -98,3 +96,62 @@ def read_query(
         min(int(page), 10**7) if page.isdecimal() and page.isascii() else 0,
         tuple(column for column in dict.fromkeys(multi["col"]) if column in known),
     )
+
+
+def conditions(
+    columns: tuple[tuple[str, str], ...], deep: Sequence[str], query: Query, *, searched: bool = True
+) -> tuple[str, list[Any]]:
+    """The WHERE clause of a query and its bound values; without the search when `searched` is False."""
+    tests: list[str] = []
+    values: list[Any] = []
+    for one in query.filters:
+        test, bound = _condition(one, dict(columns)[one.column])
+        tests.append(test)
+        values += bound
+    if query.search and searched:
+        either = [
+            f"{_text(name, kind)} ILIKE ? ESCAPE '\\'"
+            for name, kind in columns
+            if (kind == "VARCHAR" and name not in deep) or (query.deep and name in deep)
+        ]
+        tests.append(f"({' OR '.join(either)})" if either else "false")
+        values += ["%" + escaped(query.search) + "%"] * len(either)
+    return (f"WHERE {' AND '.join(tests)}" if tests else ""), values
+
+
+def _condition(one: Filter, kind: str) -> tuple[str, list[Any]]:
+    column, text = quoted(one.column), _text(one.column, kind)
+    match one.operator:
+        case Operator.IS:
+            return f"{text} = ?", [one.value]
+        case Operator.IS_NOT:
+            return f"{text} IS DISTINCT FROM ?", [one.value]
+        case Operator.CONTAINS:
+            return f"{text} ILIKE ? ESCAPE '\\'", ["%" + escaped(one.value) + "%"]
+        case Operator.BELOW | Operator.ABOVE:
+            if kind == "VARCHAR" or "[" in kind or "STRUCT" in kind:
+                return f"{text} {one.operator.value} ?", [one.value]
+            return f"{column} {one.operator.value} CAST(? AS DOUBLE)", [one.value]
+        case Operator.EMPTY:
+            return f"({column} IS NULL OR {text} = '')", []
+        case Operator.FILLED:
+            return f"({column} IS NOT NULL AND {text} <> '')", []
+
+
+def _text(name: str, kind: str) -> str:
+    return quoted(name) if kind == "VARCHAR" else f"CAST({quoted(name)} AS VARCHAR)"
+
+
+def escaped(value: str) -> str:
+    """`value` as part of a LIKE pattern with backslash as escape."""
+    return value.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+
+
+def quoted(name: str) -> str:
+    """A column's name as an identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(value: str) -> str:
+    """A string as an SQL literal; only for paths, which DuckDB does not take as parameters."""
+    return "'" + value.replace("'", "''") + "'"

@@ -4,10 +4,15 @@ DuckDB would decompress and fold every text again for every search; a million ro
 in the background; a search is then one pass of a substring search over mapped memory. The copying begins with the first
 search, or when the reader has been quiet for some seconds after the first page, so that it does not slow the first pages
 down. Until a sheet's copy is ready, and where it would be too big, DuckDB searches as before.
+
+The copies are written by a process of its own, at the lowest priority, on one thread: `python -m
+factory.report.viewer.search` with a JSON object on stdin, `sheets` (for each of them pairs of a Parquet part and the
+file to write) and `deep` (columns that are searched only on request). It ends when its parent does.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -15,10 +20,9 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import polars as pl
 import pyarrow as pa
@@ -30,20 +34,11 @@ SMALL = 32 * 2**20
 MOST = 16 * 2**30
 """Bytes of text above which no copy is made."""
 
+SEPARATOR = "\x1f"
+"""Between the columns of a row: a search cannot match across two columns, because nobody types a unit separator."""
+
 QUIET = 3.0
 """Seconds without a page after which copying begins though nobody has searched yet."""
-
-
-class Searchable(Protocol):
-    """What is needed of a sheet."""
-
-    @property
-    def name(self) -> str:
-        """Name of the sheet."""
-
-    @property
-    def parts(self) -> tuple[Path, ...]:
-        """Its Parquet files."""
 
 
 Matches = list[tuple[Path, pl.Series]]
@@ -61,13 +56,14 @@ class _Copy:
 class SearchText:
     """Folded copies of sheets. `rows` answers only for sheets whose copy is complete."""
 
-    def __init__(self, deep: Sequence[str], sheets: Iterable[Searchable] = ()) -> None:
-        """`deep` are the columns that are searched only on request; `sheets` are copied once somebody looks at pages."""
+    def __init__(self, deep: Sequence[str], sheets: Mapping[str, Sequence[Path]]) -> None:
+        """`deep` are the columns that are searched only on request; `sheets` is name to parts."""
         self._deep = frozenset(deep)
-        self._sheets = tuple(sheets)
+        self._sheets = dict(sheets)
         self._copies: dict[str, list[_Copy]] = {}
         self._stop, self._now = threading.Event(), threading.Event()
         self._thread: threading.Thread | None = None
+        self._child: subprocess.Popen[bytes] | None = None
         self._lock = threading.Lock()
         self._last_page = 0.0
 
@@ -81,18 +77,20 @@ class SearchText:
                 self._thread = threading.Thread(target=self._copy_all, daemon=True)
                 self._thread.start()
 
-    def wait(self, seconds: float | None = None) -> None:
+    def wait(self) -> None:
         """Copy everything now and wait until that is done."""
         self.page_served(search=True)
         if self._thread:
-            self._thread.join(seconds)
+            self._thread.join()
 
     def close(self) -> None:
         """Stop copying and let the copies go."""
         self._stop.set()
         self._now.set()
+        if self._child:
+            self._child.kill()
         if self._thread:
-            self._thread.join(60)
+            self._thread.join()
         self._copies.clear()
 
     def rows(self, sheet: str, needle: str, *, deep: bool) -> Matches | None:
@@ -109,54 +107,52 @@ class SearchText:
         """Copy the sheets that are worth it, smallest first, once it is time."""
         while (left := self._last_page + QUIET - time.monotonic()) > 0 and not self._now.wait(left):
             pass
-        for sheet in self._worth_it():
+        todo = self._worth_it()
+        # Without room for a copy DuckDB still searches, more slowly.
+        with contextlib.suppress(OSError), tempfile.TemporaryDirectory(prefix="factory-view-") as folder:
+            while todo and not self._stop.is_set():
+                copied = self._copy(todo, Path(folder))
+                todo = todo[copied + 1 :]  # the process ended at a sheet that cannot be copied
+
+    def _worth_it(self) -> list[str]:
+        sizes = {}
+        for sheet, parts in self._sheets.items():
+            with contextlib.suppress(OSError, pa.ArrowException):  # the part went away: its page will say so
+                sizes[sheet] = text_bytes(parts)
+        return [
+            sheet for sheet, size in sorted(sizes.items(), key=lambda each: each[1]) if SMALL <= size <= MOST
+        ]
+
+    def _copy(self, todo: Sequence[str], folder: Path) -> int:
+        """Copy sheets until one of them fails or the viewer stops; returns how many were copied."""
+        files = [
+            [folder / f"{n}-{i}.arrow" for i, _ in enumerate(self._sheets[s])] for n, s in enumerate(todo)
+        ]
+        pairs = [
+            [[str(part.resolve()), str(file)] for part, file in zip(self._sheets[sheet], each, strict=True)]
+            for sheet, each in zip(todo, files, strict=True)
+        ]
+        command = [sys.executable, "-m", "factory.report.viewer.search"]
+        pipe, quiet = subprocess.PIPE, subprocess.DEVNULL
+        environment = {**os.environ, "POLARS_MAX_THREADS": "1"}
+        with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=quiet, env=environment) as self._child:
             if self._stop.is_set():
-                return
-            try:
-                copies = self._copy(sheet.parts)
-            except (OSError, pa.ArrowException):
-                # No room for a copy, or the part went away: DuckDB still searches this sheet, more slowly.
-                continue
-            if copies:
-                self._copies[sheet.name] = copies
-
-    def _worth_it(self) -> list[Searchable]:
-        sizes = []
-        for sheet in self._sheets:
-            try:
-                sizes.append((text_bytes(sheet.parts), sheet))
-            except (OSError, pa.ArrowException):
-                continue  # the part went away: the page says so when it is asked for
-        return [sheet for size, sheet in sorted(sizes, key=lambda pair: pair[0]) if SMALL <= size <= MOST]
-
-    def _copy(self, parts: Sequence[Path]) -> list[_Copy]:
-        """Copies of all parts, or none when folding failed or the viewer stops."""
-        # A mapped file may be deleted: its pages live as long as the map, and nothing is left behind.
-        with tempfile.TemporaryDirectory(prefix="factory-view-") as folder:
-            files = [Path(folder) / f"{index}.arrow" for index in range(len(parts))]
-            asked = {
-                "parts": [[str(p.resolve()), str(f)] for p, f in zip(parts, files, strict=True)],
-                "deep": sorted(self._deep),
-            }
-            child = subprocess.Popen(
-                [sys.executable, "-m", "factory.report.viewer.fold"],
-                stdin=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                env={**os.environ, "POLARS_MAX_THREADS": "1"},
-            )
-            try:
-                assert child.stdin is not None
-                child.stdin.write(json.dumps(asked).encode())
-                child.stdin.close()
-                while child.poll() is None:
-                    if self._stop.wait(0.05):
-                        return []
-            finally:
-                child.kill()
-                child.wait()
-            if child.returncode != 0:
-                return []
-            return [_Copy(part, _mapped(file).lazy()) for part, file in zip(parts, files, strict=True)]
+                self._child.kill()
+            assert self._child.stdin and self._child.stdout
+            self._child.stdin.write(json.dumps({"sheets": pairs, "deep": sorted(self._deep)}).encode())
+            self._child.stdin.close()
+            for number, (sheet, each) in enumerate(zip(todo, files, strict=True)):
+                done = self._child.stdout.readline()
+                with contextlib.suppress(OSError, pa.ArrowException):
+                    if done:
+                        mapped = zip(self._sheets[sheet], each, strict=True)
+                        self._copies[sheet] = [_Copy(part, _mapped(file).lazy()) for part, file in mapped]
+                # A mapped file may be deleted: its pages live as long as the map, and nothing is left behind.
+                for file in each:
+                    file.unlink(missing_ok=True)
+                if not done:
+                    return number
+        return len(todo)
 
 
 def _mapped(path: Path) -> pl.DataFrame:
@@ -174,3 +170,49 @@ def text_bytes(parts: Sequence[Path]) -> int:
         meta = pq.read_metadata(part)
         total += sum(meta.row_group(i).total_byte_size for i in range(meta.num_row_groups))
     return total
+
+
+def fold(part: Path, deep: frozenset[str]) -> pl.DataFrame:
+    """Two lower-case columns, one row per row of the part: `near` (short texts) and `deep` (the columns in `deep`)."""
+    scan = pl.scan_parquet(part)
+    schema = scan.collect_schema()
+    near = [pl.col(name) for name in schema if schema[name] == pl.String and name not in deep]
+    far = [_text(name, schema[name]) for name in schema if name in deep]
+    return scan.select(near=_joined(near), deep=_joined(far)).collect()
+
+
+def _text(name: str, kind: pl.DataType) -> pl.Expr:
+    column = pl.col(name)
+    if isinstance(kind, pl.List) and isinstance(kind.inner, pl.Struct):
+        names = {field.name for field in kind.inner.fields}
+        if "content" in names:
+            return column.list.eval(pl.element().struct.field("content")).list.join(
+                SEPARATOR, ignore_nulls=True
+            )
+    if kind == pl.String:
+        return column
+    return pl.lit(None, dtype=pl.String)
+
+
+def _joined(columns: Sequence[pl.Expr]) -> pl.Expr:
+    if not columns:
+        return pl.lit("", dtype=pl.String)
+    return pl.concat_str(columns, separator=SEPARATOR, ignore_nulls=True).str.to_lowercase()
+
+
+def main() -> None:
+    """Fold every sheet that stdin names and write a line after each; stop when the viewer is gone."""
+    os.nice(19)
+    parent = os.getppid()
+    asked = json.load(sys.stdin)
+    for pairs in asked["sheets"]:
+        for part, out in pairs:
+            if os.getppid() != parent:
+                return
+            fold(Path(part), frozenset(asked["deep"])).write_ipc(out, compression="uncompressed")
+        sys.stdout.write("\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

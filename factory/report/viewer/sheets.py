@@ -17,9 +17,8 @@ import pyarrow as pa
 
 from factory.errors import UsageError
 from factory.report.step_folders import RunTables, State, StepFolder, ordered
-from factory.report.viewer.query import ROWS, Query
+from factory.report.viewer.query import ROWS, Query, conditions, literal, quoted
 from factory.report.viewer.search import Matches, SearchText
-from factory.report.viewer.sql import conditions, literal, quoted
 
 PREVIEW = 140
 """Characters of a cell that the table shows."""
@@ -134,7 +133,7 @@ class Sheets:
         for folder in ordered(tables):
             for sheet in self._sheets(folder):
                 self.all[sheet.name] = sheet
-        self.text = SearchText(DEEP, [sheet for sheet in self.all.values() if sheet.parts])
+        self.text = SearchText(DEEP, {sheet.name: sheet.parts for sheet in self.all.values() if sheet.parts})
 
     def close(self) -> None:
         """Remove the search copies and close the database."""
