@@ -95,7 +95,7 @@ class Chrome:
             self.run("0")
             time.sleep(0.02)
 
-    def wait(self, until, seconds: float = 20) -> None:
+    def wait(self, until, seconds: float = 300) -> None:
         end = time.monotonic() + seconds
         while not self._holds(until):
             assert time.monotonic() < end, "the page did not get there in time"
@@ -138,7 +138,7 @@ class Chrome:
 
     def _next(self) -> dict:
         while b"\0" not in self._buffer:
-            ready, _, _ = select.select([self._read], [], [], 60)
+            ready, _, _ = select.select([self._read], [], [], 300)
             assert ready, "chromium does not answer"
             piece = os.read(self._read, 1 << 20)
             assert piece, "chromium went away"

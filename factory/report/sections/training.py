@@ -167,7 +167,7 @@ def _beside_the_paper(scores: Sequence[Score]) -> list[Block]:
         for stage, name, figures in LADDER
     ]
     rows.append(("", None, LATER[0], *(f"{x:.2f}" for x in LATER[1])))
-    columns = ("stage", "this run, pass@1 %", "the paper's step", *BENCHMARKS)
+    columns = ("stage", "this run, pass@1\u00a0%", "the paper's step", *BENCHMARKS)
     return [
         grid(columns, rows, f"Beside the paper. {CITATION}"),
         Note(
