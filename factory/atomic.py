@@ -8,10 +8,11 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from factory.errors import Stopped, UsageError, is_disk_full
+from factory.errors import FactoryError, Stopped, UsageError, is_disk_full
 
 UNWRITABLE = (
     errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP
@@ -55,26 +56,50 @@ def disk_error(error: OSError, path: Path) -> Exception:
     return error
 
 
-def write_json(path: Path, value: Any) -> None:
-    """Write `value` as indented, key-sorted JSON, atomically."""
+SEAL = "seal"
+"""Key of a JSON file's own checksum."""
+
+
+def write_json(path: Path, value: Any, *, seal: bool = False) -> None:
+    """Write `value` as indented, key-sorted JSON, atomically; with `seal` an object gets a checksum of itself."""
+    if seal:
+        value = {**value, SEAL: digest(json.loads(json.dumps(value)))}
     with atomic_path(path) as temporary:
         temporary.write_text(json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n", "utf-8")
 
 
 def read_json(path: Path) -> Any:
-    """Read a JSON file.
+    """Read a JSON file; a seal is checked and left out.
 
     Raises:
         UsageError: the file is absent or is not JSON.
+        FactoryError: it is not what was written.
     """
     try:
-        return json.loads(path.read_text("utf-8"))
+        value = json.loads(path.read_text("utf-8"))
     except FileNotFoundError:
         raise UsageError(f"{path} does not exist") from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise UsageError(
             f"{path} is not valid JSON ({error})", do="mend it; if a run wrote it, delete it and run again"
         ) from error
+    if not isinstance(value, dict):
+        return value
+    seal = value.pop(SEAL, None)
+    # Without a seal it is a file of a former version, unless another key holds it: then the key was damaged.
+    if seal != digest(value) if seal is not None else any(map(partial(_is_seal, value), value)):
+        raise FactoryError(
+            f"{path} is damaged: it does not match its own checksum",
+            do="restore it, or delete it (a manifest with its whole folder) and run again",
+        )
+    return value
+
+
+def _is_seal(value: dict[str, Any], key: str) -> bool:
+    """Whether a value is the checksum of all the others."""
+    found = value[key]
+    is_digest = isinstance(found, str) and len(found) == 64
+    return is_digest and found == digest({name: each for name, each in value.items() if name != key})
 
 
 def digest(value: Any) -> str:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 
 from factory.redaction import safe
 
@@ -36,6 +37,11 @@ class Stopped(FactoryError):
     """Stopped by a budget, a full disk or the user; the same command goes on where it stopped."""
 
     exit_code = 3
+
+
+def warn(text: str) -> None:
+    """One line for the user on standard error, beside whatever is shown."""
+    sys.stderr.write(f"factory: {safe(text)}\n")
 
 
 def first_line(error: BaseException) -> str:

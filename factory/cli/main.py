@@ -27,7 +27,7 @@ except ImportError:
     )
 
 GROUPS = {
-    "A whole run": ("run", "status", "why", "report", "view"),
+    "A whole run": ("run", "status", "store", "why", "report", "view"),
     "Single steps": (
         "generate",
         "estimate",

@@ -14,24 +14,34 @@ def command(
     folder: Annotated[
         Path, Flag("A response store, a step's folder, or a run's folder.", words=True, metavar="FOLDER")
     ],
+    check: Annotated[
+        bool,
+        Flag("Read every byte, however large: each part, side table, stored response, mark and manifest."),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show the steps that are done, and the responses in the store.
+    """Show the steps that are done, the responses in the store, and which files are damaged.
 
-    factory status runs/quickstart
+    factory status runs/quickstart --check
     """
     import json
 
-    from factory.errors import UsageError
+    from factory.errors import FactoryError, UsageError
     from factory.steps.status import read_status
 
     if not folder.is_dir():
         raise UsageError(f"{folder} is not a folder", do="name a run, a step's folder or a store")
-    found = read_status(folder)
+    found = read_status(folder, check=check)
     if as_json:
         print(json.dumps(found, indent=2))  # noqa: T201
     else:
         _show(found, folder)
+        if found["faults"] is None:
+            say("not every byte was read: factory status --check does", err=True)
+        elif check and not found["faults"]:
+            say("every byte was read: all is as it was written")
+    if found["faults"]:
+        raise FactoryError("\n".join(found["faults"]))
 
 
 def _show(found: dict[str, Any], folder: Path) -> None:

@@ -19,13 +19,17 @@ def command(
 
     factory why p-0123456789abcdef --run runs/quickstart
     """
+    from factory.errors import warn
     from factory.report.lineage import Outcome, trace
     from factory.report.step_folders import open_run
     from factory.run.newest import newest_run
     from factory.run.review import read_reviews
 
     folder = run or newest_run(Path("runs"))
-    life = trace(open_run(folder, check=False), row_id)
+    tables = open_run(folder, check=False)
+    for fault in tables.faults:
+        warn(fault)
+    life = trace(tables, row_id)
     colours = {
         Outcome.KEPT: "green",
         Outcome.DROPPED: "red",

@@ -20,6 +20,7 @@ import yaml
 
 from factory.atomic import file_digest, read_json
 from factory.errors import FactoryError, UsageError
+from factory.run.folder import READ_AT_ONCE, changed_files, tree_bytes
 from factory.run.layout import Kind, RunLayout, expected_places, order_of
 from factory.run.parts import DROPPED_NAMES, MANIFEST
 
@@ -103,13 +104,15 @@ def open_run(run: Path, *, check: bool = True) -> RunTables:
 
     Args:
         run: the run folder, or the output folder of a single verb.
-        check: compare every part with its checksum (reads every byte once); sizes are compared always.
+        check: compare every part with its checksum (reads every byte once) however large the run is; sizes are compared
+            always, and every byte of at most `READ_AT_ONCE`.
 
     Raises:
         UsageError: `run` is no folder or holds no tables.
     """
     if not run.is_dir():
         raise UsageError(f"{run} is not a folder", do="give a run folder, such as runs/quickstart")
+    check = check or tree_bytes(run) <= READ_AT_ONCE
     folders = {
         _name(run, path): inspect(path, _name(run, path), check=check) for path in sorted(_step_paths(run))
     }
@@ -119,6 +122,10 @@ def open_run(run: Path, *, check: bool = True) -> RunTables:
         )
     recipe, recipe_faults = _recipe(run / "recipe.yaml")
     faults = [fault for folder in folders.values() for fault in folder.faults] + recipe_faults
+    try:
+        faults += [f"{name}: not what the run wrote" for name in changed_files(run)]
+    except FactoryError as error:
+        faults.append(str(error))
     return RunTables(run, RunLayout(run), recipe, folders, tuple(faults))
 
 

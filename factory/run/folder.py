@@ -10,28 +10,44 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import factory
-from factory.atomic import digest, disk_error, read_json, write_json
-from factory.errors import UsageError
-from factory.run.parts import MANIFEST, check_files
+from factory.atomic import digest, disk_error, file_digest, read_json, write_json
+from factory.errors import FactoryError, UsageError, warn
+from factory.run.parts import JOB, MANIFEST, SIDE_FOLDER, check_files, check_parts
 from factory.run.review import NOTHING, rejected_ids, review_input
 
 if TYPE_CHECKING:
     from factory.config.recipe import Recipe
 
 DONE = "_done.json"
+OWN_FILES = ("recipe.yaml", "ledger.json", "report.html")
+"""Files of the run itself."""
+READ_AT_ONCE = 256 * 2**20
+"""Bytes of a run, or of a response store, up to which every look at it reads all of them (a fraction of a second)."""
 
 
 def is_finished(recipe: Recipe, run: Path) -> bool:
-    """True when a run of this very recipe, inputs and review marks ended well and its files are still there.
+    """True when a run of this very recipe, inputs and review marks ended well and its files are as it left them.
 
     Raises:
         FactoryError: a file of a step is missing or changed; names it.
     """
     done = run / DONE
-    if not done.exists() or read_json(done) != _fingerprint(recipe, run, rejected_ids(run)):
+    try:
+        noted = read_json(done) if done.exists() else None
+    except FactoryError as error:
+        warn(str(error))
         return False
-    for manifest in sorted(run.rglob(MANIFEST)):
-        check_files(manifest.parent)
+    if noted is None:
+        return False
+    for name in changed_files(run):
+        if name.endswith(JOB):
+            raise FactoryError(
+                f"{run / name} is missing or damaged: it names the account of the step's budget",
+                do=f"restore it, or delete {done} to begin a new account",
+            )
+    if noted != _state(recipe, run, rejected_ids(run)):
+        return False
+    _check_steps(run)
     return True
 
 
@@ -39,25 +55,50 @@ def mark_finished(recipe: Recipe, run: Path, rejected: Collection[str] = NOTHING
     """Note that the run ended well; `is_finished` compares with this note.
 
     `rejected` are the ids that the run's steps left out, not those of now: a mark set while the run went on is new.
+
+    Raises:
+        FactoryError: a file of a step is missing or changed; names it.
     """
-    write_json(run / DONE, _fingerprint(recipe, run, rejected))
+    _check_steps(run)
+    write_json(run / DONE, _state(recipe, run, rejected), seal=True)
 
 
-def _fingerprint(recipe: Recipe, run: Path, rejected: Collection[str]) -> dict[str, Any]:
-    """Recipe, state of the source files, review marks, and every step's output digest."""
+def changed_files(run: Path) -> list[str]:
+    """Files of a finished run that are not as its end left them: recipe, ledger, manifests. The report may be newer."""
+    noted = read_json(run / DONE)["files"] if (run / DONE).exists() else {}
+    now = _files(run)
+    return [name for name, sha256 in noted.items() if name != "report.html" and now.get(name) != sha256]
+
+
+def _check_steps(run: Path) -> None:
+    """Every byte of all steps, up to `READ_AT_ONCE`; of a larger run sizes, times, and what was written since."""
+    check = check_parts if tree_bytes(run) <= READ_AT_ONCE else check_files
+    for manifest in sorted(run.rglob(MANIFEST)):
+        check(manifest.parent)
+
+
+def tree_bytes(folder: Path) -> int:
+    """Bytes of all files at or below a folder."""
+    return sum(path.lstat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def _state(recipe: Recipe, run: Path, rejected: Collection[str]) -> dict[str, Any]:
+    """Recipe, state of the source files, review marks, and the run's files that no manifest names."""
     named = [*recipe.problems.sources, *recipe.decontamination.against, *recipe.evaluation.benchmarks]
     files = [Path(name) for name in named if Path(name).is_file()]
-    manifests = sorted(run.rglob(MANIFEST))
     return {
         "factory": factory.__version__,
         "recipe": digest(recipe.model_dump(mode="json")),
         "sources": {str(path): [path.stat().st_size, path.stat().st_mtime_ns] for path in files},
-        "steps": {
-            str(path.parent.relative_to(run)): read_json(path).get("output_digest") for path in manifests
-        },
-        "report": (run / "report.html").exists(),
+        "files": _files(run),
         **review_input(rejected),
     }
+
+
+def _files(run: Path) -> dict[str, str]:
+    own = [run / name for name in OWN_FILES if (run / name).exists()]
+    paths = [*own, *sorted(run.glob(f"*/*/{SIDE_FOLDER}/{JOB}")), *sorted(run.rglob(MANIFEST))]
+    return {str(path.relative_to(run)): file_digest(path) for path in paths}
 
 
 @contextmanager
@@ -69,7 +110,7 @@ def locked(run: Path) -> Iterator[None]:
     """
     try:
         run.mkdir(parents=True, exist_ok=True)
-        for name in ("recipe.yaml", "ledger.json", "report.html"):
+        for name in OWN_FILES:
             if (run / name).exists() and not (run / ".lock").exists():
                 raise UsageError(
                     f"{run / name} was not written by a run, which would write to {run}",

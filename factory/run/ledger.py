@@ -83,7 +83,7 @@ def close_ledger(run: Path) -> list[LedgerRow]:
         name: sum(r.totals.get(name) or 0 for r in rows)
         for name in ("usd", "prompt_tokens", "completion_tokens")
     }
-    write_json(run / "ledger.json", {"balanced": True, "steps": steps, "sums": sums})
+    write_json(run / "ledger.json", {"balanced": True, "steps": steps, "sums": sums}, seal=True)
     return rows
 
 

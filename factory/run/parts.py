@@ -27,6 +27,8 @@ from factory.errors import FactoryError, UsageError, first_line
 MANIFEST = "_manifest.json"
 DROPPED_FOLDER = "__dropped"
 SIDE_FOLDER = "__side"
+JOB = "_job.json"
+"""Among the side tables: under which name the store keeps the account of the step's budget."""
 DROPPED_NAMES = (DROPPED_FOLDER, "dropped")
 """The second is what former versions called it."""
 BATCH_BYTES = 32 * 2**20

@@ -6,8 +6,10 @@ an id counts. A torn last line (a kill in mid-write) is skipped and the next mar
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+import zlib
 from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -16,8 +18,8 @@ from pathlib import Path
 
 import polars as pl
 
-from factory.atomic import digest, disk_error
-from factory.errors import UsageError
+from factory.atomic import atomic_path, digest, disk_error
+from factory.errors import FactoryError, UsageError, warn
 
 FILE = "review.jsonl"
 MOST_NOTE = 10_000
@@ -51,6 +53,7 @@ def add_review(run: Path, row_id: str, mark: str, note: str = "") -> Review:
     """Append one mark, durably.
 
     Raises:
+        FactoryError: a line that counted was changed or is missing.
         UsageError: the mark is unknown, the id is empty or the note too long.
     """
     if not row_id or len(row_id) > 1_000:
@@ -60,38 +63,70 @@ def add_review(run: Path, row_id: str, mark: str, note: str = "") -> Review:
     if len(note) > MOST_NOTE:
         raise UsageError(f"a note has at most {MOST_NOTE:,} characters")
     review = Review(row_id, Mark(mark), note, datetime.now(UTC).isoformat(timespec="seconds"))
-    line = json.dumps(asdict(review), ensure_ascii=True).encode() + b"\n"
-    path = run / FILE
-    try:
-        with path.open("ab+") as handle:
-            if handle.tell():
-                handle.seek(-1, os.SEEK_END)
-                if handle.read(1) != b"\n":
-                    line = b"\n" + line
-            handle.write(line)
-            handle.flush()
-            os.fsync(handle.fileno())
-    except OSError as error:
-        raise disk_error(error, path) from error
+    _append(run / FILE, review)
     return review
 
 
 def read_reviews(run: Path) -> dict[str, Review]:
-    """The mark that counts for every id, in the order of marking; cleared ones and torn lines are left out."""
-    path = run / FILE
+    """The mark that counts for every id, in the order of marking; cleared ones are left out.
+
+    A line that is no mark (torn by a kill before it counted) is named and left out.
+
+    Raises:
+        FactoryError: a line that counted was changed or is missing; names it.
+    """
     found: dict[str, Review] = {}
-    if not path.is_file():
-        return found
-    for line in path.read_text("utf-8", errors="replace").splitlines():
+    for number, line in enumerate(_checked_lines(run / FILE), start=1):
         try:
             value = json.loads(line)
             review = Review(str(value["id"]), Mark(value["mark"]), str(value["note"]), str(value["at"]))
         except (ValueError, KeyError, TypeError):
+            warn(f"{run / FILE}:{number} is not a mark; it is left out")
             continue
         found.pop(review.id, None)
         if review.mark != Mark.CLEAR:
             found[review.id] = review
     return found
+
+
+def _append(path: Path, review: Review) -> None:
+    """Add one mark, on a line of its own whatever stands before it. Then repeat all checksums beside it.
+
+    Raises:
+        FactoryError: a line that counted was changed or is missing.
+    """
+    line = json.dumps(asdict(review), ensure_ascii=True).encode()
+    try:
+        with path.open("ab+") as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            before = _checked_lines(path)
+            torn = before and not path.read_bytes().endswith(b"\n")
+            handle.write((b"\n" if torn else b"") + line + b"\n")
+            handle.flush()
+            os.fsync(handle.fileno())
+            with atomic_path(_seal(path)) as temporary:
+                temporary.write_text("".join(f"{zlib.crc32(each):08x}\n" for each in (*before, line)))
+    except OSError as error:
+        raise disk_error(error, path) from error
+
+
+def _checked_lines(path: Path) -> list[bytes]:
+    """The file's lines, compared with the checksums beside it as far as these go."""
+    lines = path.read_bytes().split(b"\n") if path.is_file() else []
+    if lines and not lines[-1]:
+        lines.pop()
+    sums = _seal(path).read_text("ascii", "replace").split() if _seal(path).is_file() else []
+    do = f"restore it; or read it and delete {_seal(path).name} to use it as it is"
+    if len(lines) < len(sums):
+        raise FactoryError(f"{len(sums) - len(lines)} of {len(sums)} marks are missing from {path}", do=do)
+    for number, (line, expected) in enumerate(zip(lines, sums, strict=False), start=1):
+        if f"{zlib.crc32(line):08x}" != expected:
+            raise FactoryError(f"{path}:{number} is damaged: it is not the mark that was saved", do=do)
+    return lines
+
+
+def _seal(path: Path) -> Path:
+    return path.with_name(f"{path.name}.seal")
 
 
 def rejected_ids(run: Path) -> frozenset[str]:

@@ -368,7 +368,7 @@ def finish_step(
         "output_digest": output_digest,
         "finished_at": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-    write_json(out / MANIFEST, manifest)
+    write_json(out / MANIFEST, manifest, seal=True)
     return manifest
 
 

@@ -125,7 +125,7 @@ class Writer:
 
 def save_record(scratch: Path, record: Record) -> Record:
     """Note that a part is done."""
-    write_json(_record_path(scratch, record.number), asdict(record))
+    write_json(_record_path(scratch, record.number), asdict(record), seal=True)
     return record
 
 

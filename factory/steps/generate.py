@@ -22,7 +22,7 @@ from factory.config.verify import VerifySection
 from factory.engines.engine import Engine
 from factory.errors import FactoryError, Stopped
 from factory.run.keys import deciding
-from factory.run.parts import iter_parts, note_path, scan_parts
+from factory.run.parts import JOB, iter_parts, note_path, scan_parts
 from factory.run.step import Step, StepResult, StepWriter
 from factory.run.tables import dropped_rows
 from factory.sampling.job import Job
@@ -39,7 +39,6 @@ from factory.verification.key import checking
 from schemas import RESPONSE, ResponseStatus
 
 STEP = "generate"
-JOB = "_job.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,5 +287,5 @@ def job_name(out: Path) -> str:
     if path.exists():
         return str(read_json(path)["job"])
     name = digest(uuid.uuid4().hex)[:16]
-    write_json(path, {"job": name})
+    write_json(path, {"job": name}, seal=True)
     return name

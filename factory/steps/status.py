@@ -1,38 +1,104 @@
-"""What a folder holds: finished steps below it, and response stores."""
+"""What a folder holds: finished steps below it, and response stores; and whether all of it is as it was written."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
-from factory.errors import UsageError
+import yaml
+
+from factory.atomic import read_json
+from factory.errors import FactoryError, UsageError
+from factory.run.folder import OWN_FILES, READ_AT_ONCE, changed_files, tree_bytes
 from factory.run.ledger import read_ledger
+from factory.run.parts import DROPPED_NAMES, MANIFEST, SIDE_FOLDER, check_parts
+from factory.run.review import read_reviews
+from factory.sampling.store.backup import check_store
 from factory.sampling.store.journal import ResponseStore
 from factory.sampling.store.journals import PATTERN
 
 
-def read_status(folder: Path) -> dict[str, Any]:
-    """Steps (from their manifests) and stores at or below a folder.
+def read_status(folder: Path, *, check: bool = False) -> dict[str, Any]:
+    """Steps (from their manifests) and stores at or below a folder, and what is wrong with them.
+
+    Every byte is read with `check`, or when there are at most `READ_AT_ONCE`; else `faults` is None.
 
     Raises:
         UsageError: there is neither.
+        FactoryError: they cannot be read.
     """
-    steps = [
-        {
-            "step": row.step,
-            "folder": row.folder,
-            "unit": row.unit,
-            "rows_in": row.rows_in,
-            "rows_out": row.rows_out,
-            "dropped": row.dropped,
-            "balanced": row.balanced,
-        }
-        for row in read_ledger(folder)
-    ]
-    stores = [_store(path) for path in sorted({found.parent for found in folder.rglob(PATTERN)})]
+    faults = check_folder(folder) if check or tree_bytes(folder) <= READ_AT_ONCE else None
+    try:
+        steps = [
+            {
+                "step": row.step,
+                "folder": row.folder,
+                "unit": row.unit,
+                "rows_in": row.rows_in,
+                "rows_out": row.rows_out,
+                "dropped": row.dropped,
+                "balanced": row.balanced,
+            }
+            for row in read_ledger(folder)
+        ]
+        stores = [_store(path) for path in store_folders(folder)]
+    except FactoryError as error:
+        raise FactoryError("\n".join(faults)) if faults else error from None
     if not steps and not stores:
         raise UsageError(f"{folder} holds no finished step and no response store")
-    return {"steps": steps, "stores": stores}
+    return {"steps": steps, "stores": stores, "faults": faults}
+
+
+def store_folders(folder: Path) -> list[Path]:
+    """The response stores at or below a folder; one whose journal is lost, too."""
+    return sorted({found.parent for name in (PATTERN, f"{PATTERN}.seal") for found in folder.rglob(name)})
+
+
+def check_folder(folder: Path) -> list[str]:
+    """Read everything that a run or a verb wrote below a folder; what is wrong, and what to do, one line for each file."""
+    faults: list[str] = []
+
+    def look(work: Any, *arguments: Any) -> Any:
+        try:
+            return work(*arguments)
+        except FactoryError as error:
+            faults.extend(str(error).split("\n"))
+            return None
+
+    steps = sorted({path.parent for name in (MANIFEST, "*-[0-9]*.parquet") for path in folder.rglob(name)})
+    for step in steps:
+        parts = step.relative_to(folder).parts
+        hidden = step.name in (*DROPPED_NAMES, SIDE_FOLDER) or any(part.startswith(".") for part in parts)
+        if (step / MANIFEST).exists():
+            look(check_parts, step)
+        elif not hidden:
+            faults.append(
+                f"{step / MANIFEST} is missing - restore it, or delete {step} and run its step again"
+            )
+    look(_check_run, folder, faults)
+    look(read_reviews, folder)
+    for store in store_folders(folder):
+        faults += check_store(store)
+    return list(dict.fromkeys(faults))
+
+
+def _check_run(run: Path, faults: list[str]) -> None:
+    """The files of a run as a whole."""
+    again = f"run `factory run` again with --out {run}"
+    if not (run / ".lock").exists():
+        return
+    faults += [f"{run / name} is missing - {again}" for name in OWN_FILES[:1] if not (run / name).exists()]
+    for name in changed_files(run):
+        faults.append(f"{run / name} is not what the run wrote - {again}")
+    if (run / "recipe.yaml").exists():
+        try:
+            yaml.safe_load((run / "recipe.yaml").read_text("utf-8"))
+        except (yaml.YAMLError, ValueError):
+            faults.append(f"{run / 'recipe.yaml'} is damaged - {again}")
+    if (run / "ledger.json").exists():
+        for row in read_json(run / "ledger.json")["steps"]:
+            if not (run / row["folder"] / MANIFEST).exists():
+                faults.append(f"{run / row['folder'] / MANIFEST} is missing - {again}")
 
 
 def _store(folder: Path) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from html.parser import HTMLParser
 
 import pytest
 
+from factory.atomic import read_json, write_json
 from factory.errors import UsageError
 from factory.report import build_report
 from factory.run.layout import RunLayout
@@ -101,7 +102,8 @@ def test_a_torn_manifest_is_named(make_run, tmp_path):
 def test_books_that_do_not_balance_are_shouted(make_run, tmp_path):
     run = make_run(tmp_path / "run", until="problems")
     path = RunLayout(run).unique_problems / "_manifest.json"
-    path.write_text(path.read_text("utf-8").replace('"rows_in": 40', '"rows_in": 41'), "utf-8")
+    assert read_json(path)["rows_in"] == 40
+    write_json(path, {**read_json(path), "rows_in": 41}, seal=True)
     html = build_report(run).read_text("utf-8")
     assert "Row counts do not add up in problems/unique" in html
 

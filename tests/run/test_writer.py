@@ -52,6 +52,10 @@ def test_ledger_refuses_a_tampered_manifest(tmp_path):
     path = tmp_path / "a" / "_manifest.json"
     manifest = json.loads(path.read_text())
     path.write_text(json.dumps({**manifest, "rows_in": 7}))
+    with pytest.raises(FactoryError, match=r"a/_manifest\.json is damaged"):
+        close_ledger(tmp_path)
+    del manifest["seal"]  # which former versions did not write
+    path.write_text(json.dumps({**manifest, "rows_in": 7}))
     with pytest.raises(FactoryError, match="does not balance at a"):
         close_ledger(tmp_path)
 

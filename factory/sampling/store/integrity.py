@@ -1,14 +1,14 @@
 """Whether a journal still holds what was put into it: counts kept inside and beside it, and what a job has cost.
 
-Inside, a note counts the responses and mixes their addresses, written in the transaction that stores them; it is held
-against the index whenever the journal is opened, so damage there shows. Beside it, `NAME.seal` repeats the number after
-each commit: a journal that lost its write-ahead file, was emptied, or is another store's has fewer or others.
+Inside, notes count the commits and the responses and mix their addresses, written in the transaction that stores them;
+they are compared with the index whenever the journal is opened, so damage there shows. Beside it, `NAME.seal` repeats
+the numbers after each commit: a journal that lost its write-ahead file, was emptied, or is another store's has fewer or
+others.
 """
 
 from __future__ import annotations
 
 import sqlite3
-import sys
 import uuid
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -17,16 +17,10 @@ from operator import xor
 from pathlib import Path
 
 from factory.errors import FactoryError, UsageError
-from factory.redaction import safe
 from factory.sampling.store.stored import TABLES, VERSION, checksum
 
 Spent = tuple[float, int]
 """Dollars and completion tokens."""
-
-
-def say(text: str) -> None:
-    """One line for the user, beside whatever is shown."""
-    sys.stderr.write(f"factory: {safe(text)}\n")
 
 
 def create(path: Path, mode: str) -> None:
@@ -83,8 +77,8 @@ def migrate(connection: sqlite3.Connection, path: Path) -> None:
         connection.execute("INSERT OR REPLACE INTO note VALUES ('version', ?)", (str(VERSION),))
 
 
-def inspect(connection: sqlite3.Connection, path: Path) -> None:
-    """Hold a journal against its own count and its seal.
+def inspect(connection: sqlite3.Connection, path: Path) -> str | None:
+    """Compare a journal with its own notes and its seal; what is missing at its end, if anything is.
 
     Raises:
         FactoryError: responses are missing from its index, or from it altogether.
@@ -94,7 +88,7 @@ def inspect(connection: sqlite3.Connection, path: Path) -> None:
     connection.execute("BEGIN")
     try:
         noted, count, mixed = _note(connection, "tally"), *_counted(connection)
-        identity = _note(connection, "id") or ""
+        identity, commits = _note(connection, "id") or "", int(_note(connection, "commits") or 0)
     finally:
         connection.execute("COMMIT")
     if noted != tally_text(count, mixed):
@@ -103,7 +97,7 @@ def inspect(connection: sqlite3.Connection, path: Path) -> None:
             do="restore it from a backup, or move it away: its responses are then fetched again",
         )
     if seal is None:
-        return
+        return None
     if seal[0] != identity:
         raise UsageError(
             f"{path} is not the response store that was here before",
@@ -115,25 +109,32 @@ def inspect(connection: sqlite3.Connection, path: Path) -> None:
             raise UsageError(
                 f"{lost}: it was emptied", do="restore it from a backup, or move the folder away"
             )
-        say(f"{lost}: its write-ahead file ({path.name}-wal) was lost or damaged; they will be fetched again")
+        return (
+            f"{lost}: its write-ahead file ({path.name}-wal) was lost or damaged; they will be fetched again"
+        )
+    if commits < seal[2]:
+        return (
+            f"the last {seal[2] - commits:,} commits to {path} are missing: its write-ahead file ({path.name}-wal) was "
+            "lost or damaged; what broken attempts cost may be booked too low"
+        )
+    return None
 
 
 def write_seal(path: Path, connection: sqlite3.Connection) -> None:
-    """Repeat the number of responses beside the journal. Not synced: older is harmless."""
+    """Repeat the numbers of responses and commits beside the journal. Not synced: older is harmless."""
     seal = path.with_name(f"{path.name}.seal")
     with suppress(OSError, sqlite3.Error):
-        noted, identity = _note(connection, "tally") or "", _note(connection, "id") or ""
-        _write(seal, f"{identity} {noted.partition(':')[0]:>20}\n")
-
-
-def _write(seal: Path, text: str) -> None:
-    with seal.open("r+b" if seal.exists() else "w+b") as file:
-        file.write(text.encode())
+        count = (_note(connection, "tally") or "").partition(":")[0]
+        text = f"{_note(connection, 'id') or ''} {count:>20} {_note(connection, 'commits') or 0:>20}\n"
+        with seal.open("r+b" if seal.exists() else "w+b") as file:
+            file.write(text.encode())
 
 
 def write_tally(connection: sqlite3.Connection, count: int, mixed: int) -> None:
-    """Note the number of responses and the mix of their addresses."""
+    """Note the number of responses, the mix of their addresses, and one more commit."""
+    commits = int(_note(connection, "commits") or 0) + 1
     connection.execute("INSERT OR REPLACE INTO note VALUES ('tally', ?)", (tally_text(count, mixed),))
+    connection.execute("INSERT OR REPLACE INTO note VALUES ('commits', ?)", (str(commits),))
 
 
 def recount(connection: sqlite3.Connection) -> None:
@@ -142,11 +143,10 @@ def recount(connection: sqlite3.Connection) -> None:
 
 
 def grow_tally(connection: sqlite3.Connection, keys: Iterable[bytes]) -> None:
-    """Count new responses."""
+    """Count new responses, and the commit that they are part of."""
     keys = list(keys)
-    if keys:
-        count, _, mixed = (_note(connection, "tally") or tally_text(0, 0)).partition(":")
-        write_tally(connection, int(count) + len(keys), mix(keys, int(mixed.partition(":")[0], 16)))
+    count, _, mixed = (_note(connection, "tally") or tally_text(0, 0)).partition(":")
+    write_tally(connection, int(count) + len(keys), mix(keys, int(mixed, 16)))
 
 
 def tally_text(count: int, mixed: int) -> str:
@@ -206,8 +206,9 @@ def _note(connection: sqlite3.Connection, name: str) -> str | None:
     return None if row is None else str(row[0])
 
 
-def _sealed(path: Path) -> tuple[str, int] | None:
+def _sealed(path: Path) -> tuple[str, int, int] | None:
+    """Id, responses and commits; former versions counted no commits."""
     with suppress(OSError, ValueError):
-        identity, count = path.with_name(f"{path.name}.seal").read_text("ascii").split()
-        return identity, int(count)
+        identity, count, *commits = path.with_name(f"{path.name}.seal").read_text("ascii").split()
+        return identity, int(count), int(commits[0]) if commits else 0
     return None

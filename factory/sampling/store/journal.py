@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from factory.errors import FactoryError, Stopped, UsageError, first_line
+from factory.errors import FactoryError, Stopped, UsageError, first_line, warn
 from factory.sampling.store.integrity import charge, create, grow_tally, inspect, migrate, write_seal
 from factory.sampling.store.journals import BUSY_SECONDS, FILE, Journals
 from factory.sampling.store.stored import (
@@ -81,7 +81,8 @@ class ResponseStore(Journals):
             self._locks = (folder / "claims.lock").open("a+b")
             super().__init__(path, self._connect(path))
             migrate(self._read, path)
-            inspect(self._read, path)
+            if loss := inspect(self._read, path):
+                warn(loss)
         except (OSError, sqlite3.Error, ValueError) as error:
             damaged = isinstance(error, sqlite3.DatabaseError) and not isinstance(
                 error, sqlite3.OperationalError

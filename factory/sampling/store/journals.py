@@ -16,8 +16,8 @@ from typing import Any
 
 from zstandard import ZstdError
 
-from factory.errors import FactoryError, first_line
-from factory.sampling.store.integrity import account, inspect, migrate, recount, say, write_seal
+from factory.errors import FactoryError, first_line, warn
+from factory.sampling.store.integrity import account, inspect, migrate, recount, write_seal
 from factory.sampling.store.stored import (
     COLUMNS,
     DamagedError,
@@ -95,7 +95,7 @@ class Journals:
                 recount(connection)
             write_seal(self.folder / name, connection)
             self.damaged += 1
-            say(
+            warn(
                 f"response {response_id(key)} in {self.folder / name} is damaged; it is set aside and owed again"
             )
 
@@ -200,22 +200,23 @@ def leave_shared_memory(folder: Path) -> None:
             connection.execute("PRAGMA journal_mode=TRUNCATE")
 
 
-def _open_reader(path: Path) -> sqlite3.Connection | None:
-    """A connection to another process's journal; None when it is being made at this moment.
-
-    Writable, because the first reader after a kill rolls the torn commit back.
-    """
+def open_journal(path: Path) -> sqlite3.Connection:
+    """A connection to a journal that is there. Writable: the first reader after a kill rolls the torn commit back."""
+    if path.stat().st_size == 0:
+        raise sqlite3.DatabaseError("it is empty")
     uri = f"{path.absolute().as_uri()}?mode=rw"
+    return sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+
+
+def _open_reader(path: Path) -> sqlite3.Connection | None:
+    """A connection to another process's journal; None when it is being made at this moment."""
     try:
-        connection = sqlite3.connect(
-            uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
-        )
-        if path.stat().st_size == 0:
-            raise sqlite3.DatabaseError("it is empty")
+        connection = open_journal(path)
         ready = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'note'").fetchone()
         if ready is not None:
             migrate(connection, path)
-            inspect(connection, path)
+            if loss := inspect(connection, path):
+                warn(loss)
     except (sqlite3.Error, OSError) as error:
         raise unreadable(path, error) from error
     if ready is None:
