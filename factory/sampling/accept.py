@@ -39,12 +39,11 @@ class Acceptance:
         from factory.verification import Verifier
 
         self._verifier = Verifier(self.verify)
-        self._verifier.__enter__()
         return self
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
         """Stop the checkers."""
-        self._verifier.__exit__(None, None, None)
+        self._verifier.close()
 
     def open(self, problems: list[str]) -> None:
         """Start with these problem ids."""

@@ -78,7 +78,8 @@ def asked_names(suite: Suite) -> set[str]:
     imported = {name for _, names in _foreign_imports(suite.texts) for name in names}
     if suite.entry:
         return imported | {suite.entry}
-    free = free_names(list(suite.texts)) - set(dir(builtins)) - _defined_before(suite) - {"pytest"}
+    used = free_names(list(suite.texts)) - set(dir(builtins)) - {"pytest"}
+    free = used - _defined_before(suite) or used
     called = called_names(list(suite.texts))
     return imported | ({name for name in free if helper(name, called) is None} or free)
 
@@ -129,8 +130,7 @@ def _has_body(node: ast.FunctionDef | ast.ClassDef) -> bool:
 def _examine(program: str, suite: Suite, wanted: set[str]) -> Outcome:
     if suite.scripts:
         return _run_scripts(program, suite)
-    before = "\n".join(text for text in suite.before if not wanted & _stubs(text))
-    before += "\n" + "\n".join(_imports(text) for text in suite.before)
+    before = "\n".join(_without(text, wanted) for text in suite.before)
     names = sorted(wanted)
     try:
         with Contained(job("program", program, before=before, names=names)) as process:
@@ -140,19 +140,20 @@ def _examine(program: str, suite: Suite, wanted: set[str]) -> Outcome:
                 return problem
             if suite.calls:
                 return _run_calls(process, suite)
-            return _run_texts(process, suite, loaded["names"])
+            return _run_texts(process, program, suite, loaded["names"])
     except Ended as error:
         return Outcome(Verdict.INCORRECT, f"the program {error}")
     except wire.Broken as error:
         return Outcome(Verdict.INCORRECT, f"the program broke off: {error}")
 
 
-def _stubs(text: str) -> set[str]:
-    return set(re.findall(r"^(?:def|class)\s+(\w+)", text, re.M))
-
-
-def _imports(text: str) -> str:
-    return "\n".join(re.findall(r"^(?:import|from)\s[^\n]+", text, re.M))
+def _without(text: str, names: set[str]) -> str:
+    """Code of the problem without the definitions that the answer gives; of a text that is no Python, its imports."""
+    try:
+        tree = ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return "\n".join(re.findall(r"^(?:import|from)\s[^\n]+", text, re.M))
+    return ast.unparse([node for node in tree.body if getattr(node, "name", None) not in names])  # type: ignore[arg-type]
 
 
 def _cannot_start(loaded: Any, wanted: set[str], suite: Suite) -> Outcome | None:
@@ -210,8 +211,8 @@ def _run_calls(process: Contained, suite: Suite) -> Outcome:
                 outcome = _raised(said)
                 return Outcome(outcome.verdict, f"{label}: {outcome.reason}")
             got = wire.decode(said.get("value"))
-            if got is None and wanted is not None and isinstance(after := said.get("after"), list) and after:
-                got = wire.decode(after[0])  # a function that changes its first argument in place
+            if got is None and not same_value(wanted, None) and isinstance(after := said.get("after"), list):
+                got = wire.decode(after[0]) if after else None  # the first argument, changed in place
         except Ended as error:
             return Outcome(Verdict.INCORRECT, f"{label}: the program {error}")
         except (wire.Broken, RecursionError) as error:
@@ -221,7 +222,7 @@ def _run_calls(process: Contained, suite: Suite) -> Outcome:
     return Outcome(Verdict.CORRECT, f"{len(tests)} tests passed")
 
 
-def _run_texts(process: Contained, suite: Suite, names: dict[str, str]) -> Outcome:
+def _run_texts(process: Contained, program: str, suite: Suite, names: dict[str, str]) -> Outcome:
     """Let the tests' own code, in a process of its own, ask the program; frames are passed on unread."""
     if any(_PATCHES.search(text) for text in suite.texts):
         return Outcome(Verdict.UNVERIFIABLE, "the tests reach into the program's process (mock, patch)")
@@ -235,7 +236,7 @@ def _run_texts(process: Contained, suite: Suite, names: dict[str, str]) -> Outco
         "entry": suite.entry,
         "foreign": foreign,
     }
-    source = "\n".join([*texts, *suite.before])
+    source = "\n".join([*texts, *suite.before, program])
     try:
         with Contained(job("tests", source, **more)) as tests:
             while True:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import deque
 from dataclasses import dataclass
 from typing import Any
 
@@ -189,7 +190,11 @@ def same_value(wanted: Any, got: Any) -> bool:
     if isinstance(wanted, list):
         if isinstance(got, set | frozenset):
             return len(wanted) == len(got) and all(any(same_value(w, g) for g in got) for w in wanted)
-        return isinstance(got, list | tuple) and len(wanted) == len(got) and all(map(same_value, wanted, got))
+        return (
+            isinstance(got, list | tuple | deque | range)
+            and len(wanted) == len(got)
+            and all(map(same_value, wanted, got))
+        )
     if isinstance(wanted, float) or isinstance(got, float):
         return _near(wanted, got)
     return type(wanted) is type(got) and bool(wanted == got)

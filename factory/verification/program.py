@@ -7,7 +7,10 @@ import re
 from dataclasses import dataclass
 
 MAX_BLOCKS = 40
-_FENCE = re.compile(r"^[ \t]*(```+|~~~+)[ \t]*([\w+#.-]*)[^\n]*\n(.*?)(?:^[ \t]*\1[ \t]*$|\Z)", re.S | re.M)
+_FENCE = re.compile(
+    r"^([ \t]*)(```+|~~~+)[ \t]*([\w+#.-]*)[^\n]*\n(.*?)(?:^(?:\1| {0,3})\2[ \t]*$|\Z)", re.S | re.M
+)
+"""A fence closes at its own indentation or at less than four blanks (CommonMark, 4.5): one in a docstring does not."""
 _PYTHON = frozenset(["", "python", "py", "python3", "py3", "python2", "ipython", "sage"])
 _START = re.compile(r"^(?:def|class|import|from|async def|@|[A-Za-z_]\w*\s*=)[^\n]*", re.M)
 _READS = re.compile(r"\binput\s*\(|\bstdin\b|\bopen\s*\(\s*0\b")
@@ -34,7 +37,7 @@ def find_program(answer: str, wanted: frozenset[str] | set[str]) -> str | None:
         block the last that reads input, or the last there is. None when the answer holds no Python.
     """
     fences = list(_FENCE.finditer(answer))[-MAX_BLOCKS:]
-    texts = [match[3] for match in fences if match[2].lower() in _PYTHON]
+    texts = [match[4] for match in fences if match[3].lower() in _PYTHON]
     if not fences:
         texts = [bare] if (bare := _bare_program(answer)) else []
     blocks = [block for text in texts if (block := read_block(text))]

@@ -9,7 +9,7 @@ from fractions import Fraction
 
 from schemas.verdict import Verdict
 
-CHECKER_VERSION = "6"
+CHECKER_VERSION = "7"
 """Rises whenever a verdict may change; stored with every verdict so that stored responses can be re-verified."""
 
 

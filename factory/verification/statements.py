@@ -83,9 +83,11 @@ def last_sentence(part: str) -> str | None:
 
 
 _IS = r"\s*(?:\*\*|__)?\s*(?:is|are|=|would\s+be|should\s+be|must\s+be|:|：)+"
-_ANNOUNCED = r"(?:^[ \t#>*_-]*|[.!?,;:)]\s+|\b(?:the|my|our|so|correct|numerical|required|desired)\s+)"
+_ANNOUNCED = r"(?:^[ \t#>*_-]*|[.!?,;:)]\s+|(?<!each )(?<!every )(?<!per )\b(?:the|my|our|so|correct|numerical|required|desired)\s+)"
+_SCORING = r"(?!.{0,60}\b(?:incorrect|wrong|un)[ -]?answer)"
+"""Not "Correct answer = 5 points, incorrect answer = -2 points": a rule of the game, as is "each correct answer is"."""
 _STRONG = re.compile(
-    rf"\bfinal\s+(?:answer|result){_IS}|{_ANNOUNCED}answer(?:\s+to\s+(?:the|this)\s+(?:question|problem))?{_IS}"
+    rf"\bfinal\s+(?:answer|result){_IS}|{_ANNOUNCED}answer(?:\s+to\s+(?:the|this)\s+(?:question|problem))?{_IS}{_SCORING}"
     r"|\b(?:answer|ans)\s*(?=\$|\\[(\[]|(?:can(?:not|'t)|could\s?n[o']t|is\s?n[o']t|must not|won't)\b)|^[ \t#*]*(?:final\s+)?(?:answer|result)[ \t*:：]*$|^[ \t*]*a\s*:|^\s*答\s*[:：]"
     r"|(?:最终答案|所以答案|答案)\s*(?:应?该?[是为选]|等于|=|:|：)*",
     re.I | re.M,

@@ -101,3 +101,14 @@ def test_only_correct_answers_count(verdicts, accepted, monkeypatch):
     acceptance._verifier = None
     acceptance.judge(rows)
     assert acceptance.accepted == accepted and acceptance.solved == ({"a"} if accepted else set())
+
+
+def test_answers_of_a_wave_are_checked_by_its_own_verifier():
+    rows = pl.DataFrame(
+        {"problem_id": ["a", "b"], "answer": ["2", "3"], "content": [r"\boxed{2}", r"\boxed{x+1}"]}
+    )
+    with Acceptance(VerifySection(workers=1), 1, 1, None) as acceptance:
+        acceptance.judge(rows)
+        assert (acceptance.accepted, acceptance.solved) == (1, {"a"})
+    with pytest.raises(RuntimeError, match="closed"):
+        acceptance.judge(rows)

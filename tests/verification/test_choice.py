@@ -5,7 +5,7 @@ import pytest
 
 from factory.config.verify import VerifySection
 from factory.verification import CheckRequest, check, verify_responses
-from factory.verification.choice import check_choice, letters_of, same_text
+from factory.verification.choice import check_choice, letters_of, same_text, stated_letter
 from schemas.verdict import Verdict
 
 OPTIONS = ("x + 1", "x - 1", "ten apples", "(D) none of these")
@@ -39,6 +39,19 @@ def test_a_lone_letter_counts_without_options_too():
 )  # fmt: skip
 def test_same_words_are_the_same_text_unless_operators_are_about(a, b, same):
     assert same_text(a, b) is same is same_text(b, a)
+
+
+def test_the_text_of_an_option_counts_before_the_beginning_of_a_longer_one():
+    options = ("Rome was not", "Rome was not built", "Berlin fell to pieces")
+    assert letters_of("Rome was not", options) == "A"
+    assert letters_of("Berlin fell ", options) is None and letters_of("Berlin fell t", options) == "C"
+    assert letters_of("Berlin fel", options) is None
+
+
+def test_lines_of_marks_are_no_sentences():
+    marks = "\n**\n_\n.\n* *\n___\n"
+    assert stated_letter(f"Option C is correct.{marks}") == "C"
+    assert stated_letter("Option C is correct. One. Two. Three. Four.") is None
 
 
 def test_an_option_that_two_options_spell_is_named_by_neither():

@@ -41,6 +41,16 @@ RESPONSES = [
     ("<think>hm</think>\\boxed{}", None, "5"),
     ("It is false that the series converges.", None, "converges"),
     ("The statement is not true.", None, "True"),
+    (
+        "Each correct answer is worth 5 points, so 5C = 280.\nThus, Frank answered 56 questions correctly.",
+        "56",
+        "5",
+    ),
+    (
+        "Rule:\nCorrect answer = 5 points, Incorrect answer = -2 points, Unanswered = 0.\nSo she has 9.",
+        "9",
+        "0",
+    ),
     ("\\boxed{\\text{not possible}}", None, "possible"),
     ("We leave at \\boxed{\\text{2:30 PM}}", "14:30", "2:30 AM"),
     ("It took 18 hours and 48 minutes, so \\boxed{18\\text{ hours and }48\\text{ minutes}}", "1128", "18"),

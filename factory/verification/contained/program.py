@@ -100,9 +100,11 @@ class Program:
             answer: dict[str, Any] = {
                 "value": encode(result := _OPERATIONS[what](*values, **options), self._keep)
             }
-            if result is None and what == "call":
+            if what == "call":
                 with contextlib.suppress(NotData):
-                    answer["after"] = [encode(value, self._keep) for value in values[1:]]
+                    after = [encode(value, self._keep) for value in values[1:]]
+                    if result is None or after != frame["values"][1:]:
+                        answer["after"] = after
         except BaseException as error:
             answer = raised(error)
         finally:

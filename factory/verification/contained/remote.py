@@ -67,7 +67,7 @@ class Bridge:
         if "raised" in answer:
             raise self._exception(answer)
         result = decode(answer.get("value"), self._handle)
-        if result is None and what == "call":
+        if what == "call":
             for value, after in zip(values[1:], answer.get("after", ()), strict=False):
                 _update(value, decode(after, self._handle))
         return result
