@@ -9,7 +9,7 @@ from factory.verification.statements import Extracted, denied, unit_after
 
 MAX_BOXES = 40
 """How many boxes, from the end, are looked at."""
-BOX = re.compile(r"\\(?:boxed|fbox|framebox)\s*(?:\[[^\]\n]{0,20}\]\s*){0,2}(?=\{|[^\s{}])")
+BOX = re.compile(r"\\(?:boxed|fbox|framebox)\s*(?:\[[^\]\n]{0,20}\]\s*){0,2}(?=\{|[^\s{}]|\s*$)")
 
 
 def boxed(part: str) -> Extracted | None:
@@ -63,6 +63,8 @@ def _in_formula(before: str, text: str, after: str) -> str:
 def box_at(part: str, match: re.Match[str]) -> tuple[int, int, str] | None:
     """Begin, end and content of the box whose command `match` has found; None when it never ends."""
     begin = match.end()
+    if begin >= len(part):
+        return None
     if part[begin] != "{":
         return match.start(), begin + 1, part[begin]
     depth, at = 0, begin
@@ -85,7 +87,8 @@ def box_at(part: str, match: re.Match[str]) -> tuple[int, int, str] | None:
 
 
 _REVISION = re.compile(
-    r"\b(?:is|not|so|but|wait|then|thus|hence|no|instead|actually|rather|therefore|gives?|from)\b", re.I
+    r"\b(?:is|not|so|but|wait|then|thus|hence|no|instead|actually|rather|therefore|gives?|from|was|were|wrong|incorrect|correct\w*|error|mistake)\b",
+    re.I,
 )
 
 

@@ -53,7 +53,7 @@ def check(request: CheckRequest) -> CheckResult:
 
 def prepare(request: CheckRequest) -> CheckResult | Prepared:
     """Extract the answer and settle what is obvious. Linear in the length of the response."""
-    kind = request.answer_kind or infer_kind(request.gold, request.choices, request.metadata)
+    kind = request.answer_kind or infer_kind(request.gold, request.choices, request.metadata, request.problem)
     settled = _settle(request, str(kind))
     return replace(settled, answer_kind=str(kind)) if isinstance(settled, CheckResult) else settled
 

@@ -6,11 +6,12 @@ Collections come back here for their items through the function that they are gi
 
 from __future__ import annotations
 
+import re
 from functools import partial
 
 from factory.verification.collections import is_collection, matching, same_collection
 from factory.verification.expressions import contains, ratio, rename, same_expression
-from factory.verification.intervals import is_region, same_region, spans
+from factory.verification.intervals import is_region, opened, same_region, spans
 from factory.verification.labels import arguments, same_label, stated
 from factory.verification.notation import words
 from factory.verification.syntax import Node, NotMath
@@ -46,12 +47,23 @@ def same(gold: Node, answer: Node, question: str | None = None) -> bool:
     if is_collection(gold) or is_collection(answer) or contains(gold, "pm") or contains(answer, "pm"):
         return same_collection(gold, answer, partial(same, question=question))
     if gold.kind == "based" or answer.kind == "based":
+        if {gold.kind, answer.kind} == {"based", "num"} and "10" in (gold.name, answer.name):
+            return _based(gold)[0] == _based(answer)[0]
         return _based(gold) == _based(answer) or (
             answer.kind == "num" and _based(gold)[0] == _based(answer)[0]
         )
     if "inf" in (_sign_off(gold).kind, _sign_off(answer).kind):
         return False
     return same_expression(gold, answer, question)
+
+
+def _named_region(node: Node) -> Node:
+    """The region of `D = [1, 2]`, and of intervals in a list; other nodes as they are."""
+    if node.kind == "seq" and all(item.kind == "interval" for item in node.args):
+        return Node("union", node.args)
+    if node.kind == "rel" and node.name == "=" and len(node.args) == 2 and is_region(node.args[1]):
+        return node.args[1]
+    return node
 
 
 def _sign_off(node: Node) -> Node:
@@ -153,12 +165,23 @@ def _upward(node: Node) -> tuple[list[str], tuple[Node, ...]]:
     return operators, node.args
 
 
+_MONOTONE = re.compile(
+    r"\bmonoton|\b(?:in|de)creasing\s+intervals?\b|\bintervals?\b[^.?]{0,60}\b(?:in|de)creas|单调|[增减]区间",
+    re.I,
+)
+"""Questions whose intervals may be given with or without their ends."""
+
+
 def same_regions(gold: Node, answer: Node, question: str | None) -> bool:
     """Compare where at least one side is a region of the real line."""
+    if is_region(gold):
+        answer = _named_region(answer)
     g, a = spans(_region_form(gold)), spans(_region_form(answer))
     if g is not None and a is not None:
         if gold.kind == answer.kind == "rel" and contains(gold, "apply") != contains(answer, "apply"):
             return False
+        if question and _MONOTONE.search(question):
+            g, a = opened(g), opened(a)  # a function that rises on (a, b) and is continuous rises on [a, b]
         return same_region(g, a, question)
     if gold.kind == answer.kind == "rel":
         if _sides(gold, answer, question):

@@ -28,6 +28,7 @@ _TIME = re.compile(
     r"(?:at )?(?P<hour>\d{1,2})(?::(?P<minute>\d\d))?\s?(?P<half>[ap]\.?\s?m\b\.?)?(?: o'clock)?(?: in the (?P<part>morning|afternoon|evening))?",
     re.I,
 )
+_ANGLE = re.compile(r"(\d{1,3}) ?\^ ?\{ ?\\circ ?\} ?(\d{1,2})(?:'|\^ ?\{ ?\\prime ?\})")
 _PART = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)\s?([A-Za-z]{1,12})\.?(?:,? and |, ?| |$)")
 
 
@@ -60,6 +61,7 @@ def same_datetime(gold: str, answer: str) -> bool | None:
 
 def _plain(text: str) -> str | None:
     plain = re.sub(r"\s+", " ", untext(tidy(text[: 4 * MAX_LENGTH]))).replace(r"\ ", " ").strip(" .,;$")
+    plain = re.sub(r"(?<=\d) : (?=\d)", ":", plain)
     return plain if plain and len(plain) <= MAX_LENGTH else None
 
 
@@ -100,6 +102,8 @@ def mixed_amount(text: str) -> Node | None:
     plain = _plain(text)
     if plain is None or not plain[0].isdigit():
         return None
+    if angle := _ANGLE.fullmatch(plain):
+        return Node("deg", (Node("num", value=int(angle[1]) + Fraction(int(angle[2]), 60)),))
     at, parts = 0, []
     while at < len(plain):
         match = _PART.match(plain, at)

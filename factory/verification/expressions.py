@@ -76,6 +76,8 @@ def _dimension(unit: str) -> tuple[str, Fraction] | None:
     """The dimension and scale of a unit such as `cm`, `cm ^ 2`, `square meters`, `km / h`; None when unknown."""
     words = unit.split()
     power = 1
+    if words and words[0][:2] in ("平方", "立方"):
+        words = ["square" if words[0][0] == "平" else "cubic", words[0][2:]]
     if words[:1] in (["square"], ["sq"], ["cubic"]):
         power = 3 if words[0] == "cubic" else 2
         words = words[1:]
@@ -181,7 +183,8 @@ def _rounded(node: Node, written: Value, other: Value, *, given: bool = False) -
     number = None if known is None else shown(node, known)
     if number is None or number.decimals is None or number.digits < (CLOSE_DIGITS if given else 3):
         return False
-    return bool(abs(written.v - other.v) <= mp.mpf(10) ** -number.decimals / 2)
+    unit, cut = mp.mpf(10) ** -number.decimals, abs(other.v) - abs(written.v)
+    return bool(abs(written.v - other.v) <= unit / 2 or (written.v * other.v > 0 and 0 <= cut < unit))
 
 
 def near(a: Value, b: Value) -> bool:

@@ -183,6 +183,11 @@ def merged(region: list[Span]) -> list[Span]:
     return result
 
 
+def opened(region: list[Span]) -> list[Span]:
+    """The spans without their ends."""
+    return [Span(span.low, span.high, False, False) for span in region]
+
+
 def same_region(gold: list[Span], answer: list[Span], question: str | None = None) -> bool:
     """Whether two regions are equal, end by end; open and closed ends differ."""
     with suppress(NotMath):

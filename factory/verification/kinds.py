@@ -16,8 +16,15 @@ _WORDS = re.compile(r"[^\W\d_]{2,}")
 _MATHS = re.compile(r"\\(?!text|mathrm|textbf|mbox)[A-Za-z]|[=<>^_+*/{}\[\]|]|\d")
 
 
+_OPTIONS = re.compile(r"\ba\s?[).:].{1,200}\bb\s?[).:].{1,200}\bc\s?[).:]", re.S)
+"""A problem text that lists its options: `a ) 3 , b ) 4 , c ) 5`."""
+
+
 def infer_kind(
-    gold: str | None, choices: tuple[str, ...] | None = None, metadata: str | None = None
+    gold: str | None,
+    choices: tuple[str, ...] | None = None,
+    metadata: str | None = None,
+    problem: str | None = None,
 ) -> AnswerKind:
     """The answer kind of a problem that does not state one."""
     facts = read_metadata(metadata)
@@ -28,7 +35,9 @@ def infer_kind(
     text = literal(gold or "")
     if choices and gold is not None:
         return AnswerKind.CHOICE
-    if re.fullmatch(r"\(?[A-E]\)?", text):
+    if re.fullmatch(r"[({]?[A-E][)}]?", text):
+        return AnswerKind.CHOICE
+    if re.fullmatch(r"\(?[a-e]\)?", text) and _OPTIONS.search(problem or ""):
         return AnswerKind.CHOICE
     plain = untext(tidy(gold or ""))
     if _WORDS.search(plain) and not _MATHS.search(plain) and not _is_mathematics(plain):

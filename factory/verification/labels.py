@@ -17,10 +17,10 @@ def stated(node: Node, *, strict: bool) -> Node | None:
     if len(sides) == 2 and _is_name(sides[1]) and not _is_name(sides[0]) and operators == ["="]:
         sides.reverse()
     names = [_is_name(side) for side in sides]
-    if not strict and not any(map(symbols, sides)) and not any(names):
-        return sides[-1]  # "5 + 5 = 10": a computation ends in its result
     if not names[0] and operators[0] == "~":
         return sides[0]
+    if not strict and not any(map(symbols, sides)) and not any(names):
+        return sides[-1]  # "5 + 5 = 10": a computation ends in its result
     rest = [side for side, name in zip(sides, names, strict=True) if not name]
     if names[0]:
         if "~" in operators and rest:

@@ -62,11 +62,12 @@ def check_math(gold: str, answer: str, question: str | None = None) -> CheckResu
 
 def _letters(text: str) -> str | None:
     """The letters of a list of options: `B, D`, `BD`; None for anything else."""
-    plain = untext(tidy(text)).strip(" .$()")
+    plain = untext(tidy(text)).strip(" .$(){}\\")
     if not re.fullmatch(r"[A-H](?:\s*(?:,|;|and|&)?\s*[A-H]){1,7}", plain):
         return None
     found = re.findall("[A-H]", plain)
-    return "".join(sorted(found)) if len(set(found)) == len(found) and found == sorted(found) else None
+    listed = "," in plain or ";" in plain or found == sorted(found)
+    return "".join(sorted(found)) if len(set(found)) == len(found) and listed else None
 
 
 def canonical_form(answer: str) -> str | None:

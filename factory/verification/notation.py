@@ -81,6 +81,7 @@ _SYNONYMS = (
         r"\\in \\mathbb{\1}",
     ),
     (re.compile(r"\\in\s*([ZNQR])(?![A-Za-z_^\d])"), r"\\in \\mathbb{\1}"),
+    (re.compile(r"\\colon(?![A-Za-z])"), ":"),
     (re.compile(r"\\(?:leqslant|leqq|leq)(?![A-Za-z])"), r"\\le "),
     (re.compile(r"\\(?:geqslant|geqq|geq)(?![A-Za-z])"), r"\\ge "),
     (re.compile(r"\\(?:neq|not\s*=)(?![A-Za-z])"), r"\\ne "),
@@ -138,6 +139,7 @@ def tidy(text: str) -> str:
         text = _ENTITY.sub(lambda m: html.unescape(m[0]), text)
     if "°" in text:
         text = _DEGREE_UNIT.sub(r"°\1", text)
+    text = _repaired(text)
     text = _HTML.sub(lambda m: ("^{" if m[1] == "sup" else "_{") + m[2] + "}", text)
     for pattern, sign, table in _RUNS:
         text = pattern.sub(partial(_script, sign, table), text)
@@ -156,6 +158,31 @@ def tidy(text: str) -> str:
     text = _BARE_FONT.sub("", _FONTS.sub("", text))
     text = _DRESS.sub(" ", text)
     return _SPACE.sub(" ", text).strip()
+
+
+_TEXT_OPEN = re.compile(r"(\\(?:text[a-z]*|mathrm|mbox)\s?\{[^{}]*)$")
+_TEXT_AROUND = re.compile(r"^\\text\s?\{([^A-Za-z]*\\[A-Za-z].*)\}$", re.S)
+_TEXT_COMMAND = re.compile(r"\\text\s?\{\s*(\\[A-Za-z]+(?:\{[^{}]*\})*)\s*\}")
+_BRACED_WORDS = re.compile(r"(?<![A-Za-z\\}\]^_])\s?\{([^\W\d_]{2,}(?: [^\W\d_]+)*)\}")
+_GLUED_COMMAND = re.compile(r"\\(leq?|geq?|cdot|times|pi|neq?)([A-Za-pr-z])(?![A-Za-z])")
+_WHOLE_COMMANDS = frozenset(("\\cdots", "\\neg", "\\let"))
+_LINE_BEFORE_UNIT = re.compile(r"\\\\\s*(?=\\(?:text|mathrm)\b)")
+_EMPTY_GROUP = re.compile(r"(?<=[\d,])\s*\{,?\}\s*(?=-?\d(?!\d\d(?!\d)))")
+_NEXT_STATEMENT = re.compile(r"\\q?quad\s*(?=[A-Za-z]\w*(?:_\{?\w+\}?)?(?:\([a-z]\))?\s*=)")
+
+
+def _repaired(text: str) -> str:
+    r"""LaTeX that was cut or glued: `7\text{ hours`, `\text{$\frac12$}`, `5{cm}`, `\leqx`, `5\\ \text{cm}`."""
+    text = _TEXT_OPEN.sub(r"\1}", text)
+    if (inner := _TEXT_AROUND.match(text)) and inner[1].count("{") == inner[1].count("}"):
+        text = inner[1]
+    text = _EMPTY_GROUP.sub(",", _TEXT_COMMAND.sub(r"\1", text))
+    if "\\begin" not in text:
+        text = _LINE_BEFORE_UNIT.sub(" ", text)
+    if "=" in text:
+        text = _NEXT_STATEMENT.sub(", ", text)
+    text = _GLUED_COMMAND.sub(lambda m: m[0] if m[0] in _WHOLE_COMMANDS else f"\\{m[1]} {m[2]}", text)
+    return _BRACED_WORDS.sub(r"\\text{ \1 }", text)
 
 
 _ROW_SPACE = re.compile(r"\\\\\s?\[-?\d+(?:\.\d+)?(?:pt|em|ex|mm|cm)\]")

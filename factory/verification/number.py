@@ -115,17 +115,24 @@ def close(g: Fraction, gold: Number, a: Fraction, answer: Number) -> bool:
         return True
     if gold.decimals is None:
         written_out = answer.decimals is not None and answer.digits >= CLOSE_DIGITS and not _is_decimal(g)
-        return written_out and abs(g - a) <= Fraction(1, 2 * 10 ** (answer.decimals or 0))
+        return written_out and _rounds_to(g, a, answer.decimals or 0)
     if answer.decimals is not None and answer.decimals <= gold.decimals and gold.percent == answer.percent:
-        return False
+        measured = gold.decimals > answer.decimals >= 2 and answer.digits >= 3
+        return measured and _rounds_to(g, a, answer.decimals)
     exact = answer.decimals is None and not _terminates(a, gold.decimals)
     if answer.decimals is None and not exact:
         return False
     if gold.digits < (2 if exact else 3):
         return False
-    if gold.digits >= 3 and g * a > 0 and 0 <= abs(a) - abs(g) < Fraction(1, 10**gold.decimals):
-        return True  # cut off instead of rounded, as many gold answers are
-    return abs(g - a) <= Fraction(1, 2 * 10**gold.decimals)
+    if gold.digits < 3:
+        return abs(g - a) <= Fraction(1, 2 * 10**gold.decimals)
+    return _rounds_to(a, g, gold.decimals)
+
+
+def _rounds_to(value: Fraction, decimal: Fraction, places: int) -> bool:
+    """Whether a decimal is a value rounded or, as many answers are, cut off after so many places."""
+    cut = value * decimal > 0 and 0 <= abs(value) - abs(decimal) < Fraction(1, 10**places)
+    return cut or abs(value - decimal) <= Fraction(1, 2 * 10**places)
 
 
 def _terminates(value: Fraction, decimals: int) -> bool:

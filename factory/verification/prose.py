@@ -26,7 +26,13 @@ _CIRCUMSTANCE = re.compile(
 
 
 _NEGATED = re.compile(
-    r"(?:\bnot|n't|\bnever|\bcannot|不是|不等于)\s*(?:(?:be|equal|to|exactly|simply|just)\s+)*$", re.I
+    r"(?:\bnot|n't|\bnever|\bcannot|\banything but|\bother than|\bnicht|\bn'est pas|\bno es|(?<!\w)не|≠|不是|不等于|不可能是|不会是)"
+    r"\s*(?:(?:be|equal|to|exactly|simply|just)\s+)*$",
+    re.I,
+)
+_NEGATED_AFTER = re.compile(
+    r"\s*(?:(?:is|was|are)\s*(?:n't|not)\b|can(?:not|'t)\s+be\b|(?:is|was)\s+(?:wrong|incorrect|false)|不是|不对|是错)",
+    re.I,
 )
 MAX_SENTENCE = 1_000
 """How much of a sentence's end is looked at."""
@@ -39,7 +45,12 @@ def number_in(sentence: str) -> str | None:
     runs = [run for run in _RUN.finditer(sentence) if any(c.isdigit() or c in "π∞√¼½¾⅓⅔" for c in run[0])]
     if not runs:
         return None
-    runs = [run for run in runs if not _NEGATED.search(sentence[max(0, run.start() - 30) : run.start()])]
+    runs = [
+        run
+        for run in runs
+        if not _NEGATED.search(sentence[max(0, run.start() - 30) : run.start()])
+        and not _NEGATED_AFTER.match(sentence, run.end())
+    ]
     if not runs:
         return None
     runs = [run for run in runs if not _COMPOUND.match(sentence, run.end())] or runs

@@ -10,6 +10,8 @@ import re
 import struct
 from fractions import Fraction
 
+from factory.verification.syntax import UNITS
+
 _SMALL = (
     "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
     "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen",
@@ -89,12 +91,31 @@ _MONEY = re.compile(
 )
 _CURRENCIES = {"$": "dollar", "€": "euro", "£": "sterling", "¥": "yen", "₹": "rupee"}
 _DEGREES = {"C": "celsius", "F": "fahrenheit"}
-_TO = re.compile(rf'^(?P<a>{_N})\s*"?\s*(?P<word>to|out of|in)\s*"?\s*(?P<b>{_N})$')
+_TO = re.compile(rf'^"?\s*(?P<a>{_N})\s*"?\s*(?P<word>to|out of|in)\s*"?\s*(?P<b>{_N})\s*"?$')
+_TO_TO = re.compile(r'\s*"\s*to\s*"\s*')
+_PARENTHESISED = re.compile(
+    rf'^(?P<n>{_N})(?P<gap>\s*"?\s*)\(\s*"?\s*(?P<words>[^\W\d_]{{2,}}(?:[\s/-]+[^\W\d_]+)*)\s*"?\s*\)\s*"?$'
+)
+"""`9 (balloons)`."""
+_PLACE = re.compile(
+    r'^"?\s*(?:(?:the\s+)?(\d{1,6})(?:st|nd|rd|th)\s+[^\W\d_ ]{2,20}|第\s?(\d{1,6})\s?[^\W\d_]{1,3}|[A-Za-z]{3,12}\s+(\d{1,6}))\s*"?$',
+    re.I,
+)
+"""`the 18th floor`, `第3天`, `row 5`."""
+_LEAD = re.compile(r'^"\s*(?P<words>[^"\d]{2,40}?)\s*:?\s*"\s*(?:=\s*)?(?=[(\[]|\\\{|\\langle)')
+_POINT = re.compile(r"^[A-Z]'?\s*=?\s*(\([^()=]{1,60},[^()=]{1,60}\))$")
+_MAPS_TO = re.compile(r"\b([A-Za-z])\s*:\s*([a-z])\s*\\(?:mapsto|to)(?![A-Za-z])")
+_TOLD = re.compile(rf'"([^"\d:=]{{2,40}})"\s*({_N})\s*[,;.]?\s*')
+_OPENS = re.compile(
+    r"\b(?:not|no|never|except|outside|without|between|from|all|any|but|or|less|more|than|least|most|excluding|union|complement)\b",
+    re.I,
+)
+"""Words before a value that change it."""
 _MIXED = re.compile(
     r'^([-+]?\d{1,9})\s?(?:"?\s*and\s*"?\s*|\s?\((?=\d+/\d+\)$))(?:\\frac\s?\{(\d{1,9})\}\s?\{(\d{1,9})\}|(\d{1,9})/(\d{1,9}))\)?$'
 )
 _QUANTITY = re.compile(rf'^"\s*(?P<n>{_N})\s*(?P<words>[^"\d]{{1,40}})"$')
-_NO_UNIT = re.compile(r"\b(?:or|more|less|least|most|than|not|and|no|to|of)\b", re.I)
+_NO_UNIT = re.compile(r"\b(?:or|more|less|least|most|than|not|and|no|to|out)\b", re.I)
 _YEAR = re.compile(r'^"?\s*(?:in\s+)?(?:the\s+)?year\s*"?\s*(\d{3,4})\s*"?$', re.I)
 _COMBINATIONS = re.compile(r"(?<![A-Za-z])C\s?_\s?\{?(\d{1,3})\}?\s?\^\s?\{?(\d{1,3})\}?")
 _PLAIN_BRACES = re.compile(r"^\{\s*([A-Za-z](?:\s*\\in.{1,20})?\s*[|:].{1,200})\}$")
@@ -143,12 +164,26 @@ def respelled(text: str) -> str:
         return rf"\mathbb{{R}}\setminus\{{{points}\}}"
     if "\\" not in text:
         text = _INDEXED.sub(r"\1_{\2}", text)
+    if match := _LEAD.match(text):
+        text = text if _OPENS.search(match["words"]) else text[match.end() :]
+    if match := _POINT.match(text):
+        text = match[1]
+    text = _MAPS_TO.sub(r"\1(\2) = ", _told(text))
     text = _PLAIN_BRACES.sub(r"\\{\1\\}", _COMBINATIONS.sub(r"\\binom{\1}{\2}", text))
     if match := _YEAR.match(text):
         return match[1]
     text = _grouping(_listed(text) if ")" in text else text)
     text = _without_remarks(text)
     return _value(text) or _FRENCH.sub(_interval, text)
+
+
+def _told(text: str) -> str:
+    """`"Tom has" 3 "and Ann has" 5` as the list of its numbers."""
+    found = list(_TOLD.finditer(text)) if text.startswith('"') else []
+    whole = len(found) > 1 and sum(len(match[0]) for match in found) == len(text)
+    if not whole or any(_OPENS.search(match[1]) for match in found):
+        return text
+    return ", ".join(match[2] for match in found)
 
 
 def unlabelled(gold: str, answer: str) -> tuple[str, str]:
@@ -217,10 +252,23 @@ def _value(text: str) -> str | None:
         if match["deg"]:
             unit = _DEGREES.get(unit, "")
         return f'{_mixed(match["n"])} "{unit}"' if unit else None
+    match = _PARENTHESISED.match(text)
+    if (
+        match
+        and (match["gap"] or len(match["words"]) > 2 or match["words"] in UNITS)
+        and not _NO_UNIT.search(match["words"])
+    ):
+        return f'{match["n"]} "{match["words"]}"'
+    if match := _PLACE.match(text):
+        return str(match[1] or match[2] or match[3])
     if (match := _QUANTITY.match(text)) and not _NO_UNIT.search(match["words"]):
         return f'{match["n"]} "{match["words"].strip()}"'
     if match := _COUNTER.match(text):
         return f'{_mixed(match["n"])} "{match["unit"]}"'
+    if _TO_TO.search(text):
+        text = _TO_TO.sub(" to ", text)
+        if all(re.fullmatch(_N, part) for part in text.split(" to ")[:9]):
+            return text.replace(" to ", ":")
     if match := _TO.match(text):
         if match["word"] == "to":
             return f"{match['a']}:{match['b']}"

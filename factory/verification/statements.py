@@ -30,14 +30,14 @@ MARKED = ("boxed", "boxes", "tag", "hashes")
 """Rules of an answer that its author has marked."""
 NOTHING = ("empty", "denied")
 """Rules of an `Extracted` without text: the mark that decides is empty, or what it marks is denied or taken back."""
-_NOT = r"(?:\bnot|n[o']t|\bcannot|\bnever|\bneither|不|并非|没有|\\neq?)"
+_NOT = r"(?:\bnot|n[o']t|\bcannot|\bnever|\bneither|\bnicht|\bpas|\bno es|(?<!\w)не|≠|不|并非|没有|\\neq?)"
 _DENIED = re.compile(
-    rf"[\s$*\\(]*(?:(?:certainly|definitely|clearly|surely|probably|obviously)\s+)?(?:{_NOT}(?![A-Za-z])|(?:less|more|greater|fewer|smaller|larger|other|higher|lower) than"
+    rf"[\s$*\\(]*(?:(?:certainly|definitely|clearly|surely|probably|obviously)\s+)?(?:{_NOT}(?![A-Za-z])|anything but|(?:less|more|greater|fewer|smaller|larger|other|higher|lower) than"
     r"|at (?:least|most)\b|between\b|different from|unlikely|wrong\b|incorrect\b|unclear)",
     re.I,
 )
 _DENIED_BEFORE = re.compile(
-    rf"{_NOT}\s+(?:(?:be|equal(?:\s+to)?|simply|just|actually|really)\s+)*[\s$*\\(\[:]*$|不是\s*[$\\(]*$",
+    rf"{_NOT}\s+(?:(?:be|equal(?:\s+to)?|simply|just|actually|really)\s+)*[\s$*\\(\[:]*$|不(?:可能|会)?是\s*[$\\(]*$|\b(?:false|wrong|untrue|not true)\s+that\s+(?:\w+\s+){0, 4}(?:is|equals|=)?[\s$*\\(]*$",
     re.I,
 )
 _TAKEN_BACK = re.compile(
@@ -114,7 +114,7 @@ def phrase(part: str) -> Extracted | None:
         else rest
     )
     bold = "**" if part[: last.end()].rstrip(" ").endswith("**") and "**" in rest.split("\n", 1)[0] else ""
-    if _DENIED.match(rest):
+    if _DENIED.match(rest) or _FALSE_THAT.search(part[max(0, last.start() - 40) : last.start()]):
         return Extracted("", "denied")
     text = _first_statement(bold + rest)
     if denied("", rest[len(text) - len(bold) :]) or (text and denied("", " " + text.partition(",")[2])):
@@ -130,7 +130,10 @@ _SENTENCE_END = re.compile(
 )
 
 
-_CONTRAST = re.compile(r"^(.*[\d}$)\]%])\s*,?\s+(?:and not|not|rather than|instead of)\s.*$")
+_FALSE_THAT = re.compile(r"\b(?:false|wrong|untrue|incorrect|not true)\s+that\s*(?:the\s*)?$", re.I)
+_CONTRAST = re.compile(
+    r"^(.*[\d}$)\]%])(?:\s*,?\s+(?:and not|not|rather than|instead of|nicht)\s|\s*，?\s*而?不是).*$"
+)
 _UNKNOWN = re.compile(
     r"\b(?:not sure|unsure|(?:do not|don't|cannot|can't|could not|couldn't) (?:know|say|tell|determine|decide|find)"
     r"|unknown|no idea|either)\b",

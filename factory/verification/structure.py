@@ -57,6 +57,8 @@ def parse(text: str, *, thousands: bool = True) -> Node:
 def _closed(text: str) -> str:
     """A text that was cut within its last braces, with these closed."""
     missing = text.count("{") - text.count("\\{") - text.count("}") + text.count("\\}")
+    if text.startswith("(") and text.count("(") == text.count(")") + 1 and not re.search(r"[],]", text):
+        text = text[1:]
     return text + "}" * missing if 0 < missing <= 3 else text
 
 
@@ -98,7 +100,7 @@ def answer(tokens: list[str], depth: int) -> Node:
         return items[0]
     joined = {token for token in tokens if token in ("and", "or")}
     ranges = [item for item in items if is_inequality(item)]
-    if joined == {"or"} and ranges:
+    if joined == {"or"} and (ranges or any(item.kind == "interval" for item in items)):
         return Node("union", tuple(items))
     if ranges and len(ranges) == len(items):
         return Node("intersection", tuple(items))

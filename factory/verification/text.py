@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from factory.verification.notation import literal, words
+from factory.verification.notation import literal, tidy, untext, words
 from factory.verification.result import CheckResult, Method
 from schemas.verdict import Verdict
 
@@ -18,6 +18,8 @@ def check_text(gold: str, answer: str) -> CheckResult:
         return CheckResult(Verdict.CORRECT, Method.TEXT, answer, want, got)
     if same_fact(gold, answer):
         return CheckResult(Verdict.CORRECT, Method.TEXT, answer, want, got, "states the same fact")
+    if _explained(want, answer):
+        return CheckResult(Verdict.CORRECT, Method.TEXT, answer, want, got, "states it with an explanation")
     if _stated_within(want.split(), got.split()) or _stated_within(got.split(), want.split()):
         return CheckResult(Verdict.CORRECT, Method.TEXT, answer, want, got, "states it in a sentence")
     return CheckResult(Verdict.INCORRECT, Method.TEXT, answer, want, got, "the words differ")
@@ -46,6 +48,44 @@ def _stated_within(short: list[str], sentence: list[str]) -> bool:
     if sentence[: len(short)] == short and rest_front[0] in _VERBS:
         return len(rest_front) == 1 or not set(rest_front) & set(short)
     return sentence[-len(short) :] == short and rest_back[-1] in ("is", "are", "was", "be", "named", "called")
+
+
+_BREAK = re.compile(r"\s*[,;:.(—]\s*|\s+[-–]\s+|\s+(?=(?:because|since|as|due)\b)")
+_EXPLAINS = frozenset((
+    "because", "since", "as", "due", "so", "which", "where", "when", "given", "not", "rather", "instead", "is", "are", "was",
+    "were", "has", "have", "can", "will", "would", "gets", "tells", "turns", "makes", "gives", "wins",
+))  # fmt: skip
+_TURNS = frozenset(
+    (
+        "or",
+        "and",
+        "but",
+        "nor",
+        "wait",
+        "no",
+        "yes",
+        "if",
+        "unless",
+        "except",
+        "maybe",
+        "perhaps",
+        "then",
+        "false",
+        "true",
+    )
+)
+
+
+def _explained(want: str, answer: str) -> bool:
+    """Whether an answer is the asked words followed by an explanation: "east, because ...", "Yes: ...", "red (not blue)"."""
+    plain = untext(tidy(answer)).strip()
+    mark = _BREAK.search(plain)
+    if mark is None or not want or _content(plain[: mark.start()]) != want:
+        return False
+    rest = words(plain[mark.end() :]).split()
+    if len(rest) < 2 or rest[0] in _TURNS or plain[mark.end() :].count(":"):
+        return False
+    return bool(_EXPLAINS & set(rest)) or ("," not in mark[0] and len(rest) > 2)
 
 
 _REASONS = frozenset(

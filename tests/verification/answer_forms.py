@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
+from tests.verification.blind_forms import families
+
 
 def _list(text: str) -> list[str]:
     return text.split(" ")
@@ -470,6 +472,8 @@ def pairs(seed: int, rounds: int = 20) -> Iterator[Pair]:
     draw = random.Random(f"{seed} negations")
     for _ in range(rounds):
         yield from negated(draw)
+    for kind, (gold, response, equal) in families(seed, rounds):
+        yield Pair(gold, response, equal, kind)
 
 
 def main() -> None:

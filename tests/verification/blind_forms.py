@@ -201,7 +201,14 @@ def units(draw: random.Random) -> Iterator[Labelled]:
             yield str(n), sentence.format(n, thing), True
             yield str(m), sentence.format(n, thing), False
     n = draw.randint(2, 99)
-    for one, two in (("cm", "km"), ("kg", "g"), ("hours", "minutes"), (r"\%", "km"), ("米", "千米"), ("元", "角")):
+    for one, two in (
+        ("cm", "km"),
+        ("kg", "g"),
+        ("hours", "minutes"),
+        (r"\%", "km"),
+        ("米", "千米"),
+        ("元", "角"),
+    ):
         yield rf"{n}\text{{ {one}}}" if one != r"\%" else rf"{n}\%", boxed(rf"{n}\text{{ {two}}}"), False
 
 
@@ -241,5 +248,3 @@ def families(seed: int, rounds: int) -> Iterator[tuple[str, Labelled]]:
         draw = random.Random(f"{seed} {kind}")
         for _ in range(rounds):
             yield from ((kind, pair) for pair in write(draw))
-
-
