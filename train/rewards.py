@@ -1,6 +1,7 @@
 """The reward: +1 for a verified answer, -1 for a wrong or missing one, none where nobody can tell.
 
-A completion whose check timed out or cannot be decided gives no signal (None); it is never read as a wrong answer.
+A completion whose check timed out or cannot be decided gives no signal (None); it is never read as a wrong answer. Nor
+is one whose `incorrect` is not confident: a right answer in an odd form would be trained away.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import Any
 from trl.rewards import get_soft_overlong_punishment
 
 from schemas import Verdict
+from schemas.verdict import CONFIDENT
 
 SIGNAL = {Verdict.CORRECT: 1.0, Verdict.INCORRECT: -1.0, Verdict.NO_ANSWER: -1.0}
 """Paper: +1 if the final answer is verified correct, -1 otherwise [2nd]; the other verdicts give none."""
@@ -96,7 +98,11 @@ def check(
     *,
     opened: bool = False,
 ) -> list[str]:
-    """The verdict of every completion; one that never left its reasoning is `no_answer` without being checked."""
+    """The verdict of every completion that the reward acts on.
+
+    One that never left its reasoning is `no_answer` without being checked; an `incorrect` below `CONFIDENT` is
+    `unverifiable`.
+    """
     from factory.verification import CheckRequest
 
     parts = [answer_part(text, opened=opened) for text in texts]
@@ -113,5 +119,6 @@ def check(
     ]
     verdicts = [str(Verdict.NO_ANSWER)] * len(texts)
     for i, result in zip(asked, verifier.check_many(requests), strict=True):
-        verdicts[i] = str(result.verdict)
+        doubtful = result.verdict == Verdict.INCORRECT and result.confidence < CONFIDENT
+        verdicts[i] = str(Verdict.UNVERIFIABLE if doubtful else result.verdict)
     return verdicts

@@ -58,6 +58,10 @@ def _show(result: StepResult[Verified], out: Path) -> None:
     show(f"verdicts in {out}", ("verdict", ">responses", ">share"), rows)
     if found.judge:
         say(f"judge: {counts(found.judge)}; {found.usd or 0:.4f} dollars")
+    if found.false_negative_rate is not None:
+        say(
+            f"by its word the rules missed {found.false_negative_rate:.1%} of the right answers (false negatives)"
+        )
     if found.gold_flags:
         say(f"doubtful golds ({side_path(out, AUDIT)}): {counts(found.gold_flags)}")
     if flips := found.flips:

@@ -45,6 +45,8 @@ class Verified:
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     judge: dict[str, int] | None = None
+    false_negative_rate: float | None = None
+    """Share of the right answers that the rules did not call correct, by the judge's word."""
     flips: dict[str, Any] | None = None
 
 
@@ -89,13 +91,14 @@ def _verify(
         records = writer.map(work, read.parts, engine=where, unit="responses")
         writer.drop_unread(read.unread)
         notes = [each.notes for each in records]
+        verdicts = sums(each["verdicts"] for each in notes)
         return Verified(
-            verdicts=sums(each["verdicts"] for each in notes),
+            verdicts=verdicts,
             methods=sums(each["methods"] for each in notes),
             workers_replaced=sum(each["workers_replaced"] for each in notes),
             gold_flags=_gold_audit(section, where, writer),
             majority_answers=pl.read_parquet(votes).height if votes else None,
-            **(_judge_costs([each["judge"] for each in notes]) if section.judge else {}),
+            **(_judged([each["judge"] for each in notes], verdicts) if section.judge else {}),
             flips=_flips([each["flips"] for each in notes if each["flips"]]),
         )
 
@@ -127,10 +130,14 @@ def _tallies(
         yield pl.read_parquet(path)
 
 
-def _judge_costs(costs: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def _judged(costs: Sequence[dict[str, Any]], verdicts: dict[str, int]) -> dict[str, Any]:
+    """What the judge cost, its replies and flips, and what these say of the rules."""
     tokens = {name: sum(each[name] for each in costs) for name in ("prompt_tokens", "completion_tokens")}
     usd = round(sum(each["usd"] for each in costs), 6)
-    return {"usd": usd, **tokens, "judge": sums(each["judge"] for each in costs)}
+    counts = sums(each["judge"] for each in costs)
+    missed = sum(n for flip, n in counts.items() if flip.endswith(" to correct"))
+    rate = missed / right if (right := verdicts.get("correct", 0)) else None
+    return {"usd": usd, **tokens, "judge": counts, "false_negative_rate": rate}
 
 
 def _flips(flips: Sequence[dict[str, Any]]) -> dict[str, Any] | None:

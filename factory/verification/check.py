@@ -68,11 +68,13 @@ def _settle(request: CheckRequest, kind: str) -> CheckResult | Prepared:
     if (
         kind == AnswerKind.CHOICE
         and (found is None or found.rule not in MARKED)
-        and (letter := stated_letter(part))
+        and (letter := stated_letter(part, request.choices or ()))
     ):
         found = Extracted(letter, "phrase")
     if found is None and kind == AnswerKind.TEXT and request.gold and (sentence := last_sentence(part)):
         return check_sentence(request.gold, sentence)
+    if found is None and kind == AnswerKind.REASONING_GYM:
+        found = Extracted("", "last_line")
     if found is None:
         return CheckResult(Verdict.NO_ANSWER, Method.EXTRACTION, reason="the answer part states no answer")
     if found.rule in NOTHING:

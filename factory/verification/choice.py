@@ -8,6 +8,7 @@ from factory.verification.notation import literal, tidy, untext, words
 from factory.verification.result import CheckResult, Method
 from schemas.verdict import Verdict
 
+MAX_TAIL = 2_000
 MAX_OPTION = 1_000
 """Longest option text that is compared, in characters."""
 _LETTER_GROUP = re.compile(r"^[\s(\[（]*([A-Ja-j])(?:\s*[)\].:、）]|\s*$|[,;]\s)")
@@ -15,21 +16,32 @@ _LIST = re.compile(r"^\W*[A-J](?:(?:\s*(?:,|&|;|and|、)\s*|\s*)[A-J])*\W*$")
 _LETTER_IN_TEXT = re.compile(r"(?<![A-Za-z0-9\\])\(?([A-J])\)?(?![A-Za-z0-9'])")
 
 
-_L = r"[\s*($\\]*(?:text\{)?\(?((?-i:[A-J]))\b"
+_L = r"[\s*($\\]*(?:text\{)?[(（]?((?-i:[A-J]))(?![A-Za-z0-9])"
 _STATED = re.compile(
-    rf"(?:\b(?:option|choice|alternative|statement|answer|letter)(?:\s+(?:is|must be|should be|would be|has to be|choice|option))?\s*[:：]?{_L}(?!')"
+    rf"(?:\b(?:option|choice|alternative|statement|answer|letter|leaves)(?:\s+(?:is|must be|should be|would be|has to be|choice|option))?\s*[:：]?{_L}(?!')"
     rf"|(?<![A-Za-z0-9]){_L}[)*}}$.]*\s+(?:is|must be|would be)\s+(?:therefore\s+|thus\s+)?(?:the\s+)?(?:only\s+)?(?:right|correct|best|true|answer)"
-    rf"|\b(?:must be|has to be|corresponds to|matches|is|choose|select|pick|go with|选|选择|选项|答案[是为选]?)\s*[:：]?{_L}(?=[)*$.}}\s。]*(?:$|,|\.|。))|\(((?-i:[A-J]))\))",
+    rf"|\b(?:must be|has to be|corresponds to|matches|is|choose|select|pick|go with)\s*[:：]?{_L}(?=[)*$.}}\s]*(?:$|,|\.))"
+    rf"|(?:选项?|选择|答案[是为]?)\s*[:：]?{_L}(?=[)）*$.}}\s。．项]*(?:$|,|，|\.|。|是?正确))|\(((?-i:[A-J]))\))",
     re.I,
 )
 _WRONG = re.compile(
     r"\b(?:not|n't|wrong|incorrect|false|isn't|cannot|eliminat\w+|rul\w+ out|excluded?)\b|不|排除|错误", re.I
 )
+_LONE = re.compile(r"[\s*(（]*([A-J])[\s*)）.．。]*")
+_LABELLED = re.compile(r"[\s*(（]*([A-J])\s*[)）.．:：、*]+\s*(\S.*)")
+_ANNOUNCED = re.compile(r"(?:(?:\b(?:is|are|be)|[:：是为])\s*\**\s*|[(（]?[A-J][)）.．:、]\s*|^[\s*]*)$")
 
 
-def stated_letter(part: str) -> str | None:
-    """The option that the last sentences of a response name: "option C is correct", "so it must be C", `故选C`."""
-    sentences = [s for s in re.split(r"(?<=[.!?。！？])(?:\*\*)?\s+|\n+", part[-2_000:]) if s.strip(" *_.")]
+def stated_letter(part: str, choices: tuple[str, ...] = ()) -> str | None:
+    """The option that the last sentences of a response name: "option C is correct", "so it must be C", `故选C`, or its text."""
+    lines = [line for line in part[-MAX_TAIL:].split("\n") if line.strip(" *_.")]
+    if lines and (letter := _of_line(lines[-1], choices)):
+        return letter
+    tail = part[-MAX_TAIL:]
+    for option in sorted(choices, key=len, reverse=True):
+        if len(option) > 8:
+            tail = tail.replace(_strip_label(option).strip(" ."), "")  # its words deny and affirm nothing
+    sentences = [s for s in re.split(r"(?<=[.!?。！？])(?:\*\*)?\s+|\n+", tail) if s.strip(" *_.")]
     for sentence in reversed(sentences[-4:]):
         if _WRONG.search(sentence):
             continue
@@ -43,6 +55,29 @@ def stated_letter(part: str) -> str | None:
         if found:
             return None
     return None
+
+
+def _of_line(line: str, choices: tuple[str, ...]) -> str | None:
+    """The option of a line that is a letter, a letter with its text, or that ends in the announced text of an option."""
+    if lone := _LONE.fullmatch(line):
+        return lone[1]
+    labelled = _LABELLED.fullmatch(line)
+    plain = _plain(line)
+    ends = [
+        (len(text), place)
+        for place, option in enumerate(choices)
+        if (text := _plain(_strip_label(option)))
+        and plain.endswith(text)
+        and _ANNOUNCED.search(plain[: -len(text)])
+    ]
+    if not ends or [end[0] for end in ends].count(max(ends)[0]) > 1:
+        return None
+    letter = chr(65 + max(ends)[1])
+    return letter if labelled is None or labelled[1] == letter else None
+
+
+def _plain(text: str) -> str:
+    return untext(text).strip().strip("*$").strip(" .。*$")
 
 
 def letters_of(text: str, choices: tuple[str, ...] | None = None) -> str | None:
@@ -84,7 +119,7 @@ def _strip_label(option: str) -> str:
 
 def same_text(a: str, b: str) -> bool:
     """Equal after tidying, or with the same words when there are any."""
-    if literal(a) == literal(b):
+    if literal(a).strip("$") == literal(b).strip("$"):
         return True
     return bool(words(a)) and words(a) == words(b) and not re.search(r"[-+<>=^\\/.]", a + b)
 

@@ -10,7 +10,9 @@ from factory.verification.notation import MAX_ANSWER, untext
 from factory.verification.result import CheckResult, Method
 from schemas.verdict import Verdict
 
-_CUE = re.compile(r"\b(?:answer|solution|result|output|therefore|thus|so)\b[^\n:]{0,40}(?:is|:)[\s*_]*", re.I)
+_CUE = re.compile(
+    r"\b(?:answer|solution|result|output|therefore|thus|so)\b[^\n:]{0,40}?(?:\bis\b\s*:?|:)[\s*_]*", re.I
+)
 _FENCE = re.compile(r"^```\w*\n?|\n?```$")
 
 
@@ -23,15 +25,18 @@ def gym_answer(part: str, found: Extracted, gold: str) -> str:
         fences := re.findall(r"```\w*\n(.*?)```", part[-2 * MAX_ANSWER :], re.S)
     ):
         return str(fences[-1]).strip()
+    if not found.text:
+        found = Extracted(part.strip().split("\n")[-1].strip(" *`"), found.rule)
     lines = gold.strip().count("\n") + 1
     if lines > 1 and found.rule not in ("boxed", "boxes"):
-        text = part[-MAX_ANSWER:].strip()
+        text = part[-5 * MAX_ANSWER :].strip()
         cues = [match.end() for match in _CUE.finditer(text)]
         block = text[cues[-1] :] if cues else text
         rows = [row for row in block.strip().split("\n") if row.strip()]
         return "\n".join(rows[:lines] if cues else rows[-lines:])
     if found.rule == "boxed":
-        return re.sub(r"\\\\\s*", "\n", untext(found.text)).strip().strip("$").strip()
+        whole = re.fullmatch(r"\\text\s?\{(.*)\}", found.text.strip(), re.S)
+        return re.sub(r"\\\\\s*", "\n", whole[1] if whole else untext(found.text)).strip().strip("$").strip()
     if found.rule in ("last_line", "whole") and "\n" in part.strip():
         last = part.strip().split("\n")[-1].strip(" *`")
         return (

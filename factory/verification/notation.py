@@ -167,7 +167,7 @@ _BRACED_WORDS = re.compile(r"(?<![A-Za-z\\}\]^_])\s?\{([^\W\d_]{2,}(?: [^\W\d_]+
 _GLUED_COMMAND = re.compile(r"\\(leq?|geq?|cdot|times|pi|neq?)([A-Za-pr-z])(?![A-Za-z])")
 _WHOLE_COMMANDS = frozenset(("\\cdots", "\\neg", "\\let"))
 _LINE_BEFORE_UNIT = re.compile(r"\\\\\s*(?=\\(?:text|mathrm)\b)")
-_EMPTY_GROUP = re.compile(r"(?<=[\d,])\s*\{,?\}\s*(?=-?\d(?!\d\d(?!\d)))")
+_EMPTY_GROUP = re.compile(r"(?<=[\d,])\s*\{\}\s*(?=-?\d(?!\d\d(?!\d)))")
 _NEXT_STATEMENT = re.compile(r"\\q?quad\s*(?=[A-Za-z]\w*(?:_\{?\w+\}?)?(?:\([a-z]\))?\s*=)")
 
 

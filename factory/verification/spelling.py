@@ -94,7 +94,7 @@ _DEGREES = {"C": "celsius", "F": "fahrenheit"}
 _TO = re.compile(rf'^"?\s*(?P<a>{_N})\s*"?\s*(?P<word>to|out of|in)\s*"?\s*(?P<b>{_N})\s*"?$')
 _TO_TO = re.compile(r'\s*"\s*to\s*"\s*')
 _PARENTHESISED = re.compile(
-    rf'^(?P<n>{_N})(?P<gap>\s*"?\s*)\(\s*"?\s*(?P<words>[^\W\d_]{{2,}}(?:[\s/-]+[^\W\d_]+)*)\s*"?\s*\)\s*"?$'
+    rf'^(?P<n>{_N})(?P<gap>\s*"?\s*)\(\s*"?\s*(?P<words>[^\W\d_]{{2,}}(?:[\s/-]+[^\W\d_]+)*|[^\x00-\x7f])\s*"?\s*\)\s*"?$'
 )
 """`9 (balloons)`."""
 _PLACE = re.compile(
@@ -148,9 +148,13 @@ _INDEXED = re.compile(r"(?<![A-Za-z\d_^\"])([A-Za-z])(\d)(?![\d.])")
 _OVER = re.compile(r"\{\s*([^{}]{1,60})\s*\\over\s+([^{}]{1,60})\s*\}")
 
 
+_FULL_STOP = re.compile(r"(?<=[^.\s\\])\s*\.$")
+
+
 def respelled(text: str) -> str:
     """Tidied and quoted text in the spelling that the parser reads; what no rule fits stays as it is."""
-    text = _OVER.sub(r"\\frac{\1}{\2}", text.strip()) if "\\over" in text else text.strip()
+    text = _FULL_STOP.sub("", text.strip())
+    text = _OVER.sub(r"\\frac{\1}{\2}", text) if "\\over" in text else text
     if re.fullmatch(r"[-+]?\d+(?:\.\d+)?", text):
         return text
     if (words := _LETTERS.fullmatch(text.strip('" '))) and (number := spelled_number(words[0])) is not None:

@@ -159,7 +159,7 @@ _SHORT_WORDS = frozenset((
     "the", "for", "all", "any", "of", "to", "in", "is", "no", "yes", "not", "if", "as", "at", "by", "we", "so",
     "are", "was", "has", "one", "two", "six", "ten", "odd", "day", "hrs", "hr", "min", "sec", "cm", "mm", "km",
     "kg", "ft", "mi", "lbs", "lb", "oz", "ml", "rad", "deg", "mph", "usd", "pm", "am", "via", "per", "mod",
-    "off", "its", "our", "due", "top", "low", "big", "hot", "old", "new", "none",
+    "red", "boy", "sun", "cat", "dog", "off", "its", "our", "due", "top", "low", "big", "hot", "old", "new", "none",
 ))  # fmt: skip
 
 # Scale to the base unit of the dimension. Only units whose meaning is the same everywhere.

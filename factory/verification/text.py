@@ -139,7 +139,21 @@ _OPPOSITES = (
     ("parallel", "perpendicular"), ("even", "neither"), ("odd", "neither"),
 )  # fmt: skip
 _DENIALS = frozenset(
-    {"not", "no", "never", "neither", "cannot", "isn", "t", "non", "false", "wrong", "incorrect", "untrue"}
+    {
+        "not",
+        "no",
+        "never",
+        "neither",
+        "cannot",
+        "isn",
+        "t",
+        "non",
+        "false",
+        "wrong",
+        "incorrect",
+        "untrue",
+        "anything",
+    }
 )
 
 

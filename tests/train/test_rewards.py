@@ -41,6 +41,14 @@ def test_what_nobody_can_tell_is_no_signal(verdict):
     assert VerifiedReward(Undecided())(["</think>x"], ["1"]) == [None]
 
 
+def test_only_a_confident_incorrect_is_punished(verifier):
+    golds = ["3.14", "Petya", "7", "x^2"]
+    answers = [r"\boxed{3.16}", r"\boxed{\text{the first player}}", "It may be 8 in the end", r"\boxed{x^3}"]
+    reward = VerifiedReward(verifier)
+    assert reward([f"</think>{a}" for a in answers], golds) == [None, None, None, -1.0]
+    assert reward.verdicts == ["unverifiable"] * 3 + ["incorrect"]
+
+
 def test_overlong_punishment_falls_over_the_buffer(verifier):
     shaped = VerifiedReward(verifier, limit=100, buffer=20)
     text = "<think>\nx\n</think>\n\\boxed{2}"

@@ -69,7 +69,14 @@ def verdicts(run: RunTables) -> Section | None:
     blocks += facts_grids("What the verify step counted", table.totals)
     judged = int(frame["judged"].cast(pl.Boolean).fill_null(False).sum())
     if judged:
-        blocks.append(Note(f"An LLM judge overturned the rules on {judged:,} of {frame.height:,} responses."))
+        correct = frame.filter(pl.col("verdict") == "correct")
+        missed = int(correct["judged"].cast(pl.Boolean).fill_null(False).sum())
+        blocks.append(
+            Note(
+                f"An LLM judge overturned the rules on {judged:,} of {frame.height:,} responses. By its word the rules "
+                f"missed {missed:,} of {correct.height:,} right answers ({missed / max(1, correct.height):.1%} false negatives)."
+            )
+        )
     return Section("verdicts", "Verdicts", table.name, tuple(blocks))
 
 
