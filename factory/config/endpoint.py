@@ -5,9 +5,9 @@ The teacher, students, evaluated models and every judge are described by the sam
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import Field, NonNegativeFloat, PositiveInt, model_validator
+from pydantic import Field, NonNegativeFloat, PositiveInt, PrivateAttr, model_validator
 
 from factory.config.base import Section
 
@@ -44,6 +44,19 @@ class Budget(Section):
     """Hard budget in dollars; needs a price. The worst case of what is in flight counts."""
     max_tokens_total: int | None = Field(None, gt=0)
     """Hard budget in completion tokens."""
+    _account: str = PrivateAttr("")
+
+    @property
+    def account(self) -> str:
+        """The name under which the response store books the costs, if a run has set one; no recipe can."""
+        return self._account
+
+    def within(self, caps: Budget, account: str) -> Self:
+        """The same settings, with costs that are booked under `account` and count against its caps."""
+        limits = {"max_usd": caps.max_usd, "max_tokens_total": caps.max_tokens_total}
+        made = self.model_copy(update=limits)
+        made._account = account
+        return made
 
 
 class Endpoint(Access):
@@ -58,7 +71,10 @@ class Endpoint(Access):
 
 
 class Judge(Endpoint, Budget):
-    """A model that is asked about single rows. Its cap covers all judges that share a response store."""
+    """A model that is asked about single rows. Its cap covers all judges that share a response store.
+
+    In a run, `budget` covers teacher, student and all judges together.
+    """
 
     max_tokens: int = Field(4_096, ge=16)
     """Completion budget of one reply."""
@@ -95,3 +111,52 @@ def gather_judge(value: Any) -> Any:
     if twice := sorted(flat.keys() & judge.keys()):
         raise ValueError(f"judge.{twice[0]} is given twice")
     return {**rest, "judge": {**judge, **flat}}
+
+
+_BUDGETS = (("generate",), ("difficulty",), ("verify", "judge"), ("datasets", "judge"), ("decontamination", "embedding", "judge"))  # fmt: skip
+"""Where earlier recipes had a budget of its own for each model."""
+
+
+def gather_budget(value: Any) -> Any:
+    """Read the budgets of earlier recipes, one for each model, as the run's one budget: their sum.
+
+    Raises:
+        ValueError: a cap is given both ways.
+    """
+    if not isinstance(value, dict):
+        return value
+    found: dict[str, dict[str, Any]] = {}
+    for path in _BUDGETS:
+        for name in Budget.model_fields:
+            value, cap = _taken(value, (*path, name))
+            if path[-1] == "judge" and cap is None:
+                value, cap = _taken(value, (*path[:-1], f"judge_{name}"))
+            if cap is not None:
+                found.setdefault(name, {})[".".join((*path, name))] = cap
+    budget = value.get("budget") or {}
+    if not isinstance(budget, dict):
+        return value
+    for name, caps in found.items():
+        if budget.get(name) is not None:
+            raise ValueError(f"{next(iter(caps))} is part of budget.{name}, which is given, too")
+        for key, cap in caps.items():
+            if isinstance(cap, bool) or not isinstance(cap, int | float) or not cap > 0:
+                raise ValueError(f"{key} is not a positive number")
+        budget = {**budget, name: sum(caps.values())}
+    return {**value, "budget": budget} if found else value
+
+
+def _taken(value: dict[str, Any], path: tuple[str, ...]) -> tuple[dict[str, Any], Any]:
+    """Nested settings without one of them, and that one; what is null stays."""
+    name, *rest = path
+    inner = value.get(name)
+    if not rest:
+        return (
+            ({key: each for key, each in value.items() if key != name}, inner)
+            if inner is not None
+            else (value, None)
+        )
+    if not isinstance(inner, dict):
+        return value, None
+    without, found = _taken(inner, tuple(rest))
+    return ({**value, name: without}, found) if found is not None else (value, None)

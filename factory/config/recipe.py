@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from factory.config.base import Section
 from factory.config.datasets import DatasetsSection
 from factory.config.decontamination import DecontaminationSection
 from factory.config.deduplication import DeduplicationSection
 from factory.config.difficulty import DifficultySection
+from factory.config.endpoint import Budget, gather_budget
 from factory.config.evaluation import EvaluationSection
 from factory.config.generate import GenerateSection
 from factory.config.preference import PreferenceSection, RLPromptsSection
@@ -26,6 +27,8 @@ class Recipe(Section):
     """One paragraph for the report and the data card."""
     seed: int = 0
     """Every random choice of the run derives from it."""
+    budget: Budget = Budget()
+    """What teacher, student and judges may cost together, over all attempts at the run."""
     problems: ProblemsSection
     """Where problems come from."""
     deduplication: DeduplicationSection = DeduplicationSection()
@@ -50,3 +53,5 @@ class Recipe(Section):
     """The trainer; `null` ends the run with the midtrain and sft sets."""
     evaluation: EvaluationSection = EvaluationSection()
     """Evaluation after every stage."""
+
+    _earlier = model_validator(mode="before")(gather_budget)

@@ -178,7 +178,7 @@ def _known(key: str, what: str, name: str, names: Iterable[str], do: str) -> Ite
 
 def _samplers(recipe: Recipe, asked: bool) -> Iterator[str]:
     """Teacher, student and judges: known, with a model and a key."""
-    yield from check_endpoint("generate.teacher", recipe.generate.endpoint, recipe.generate, key=asked)
+    yield from check_endpoint("generate.teacher", recipe.generate.endpoint, recipe.budget, key=asked)
     yield from _teacher_options(recipe)
     near = recipe.decontamination.embedding
     judges = {
@@ -188,10 +188,10 @@ def _samplers(recipe: Recipe, asked: bool) -> Iterator[str]:
     }
     for where, judge in judges.items():
         if judge is not None:
-            yield from check_endpoint(where, judge, judge, key=asked)
+            yield from check_endpoint(where, judge, recipe.budget, key=asked)
     student = recipe.difficulty
     if student.student != "student" and recipe.train is not None:
-        yield from check_endpoint("difficulty.student", student.endpoint, student, key=asked)
+        yield from check_endpoint("difficulty.student", student.endpoint, recipe.budget, key=asked)
 
 
 def check_endpoint(where: str, endpoint: Endpoint, budget: Budget, *, key: bool) -> Iterator[str]:

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from factory.config.base import did_you_mean
+from factory.config.base import Section, did_you_mean
 from factory.config.deduplication import DeduplicationSection
+from factory.config.endpoint import Budget
 from factory.config.load import save_recipe
 from factory.config.recipe import Recipe
 from factory.engines.child import run_child
@@ -128,6 +130,7 @@ def _calls(
     recipe: Recipe, at: RunLayout, rejected: Collection[str]
 ) -> Callable[[str], Callable[[Engine], Any]]:
     """What every step of `layout.PLAN` does, by its name."""
+    paid = cache(lambda: within_budget(recipe, at))
 
     def problems(engine: Engine) -> None:
         from factory.steps import problems as step
@@ -149,7 +152,7 @@ def _calls(
         def call(engine: Engine) -> None:
             from factory.steps import decontaminate as step
 
-            section = recipe.decontamination
+            section = paid().decontamination if recipe.decontamination.embedding else recipe.decontamination
             step.run(rows, out, section, fields=fields, step=name, engine=engine, store=at.store)
 
         return call
@@ -160,7 +163,7 @@ def _calls(
         step.run(
             at.clean_problems,
             at.responses,
-            recipe.generate,
+            paid().generate,
             store=at.store,
             seed=recipe.seed,
             verify=recipe.verify,
@@ -170,12 +173,12 @@ def _calls(
     def verify(engine: Engine) -> None:
         from factory.steps import verify as step
 
-        step.run(at.responses, at.verdicts, recipe.verify, engine=engine)
+        step.run(at.responses, at.verdicts, paid().verify, store=_judge_store(at), engine=engine)
 
     def label(engine: Engine) -> None:
         from factory.steps import label as step
 
-        step.run(at.clean_verdicts, at.labelled, recipe.datasets, store=at.store, engine=engine)
+        step.run(at.clean_verdicts, at.labelled, paid().datasets, store=at.store, engine=engine)
 
     twice, again = "dedup-responses", "decontaminate-responses"
     calls: dict[str, Callable[[Engine], Any]] = {
@@ -201,6 +204,31 @@ def _calls(
         return (lambda engine: _evaluate(recipe, at, stage)) if verb == "eval" else calls[name]
 
     return call
+
+
+def within_budget(recipe: Recipe, at: RunLayout) -> Recipe:
+    """The recipe with every section that costs money under the run's one account and its caps."""
+    from factory.steps.generate import job_name
+
+    account = job_name(at.responses)
+
+    def under(section: Any) -> Any:
+        changed = {
+            name: under(inner)
+            for name in type(section).model_fields
+            if isinstance(inner := getattr(section, name), Section)
+        }
+        section = section.model_copy(update=changed)
+        return section.within(recipe.budget, account) if isinstance(section, Budget) else section
+
+    done: Recipe = under(recipe)
+    return done
+
+
+def _judge_store(at: RunLayout) -> Path:
+    """Where the judge's replies are kept: with all others, or where former versions of this run paid for some."""
+    former = at.verdicts.with_name(f"{at.verdicts.name}-judge")
+    return former if former.is_dir() else at.store
 
 
 def _select(recipe: Recipe, at: RunLayout, dataset: str, rejected: Collection[str], engine: Engine) -> None:
@@ -230,7 +258,7 @@ def _difficulty(recipe: Recipe, at: RunLayout, engine: Engine) -> None:
         at.clean_problems,
         at.difficulty,
         at.rollouts,
-        recipe.difficulty,
+        within_budget(recipe, at).difficulty,
         recipe.verify,
         model=str(at.checkpoint(student)),
         store=at.store,

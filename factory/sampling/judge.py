@@ -1,7 +1,8 @@
 """Asking a judge: a model that decides on single rows, for every step that has one.
 
-Replies go through the response store, so none is paid for twice. All judges on a store are booked under one job, so a
-cap in dollars covers frames, restarts, steps and verbs together; one process at a time spends a capped budget. The text
+Replies go through the response store, so none is paid for twice. All judges on a store are booked under one job, in a
+run under that of the teacher, so a cap covers frames, restarts, steps and verbs together; one process at a time spends a
+capped budget. The text
 under examination is data from elsewhere: its tags are taken out, and a reply in any other form than the one asked for
 decides nothing.
 """
@@ -20,7 +21,7 @@ from factory.sampling.problems import budget_of, open_store, sample_problems, sc
 from factory.sampling.sampler import SamplingParams
 
 JOB = "judge"
-"""The name under which every judge's costs are booked."""
+"""The name under which every judge's costs are booked, where a run does not book them under its own."""
 _VERDICT = re.compile(r"VERDICT:\s*(SAME|DIFFERENT|UNSURE)")
 
 
@@ -52,9 +53,9 @@ def ask_judge(
         UsageError: unknown preset, no key, no model, or a cap in dollars without a price.
         Stopped: the budget is spent; the same call resumes.
     """
-    sampler = open_endpoint(judge, judge)
+    sampler, job = open_endpoint(judge, judge), judge.account or JOB
     rows = pl.DataFrame({"id": list(questions), "problem": list(questions.values()), "source": "judge"})
-    with open_store(store) as opened, budget_of(judge, sampler, opened, JOB) as budget:
+    with open_store(store) as opened, budget_of(judge, sampler, opened, job) as budget:
         return sample_problems(
             rows,
             sampler,
@@ -66,7 +67,7 @@ def ask_judge(
             what=what,
             schedule=schedule_of(judge, judge.max_tokens),
             budget=budget,
-            job=JOB,
+            job=job,
         )
 
 

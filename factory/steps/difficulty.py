@@ -137,6 +137,7 @@ def run(
         prompt,
         system,
         spread,
+        section.account,
     )
 
     def roll(writer: StepWriter) -> RolledOut:

@@ -30,7 +30,7 @@ from factory.steps.verify_part import open_verifier
 from schemas.outcome import scored, truncated
 
 JOB = "student"
-"""The name under which the store books what rollouts cost."""
+"""The name under which the store books what rollouts cost, where a run does not book them under its own."""
 
 CHECKPOINTS = ("student", "transformers", "vllm-offline")
 """Samplers that load a checkpoint into their own process; for others `model` names what an endpoint serves."""
@@ -49,6 +49,8 @@ class Student:
     system: str | None
     spread: bool
     """Several processes roll out at a time, each with a journal of its own."""
+    account: str = ""
+    """`Budget.account` of the section."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,11 +117,11 @@ def sampling(student: Student) -> Iterator[Sample]:
     params = SamplingParams(
         temperature=section.temperature, top_p=section.top_p, max_tokens=section.max_tokens, seed=student.seed
     )
-    sampler = student_sampler(student)
+    sampler, job = student_sampler(student), student.account or JOB
     with (
         open_verifier(verify) as verifier,
         _journal(student) as store,
-        budget_of(section, sampler, store, JOB) as budget,
+        budget_of(section, sampler, store, job) as budget,
     ):
 
         def sample(wanted: pl.DataFrame, plan: Mapping[str, range]) -> pl.DataFrame:
@@ -135,7 +137,7 @@ def sampling(student: Student) -> Iterator[Sample]:
                 batch=section.batch_size,
                 schedule=schedule_of(section, section.max_tokens),
                 budget=budget,
-                job=JOB,
+                job=job,
             )
             return verify_responses(rows, verify, verifier=verifier)
 

@@ -191,7 +191,7 @@ def _buy_and_collect(
     writer: StepWriter,
 ) -> Generated:
     problems = read()
-    name = job_name(writer.out)
+    name = section.account or job_name(writer.out)
     of = workers or _workers(engine, section)
     spread = engine is not None and of > 1
     with terminated(), served(section) as section:

@@ -1,13 +1,17 @@
 """One shape for every endpoint, and the flat keys of earlier recipes."""
 
+import pickle
+
 import pytest
 from pydantic import ValidationError
 
 from factory.config.datasets import DatasetsSection
 from factory.config.decontamination import EmbeddingSection
-from factory.config.endpoint import Endpoint, Judge
+from factory.config.endpoint import Budget, Endpoint, Judge
 from factory.config.generate import GenerateSection
+from factory.config.recipe import Recipe
 from factory.config.verify import VerifySection
+from factory.run.keys import deciding
 
 
 def test_flat_keys_of_earlier_recipes_are_read():
@@ -54,3 +58,47 @@ def test_a_label_judge_keeps_its_own_budget_of_tokens():
     judge = DatasetsSection.model_validate({"judge": {"preset": "openai"}}).judge
     assert judge.max_tokens == 2_048
     assert "base_url" not in judge.identity()
+
+
+PLAIN = {"name": "a", "problems": {"sources": ["b"]}}
+
+
+def test_budgets_of_earlier_recipes_are_summed_up_in_the_one_of_the_run():
+    old = {
+        "generate": {"max_usd": 20, "max_tokens_total": 1_000},
+        "verify": {"judge": "openai", "judge_max_usd": 2},
+        "datasets": {"judge": {"preset": "openai", "max_usd": 1}},
+        "decontamination": {"embedding": {"model": "m", "judge": {"preset": "openai", "max_usd": 0.5}}},
+        "difficulty": {"max_usd": 4},
+    }
+    recipe = Recipe.model_validate(PLAIN | old)
+    assert (recipe.budget.max_usd, recipe.budget.max_tokens_total) == (27.5, 1_000)
+    assert recipe.generate.max_usd is recipe.verify.judge.max_usd is recipe.datasets.judge.max_usd is None
+    assert Recipe.model_validate(recipe.model_dump(mode="json")) == recipe
+    assert old["generate"]["max_usd"] == 20, "what was read is left as it is"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"budget": {"max_usd": 3}, "generate": {"max_usd": 2}},
+        {"generate": {"max_usd": -2}},
+        {"generate": {"max_usd": True}},
+        {"generate": {"max_usd": [2]}},
+        {"budget": 3, "generate": {"max_usd": 2}},
+        {"budget": {"max_usd": 0}},
+        {"budget": {"account": "x"}},
+    ],
+)
+def test_a_budget_that_cannot_be_meant_is_refused(wrong):
+    with pytest.raises(ValidationError):
+        Recipe.model_validate(PLAIN | wrong)
+
+
+def test_an_account_is_set_by_a_run_only_and_decides_nothing():
+    section = GenerateSection(max_usd=9).within(Budget(max_usd=2), "run")
+    assert (section.max_usd, section.max_tokens_total, section.account) == (2, None, "run")
+    assert pickle.loads(pickle.dumps(section)).account == "run"
+    assert section.model_copy(update={"base_url": "http://h"}).account == "run"
+    assert "run" not in section.model_dump_json()
+    assert deciding(section) == deciding(GenerateSection())

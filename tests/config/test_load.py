@@ -163,7 +163,7 @@ def test_settings_that_contradict_each_other_are_refused(contradiction, recipe_f
 
 def test_a_judge_that_is_given_by_name_takes_further_keys(recipe_file):
     recipe = load_recipe(recipe_file, ["verify.judge=openai", "verify.judge.max_usd=3"])
-    assert (recipe.verify.judge.preset, recipe.verify.judge.max_usd) == ("openai", 3)
+    assert (recipe.verify.judge.preset, recipe.budget.max_usd) == ("openai", 3)
 
 
 def typing_errors(word):
