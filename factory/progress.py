@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
 
+from factory.redaction import printable, safe
+
 LOG_EVERY_SECONDS = 10.0
 
 
@@ -96,7 +98,7 @@ class _Bar:
 def note(line: str) -> None:
     """Say one line on stderr, where progress is shown."""
     if os.environ.get("FACTORY_PROGRESS") != "off":
-        print(line, file=sys.stderr, flush=True)  # noqa: T201
+        print(safe(line), file=sys.stderr, flush=True)  # noqa: T201
 
 
 @contextmanager
@@ -122,6 +124,7 @@ def watch(name: str, total: float | None = None, unit: str = "rows") -> Iterator
         total: how many units are expected; None when unknown.
         unit: rows, requests, steps, MB ...
     """
+    name = printable(name)
     mode = os.environ.get("FACTORY_PROGRESS") or ("bar" if sys.stderr.isatty() else "log")
     if mode == "off":
         yield _Silent()
@@ -148,14 +151,14 @@ def _bar(name: str, total: float | None, unit: str) -> Iterator[Task]:
     )
 
     columns = (
-        TextColumn("{task.description:<22}"),
+        TextColumn("{task.description:<22}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn(unit),
-        TextColumn("{task.fields[rate]}"),
+        TextColumn(unit, markup=False),
+        TextColumn("{task.fields[rate]}", markup=False),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
-        TextColumn("{task.fields[facts]}"),
+        TextColumn("{task.fields[facts]}", markup=False),
     )
     with Progress(*columns, console=Console(stderr=True)) as progress:
         task_id = progress.add_task(name, total=total, facts="", rate="")

@@ -5,9 +5,13 @@ Every error message passes through here (`factory.errors`), and so does every wo
 
 from __future__ import annotations
 
+import base64
 import os
 import re
 import unicodedata
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from urllib.parse import quote, quote_plus, unquote, urlsplit
 
 HIDDEN = "***"
 SHORTEST = 8
@@ -28,6 +32,41 @@ def hide(secret: str) -> None:
     _hidden.add(secret)
 
 
+def secrets_of(url: str) -> Iterator[str]:
+    """Passwords and keys that stand in a URL, as they are sent."""
+    parts = urlsplit(url)
+    if "@" in parts.netloc:
+        user, _, password = parts.netloc.rpartition("@")[0].partition(":")
+        yield unquote(password or user)
+    for found in _SHAPES.finditer(f"?{parts.query}"):
+        yield unquote(found[0].partition("=")[2])
+
+
+@lru_cache(maxsize=256)
+def forms(secret: str) -> tuple[str, ...]:
+    """A secret as others may repeat it, longest first: as it is, percent-encoded, in base64 at any place of a text."""
+    raw = secret.encode("utf-8", "surrogatepass")
+    found = {secret, quote(secret, safe=""), quote(secret), quote_plus(secret)}
+    found |= {re.sub("%..", lambda m: m[0].lower(), each) for each in found}
+    for offset in range(3):
+        # The first and the last letter of base64 may hold bits of what stands beside the secret.
+        start, end = -(-offset * 8 // 6), (offset + len(raw)) * 8 // 6
+        for encode in (base64.b64encode, base64.urlsafe_b64encode):
+            piece = encode(b"\0" * offset + raw)[start:end].decode()
+            if len(piece) >= SHORTEST:
+                found.add(piece)
+    return tuple(sorted(found - {""}, key=len, reverse=True))
+
+
+def without(text: str, known: Iterable[str]) -> str:
+    """A text without these secrets, in any of their forms; everything else stays as it is."""
+    for secret in known:
+        for form in forms(secret):
+            if form in text:
+                text = text.replace(form, HIDDEN)
+    return text
+
+
 def secrets() -> list[str]:
     """The secrets of this process, longest first."""
     found = _hidden | {value.strip() for name, value in os.environ.items() if _NAMES.search(name.upper())}
@@ -35,10 +74,8 @@ def secrets() -> list[str]:
 
 
 def redact(text: str) -> str:
-    """A text without secrets: values of the environment, passwords in URLs, bearer tokens, and what looks like a key."""
-    for secret in secrets():
-        if secret in text:
-            text = text.replace(secret, HIDDEN)
+    """A text without secrets: those of this process, passwords in URLs, bearer tokens, and what looks like a key."""
+    text = without(text, secrets())
     if "://" in text:
         text = _USER.sub(f"{HIDDEN}@", text)
     return _SHAPES.sub(lambda m: (m["head"] or "") + HIDDEN, text)

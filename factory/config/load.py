@@ -15,6 +15,7 @@ from factory.atomic import atomic_path
 from factory.config.base import did_you_mean, faults
 from factory.config.recipe import Recipe
 from factory.errors import UsageError
+from factory.redaction import redact
 
 REMOVED: dict[str, tuple[Any, str]] = {
     "rl_prompts.group_size": (8, "train.rl.group_size is used"),
@@ -90,10 +91,21 @@ def find_recipe(path_or_name: str | Path) -> Path:
 
 
 def save_recipe(recipe: Recipe, path: Path) -> None:
-    """Write the resolved recipe, every default spelled out."""
-    text = yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=110)
+    """Write the resolved recipe, every default spelled out; passwords and keys in addresses are left out."""
+    text = yaml.safe_dump(
+        _without_secrets(recipe.model_dump(mode="json")), sort_keys=False, allow_unicode=True, width=110
+    )
     with atomic_path(path) as temporary:
         temporary.write_text(text, "utf-8")
+
+
+def _without_secrets(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {
+            name: redact(each) if name == "base_url" and each else _without_secrets(each)
+            for name, each in value.items()
+        }
+    return value
 
 
 class _Loader(yaml.SafeLoader):

@@ -30,7 +30,8 @@ class Endpoint:
     @property
     def url(self) -> str:
         """Where chat completions are asked for."""
-        return f"{self.base}/chat/completions"
+        head, mark, query = self.base.partition("?")
+        return f"{head.rstrip('/')}/chat/completions{mark}{query}"
 
     def report(self, trouble: Trouble | None, now: float) -> None:
         """Count an answer (None) or a trouble. Refusals are not trouble: the server is well, only busy."""

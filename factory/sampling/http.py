@@ -21,7 +21,7 @@ import orjson
 from yarl import URL
 
 from factory.errors import FactoryError, UsageError
-from factory.redaction import HIDDEN, hide, told
+from factory.redaction import hide, secrets_of, told, without
 from factory.sampling.continuation import Continues, begun, beta, on_the_wire
 from factory.sampling.endpoints import Endpoint, Endpoints
 from factory.sampling.presets import Preset
@@ -36,6 +36,8 @@ GAP_SECONDS = 300.0
 """Longest silence inside a stream. A total time-out would cut the longest chains, which are the wanted ones."""
 CONNECT_SECONDS = 30.0
 REDIRECTS = 2
+ECHOES = ("reasoning", "content", "served_model", "finish_reason", "error", "doubt")
+"""Texts of a completion that a server decides."""
 FATAL = {400, 401, 402, 403, 404, 405, 413, 422}
 ONE_REQUEST = {400, 403, 413, 422}
 """Refusals that may be for this request only: too long, or moderated."""
@@ -68,8 +70,11 @@ class HttpSampler:
         self.endpoints = Endpoints(urls)
         self.gap_seconds, self.stop_loops = gap_seconds, stop_loops
         self._key = key
-        if key:
-            hide(key)
+        self._secrets = [key] if key else []
+        for endpoint in self.endpoints.all:
+            self._secrets += secrets_of(endpoint.base)
+        for secret in self._secrets:
+            hide(secret)
         self._session: aiohttp.ClientSession | None = None
 
     def wire_request(self, request: SampleRequest) -> dict[str, Any]:
@@ -111,7 +116,7 @@ class HttpSampler:
         return completion
 
     def costed(self, completion: Completion, request: SampleRequest, share: float = 1.0) -> Completion:
-        """A completion with its prompt counted, its price, and without the key, should the server echo it.
+        """A completion with its prompt counted, its price, and without keys and passwords, should the server echo them.
 
         `share` of the price is charged.
         """
@@ -120,9 +125,9 @@ class HttpSampler:
         prices = self.preset.prices
         usd = share * prices.cost(prompt or 0, completion.completion_tokens or 0) if prices else None
         completion = replace(completion, prompt_tokens=prompt, usd=usd)
-        texts = {name: getattr(completion, name) for name in ("reasoning", "content", "served_model")}
-        if self._key and any(self._key in (text or "") for text in texts.values()):
-            hidden = {name: text and text.replace(self._key, HIDDEN) for name, text in texts.items()}
+        texts = {name: getattr(completion, name) for name in ECHOES}
+        hidden: dict[str, Any] = {name: without(text, self._secrets) for name, text in texts.items() if text}
+        if any(hidden[name] != texts[name] for name in hidden):
             completion = replace(completion, **hidden)
         return completion
 

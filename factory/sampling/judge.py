@@ -16,9 +16,11 @@ from pathlib import Path
 import polars as pl
 
 from factory.config.endpoint import Judge
+from factory.errors import FactoryError
 from factory.sampling.opening import open_endpoint
 from factory.sampling.problems import budget_of, open_store, sample_problems, schedule_of
 from factory.sampling.sampler import SamplingParams
+from schemas import ResponseStatus
 
 JOB = "judge"
 """The name under which every judge's costs are booked, where a run does not book them under its own."""
@@ -51,12 +53,13 @@ def ask_judge(
 
     Raises:
         UsageError: unknown preset, no key, no model, or a cap in dollars without a price.
+        FactoryError: every request failed.
         Stopped: the budget is spent; the same call resumes.
     """
     sampler, job = open_endpoint(judge, judge), judge.account or JOB
     rows = pl.DataFrame({"id": list(questions), "problem": list(questions.values()), "source": "judge"})
     with open_store(store) as opened, budget_of(judge, sampler, opened, job) as budget:
-        return sample_problems(
+        replies = sample_problems(
             rows,
             sampler,
             1,
@@ -69,6 +72,12 @@ def ask_judge(
             budget=budget,
             job=job,
         )
+    if replies.height and (replies["status"] == ResponseStatus.FAILED).all():
+        raise FactoryError(
+            f"all {replies.height:,} requests to the judge failed, one of them with: {replies['error'][-1]}",
+            do="look at the judge's endpoint, then run the same command again",
+        )
+    return replies
 
 
 def read_verdict(content: str | None) -> str | None:

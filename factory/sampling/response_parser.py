@@ -281,7 +281,7 @@ class Reply:
         if isinstance(delta, Mapping) and not (self._finish is not None and choice == self._last):
             self._delta(delta)
         if choice.get("finish_reason"):
-            self._finish, self._last = str(choice["finish_reason"])[:100], choice
+            self._finish, self._last = printable(str(choice["finish_reason"]))[:100], choice
 
     def _delta(self, delta: Mapping[str, Any]) -> None:
         reasoning = next((text for name in REASONING_FIELDS if (text := _text(delta.get(name)))), "")

@@ -96,9 +96,9 @@ def test_a_budget_that_cannot_be_meant_is_refused(wrong):
 
 
 def test_an_account_is_set_by_a_run_only_and_decides_nothing():
-    section = GenerateSection(max_usd=9).within(Budget(max_usd=2), "run")
-    assert (section.max_usd, section.max_tokens_total, section.account) == (2, None, "run")
-    assert pickle.loads(pickle.dumps(section)).account == "run"
-    assert section.model_copy(update={"base_url": "http://h"}).account == "run"
-    assert "run" not in section.model_dump_json()
+    section = GenerateSection(max_usd=9).within(Budget(max_usd=2), "run-account-7")
+    assert (section.max_usd, section.max_tokens_total, section.account) == (2, None, "run-account-7")
+    assert pickle.loads(pickle.dumps(section)).account == "run-account-7"
+    assert section.model_copy(update={"base_url": "http://h"}).account == "run-account-7"
+    assert "run-account-7" not in section.model_dump_json()
     assert deciding(section) == deciding(GenerateSection())

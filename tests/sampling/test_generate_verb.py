@@ -129,6 +129,15 @@ def test_the_estimate_holds_and_its_pilot_is_not_wasted(serve, tmp_path):
     assert "estimate of usd: told" in done.stdout
 
 
+def test_a_job_whose_every_request_failed_is_a_failure(tmp_path):
+    (tmp_path / "p.jsonl").write_text('{"problem": "1 + 1?"}')
+    command = ["generate", tmp_path / "p.jsonl", "--teacher", "procedural", "--out", tmp_path / "out"]
+    for _again in range(2):
+        done = factory(*command, "--samples", "2")
+        assert done.returncode == 1, done.stderr
+        assert "all 2 requests failed" in done.stderr
+
+
 def test_a_pilot_is_not_asked_for_a_folder_that_the_job_could_not_write(tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "notes.txt").write_text("mine")

@@ -2,6 +2,7 @@
 
 import json
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from multiprocessing import get_context
 
 import polars as pl
@@ -10,8 +11,9 @@ import pytest
 from factory.config.endpoint import Judge
 from factory.config.verify import VerifySection
 from factory.decontamination.judge import judged_same
-from factory.errors import Stopped, UsageError
+from factory.errors import FactoryError, Stopped, UsageError
 from factory.sampling.judge import ask_judge
+from factory.sampling.schedule import Schedule
 from factory.sampling.store.journal import ResponseStore
 from factory.steps import verify, verify_part
 
@@ -89,3 +91,14 @@ def test_the_same_question_is_paid_for_once_by_all(tmp_path, serve):
         assert replies["problem_id"].to_list() == ["a", "b", "c"]
         assert isinstance(replies, pl.DataFrame)
     assert server.get("stats")["asked"] == 2
+
+
+def test_a_judge_that_only_fails_is_a_failure(tmp_path, serve, monkeypatch):
+    monkeypatch.setattr("factory.sampling.problems.Schedule", partial(Schedule, tries=1))
+    server = serve(faults={"500": 1.0}, per_request=10_000)
+    judge = Judge(preset="openai", model="j", base_url=server.url)
+    with pytest.raises(FactoryError, match="all 3 requests to the judge failed, one of them with: HTTP 500"):
+        ask_judge(judge, {"a": "x", "b": "y", "c": "z"}, store=tmp_path / "store", what="judge")
+    server.set(faults={})
+    replies = ask_judge(judge, {"a": "x", "b": "y", "c": "z"}, store=tmp_path / "store", what="judge")
+    assert replies.height == 3, "what failed is owed"

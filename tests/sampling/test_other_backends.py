@@ -1,8 +1,11 @@
 """Batch API, replay, and servers that we start ourselves."""
 
+import json
 import os
+import subprocess
 import sys
 import time
+import urllib.request
 from pathlib import Path
 
 import polars as pl
@@ -67,6 +70,60 @@ def test_a_run_that_stops_while_it_waits_finds_its_batch_again(serve, problems, 
     assert rows.height == 12
     stats = server.get("stats")
     assert stats["completed"] == stats["completed_identities"] == 12
+
+
+KILLED = """
+import os, sys
+import polars as pl
+from factory.sampling import SamplingParams, batch, open_sampler, sample_problems
+
+stage, url, store = sys.argv[1:]
+if stage == "intent":
+    write = batch.write_json
+
+    def noted(*words):
+        write(*words)
+        os._exit(9)
+
+    batch.write_json = noted
+else:
+    from openai.resources import batches, files
+
+    of = files.AsyncFiles if stage == "file" else batches.AsyncBatches
+    create = of.create
+
+    async def created(self, **words):
+        await create(self, **words)
+        os._exit(9)
+
+    of.create = created
+from pathlib import Path
+sampler = open_sampler("vllm", base_url=url, model="m", batches=Path(store) / "batches", poll_seconds=0.02)
+problems = pl.DataFrame({"id": [f"q{i}" for i in range(4)], "problem": [f"What is {i} + {i}?" for i in range(4)]})
+problems = problems.with_columns(answer=pl.lit("0"), source=pl.lit("test"))
+sample_problems(problems, sampler, 2, SamplingParams(max_tokens=64, seed=1), prompt="{problem}", store=Path(store))
+"""
+
+
+@pytest.mark.parametrize("stage", ["intent", "file", "order"])
+def test_a_kill_between_the_intent_and_its_confirmation_orders_nothing_twice(
+    serve, problems, tmp_path, stage
+):
+    server, store = serve(), tmp_path / "s"
+    for _kill in range(2):
+        died = subprocess.run([sys.executable, "-c", KILLED, stage, server.url, str(store)], check=False)
+        if stage == "order" and _kill:
+            assert died.returncode == 0, "the order of the first life was found"
+            break
+        assert died.returncode == 9
+        notes = [json.loads(path.read_text()) for path in (store / "batches").glob("batch-*.json")]
+        assert [note["batch"] for note in notes] == [None], "the intent is on the disk, not yet the order"
+    rows = sample_problems(problems(4), batch(server, store), 2, PARAMS, prompt="{problem}", store=store)
+    assert set(rows["status"]) == {"complete"}
+    with urllib.request.urlopen(f"{server.url}/batches", timeout=20) as reply:
+        assert len(json.load(reply)["data"]) == 1
+    stats = server.get("stats")
+    assert stats["completed"] == stats["completed_identities"] == 8
 
 
 def test_a_provider_without_batches_is_one_line(problems, tmp_path):
