@@ -49,15 +49,8 @@ WITHOUT_EFFECT = ("scale_rewards", "multi_objective_aggregation")
 """TRL fields that rebalancing overrides."""
 
 RESERVED = (
-    "output_dir",
-    "seed",
-    "data_seed",
-    "report_to",
-    "shuffle_dataset",
-    "bf16",
-    "use_cpu",
-    "num_iterations",
-)
+    "output_dir", "seed", "data_seed", "report_to", "shuffle_dataset", "bf16", "use_cpu", "num_iterations",
+)  # fmt: skip
 """TRL fields that the trainer needs for itself: paths, seeds, row order, exact resume."""
 
 SERVE = (

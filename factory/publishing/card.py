@@ -19,6 +19,7 @@ import factory
 from factory.config.load import load_recipe
 from factory.config.recipe import Recipe
 from factory.errors import FactoryError, UsageError
+from factory.numbers import number
 from factory.publishing.licences import hub_licence, teacher_terms
 from factory.publishing.run_sql import Answer, Tables, answer, run_tables, unfinished
 from factory.run.layout import DATASETS, RunLayout
@@ -217,22 +218,6 @@ def cell(value: Any) -> str:
     text = text if len(text) <= 300 else text[:299] + "…"
     text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return re.sub(r"([\\`*_\[\]|~!{}])", r"\\\1", text)
-
-
-def number(value: Any) -> str:
-    """A number for people: thousands separated, at most four significant digits after the point; `-` for none."""
-    if value is None:
-        return "-"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, int):
-        return f"{value:,}"
-    value = float(value)
-    if value != value:
-        return "-"
-    if value.is_integer() and abs(value) < 2**53:
-        return f"{int(value):,}"
-    return f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.1f}"
 
 
 def table(rows: pl.DataFrame) -> str:

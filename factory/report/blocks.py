@@ -9,6 +9,8 @@ from typing import Any
 
 from markupsafe import Markup
 
+from factory.numbers import number
+
 
 @dataclass(frozen=True, slots=True)
 class Figure:
@@ -80,28 +82,10 @@ def grid(
 
 
 def show(value: Any) -> str:
-    """A cell: thousands separated, floats to four digits, nothing for None."""
+    """A cell: a number for people, other values as text, nothing for None."""
     if value is None:
         return ""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, int):
-        return f"{value:,}"
-    if isinstance(value, float):
-        return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:.4g}"
-    return str(value)
-
-
-def percent(part: float, whole: float) -> str:
-    """`part` of `whole` as a percentage; a dash when there is no whole."""
-    return f"{100 * part / whole:.1f}%" if whole else "–"
-
-
-def dollars(value: float | None) -> str:
-    """US dollars with as many digits as the amount needs."""
-    if value is None:
-        return "–"
-    return f"${value:,.2f}" if value >= 1 or value == 0 else f"${value:.6f}".rstrip("0")
+    return number(value) if isinstance(value, int | float) else str(value)
 
 
 def shorten(text: str | None, limit: int) -> str:

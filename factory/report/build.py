@@ -17,8 +17,9 @@ from markupsafe import Markup
 from factory.atomic import atomic_path
 from factory.errors import first_line
 from factory.evaluation.ladder import read_ladder
+from factory.numbers import dollars, percent
 from factory.progress import watch
-from factory.report.blocks import Section, dollars, percent, show
+from factory.report.blocks import Section, show
 from factory.report.sections.examples import examples
 from factory.report.sections.funnel import funnel
 from factory.report.sections.gates import contamination, duplicates
@@ -31,18 +32,9 @@ from factory.run.layout import DATASETS
 from schemas import Verdict
 
 SECTIONS = (
-    funnel,
-    verdicts,
-    lengths,
-    difficulty,
-    training,
-    pairs,
-    balance,
-    contamination,
-    duplicates,
-    cost,
+    funnel, verdicts, lengths, difficulty, training, pairs, balance, contamination, duplicates, cost,
     examples,
-)
+)  # fmt: skip
 """The order in which a reader asks: what came out, is it right, does it train, is it clean, what did it cost."""
 
 

@@ -19,26 +19,12 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Canvas
 
-INK, FAINT, GRID = "#010101", "#020202", "#030303"
-GOOD, BAD, UNSURE, EMPTY, SLOW = "#040404", "#050505", "#060606", "#070707", "#080808"
-FIRST, SECOND, THIRD, FOURTH = "#0a0a0a", "#0b0b0b", "#0c0c0c", "#0d0d0d"
-PAPER = "#0e0e0e"
-
-VARIABLES = {
-    INK: "--ink",
-    FAINT: "--faint",
-    GRID: "--grid",
-    GOOD: "--good",
-    BAD: "--bad",
-    UNSURE: "--unsure",
-    EMPTY: "--empty",
-    SLOW: "--slow",
-    FIRST: "--first",
-    SECOND: "--second",
-    THIRD: "--third",
-    FOURTH: "--fourth",
-    PAPER: "--page",
-}
+_NAMES = (
+    "ink", "faint", "grid", "good", "bad", "unsure", "empty", "slow", "first", "second", "third", "fourth", "page",
+)  # fmt: skip
+VARIABLES = {f"#{n:02x}{n:02x}{n:02x}": f"--{name}" for n, name in enumerate(_NAMES, start=1)}
+"""Stand-in colour to the page's CSS variable."""
+INK, FAINT, GRID, GOOD, BAD, UNSURE, EMPTY, SLOW, FIRST, SECOND, THIRD, FOURTH, PAPER = VARIABLES
 SERIES = (FIRST, SECOND, THIRD, FOURTH, GOOD, BAD, UNSURE)
 WIDTH = 8.6
 """Inches; the page shows a figure over its whole text width."""

@@ -12,7 +12,8 @@ import yaml
 
 from factory.atomic import read_json, write_json
 from factory.errors import FactoryError, UsageError
-from factory.publishing.card import cell, check_card, fence_for, notes_of, number, render_card, table
+from factory.numbers import number
+from factory.publishing.card import cell, check_card, fence_for, notes_of, render_card, table
 from factory.publishing.run_sql import answer, run_tables
 from factory.run.layout import RunLayout
 from factory.run.parts import MANIFEST

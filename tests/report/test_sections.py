@@ -8,7 +8,8 @@ import pytest
 from factory.atomic import file_digest, read_json, write_json
 from factory.errors import FactoryError
 from factory.evaluation.ladder import read_ladder
-from factory.report.blocks import Figure, Grid, Note, dollars, grid, percent, shorten, show
+from factory.numbers import dollars, percent
+from factory.report.blocks import Figure, Grid, Note, grid, shorten, show
 from factory.report.build import headline
 from factory.report.sections import training as ladder_section
 from factory.report.sections.examples import examples
@@ -165,7 +166,7 @@ def test_cells():
         "yes",
         "1,234,567",
         "0.1235",
-        "12,346",
+        "12,345.6",
         "x",
     ]
     assert percent(1, 0) == "–"

@@ -7,7 +7,8 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from factory.report.blocks import Block, Note, Section, grid, percent, shorten
+from factory.numbers import percent
+from factory.report.blocks import Block, Note, Section, grid, shorten
 from factory.report.step_folders import RunTables, StepFolder
 
 _SHOWN = 12

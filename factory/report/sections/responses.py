@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import polars as pl
 
-from factory.report.blocks import Block, Note, Section, dollars, grid, percent
+from factory.numbers import dollars, percent
+from factory.report.blocks import Block, Note, Section, grid
 from factory.report.plots import histogram, stacked_bars
 from factory.report.sections.gates import facts_grids
 from factory.report.step_folders import RunTables

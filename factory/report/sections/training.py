@@ -16,7 +16,8 @@ import polars as pl
 from factory.errors import FactoryError, first_line
 from factory.evaluation.ladder import Score, StageDelta, read_ladder, stage_deltas
 from factory.evaluation.statistics import Interval
-from factory.report.blocks import Block, Grid, Note, Section, grid, percent
+from factory.numbers import percent
+from factory.report.blocks import Block, Grid, Note, Section, grid
 from factory.report.plots import intervals, lines
 from factory.report.step_folders import RunTables, State, read_metrics
 from factory.run.layout import STAGES

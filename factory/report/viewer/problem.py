@@ -22,35 +22,12 @@ MOST_TEXT = 400_000
 _PROBLEM = ("problem", "answer", "answer_kind", "choices", "solution", "source", "licence", "domain", "level")
 _TEXTS = ("problem", "answer", "solution", "reasoning", "content", "extracted")
 _RESPONSE = (
-    "response_id",
-    "problem_id",
-    "sample_index",
-    "sampler",
-    "model",
-    "served_model",
-    "model_revision",
-    "status",
-    "finish_reason",
-    "verdict",
-    "method",
-    "extracted",
-    "answer",
-    "gold_canonical",
-    "extracted_canonical",
-    "verdict_reason",
-    "checker_version",
-    "judged",
-    "temperature",
-    "top_p",
-    "prompt_tokens",
-    "completion_tokens",
-    "reasoning_tokens",
-    "usd",
-    "error",
-    "reasoning",
-    "content",
+    "response_id", "problem_id", "sample_index", "sampler", "model", "served_model", "model_revision",
+    "status", "finish_reason", "verdict", "method", "extracted", "answer", "gold_canonical",
+    "extracted_canonical", "verdict_reason", "checker_version", "judged", "temperature", "top_p",
+    "prompt_tokens", "completion_tokens", "reasoning_tokens", "usd", "error", "reasoning", "content",
     "request_key",
-)
+)  # fmt: skip
 
 
 class Row(dict[str, Any]):

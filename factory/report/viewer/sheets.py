@@ -24,45 +24,18 @@ PREVIEW = 140
 """Characters of a cell that the table shows."""
 
 DEEP = (
-    "reasoning",
-    "row",
-    "metadata",
-    "solution",
-    "completion",
-    "chosen",
-    "rejected",
-    "prompt",
-    "request_key",
-)
+    "reasoning", "row", "metadata", "solution", "completion", "chosen", "rejected", "prompt", "request_key",
+)  # fmt: skip
 """Long columns: searched only on request."""
 
 IDS = ("response_id", "id", "row_id", "chosen_response_id", "problem_id")
 """Columns that name a row, the most telling first."""
 
 SHOWN = (
-    *IDS,
-    "problem",
-    "prompt",
-    "content",
-    "completion",
-    "chosen",
-    "rejected",
-    "reason",
-    "detail",
-    "verdict",
-    "method",
-    "extracted",
-    "answer",
-    "status",
-    "band",
-    "pass_rate",
-    "completion_tokens",
-    "chosen_tokens",
-    "rejected_tokens",
-    "domain",
-    "level",
-    "source",
-)
+    *IDS, "problem", "prompt", "content", "completion", "chosen", "rejected", "reason", "detail", "verdict",
+    "method", "extracted", "answer", "status", "band", "pass_rate", "completion_tokens", "chosen_tokens",
+    "rejected_tokens", "domain", "level", "source",
+)  # fmt: skip
 """Columns that a table shows unless others are asked for."""
 
 
