@@ -26,6 +26,8 @@ from factory.progress import Task
 from train.say import say
 from train.stage import Job
 
+Logs = dict[str, Any] | None
+
 
 class Progress(TrainerCallback):
     """Advance the progress bar by one each optimiser step, with loss or reward beside it."""
@@ -44,9 +46,7 @@ class Progress(TrainerCallback):
         self.task.advance(state.global_step - self.seen, **self.facts)
         self.seen = state.global_step
 
-    def on_log(
-        self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **_: Any
-    ) -> None:
+    def on_log(self, args: Any, state: Any, control: Any, logs: Logs = None, **_: Any) -> None:
         """Remember what is shown beside the bar."""
         names = {"loss": "loss", "reward": "reward", "rewards/accuracies": "accuracy", "temperature": "T"}
         for name, label in names.items():
@@ -70,9 +70,7 @@ class MetricsFile(TrainerCallback):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("".join(line + "\n" for line in kept), "utf-8")
 
-    def on_log(
-        self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **_: Any
-    ) -> None:
+    def on_log(self, args: Any, state: Any, control: Any, logs: Logs = None, **_: Any) -> None:
         """Append what was logged; the summary at the end is the manifest's."""
         if state.is_world_process_zero and logs and "train_runtime" not in logs:
             with self.path.open("a", encoding="utf-8") as handle:
@@ -128,9 +126,7 @@ class LoudStop(TrainerCallback):
         self.dead: deque[float] = deque(maxlen=patience)
         self.warned = False
 
-    def on_log(
-        self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **_: Any
-    ) -> None:
+    def on_log(self, args: Any, state: Any, control: Any, logs: Logs = None, **_: Any) -> None:
         """Look at the step's numbers.
 
         Raises:

@@ -97,19 +97,8 @@ def completion_rows(job: Job, tokenizer: Any) -> TrainingRows:
     kept, held_out = _split(job, kept)
     if not section.packing:
         kept = kept.select(reading_order(job, np.asarray(kept["length"])))
-    return _rows(["input_ids", "labels"], kept, held_out, len(rows), overlong, lengths)
-
-
-def _rows(
-    columns: list[str],
-    kept: Dataset,
-    held_out: Dataset | None,
-    read: int,
-    overlong: list[Any],
-    lengths: np.ndarray,
-) -> TrainingRows:
-    validation = held_out.select_columns(columns) if held_out else None
-    return TrainingRows(kept.select_columns(columns), read, overlong, lengths, validation)
+    kept, held_out = (each and each.select_columns(["input_ids", "labels"]) for each in (kept, held_out))
+    return TrainingRows(kept, len(rows), overlong, lengths, held_out)
 
 
 def _split(job: Job, rows: Dataset) -> tuple[Dataset, Dataset | None]:
@@ -176,8 +165,9 @@ def preference_rows(job: Job, tokenizer: Any) -> TrainingRows:
 
     rows = read_set(job).map(tokens)
     kept, overlong, lengths = _fit(job, rows, section.max_length, section.overlong)
-    kept, held_out = _split(job, kept)
-    return _rows(["prompt_ids", "chosen_ids", "rejected_ids"], kept, held_out, len(rows), overlong, lengths)
+    columns = ["prompt_ids", "chosen_ids", "rejected_ids"]
+    kept, held_out = (each and each.select_columns(columns) for each in _split(job, kept))
+    return TrainingRows(kept, len(rows), overlong, lengths, held_out)
 
 
 def prompt_rows(job: Job, tokenizer: Any) -> TrainingRows:
@@ -232,7 +222,5 @@ def training_texts(files: list[Path]) -> list[str]:
     """All message texts of a completion set: what the tiny student's vocabulary is learnt from."""
     import polars as pl
 
-    columns = pl.read_parquet(files, columns=["prompt", "completion"])
-    return [
-        message["content"] for name in columns.columns for row in columns[name] for message in row.to_list()
-    ]
+    columns = pl.read_parquet(files, columns=["prompt", "completion"]).iter_columns()
+    return [message["content"] for column in columns for row in column for message in row.to_list()]

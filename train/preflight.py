@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import random
 import sys
+from collections import Counter
 from typing import Any
 
+import numpy as np
 import polars as pl
 from transformers import AutoConfig, GenerationConfig
 
@@ -194,42 +196,32 @@ def try_reward(job: Job, tokenizer: Any, rows: TrainingRows) -> dict[str, Any]:
 
     distinct = {row["problem_id"]: row for row in rows.rows}
     picked = random.Random(job.recipe.seed).sample(list(distinct.values()), min(SCORED, len(distinct)))
-    golds = [row["answer"] for row in picked]
-    kinds, choices = [r["answer_kind"] for r in picked], [r["choices"] for r in picked]
-    metadata = [r["metadata"] for r in picked]
+    golds, *more = (
+        [row[name] for row in picked] for name in ("answer", "answer_kind", "choices", "metadata")
+    )
+    wrong = [_wrong(gold, kind, options) for gold, kind, options in zip(golds, more[0], more[1], strict=True)]
     opened = opens_thinking(tokenizer)
-    wrong = [_wrong(gold, kind, options) for gold, kind, options in zip(golds, kinds, choices, strict=True)]
     with Verifier(job.recipe.verify) as verifier:
-        verdicts = {
-            name: check(
-                verifier,
-                [_through(tokenizer, a) for a in answers],
-                golds,
-                kinds,
-                choices,
-                metadata,
-                opened=opened,
-            )
-            for name, answers in (("gold", golds), ("wrong", wrong))
-        }
-    for row, verdict in zip(picked, verdicts["gold"], strict=True):
+        right, bad = (
+            check(verifier, [_through(tokenizer, answer) for answer in answers], golds, *more, opened=opened)
+            for answers in (golds, wrong)
+        )
+    for row, answer, verdict, other in zip(picked, wrong, right, bad, strict=True):
+        problem = f"problem {row['problem_id']}"
         if verdict != "correct":
             raise UsageError(
-                f"problem {row['problem_id']}: its own answer {row['answer']!r} is judged {verdict}, so no student "
-                "could ever be rewarded",
-                do="drop the problem, or mend its answer (factory why tells where it comes from)",
+                f"{problem}: its own answer {row['answer']!r} is judged {verdict}, so no student could ever be rewarded",
+                do="drop the problem, or fix its answer (factory why tells where it comes from)",
             )
-    for row, answer, verdict in zip(picked, wrong, verdicts["wrong"], strict=True):
-        if verdict == "correct":
+        if other == "correct":
             raise UsageError(
-                f"problem {row['problem_id']}: the wrong answer {answer!r} is judged correct (gold {row['answer']!r})"
+                f"{problem}: the wrong answer {answer!r} is judged correct (gold {row['answer']!r})"
             )
-    signals = {v: SIGNAL.get(v) for v in {*verdicts["gold"], *verdicts["wrong"]}}  # type: ignore[call-overload]
     return {
         "tried": len(picked),
-        "gold": {v: verdicts["gold"].count(v) for v in sorted(set(verdicts["gold"]))},
-        "wrong": {v: verdicts["wrong"].count(v) for v in sorted(set(verdicts["wrong"]))},
-        "signals": signals,
+        "gold": dict(sorted(Counter(right).items())),
+        "wrong": dict(sorted(Counter(bad).items())),
+        "signals": {verdict: SIGNAL.get(verdict) for verdict in {*right, *bad}},  # type: ignore[call-overload]
     }
 
 
@@ -262,15 +254,17 @@ def _wrong(gold: str, kind: str | None, choices: list[str] | None) -> str:
 def render(tokenizer: Any, ids: list[int], labels: list[int], limit: int = 400) -> str:
     """A row as text: what gives loss is green, what is masked is dim; `[[ ]]` marks it where there is no colour."""
     colour = sys.stderr.isatty()
-    begin = {True: "\x1b[32m" if colour else "[[", False: "\x1b[2m" if colour else ""}
-    close = {True: "\x1b[0m" if colour else "]]", False: "\x1b[0m" if colour else ""}
+    marks = {True: ("\x1b[32m", "\x1b[0m"), False: ("\x1b[2m", "\x1b[0m")}
+    if not colour:
+        marks = {True: ("[[", "]]"), False: ("", "")}
     pieces: list[tuple[bool, list[int]]] = []
     for token, label in list(zip(ids, labels, strict=True))[:limit]:
         told = label != IGNORED
         if not pieces or pieces[-1][0] != told:
             pieces.append((told, []))
         pieces[-1][1].append(token)
-    return "".join(begin[told] + _printable(tokenizer.decode(run)) + close[told] for told, run in pieces)
+    shown = ((marks[told], _printable(tokenizer.decode(run))) for told, run in pieces)
+    return "".join(before + text + after for (before, after), text in shown)
 
 
 def _printable(text: str) -> str:
@@ -279,10 +273,6 @@ def _printable(text: str) -> str:
 
 
 def _lengths(rows: TrainingRows) -> dict[str, float]:
-    import numpy as np
-
     at = np.percentile(rows.lengths, [50, 90, 99, 100])
-    return {
-        "mean": float(rows.lengths.mean()),
-        **dict(zip(("p50", "p90", "p99", "max"), map(float, at), strict=True)),
-    }
+    names = ("p50", "p90", "p99", "max")
+    return {"mean": float(rows.lengths.mean()), **dict(zip(names, map(float, at), strict=True))}

@@ -69,15 +69,8 @@ class VerifiedReward:
             cut = [not ids or ids[-1] not in self.ends for ids in completion_ids]
             texts = ["" if gone else text for text, gone in zip(texts, cut, strict=True)]
         blank: list[Any] = [None] * len(texts)
-        self.verdicts = check(
-            self.verifier,
-            texts,
-            answer,
-            answer_kind or blank,
-            choices or blank,
-            metadata or blank,
-            opened=self.opened,
-        )
+        facts = (answer_kind or blank, choices or blank, metadata or blank)
+        self.verdicts = check(self.verifier, texts, answer, *facts, opened=self.opened)
         rewards = [SIGNAL.get(Verdict(v)) for v in self.verdicts]
         if self.punish is not None and completion_ids is not None:
             penalties = self.punish(completion_ids)

@@ -91,12 +91,8 @@ class FactoryGRPOTrainer(GRPOTrainer):
         self.on_phase("scoring")
         rewards = super()._calculate_rewards(inputs, prompts, completions, completion_ids_list)
         self.on_phase("learning")
-        self._scored = {
-            "inputs": inputs,
-            "completions": completions,
-            "ids": completion_ids_list,
-            "rewards": rewards,
-        }
+        self._scored = {"inputs": inputs, "completions": completions, "ids": completion_ids_list}
+        self._scored["rewards"] = rewards
         return rewards
 
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
@@ -121,13 +117,11 @@ class FactoryGRPOTrainer(GRPOTrainer):
         """The batch cut down to the rows that give a signal, at most `room`, in equal micro-batches."""
         size = len(batch["completion_ids"])
         first = self.accelerator.process_index * size
-        everyone = (self._scored["rewards"] * self.reward_weights.to(self._scored["rewards"].device)).sum(
-            dim=1
-        )
+        everyone = self._scored["rewards"]
+        everyone = (everyone * self.reward_weights.to(everyone.device)).sum(dim=1)
         rewards = everyone[first : first + size].clone()
-        rewards[batch["completion_mask"].sum(1) == 0] = (
-            torch.nan
-        )  # TRL masks truncated ones out when asked to
+        # TRL masks truncated ones out when asked to.
+        rewards[batch["completion_mask"].sum(1) == 0] = torch.nan
         rng = random.Random(f"{self.args.seed}-{self.state.global_step}-{self.accelerator.process_index}")
         chosen = rebalance(rewards.view(-1, wide), room, self.max_accuracy, rng)
         advantages = torch.zeros(size, device=rewards.device)
@@ -161,9 +155,8 @@ class FactoryGRPOTrainer(GRPOTrainer):
         log["rebalance/accuracy"].append(accuracy.mean().item())
         log["rebalance/too_easy_groups"].append((accuracy > self.max_accuracy).float().mean().item())
         log["rebalance/all_wrong_groups"].append((accuracy == 0).float().mean().item())
-        log["rebalance/rows_used"].append(
-            self.accelerator.gather(torch.tensor(used, device=everyone.device)).mean().item()
-        )
+        shares = self.accelerator.gather(torch.tensor(used, device=everyone.device))
+        log["rebalance/rows_used"].append(shares.mean().item())
 
     def _report(self, advantages: list[float], group: int) -> None:
         if self.on_rollouts is None:
@@ -171,9 +164,10 @@ class FactoryGRPOTrainer(GRPOTrainer):
         scored, process = self._scored, self.accelerator.process_index
         count = len(scored["inputs"])
         rewards = scored["rewards"][process * count : (process + 1) * count].sum(dim=1).tolist()
-        reward = self.reward_funcs[0]
-        verdicts = getattr(reward, "verdicts", None) or [None] * count
+        verdicts = getattr(self.reward_funcs[0], "verdicts", None) or [None] * count
         ends = {*self.eos_token_ids, self.processing_class.pad_token_id}
+        said = (c if isinstance(c, str) else c[-1]["content"] for c in scored["completions"])
+        columns = (scored["inputs"], said, scored["ids"], verdicts, rewards, advantages)
         self.on_rollouts(
             [
                 {
@@ -181,25 +175,17 @@ class FactoryGRPOTrainer(GRPOTrainer):
                     "problem_id": row.get("problem_id"),
                     "prompt": row["prompt"][-1]["content"],
                     "group": process * (count // group) + i // group,
-                    "completion": completion if isinstance(completion, str) else completion[-1]["content"],
+                    "completion": completion,
                     "gold": row.get("answer"),
                     "verdict": verdict,
-                    "reward": None if value != value else value,
+                    "reward": None if reward != reward else reward,
                     "advantage": advantage,
                     "tokens": len(ids),
                     "truncated": ids[-1] not in ends,
                     "temperature": float(self.temperature),
                 }
-                for i, (row, completion, ids, verdict, value, advantage) in enumerate(
-                    zip(
-                        scored["inputs"],
-                        scored["completions"],
-                        scored["ids"],
-                        verdicts,
-                        rewards,
-                        advantages,
-                        strict=True,
-                    )
+                for i, (row, completion, ids, verdict, reward, advantage) in enumerate(
+                    zip(*columns, strict=True)
                 )
             ]
         )
@@ -215,23 +201,14 @@ def _select(batch: dict[str, Any], rows: torch.Tensor, size: int) -> dict[str, A
 
 def _trim(batch: dict[str, Any]) -> dict[str, Any]:
     """Cut the completion columns in which no chosen row has a token that counts."""
-    mask = batch["completion_mask"]
-    width = mask.size(1)
-    longest = max(1, int(mask.sum(1).max()))
-    return (
-        {
-            key: value[:, :longest]
-            if torch.is_tensor(value) and value.dim() == 2 and _is_completion(key)
-            else value
-            for key, value in batch.items()
-        }
-        if longest < width
-        else batch
-    )
-
-
-def _is_completion(key: str) -> bool:
-    return key not in ("prompt_ids", "prompt_mask") and not key.startswith("num_")
+    longest = max(1, int(batch["completion_mask"].sum(1).max()))
+    prompts = ("prompt_ids", "prompt_mask")
+    return {
+        key: value[:, :longest]
+        if torch.is_tensor(value) and value.dim() == 2 and key not in prompts and not key.startswith("num_")
+        else value
+        for key, value in batch.items()
+    }
 
 
 class NoDeadSteps(TrainerCallback):

@@ -34,16 +34,14 @@ def render(tokenizer: Any, messages: Sequence[dict[str, str]], *, prompt: bool =
         UsageError: the template refuses the messages, for instance a system message that it does not know.
     """
     try:
-        ids = tokenizer.apply_chat_template(messages, add_generation_prompt=prompt, return_dict=True)[
-            "input_ids"
-        ]
+        encoded = tokenizer.apply_chat_template(messages, add_generation_prompt=prompt, return_dict=True)
     except TemplateError as error:
         roles = ", ".join(str(m["role"]) for m in messages)
         raise UsageError(
             f"the chat template refuses a conversation of {roles} ({error})",
             do="give another template (train.student.chat_template)",
         ) from error
-    return list(ids)
+    return list(encoded["input_ids"])
 
 
 def turn_tail(tokenizer: Any) -> list[int]:
@@ -135,13 +133,9 @@ def settle_tokens(tokenizer: Any, model: Any, wanted: str | None) -> tuple[dict[
         model.resize_token_embeddings(len(tokenizer), pad_to_multiple_of=64, mean_resizing=False)
     stops = stop_tokens(model.generation_config) or stop_tokens(model.config)
     ends = [i for i in dict.fromkeys([*stops, end, tokenizer.eos_token_id]) if i is not None]
-    ids = {
-        "pad_token_id": tokenizer.pad_token_id,
-        "eos_token_id": ends,
-        "bos_token_id": tokenizer.bos_token_id,
-    }
-    model.generation_config = GenerationConfig(**ids)
-    model.config.get_text_config().update({"pad_token_id": tokenizer.pad_token_id, "eos_token_id": ends})
+    ids = {"pad_token_id": tokenizer.pad_token_id, "eos_token_id": ends}
+    model.generation_config = GenerationConfig(bos_token_id=tokenizer.bos_token_id, **ids)
+    model.config.get_text_config().update(ids)
     facts = {
         "pad": tokenizer.pad_token,
         "pad_how": how,
@@ -162,8 +156,5 @@ def _unused(tokenizer: Any, taken: set[int | None], rows: int) -> str | None:
         for number, token in sorted(tokenizer.added_tokens_decoder.items())
         if token.special and number not in named and number < rows and token.content not in shown
     ]
-    for names in _UNUSED:
-        for content in free:
-            if any(name in content.lower() for name in names):
-                return str(content)
-    return None
+    ranked = (content for names in _UNUSED for content in free if any(n in content.lower() for n in names))
+    return next(ranked, None)
