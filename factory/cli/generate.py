@@ -62,7 +62,9 @@ def _dry_run(inputs: list[str], section: Any, reading: dict[str, Any], seed: int
     from factory.steps.generate_preview import preview
 
     seen = preview(inputs, section, store=store, seed=seed, **reading)
-    say(f"{seen.problems:,} problems x {section.samples} samples = {seen.requests:,} responses")
+    say(f"{seen.problems:,} problems x {section.samples} samples = {seen.requests + seen.reused:,} responses")
+    if section.reuse:
+        say(f"there already: {seen.reused:,}; still missing: {seen.requests:,}")
     say(f"already in the store: {seen.stored:,}; to be bought: {seen.requests - seen.stored:,}")
     if seen.worst_usd is not None:
         say(f"at the very most ${seen.worst_usd:,.2f} (every answer as long as --max-tokens)")
@@ -90,6 +92,8 @@ def _show(result: StepResult[Generated], out: Path, store: Path) -> None:
         f"{found.model} ({found.teacher}): {found.prompt_tokens:,} prompt and "
         f"{found.completion_tokens:,} completion tokens{usd}; store {store}"
     )
+    if found.reused is not None:
+        say(f"{found.reused:,} of the responses were there already (--reuse)")
     if found.accepted is not None:
         say(f"{found.accepted:,} verified correct of {found.candidates:,} asked for")
     if saved := found.loop_tokens_saved:

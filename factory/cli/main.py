@@ -29,6 +29,7 @@ except ImportError:
 GROUPS = {
     "A whole run": ("run", "status", "store", "why", "report", "view"),
     "Single steps": (
+        "import",
         "generate",
         "estimate",
         "verify",
@@ -42,9 +43,9 @@ GROUPS = {
     "Look things up": ("teachers", "benchmarks", "schema", "doctor"),
 }
 VERBS = tuple(verb for verbs in GROUPS.values() for verb in verbs)
-"""Every verb is a module `factory/cli/VERB.py` with a function `command` (`eval` lives in `evaluate.py`)."""
+"""Every verb is a module `factory/cli/VERB.py` with a function `command` (see `MODULES`)."""
 
-MODULES = {"eval": "evaluate"}
+MODULES = {"eval": "evaluate", "import": "imports"}
 
 LISTS = ("--against", "--benchmark")
 """Options that take several values in a row: `--against A B C`."""

@@ -46,6 +46,8 @@ class GenerateSection(Access, Budget, Procedural):
     """Prompt; `{problem}` is replaced (wording of the authors' later evaluation, docs/paper.md, Evaluation protocol)."""
     system: str | None = None
     """System message; none by default (DeepSeek-R1's recommendation)."""
+    reuse: list[str] = Field(default_factory=list)
+    """Responses that are there already, as `factory import` writes them: only what is missing of `samples` is requested."""
     accept: int | None = Field(None, ge=1)
     """Stop when this many responses are verified correct."""
     max_candidates: int | None = Field(None, ge=1)
@@ -64,6 +66,8 @@ class GenerateSection(Access, Budget, Procedural):
             raise ValueError("max_candidates limits what accept asks for: set accept, too")
         if self.accept is not None and self.max_candidates is not None and self.max_candidates < self.accept:
             raise ValueError(f"max_candidates {self.max_candidates} is below accept {self.accept}")
+        if self.reuse and self.accept is not None:
+            raise ValueError("accept counts responses that are requested: leave reuse or accept out")
         return self
 
     @property

@@ -9,6 +9,30 @@ from pydantic import Field, model_validator
 from factory.config.base import Section
 
 
+class ReadingSection(Section):
+    """How a source is read."""
+
+    layout: str | None = None
+    """Where the columns are; told from the columns by default."""
+    fields: dict[str, str] = Field(default_factory=dict)
+    """Paths of what is elsewhere, such as `answer: reward_model.ground_truth`."""
+    model: str | None = None
+    """Model that wrote the responses, where the rows do not say."""
+    name: str | None = None
+    """Source of the problems in the tables; the rows' own or the file's name by default."""
+    licence: str | None = None
+    """Licence of the source."""
+    limit: int | None = Field(None, ge=1)
+    """Read the first N rows."""
+
+
+class SourceSection(ReadingSection):
+    """One source of problems and of the responses that it holds."""
+
+    path: str = Field(min_length=1)
+    """File, folder, glob or `hf://datasets/OWNER/NAME[/FILE]`."""
+
+
 class ProblemsSection(Section):
     """Sources of problems and what is set aside for evaluation."""
 

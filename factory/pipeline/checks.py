@@ -101,6 +101,8 @@ def _sources(recipe: Recipe, steps: Collection[str]) -> Iterator[str]:
         yield from _source("problems.sources", source, run="problems" in steps)
         if recipe.generate.teacher == "procedural" and source.startswith(("hf://", "reasoning_gym:")):
             yield f"generate.teacher: procedural answers procedural problems only, not {source} - name a model"
+    for path in recipe.generate.reuse:
+        yield from _file("generate.reuse", path)
     for key, section in (
         ("deduplication", recipe.deduplication),
         ("response_deduplication", recipe.response_deduplication),

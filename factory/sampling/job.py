@@ -85,9 +85,8 @@ class Job:
         """Answers seen so far, bought or found."""
         return self.panel.done if hasattr(self, "panel") else 0
 
-    async def buy(self, problems: Problems, count: int) -> None:
+    async def buy(self, problems: Problems, expected: int) -> None:
         """Have everything bought. See `factory.sampling.purchase.purchase` for what it raises."""
-        expected = count * self.section.samples
         with watch("generate", expected, "responses") as task:
             self.panel = Panel(task, self.schedule, self.budget, expected)
             if self.section.accept is None:

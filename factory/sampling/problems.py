@@ -22,7 +22,7 @@ from factory.sampling.opening import prices_of
 from factory.sampling.prompt import build_messages, check_prompt
 from factory.sampling.purchase import Tally, addressed, purchase
 from factory.sampling.rates import RateLimiter, RateLimits
-from factory.sampling.rows import response_frame, response_row
+from factory.sampling.rows import FIRST, MISSING, response_frame, response_row
 from factory.sampling.sampler import Completion, RemoteSampler, Sampler, SampleRequest, SamplingParams
 from factory.sampling.schedule import Schedule
 from factory.sampling.store.journal import ResponseStore, Stored, account_key
@@ -146,7 +146,11 @@ def planned(
 ) -> Iterator[SampleRequest]:
     """The requests of a plan, problem by problem."""
     for problem in problems:
-        indices = range(plan) if isinstance(plan, int) else plan.get(str(problem["id"]), range(0))
+        if isinstance(plan, int):
+            first = problem.get(FIRST, 0)
+            indices = range(first, first + problem.get(MISSING, plan))
+        else:
+            indices = plan.get(str(problem["id"]), range(0))
         if not indices:
             continue
         messages = build_messages(problem, prompt, system)

@@ -11,8 +11,11 @@ from factory.sampling.sampler import Completion, Sampler, SampleRequest
 from factory.sampling.store.journal import Stored, response_id
 from schemas import PROBLEM, RESPONSE, ResponseStatus
 
+FIRST, MISSING = "_first_index", "_missing"
+"""Columns of a problem that has responses already: the index of the next sample, and how many samples are still owed."""
+
 _PROBLEM_NAMES = frozenset(PROBLEM.names) - {"id"}
-_OWN_NAMES = frozenset(RESPONSE.names) - _PROBLEM_NAMES
+_OWN_NAMES = frozenset({*RESPONSE.names, FIRST, MISSING}) - _PROBLEM_NAMES
 
 
 def to_stored(

@@ -1,4 +1,4 @@
-"""Rows from files: JSON Lines (plain, .gz, .zst), Parquet, folders and globs.
+"""Rows from files, folders and globs, in any format of `factory.sources.formats`.
 
 A line that cannot be read becomes a dropped row named `FILE:LINE`. A file that is absent or unreadable as a whole (such
 as a broken archive) is the user's mistake and stops the reading.
@@ -6,19 +6,20 @@ as a broken archive) is the user's mistake and stops the reading.
 
 from __future__ import annotations
 
-import gzip
 import json
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import polars as pl
 
 from factory.errors import UsageError, first_line
-from factory.run.parts import count_rows, iter_part, reading
+from factory.run.parts import reading
 from factory.run.tables import dropped_rows
 from factory.sources.columns import frame_of, stack
+from factory.sources.formats import Record, is_table, records, tables
 from factory.sources.paths import expand
 
 STEP = "read"
@@ -59,48 +60,52 @@ def join(results: Sequence[ReadResult]) -> ReadResult:
 
 
 def read_file(path: Path, *, place: str | None = None) -> ReadResult:
-    """Read one file; the suffix says how.
+    """Read one file; its content says how (CSV: its name).
 
     Args:
         path: the file.
-        place: name of a column to add with each row's `FILE:LINE` (Parquet: row number from 1).
+        place: name of a column to add with each row's `FILE:LINE` (in tables the row number from 1).
 
     Raises:
         UsageError: the file cannot be read at all.
     """
-    with reading(path):
-        if path.suffix == ".parquet":
-            rows, numbers, dropped, there = *_numbered(pl.read_parquet(path)), no_drops(), count_rows([path])
-        else:
-            rows, numbers, dropped, there = _read_lines(path, _lines(path))
-        if place is not None:
-            rows = rows.with_columns(pl.Series(place, [f"{path}:{n}" for n in numbers], dtype=pl.String))
-        return ReadResult(rows, dropped, there)
+    return join(list(read_blocks(path, sys.maxsize, place=place)))
 
 
-def read_blocks(path: Path, size: int = BLOCK_BYTES) -> Iterator[ReadResult]:
+def read_blocks(path: Path, size: int = BLOCK_BYTES, *, place: str | None = None) -> Iterator[ReadResult]:
     """Read one file in blocks of about `size` bytes of text; each block chooses its columns' types by itself.
 
     Raises:
         UsageError: the file cannot be read at all.
     """
     with reading(path):
-        if path.suffix == ".parquet":
-            for rows in iter_part(path):
-                yield ReadResult(rows, no_drops(), rows.height)
+        if is_table(path):
+            start = 1
+            for rows in tables(path, size):
+                numbers = range(start, start + rows.height)
+                yield ReadResult(_placed(rows, path, numbers, place), no_drops(), rows.height)
+                start += rows.height
             return
-        lines = _lines(path)
-        while block := _take(lines, size):
-            rows, _, dropped, there = _read_lines(path, block)
-            yield ReadResult(rows, dropped, there)
+        found = records(path)
+        while block := _take(found, size):
+            objects, places, dropped = _read_records(path, block)
+            yield ReadResult(
+                _placed(frame_of(objects), path, places, place), dropped, len(objects) + dropped.height
+            )
 
 
-def _take(lines: Iterator[tuple[int, bytes]], size: int) -> list[tuple[int, bytes]]:
-    """The next lines, of `size` bytes or a little more together."""
-    block: list[tuple[int, bytes]] = []
-    for number, line in lines:
-        block.append((number, line))
-        size -= len(line)
+def _placed(rows: pl.DataFrame, path: Path, numbers: Iterable[int], place: str | None) -> pl.DataFrame:
+    if place is None:
+        return rows
+    return rows.with_columns(pl.Series(place, [f"{path}:{n}" for n in numbers], dtype=pl.String))
+
+
+def _take(found: Iterator[Record], size: int) -> list[Record]:
+    """The next records, of `size` bytes or a little more together."""
+    block: list[Record] = []
+    for record in found:
+        block.append(record)
+        size -= record.size
         if size <= 0:
             break
     return block
@@ -139,30 +144,28 @@ def drop_lines(bad: Sequence[tuple[str, str, str, str]]) -> pl.DataFrame:
     )
 
 
-def _numbered(rows: pl.DataFrame) -> tuple[pl.DataFrame, list[int]]:
-    return rows, list(range(1, rows.height + 1))
-
-
-def _read_lines(
-    path: Path, lines: Iterable[tuple[int, bytes]]
-) -> tuple[pl.DataFrame, list[int], pl.DataFrame, int]:
-    """Rows, their line numbers, dropped lines, and how many lines held anything."""
-    there = 0
+def _read_records(
+    path: Path, found: Iterable[Record]
+) -> tuple[list[dict[str, Any]], list[int], pl.DataFrame]:
+    """Rows, their numbers in the file, and dropped lines."""
     objects: list[dict[str, Any]] = []
     numbers: list[int] = []
     bad: list[tuple[str, str, str, str]] = []
-    for number, line in lines:
-        raw = line.rstrip(b"\r\n")
-        if not raw.strip():
-            continue
-        there += 1
-        value, reason, detail = _parse(raw)
+    for record in found:
+        value, reason, detail = record.value, record.reason, record.detail
+        if value is None and not reason:
+            value, reason, detail = _parse(record.raw)
+        elif value is not None and not _encodable(value):
+            value, reason, detail = None, *_SURROGATE
         if value is None:
-            bad.append((f"{path}:{number}", reason, detail, raw.decode("utf-8", "replace")))
+            bad.append((f"{path}:{record.number}", reason, detail, record.raw.decode("utf-8", "replace")))
         else:
             objects.append(value)
-            numbers.append(number)
-    return frame_of(objects), numbers, drop_lines(bad), there
+            numbers.append(record.number)
+    return objects, numbers, drop_lines(bad)
+
+
+_SURROGATE = ("lone_surrogate", "holds half of a UTF-16 pair, which no text can hold")
 
 
 def _parse(raw: bytes) -> tuple[dict[str, Any] | None, str, str]:
@@ -177,7 +180,7 @@ def _parse(raw: bytes) -> tuple[dict[str, Any] | None, str, str]:
     if not isinstance(value, dict):
         return None, "not_an_object", f"a row is a JSON object, this is a {type(value).__name__}"
     if b"\\u" in raw and not _encodable(value):
-        return None, "lone_surrogate", "holds half of a UTF-16 pair, which no text can hold"
+        return None, *_SURROGATE
     return value, "", ""
 
 
@@ -187,45 +190,6 @@ def _encodable(value: dict[str, Any]) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
-    with path.open("rb") as handle:
-        if path.suffix == ".gz":
-            lines: Iterable[bytes] = gzip.GzipFile(fileobj=handle)
-        elif path.suffix == ".zst":
-            lines = _split_lines(_unzstd(handle))
-        else:
-            lines = handle
-        for number, line in enumerate(lines, start=1):
-            yield number, line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line
-
-
-def _unzstd(handle: IO[bytes]) -> Iterator[bytes]:
-    """Chunks of a zstd file, several frames allowed; unlike `stream_reader`, a cut file is an error."""
-    import zstandard
-
-    frame, whole = zstandard.ZstdDecompressor().decompressobj(), True
-    try:
-        while data := handle.read(1 << 20):
-            while data:
-                yield frame.decompress(data)
-                data, whole = frame.unused_data, frame.eof
-                if whole:
-                    frame = zstandard.ZstdDecompressor().decompressobj()
-    except zstandard.ZstdError as error:
-        raise OSError(str(error)) from error
-    if not whole:
-        raise EOFError("the file ends in the middle of a frame")
-
-
-def _split_lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    rest = b""
-    for chunk in chunks:
-        *lines, rest = (rest + chunk).split(b"\n")
-        yield from lines
-    if rest:
-        yield rest
 
 
 def _stack_dropped(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:

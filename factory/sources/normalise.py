@@ -33,11 +33,12 @@ def problem_rows(
         if text is None or not text.strip():
             empty.append({"id": text_of(row.get("id")) or place, "row": json.dumps(row, default=str)})
             continue
-        kept.append(_problem(row, text, answer_field, source))
+        kept.append(problem_row(row, text, answer_field, source))
     return kept, _without_text(empty, problem_field)
 
 
-def _problem(row: dict[str, Any], text: str, answer_field: str, source: str) -> dict[str, Any]:
+def problem_row(row: dict[str, Any], text: str, answer_field: str, source: str) -> dict[str, Any]:
+    """A row of PROBLEM from a row whose columns have PROBLEM's names; the row is emptied of what was taken."""
     answer = _text_or_none(row.pop(answer_field, None))
     level = row.pop("level", None)
     kind = row.pop("answer_kind", None)

@@ -9,18 +9,9 @@ from pathlib import Path
 
 from factory.errors import UsageError
 from factory.run.parts import DROPPED_NAMES, MANIFEST, part_paths
+from factory.sources.formats import NAMES
 
-SUFFIXES = (
-    ".jsonl",
-    ".jsonl.gz",
-    ".jsonl.zst",
-    ".ndjson",
-    ".ndjson.gz",
-    ".ndjson.zst",
-    ".json.gz",
-    ".json.zst",
-    ".parquet",
-)
+SUFFIXES = tuple(name + pack for name in NAMES for pack in ("", ".gz", ".zst"))
 """What is taken from a folder. A file that is named outright is read whatever it is called."""
 
 
@@ -84,18 +75,20 @@ def _in_folder(folder: Path) -> list[Path]:
     if not files:
         inside = sorted(entry.name for entry in folder.iterdir())[:10]
         raise UsageError(
-            f"{folder} holds no JSONL or Parquet file",
+            f"{folder} holds no data file (Parquet, Arrow, JSON, CSV)",
             do=f"it holds {', '.join(inside)}" if inside else "it is empty",
         )
     return files
 
 
 def _data_files(folder: Path) -> list[Path]:
-    return sorted(
+    files = sorted(
         entry
         for entry in folder.iterdir()
         if entry.name.endswith(SUFFIXES) and entry.is_file() and not entry.name.startswith((".", "_"))
     )
+    # Beside tables and lines, JSON is a description (`dataset_info.json`, `state.json`).
+    return [path for path in files if path.suffix != ".json"] or files
 
 
 def _globbed(pattern: str) -> list[Path]:

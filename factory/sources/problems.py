@@ -60,7 +60,7 @@ def read_problems(
 
 def problems_of(rows: pl.DataFrame, source: str) -> pl.DataFrame:
     """PROBLEM rows of a table with columns `problem` and `answer`."""
-    return _table(problem_rows(rows, "problem", "answer", source)[0])
+    return problem_frame(problem_rows(rows, "problem", "answer", source)[0])
 
 
 def problem_id(source: str, text: str) -> str:
@@ -84,20 +84,21 @@ def _read_source(
     results = []
     for result, name, where in read:
         if result.rows_in and not result.rows.height:
-            results.append(ReadResult(_table([]), result.dropped, result.rows_in))
+            results.append(ReadResult(problem_frame([]), result.dropped, result.rows_in))
             continue
         needed = [problem_field] + ([answer_field] if answer_field != "answer" else [])
         require_columns(result.rows, needed, where)
         kept, empty = problem_rows(result.rows, problem_field, answer_field, name)
-        results.append(ReadResult(_table(kept), pl.concat([result.dropped, empty]), result.rows_in))
+        results.append(ReadResult(problem_frame(kept), pl.concat([result.dropped, empty]), result.rows_in))
     return results
 
 
 def _drawn(rows: list[dict[str, Any]]) -> ReadResult:
-    return ReadResult(_table(rows), no_drops(), len(rows))
+    return ReadResult(problem_frame(rows), no_drops(), len(rows))
 
 
-def _table(rows: list[dict[str, Any]]) -> pl.DataFrame:
+def problem_frame(rows: list[dict[str, Any]]) -> pl.DataFrame:
+    """Rows of PROBLEM as a table; rows without an id get one."""
     kinds: dict[str, Any] = {name: pl.String for name in PROBLEM.names} | {"choices": pl.List(pl.String)}
     for row in rows:
         row["id"] = row.get("id") or problem_id(row["source"], row["problem"])

@@ -17,6 +17,7 @@ from factory.run.parts import iter_part, reading
 from factory.run.tables import arrow_table
 from factory.sources.columns import Kinds, conform, holds_text, kinds_of, union, written
 from factory.sources.files import BLOCK_BYTES, Patterns, no_drops, read_blocks
+from factory.sources.formats import is_table
 from factory.sources.paths import expand
 
 
@@ -38,7 +39,7 @@ def stage(patterns: Patterns, folder: Path, engine: Engine, *, size: int = BLOCK
         UsageError: a path matches nothing, or a file cannot be read at all.
     """
     files = expand(patterns)
-    if all(path.suffix == ".parquet" for path in files) and len({_schema(path) for path in files}) == 1:
+    if all(map(_is_parquet, files)) and len({_schema(path) for path in files}) == 1:
         return Staged(files, no_drops())
     folder.mkdir(parents=True, exist_ok=True)
     read = list(engine.map(partial(_read, folder.resolve(), size), list(enumerate(files))))
@@ -51,6 +52,11 @@ def stage(patterns: Patterns, folder: Path, engine: Engine, *, size: int = BLOCK
     list(engine.map(partial(_conform, kinds), stale))
     unread = pl.concat([no_drops(), *(pl.read_parquet(path) for _, path in read if path)])
     return Staged([path for path, _ in parts], unread)
+
+
+def _is_parquet(path: Path) -> bool:
+    with reading(path):
+        return path.suffix == ".parquet" and is_table(path)
 
 
 def _schema(path: Path) -> str:

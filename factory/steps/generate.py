@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,17 +23,20 @@ from factory.engines.engine import Engine
 from factory.errors import FactoryError, Stopped
 from factory.run.keys import deciding
 from factory.run.parts import JOB, iter_parts, note_path, scan_parts
-from factory.run.step import Step, StepResult, StepWriter
+from factory.run.step import Step, StepResult, StepWriter, sums
 from factory.run.tables import dropped_rows
 from factory.sampling.job import Job
 from factory.sampling.presets import LOCAL
 from factory.sampling.problems import budget_of, iter_problems
 from factory.sampling.prompt import check_prompt
+from factory.sampling.rows import FIRST, MISSING
 from factory.sampling.serving import served
 from factory.sampling.signals import terminated
 from factory.sampling.store.journal import ResponseStore
 from factory.sources.problems import read_problems
 from factory.steps.generate_workers import buy_spread
+from factory.steps.reuse import Reuse, read_reuse
+from factory.steps.source import open_source
 from factory.steps.teacher import teacher
 from factory.verification.key import checking
 from schemas import RESPONSE, ResponseStatus
@@ -53,6 +56,7 @@ class Generated:
     model: str
     alarms: list[str]
     served_models: dict[str, int]
+    reused: int | None = None
     loop_tokens_saved: int | None = None
     accepted: int | None = None
     candidates: int | None = None
@@ -67,6 +71,12 @@ class Problems:
     schema: pl.Schema
     dropped: pl.DataFrame | None = None
     """Rows of the input that could not be used, in DROPPED form."""
+    reuse: Reuse | None = None
+    """Responses that are there already."""
+
+    def requests(self, samples: int) -> int:
+        """How many responses are asked for."""
+        return self.reuse.missing(self.count, samples) if self.reuse else self.count * samples
 
 
 def run(
@@ -149,10 +159,23 @@ def _step(
     inputs: dict[str, Path | str],
     verify: VerifySection | None,
 ) -> Step[Generated]:
-    settings = {**deciding(section), "seed": seed}
+    settings = {**deciding(section, without=["reuse"]), "seed": seed}
+    if section.reuse:
+        inputs |= {
+            name.replace("rows", "reuse"): each
+            for name, each in open_source(section.reuse, out).inputs.items()
+        }
     if section.accept is not None:
         settings["verify"] = checking(verify or VerifySection())
     return Step(STEP, out, Generated, settings=settings, inputs=inputs, schema=RESPONSE, unit="responses")
+
+
+def _with_reuse(problems: Problems, section: GenerateSection, writer: StepWriter) -> Problems:
+    """The problems with what is still missing of each."""
+    rows = pl.DataFrame(list(problems.rows()), schema=problems.schema, orient="row")
+    reuse = read_reuse(section.reuse, rows, writer.out, writer.scratch)
+    owed = partial(reuse.owed, samples=section.samples)
+    return replace(problems, rows=lambda: owed(problems.rows()), reuse=reuse)
 
 
 def _iterate(problems: Path) -> Iterator[dict[str, Any]]:
@@ -191,13 +214,16 @@ def _buy_and_collect(
     writer: StepWriter,
 ) -> Generated:
     problems = read()
+    if section.reuse:
+        problems = _with_reuse(problems, section, writer)
+    expected = problems.requests(section.samples)
     name = section.account or job_name(writer.out)
     of = workers or _workers(engine, section)
     spread = engine is not None and of > 1
     with terminated(), served(section) as section:
         if engine is not None and spread:
             buy_spread(
-                engine, of, problems.rows, problems.count, problems.schema, writer.scratch, section,
+                engine, of, problems.rows, expected, _schema(problems), writer.scratch, section,
                 store=store, job=name, seed=seed,
             )  # fmt: skip
         with ResponseStore(store) as opened:
@@ -205,7 +231,7 @@ def _buy_and_collect(
             with budget_of(section, sampler, opened, name) as budget:
                 job = Job(section, sampler, opened, seed=seed, name=name, verify=verify, budget=budget)
                 if not spread:
-                    _buy(job, problems.rows, problems.count)
+                    _buy(job, problems.rows, expected)
             return _collect(job, problems, writer)
 
 
@@ -219,10 +245,15 @@ def _workers(engine: Engine | None, section: GenerateSection) -> int:
     return 1 if engine is None or alone else engine.nodes
 
 
-def _buy(job: Job, problems: Callable[[], Iterator[dict[str, Any]]], count: int) -> None:
+def _schema(problems: Problems) -> pl.Schema:
+    owed = {FIRST: pl.Int64(), MISSING: pl.Int64()} if problems.reuse else {}
+    return pl.Schema({**problems.schema, **owed})
+
+
+def _buy(job: Job, problems: Callable[[], Iterator[dict[str, Any]]], expected: int) -> None:
     """Buy in this process."""
     try:
-        asyncio.run(job.buy(problems, count))
+        asyncio.run(job.buy(problems, expected))
     except KeyboardInterrupt:
         given_up = job.schedule.given_up
         flying = f"{given_up:,} requests in flight were given up, " if given_up else ""
@@ -239,6 +270,7 @@ def _collect(job: Job, problems: Problems, writer: StepWriter) -> Generated:
     Raises:
         FactoryError: there are not as many as were asked for.
     """
+    reused = _keep_reused(problems.reuse, writer)
     rows = 0
     for frame in job.collected(_counted(problems.rows, writer), problems.schema):
         rows += frame.height
@@ -255,8 +287,8 @@ def _collect(job: Job, problems: Problems, writer: StepWriter) -> Generated:
                 )
             )
     plan = job.plan
-    expected = writer.read["rows"] * plan if isinstance(plan, int) else sum(map(len, plan.values()))
-    writer.rows_in = expected
+    expected = problems.requests(plan) if isinstance(plan, int) else sum(map(len, plan.values()))
+    writer.rows_in = expected + writer.read["reuse"]
     if rows != expected:
         raise FactoryError(
             f"{expected - rows:,} of {expected:,} responses are not in {job.store.folder}",
@@ -269,7 +301,20 @@ def _collect(job: Job, problems: Problems, writer: StepWriter) -> Generated:
         )
     if problems.dropped is not None:
         writer.drop_unread(problems.dropped)
-    return Generated(**job.totals())
+    totals = job.totals()
+    totals["statuses"] = sums([totals["statuses"], reused])
+    return Generated(**totals, reused=sum(reused.values()) if problems.reuse else None)
+
+
+def _keep_reused(reuse: Reuse | None, writer: StepWriter) -> dict[str, int]:
+    """Write the responses that are there already; how many of each status there are."""
+    found: list[dict[str, int]] = []
+    for read, rows, others in reuse.frames() if reuse else ():
+        writer.read["reuse"] += read
+        writer.keep(rows)
+        writer.drop(others)
+        found.append(dict(rows["status"].value_counts().iter_rows()))
+    return sums(found)
 
 
 def _counted(

@@ -7,6 +7,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from factory.config.generate import GenerateSection
@@ -18,6 +19,7 @@ from factory.sampling.purchase import addressed
 from factory.sampling.sampler import SamplingParams
 from factory.sampling.store.journal import ResponseStore
 from factory.sources.problems import read_problems
+from factory.steps.reuse import read_reuse
 from factory.steps.teacher import teacher
 
 
@@ -28,6 +30,7 @@ class Preview:
     problems: int
     requests: int
     stored: int
+    reused: int
     worst_usd: float | None
     first: str
     """The first request as it would be sent, indented JSON."""
@@ -41,9 +44,14 @@ def preview(
     rows = read_problems(patterns, seed=seed, **reading).rows
     sampler = teacher(section, seed, keyless=True)
     params = SamplingParams(section.temperature, section.top_p, section.max_tokens, seed)
-    requests = planned(
-        iter_problems(rows), section.samples, params, prompt=section.prompt, system=section.system
-    )
+    problems = iter_problems(rows)
+    reused = 0
+    if section.reuse:
+        with TemporaryDirectory() as scratch:
+            reuse = read_reuse(section.reuse, rows, store / "none", Path(scratch))
+        problems = reuse.owed(problems, section.samples)
+        reused = rows.height * section.samples - reuse.missing(rows.height, section.samples)
+    requests = planned(problems, section.samples, params, prompt=section.prompt, system=section.system)
     prices = prices_of(sampler)
     count = stored = 0
     usd = 0.0
@@ -56,4 +64,4 @@ def preview(
             stored += len(there)
             usd += sum(worst_case(item.request, prices).usd for item in chunk if item.key not in there)
             first = first or json.dumps(sampler.wire_request(chunk[0].request), indent=2, ensure_ascii=False)
-    return Preview(rows.height, count, stored, usd if prices else None, first)
+    return Preview(rows.height, count, stored, reused, usd if prices else None, first)

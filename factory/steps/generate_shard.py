@@ -46,8 +46,8 @@ class Shard:
     of: int
     problems: Path
     """Parquet file with the problems of the whole job."""
-    count: int
-    """How many they are."""
+    expected: int
+    """Responses that the whole job asks for."""
     section: GenerateSection
     store: Path
     job: str
@@ -124,7 +124,7 @@ def _job(shard: Shard) -> Iterator[tuple[Job, Any]]:
         )
         budget.done = lambda: job.done
         try:
-            yield job, budget.beside(job.buy(lambda: iter_file(shard.problems), shard.count))
+            yield job, budget.beside(job.buy(lambda: iter_file(shard.problems), shard.expected))
         finally:
             asyncio.run(sampler.aclose())
             budget.leave()

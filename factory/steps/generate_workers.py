@@ -33,7 +33,7 @@ def buy_spread(
     engine: Engine,
     of: int,
     problems: Callable[[], Iterator[dict[str, Any]]],
-    count: int,
+    expected: int,
     schema: pl.Schema,
     out: Path,
     section: GenerateSection,
@@ -48,7 +48,7 @@ def buy_spread(
         engine: where the workers run.
         of: how many.
         problems: gives the problems from the start.
-        count: how many there are.
+        expected: responses that all of them are asked for.
         schema: their columns and types.
         out: the job's folder; the problems lie there for the workers to read.
         section: teacher, sampling and the budget and rates of all workers together.
@@ -69,11 +69,11 @@ def buy_spread(
     leave_shared_memory(store)
     ask_to_stop(store, job, stop=False)
     shards = [
-        Shard(number, of, file.absolute(), count, section, store.absolute(), job, seed)
+        Shard(number, of, file.absolute(), expected, section, store.absolute(), job, seed)
         for number in range(of)
     ]
     try:
-        found = _followed(lambda: list(engine.map(buy_shard, shards)), store, job, count * section.samples)
+        found = _followed(lambda: list(engine.map(buy_shard, shards)), store, job, expected)
     except KeyboardInterrupt:
         _wind_up(store, job, of)
         raise Stopped("stopped; what was bought is safe", do="run the same command again to go on") from None

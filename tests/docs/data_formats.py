@@ -16,6 +16,10 @@ def either(names: tuple[str, ...]) -> str:
 
 
 COMMANDS = {
+    "import": (
+        "any layout (`--fields problem=PATH` where it is unknown)",
+        "`problems/` holds problem, `responses/` response",
+    ),
     "generate": ("`problem`; `answer` when there is a gold", "response"),
     "verify": (f"{either(GOLD)}, and {either(RESPONSE)}", "verdict"),
     "dedup": ("the column of `--field` (`problem`)", "the same table with `cluster_id`"),
@@ -42,10 +46,11 @@ def page() -> str:
 Written by `python -m tests.docs.data_formats` from `schemas/`; a test compares. `factory schema NAME` prints a table in
 the terminal, `factory schema recipe` every key of a recipe.
 
-Commands read JSON Lines (also `.gz` and `.zst`), Parquet, folders and globs. Columns that a command does not know pass
-through. Every command writes a folder: `part-*.parquet` is the table, `dropped/` the rows that were dropped (table
-`dropped`), `_manifest.json` the counts, the settings and a checksum of every part. Read the parts with
-`pl.read_parquet("OUT/part-*.parquet")`.
+Commands read JSON Lines, JSON (arrays and pretty-printed objects), CSV, TSV, Parquet and Arrow, text also compressed with
+gzip or zstd; and folders and globs of such files. CSV is told by its name, everything else by its content. Columns that a
+command does not know pass through. Every command writes a folder: `part-*.parquet` is the table, `__dropped/` the rows that
+were dropped (table `dropped`), `_manifest.json` the counts, the settings and a checksum of every part. Read the parts with
+`pl.read_parquet("OUT/*.parquet")`.
 
 | command | reads at least | writes |
 |---|---|---|

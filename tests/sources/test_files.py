@@ -1,7 +1,10 @@
+import csv
 import gzip
+import io
 import json
 
 import polars as pl
+import pyarrow as pa
 import pytest
 import zstandard
 from hypothesis import given
@@ -11,7 +14,7 @@ from factory.errors import UsageError
 from factory.run.step import StepWriter
 from factory.run.tables import dropped_rows
 from factory.sources.columns import frame_of, text_of
-from factory.sources.files import read_rows, require_columns
+from factory.sources.files import read_blocks, read_file, read_rows, require_columns
 from schemas import DROPPED
 
 
@@ -161,3 +164,102 @@ def test_any_json_objects_become_a_table_of_the_same_values(objects):
 def _close(got, value):
     """Lists of integers with floats become lists of floats."""
     return isinstance(got, list) and got == value
+
+
+ROWS = [
+    {"problem": "What is 2 + 3?\nSay it.", "answer": "5"},
+    {"problem": 'A "quoted", list', "answer": "0.50"},
+]
+
+
+def _csv(delimiter):
+    text = io.StringIO()
+    writer = csv.writer(text, delimiter=delimiter)
+    writer.writerows([["problem", "answer"], *([row["problem"], row["answer"]] for row in ROWS)])
+    return text.getvalue().encode()
+
+
+def _arrow(kind):
+    sink = io.BytesIO()
+    table = pa.Table.from_pylist(ROWS)
+    with kind(sink, table.schema) as writer:
+        writer.write_table(table)
+    return sink.getvalue()
+
+
+def _lines(rows=ROWS):
+    return "".join(json.dumps(row) + "\n" for row in rows).encode()
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.jsonl", _lines()),
+        ("a.json", _lines()),
+        ("a.txt", _lines()),
+        ("array.json", json.dumps(ROWS).encode()),
+        ("pretty.json", json.dumps(ROWS, indent=2).encode()),
+        ("pretty.jsonl", "\n".join(json.dumps(row, indent=1) for row in ROWS).encode()),
+        ("together.json", "".join(map(json.dumps, ROWS)).encode()),
+        ("under_a_key.json", json.dumps({"version": 1, "data": ROWS}).encode()),
+        ("bom.json", b"\xef\xbb\xbf" + json.dumps(ROWS, indent=2).encode()),
+        ("a.csv", _csv(",")),
+        ("semicolon.csv", _csv(";")),
+        ("a.tsv", _csv("\t")),
+        ("bom.csv", b"\xef\xbb\xbf" + _csv(",")),
+        ("a.csv.gz", gzip.compress(_csv(","))),
+        ("a.arrow", _arrow(pa.ipc.new_file)),
+        ("stream.arrow", _arrow(pa.ipc.new_stream)),
+        ("packed.jsonl", gzip.compress(_lines())),
+        ("packed_without_a_name", zstandard.ZstdCompressor().compress(_lines())),
+        ("frames.zst", b"".join(zstandard.ZstdCompressor().compress(_lines([row])) for row in ROWS)),
+        ("unpacked.jsonl.gz", _lines()),
+    ],
+)
+def test_a_format_is_told_by_the_content(name, content, tmp_path):
+    (tmp_path / name).write_bytes(content)
+    whole = read_file(tmp_path / name)
+    assert whole.rows.to_dicts() == ROWS
+    assert (whole.rows_in, whole.dropped.height) == (2, 0)
+    blocks = list(read_blocks(tmp_path / name, 1, place="at"))
+    assert [row["at"] for block in blocks for row in block.rows.to_dicts()] != []
+    assert [{k: row[k] for k in ROWS[0]} for block in blocks for row in block.rows.to_dicts()] == ROWS
+
+
+def test_a_chat_in_a_file_of_its_own_is_one_row(tmp_path):
+    row = {"messages": [{"role": "user", "content": "2 + 3?"}, {"role": "assistant", "content": "5"}]}
+    (tmp_path / "a.json").write_text(json.dumps(row, indent=2))
+    assert read_file(tmp_path / "a.json").rows.to_dicts() == [row]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("a.zip", b"PK\x03\x04....", "a zip archive"),
+        ("a.jsonl", '{"a": 1}'.encode("utf-16"), "UTF-16"),
+        ("a.parquet", b"version https://git-lfs.github.com/spec/v1\n", "git lfs pull"),
+        ("a.arrow", b"ARROW1\x00\x00broken", "cannot read"),
+    ],
+)
+def test_what_is_not_read_is_named(name, content, says, tmp_path):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(UsageError, match=says):
+        read_file(tmp_path / name)
+
+
+def test_rows_of_a_csv_that_are_none_are_dropped(tmp_path):
+    (tmp_path / "a.csv").write_bytes(b"problem,answer\n1 + 1?,2\n1 + 2?,3,surplus\n\n\xff?,4\nshort\n")
+    read = read_file(tmp_path / "a.csv")
+    assert read.rows.to_dicts() == [
+        {"problem": "1 + 1?", "answer": "2"},
+        {"problem": "short", "answer": None},
+    ]
+    assert read.dropped["reason"].to_list() == ["malformed_csv", "not_utf8"]
+    assert read.rows_in == 4
+
+
+def test_a_broken_line_does_not_make_a_document_of_a_file(tmp_path):
+    (tmp_path / "a.jsonl").write_text('{"a": 1\n{"a": 2}\n[{"a": 3}\n')
+    read = read_file(tmp_path / "a.jsonl")
+    assert read.rows.to_dicts() == [{"a": 2}]
+    assert read.dropped.height == 2
