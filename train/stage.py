@@ -20,7 +20,7 @@ from factory.run.layout import STAGES, RunLayout
 from factory.run.parts import MANIFEST, check_parts
 from factory.run.step import Step, finish_step, summary_from, summary_to
 from factory.run.tables import file_facts
-from factory.verification.key import checking
+from factory.verification.result import checking
 
 SETS = {"base": "midtrain", "midtrain": "midtrain", "sft": "sft", "dpo": "preference", "rl": "rl"}
 """Which training set a stage reads; the tiny student's vocabulary is learnt from the midtrain set."""

@@ -9,7 +9,7 @@ import polars as pl
 
 from factory.datasets.render import renderable
 from factory.errors import UsageError
-from factory.verification.columns import as_responses
+from factory.verification.responses import as_responses
 from schemas import ResponseStatus, Verdict, outcome
 from schemas.verdict import CONFIDENT
 

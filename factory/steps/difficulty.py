@@ -32,7 +32,7 @@ from factory.steps.difficulty_part import (
     roll_part,
     student_sampler,
 )
-from factory.verification.key import checking
+from factory.verification.result import checking
 from schemas import DIFFICULTY, VERDICT, Band
 from schemas.outcome import solved, truncated
 

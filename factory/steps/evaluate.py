@@ -24,7 +24,7 @@ from factory.run.step import Step, StepWriter
 from factory.sampling import open_sampler
 from factory.sampling.opening import open_endpoint
 from factory.sampling.sampler import Sampler
-from factory.verification.key import checking
+from factory.verification.result import checking
 from schemas import VERDICT, ResponseStatus
 
 STEP = "evaluate"

@@ -38,7 +38,7 @@ from factory.steps.generate_workers import buy_spread
 from factory.steps.reuse import Reuse, read_reuse
 from factory.steps.source import open_source
 from factory.steps.teacher import teacher
-from factory.verification.key import checking
+from factory.verification.result import checking
 from schemas import RESPONSE, ResponseStatus
 
 STEP = "generate"

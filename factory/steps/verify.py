@@ -20,11 +20,9 @@ from factory.run.step import Step, StepResult, StepWriter, sums
 from factory.run.tables import ordinary
 from factory.steps.source import Rows, Source, open_source
 from factory.steps.verify_part import VOTES, tally_answers, tally_part, verify_part
-from factory.verification.columns import as_responses
-from factory.verification.flips import EXAMPLES
-from factory.verification.gold import STRONG_SAMPLES, contradicted
-from factory.verification.key import checking
-from factory.verification.majority import count_votes
+from factory.verification.gold import STRONG_SAMPLES, contradicted, count_votes
+from factory.verification.responses import EXAMPLES, as_responses
+from factory.verification.result import checking
 from schemas.table import Column, TableSchema
 from schemas.verdict import VERDICT, VERDICT_COLUMNS
 

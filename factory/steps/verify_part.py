@@ -15,10 +15,8 @@ from factory.run.parts import iter_part
 from factory.run.writer import Writer
 from factory.steps.judge_verdicts import JudgeBooks, judge_verdicts
 from factory.verification import Verifier, verify_responses
-from factory.verification.columns import as_responses
-from factory.verification.flips import Flips
-from factory.verification.gold import audit_gold
-from factory.verification.majority import Vote, fill_gold, tally
+from factory.verification.gold import Vote, audit_gold, fill_gold, tally
+from factory.verification.responses import Flips, as_responses
 
 FRAME_ROWS = 10_000
 """Rows verified and written at a time."""

@@ -6,21 +6,88 @@ rest and belongs in a worker, because it may take long.
 
 from __future__ import annotations
 
+import json
+import re
 import time
 from dataclasses import dataclass, replace
+from typing import Any
 
-from factory.verification.choice import check_choice, stated_letter
+from factory.verification.choice import check_choice, check_gym, gym_answer, stated_letter
+from factory.verification.code_tests import read_suite
 from factory.verification.extraction import Extracted, extract, last_sentence, split_reasoning
-from factory.verification.gym import check_gym, gym_answer
-from factory.verification.kinds import infer_kind, read_metadata
 from factory.verification.notation import MAX_ANSWER, literal, tidy, untext, words
 from factory.verification.number import Number, read_number, same_number, show
 from factory.verification.result import CheckRequest, CheckResult, Method
-from factory.verification.spelling import float_artefact
+from factory.verification.spelling import float_artefact, spelled_number
 from factory.verification.statements import MARKED, NOTHING
+from factory.verification.syntax import NotMath, tokenize
 from factory.verification.text import check_sentence, check_text
 from schemas.problem import AnswerKind
 from schemas.verdict import Verdict
+
+_WORDS = re.compile(r"[^\W\d_]{2,}")
+_MATHS = re.compile(r"\\(?!text|mathrm|textbf|mbox)[A-Za-z]|[=<>^_+*/{}\[\]|]|\d")
+
+
+_OPTIONS = re.compile(r"\ba\s?[).:].{1,200}\bb\s?[).:].{1,200}\bc\s?[).:]", re.S)
+"""A problem text that lists its options: `a ) 3 , b ) 4 , c ) 5`."""
+
+
+def infer_kind(
+    gold: str | None,
+    choices: tuple[str, ...] | None = None,
+    metadata: str | None = None,
+    problem: str | None = None,
+) -> AnswerKind:
+    """The answer kind of a problem that does not state one."""
+    facts = read_metadata(metadata)
+    if is_gym_entry(facts):
+        return AnswerKind.REASONING_GYM
+    if facts and read_suite(facts) is not None:
+        return AnswerKind.CODE
+    text = literal(gold or "")
+    if choices and gold is not None:
+        return AnswerKind.CHOICE
+    if re.fullmatch(r"[({]?[A-E][)}]?", text):
+        return AnswerKind.CHOICE
+    if re.fullmatch(r"\(?[a-e]\)?", text) and _OPTIONS.search(problem or ""):
+        return AnswerKind.CHOICE
+    plain = untext(tidy(gold or ""))
+    if _WORDS.search(plain) and not _MATHS.search(plain) and not _is_mathematics(plain):
+        return AnswerKind.TEXT
+    return AnswerKind.MATH
+
+
+def _is_mathematics(plain: str) -> bool:
+    """Letters that are no words: `tan(x)`, `infinity`, `xy`, `twelve`."""
+    if spelled_number(plain.strip()) is not None:
+        return True
+    try:
+        return not any(token[0] == '"' for token in tokenize(plain))
+    except NotMath:
+        return False
+
+
+def read_metadata(metadata: str | None) -> dict[str, Any]:
+    """Metadata JSON as a dictionary; empty when it is absent or not an object."""
+    if not metadata:
+        return {}
+    try:
+        facts = json.loads(metadata)
+    except (json.JSONDecodeError, RecursionError):
+        return {}
+    return facts if isinstance(facts, dict) else {}
+
+
+def is_gym_entry(facts: dict[str, Any]) -> bool:
+    """Whether metadata holds a reasoning-gym entry (the entry itself, or under `entry`)."""
+    inner = facts.get("entry", facts)
+    return (
+        isinstance(inner, dict)
+        and isinstance(inner.get("metadata"), dict)
+        and "source_dataset" in inner["metadata"]
+    )
+
 
 SETS_IN_WORDS = frozenset((
     "no solution", "no solutions", "all real numbers", "no real solution", "no real solutions",

@@ -9,10 +9,16 @@ from __future__ import annotations
 import re
 from functools import partial
 
-from factory.verification.collections import is_collection, matching, same_collection
+from factory.verification.collections import (
+    arguments,
+    is_collection,
+    matching,
+    same_collection,
+    same_label,
+    stated,
+)
 from factory.verification.expressions import contains, ratio, rename, same_expression
 from factory.verification.intervals import is_region, opened, same_region, spans
-from factory.verification.labels import arguments, same_label, stated
 from factory.verification.notation import words
 from factory.verification.syntax import Node, NotMath
 

@@ -1,21 +1,88 @@
-"""Verdicts for a table of responses."""
+"""Verdicts for a table of responses: which columns hold gold and response, and what a re-verification changed."""
 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import nullcontext
+from dataclasses import dataclass, field
 from typing import Any
 
 import polars as pl
 
 from factory.config.verify import VerifySection
+from factory.errors import UsageError
+from factory.sources.columns import holds_messages, last_answer, message_text
+from factory.verification.check import read_metadata
 from factory.verification.code_tests import HELP_COLUMNS, TEST_COLUMNS, read_suite
-from factory.verification.kinds import read_metadata
+from factory.verification.extraction import split_reasoning
 from factory.verification.pool import Verifier
 from factory.verification.result import CHECKER_VERSION, CheckRequest, CheckResult, Method
 from schemas.response import ResponseStatus
 from schemas.verdict import VERDICT_COLUMNS, Verdict
+
+GOLD = ("answer", "gold")
+CHATS = ("messages", "conversations")
+RESPONSE = ("content", "response", "prediction", "completion", *CHATS)
+
+
+def as_responses(rows: pl.DataFrame, where: object = "the input") -> pl.DataFrame:
+    """The rows with `answer`, `reasoning` and `content` as verification reads them; other columns stay.
+
+    Think tags in a `response`, `prediction` or `completion` are split into `reasoning` and `content`. Of chat messages
+    the model's last is the response, and the user's are the problem where there is no other.
+
+    Raises:
+        UsageError: there is no column with the gold or none with the response.
+    """
+    if not set(GOLD) & set(rows.columns) and set(TEST_COLUMNS) & set(rows.columns):
+        rows = rows.with_columns(answer=pl.lit(None, pl.String))  # tests stand in for a gold
+    gold = next((name for name in GOLD if name in rows.columns), None)
+    text = next((name for name in RESPONSE if name in rows.columns), None)
+    if gold is None or text is None:
+        wanted = (
+            "a gold answer (`answer` or `gold`)"
+            if gold is None
+            else "a response (`content`, `response`, `prediction` or `messages`)"
+        )
+        there = ", ".join(rows.columns) or "none, it holds no rows"
+        raise UsageError(
+            f"{where} has no column with {wanted}; columns there: {there}", do="rename the column"
+        )
+    chat = next((name for name in ("prompt", *CHATS) if _is_chat(rows, name)), None)
+    if chat is not None and "problem" not in rows.columns:
+        rows = rows.with_columns(message_text(rows.get_column(chat), asked=True).alias("problem"))
+    answers = pl.Series(
+        "answer", [as_text(value) for value in rows.get_column(gold).to_list()], dtype=pl.String
+    )
+    if text == "content":
+        return rows.with_columns(answers)
+    said = last_answer(rows.get_column(text)).to_list()
+    halves = [split_reasoning(as_text(value) or "") for value in said]
+    contents = pl.Series("content", [content for _, content in halves], dtype=pl.String)
+    rows = rows.with_columns(answers, contents)
+    if "reasoning" not in rows.columns:
+        rows = rows.with_columns(pl.Series("reasoning", [thought for thought, _ in halves], dtype=pl.String))
+    return rows
+
+
+def _is_chat(rows: pl.DataFrame, name: str) -> bool:
+    return name in rows.columns and holds_messages(rows.get_column(name).dtype)
+
+
+def as_text(value: Any) -> str | None:
+    """An answer cell as text: numbers as written, lists joined by commas."""
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return str(value)
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
+        return str(int(value))
+    if isinstance(value, list | tuple):
+        return ", ".join(as_text(item) or "" for item in value)
+    return str(value)
+
 
 _NO_ANSWER = {
     ResponseStatus.CUT_IN_REASONING: "cut before an answer was given",
@@ -155,3 +222,57 @@ def with_verdicts(responses: pl.DataFrame, results: list[CheckResult]) -> pl.Dat
 def _clean(text: str | None) -> str | None:
     """Text that can be stored: no lone surrogates."""
     return None if text is None else text.encode("utf-8", "replace").decode("utf-8")
+
+
+EXAMPLES = 20
+
+
+@dataclass(slots=True)
+class Flips:
+    """Verdicts that changed: how often, and a few of them with the reasons."""
+
+    compared: int = 0
+    counts: Counter[str] = field(default_factory=Counter)
+    examples: list[dict[str, Any]] = field(default_factory=list)
+
+    def add(self, before: pl.DataFrame, after: pl.DataFrame) -> None:
+        """Compare two tables of the same rows; rows without a former verdict do not count."""
+        if "verdict" not in before.columns:
+            return
+        key = next((name for name in ("response_id", "id", "problem_id") if name in after.columns), None)
+        former = before.select(
+            "verdict", *(n for n in ("method", "checker_version") if n in before.columns)
+        ).to_dicts()
+        names = ["verdict", "method", "extracted", "answer", "verdict_reason", *([key] if key else [])]
+        for was, now in zip(former, after.select(names).iter_rows(named=True), strict=True):
+            if was["verdict"] is None:
+                continue
+            self.compared += 1
+            if was["verdict"] != now["verdict"]:
+                self._count(was, now, str(now[key]) if key else None)
+
+    def _count(self, was: dict[str, Any], now: dict[str, Any], name: str | None) -> None:
+        self.counts[f"{was['verdict']} to {now['verdict']}"] += 1
+        if len(self.examples) < EXAMPLES:
+            self.examples.append(
+                {
+                    "id": name,
+                    "was": f"{was['verdict']} ({was.get('method')}, checker {was.get('checker_version')})",
+                    "now": f"{now['verdict']} ({now['method']})",
+                    "gold": (now["answer"] or "")[:80],
+                    "answer": (now["extracted"] or "")[:80],
+                    "why": now["verdict_reason"],
+                }
+            )
+
+    def totals(self) -> dict[str, Any]:
+        """For the manifest; empty when nothing could be compared."""
+        if not self.compared:
+            return {}
+        return {
+            "flips": {
+                "compared": self.compared,
+                "counts": dict(sorted(self.counts.items())),
+                "examples": self.examples,
+            }
+        }

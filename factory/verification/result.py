@@ -6,8 +6,12 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
+from typing import TYPE_CHECKING, Any
 
 from schemas.verdict import Verdict
+
+if TYPE_CHECKING:
+    from factory.config.verify import VerifySection
 
 CHECKER_VERSION = "7"
 """Rises whenever a verdict may change; stored with every verdict so that stored responses can be re-verified."""
@@ -122,3 +126,8 @@ def _margin(gold: str | None, answer: str | None) -> float:
             return 1.0
         return 0.6 if abs(want - got) <= NEAR * max(abs(want), abs(got)) else 1.0
     return 0.7 if _WORDS.search(gold + answer) else 1.0
+
+
+def checking(section: VerifySection) -> dict[str, Any]:
+    """The settings and the version of the rules that decide a verdict: every step that checks answers has them in its key."""
+    return {"seconds": section.seconds, "checker": CHECKER_VERSION}

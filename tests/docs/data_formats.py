@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from factory.verification.columns import GOLD, RESPONSE
+from factory.verification.responses import GOLD, RESPONSE
 from schemas import TABLES, TableSchema
 
 PAGE = Path(__file__).parents[2] / "docs" / "data-formats.md"

@@ -70,13 +70,13 @@ def keys(tmp_path, monkeypatch):
 def test_a_new_checker_makes_again_what_checks_answers(keys, monkeypatch, step):
     before = keys(step)
     assert keys(step) == before
-    monkeypatch.setattr("factory.verification.key.CHECKER_VERSION", "next")
+    monkeypatch.setattr("factory.verification.result.CHECKER_VERSION", "next")
     assert keys(step) != before
 
 
 def test_a_new_checker_makes_responses_again_only_where_they_are_accepted_by_it(keys, monkeypatch):
     plain, accepting = keys("generate"), keys("generate", accept=1)
-    monkeypatch.setattr("factory.verification.key.CHECKER_VERSION", "next")
+    monkeypatch.setattr("factory.verification.result.CHECKER_VERSION", "next")
     assert keys("generate") == plain and keys("generate", accept=1) != accepting
 
 

@@ -48,7 +48,7 @@ def test_the_chat_template_decides_every_stage_by_its_content(inputs, tmp_path, 
 
 def test_a_new_checker_decides_rl_alone(inputs, monkeypatch):
     before = {stage: inputs(stage) for stage in STAGES}
-    monkeypatch.setattr("factory.verification.key.CHECKER_VERSION", "next")
+    monkeypatch.setattr("factory.verification.result.CHECKER_VERSION", "next")
     assert [stage for stage in STAGES if inputs(stage) != before[stage]] == ["rl"]
 
 

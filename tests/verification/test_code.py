@@ -4,8 +4,7 @@ import json
 
 import pytest
 
-from factory.verification.code import check_code
-from factory.verification.program import find_program
+from factory.verification.code import check_code, find_program
 from factory.verification.sandbox import available
 from schemas.verdict import Verdict
 

@@ -7,8 +7,8 @@ import pytest
 
 from factory.config.verify import VerifySection
 from factory.verification import CheckRequest, check, verify_responses
-from factory.verification.columns import as_responses
-from factory.verification.kinds import infer_kind
+from factory.verification.check import infer_kind
+from factory.verification.responses import as_responses
 from factory.verification.sandbox import available
 from schemas.verdict import Verdict
 

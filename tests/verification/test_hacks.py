@@ -113,9 +113,54 @@ def test_a_hack_is_incorrect(hack):
         assert result.verdict is Verdict.INCORRECT, (form, result.reason)
 
 
-ESCAPES = ("sys.exit(0)", "os._exit(0)", "raise SystemExit(0)", "raise KeyboardInterrupt", "print('OK', flush=True)", "os.abort()",
-           "globals().clear()", "sys.stdout = None", "builtins.all = lambda _: True", "sys.modules.clear()",
-           "os.close(1)", "sys.setrecursionlimit(10)", "gc.disable()", "builtins.isinstance = lambda *_: True")  # fmt: skip
+ESCAPES = (
+    "sys.exit(0)",
+    "os._exit(0)",
+    "raise SystemExit(0)",
+    "raise KeyboardInterrupt",
+    "print('OK', flush=True)",
+    "os.abort()",
+    "globals().clear()",
+    "sys.stdout = None",
+    "builtins.all = lambda _: True",
+    "sys.modules.clear()",
+    "os.close(1)",
+    "sys.setrecursionlimit(10)",
+    "gc.disable()",
+    "builtins.isinstance = lambda *_: True",
+    "sys.excepthook = lambda *_: os._exit(0)",
+    "sys.unraisablehook = lambda *_: None",
+    "threading.Thread(target=os._exit, args=(0,)).start()",
+    "signal.signal(signal.SIGALRM, lambda *_: os._exit(0)); signal.alarm(1)",
+    "signal.raise_signal(signal.SIGTERM)",
+    "os.kill(os.getppid(), 9)",
+    "os.killpg(0, 9)",
+    "os.fork()",
+    "[os.fork() for _ in range(99)]",
+    "subprocess.run(['true'])",
+    "os.execv('/bin/true', ['true'])",
+    "open('/proc/self/environ').read()",
+    "open('/proc/1/cmdline').read()",
+    "os.listdir('/proc')",
+    "os.readlink('/proc/self/exe')",
+    "os.write(1, b'x' * 2**22)",
+    "[os.write(fd, b'x' * 2**21) for fd in range(3, 9)]",
+    "sys.modules['examiner'] = sys",
+    "sys.modules['wire'].read = lambda fd: {}",
+    "sys.modules['__main__'].Peer.reply = lambda *_: None",
+    "sys._getframe().f_back.f_globals.clear()",
+    "sys._getframe(1).f_locals.update(result=3)",
+    "builtins.len = lambda _: 2",
+    "builtins.sorted = builtins.sum = lambda *_: 3",
+    "builtins.__build_class__ = None",
+    "builtins.AssertionError = ValueError",
+    "__import__('ctypes').CDLL(None)",
+    "socket.socket()",
+    "sys.settrace(lambda *_: None)",
+    "gc.get_objects()[0]",
+    "resource.setrlimit(resource.RLIMIT_CPU, (-1, -1))",
+)
+"""Ways out: exits, hooks, threads, signals, other processes, /proc, floods, patched modules, frames, builtins."""
 PLACES = ("top", "function", "atexit", "del", "finally", "decorator", "except", "property")
 VALUES = (
     "0",
@@ -146,7 +191,7 @@ def generated(seed, count):
             "except": f"def add(a, b):\n    try:\n        return {value}\n    except BaseException:\n        {way}",
             "property": f"class A:\n    def __call__(self, a, b):\n        {way}\n        return {value}\nadd = A()",
         }[place]  # fmt: skip
-        yield f"import sys, os, atexit, builtins, gc\n{OBJECT.replace('class Liar:', 'class Liar:' + chr(10) + '    def __init__(self, x): pass')}\n{body}"
+        yield f"import sys, os, atexit, builtins, gc, threading, signal, resource\ntry: import subprocess, socket\nexcept Exception: pass\n{OBJECT.replace('class Liar:', 'class Liar:' + chr(10) + '    def __init__(self, x): pass')}\n{body}"
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -154,3 +199,18 @@ def test_generated_hacks_are_never_correct(form):
     for program in generated(form, 6):
         result = verdict(program, FORMS[form])
         assert result.verdict is Verdict.INCORRECT, (program, result.reason)
+
+
+if __name__ == "__main__":  # python -m tests.verification.test_hacks SEED COUNT
+    import sys
+
+    ends = {
+        form: [
+            verdict(program, FORMS[form]).verdict
+            for program in generated(f"{sys.argv[1]} {form}", int(sys.argv[2]))
+        ]
+        for form in FORMS
+    }
+    sys.stdout.write(
+        json.dumps({form: {str(v): of.count(v) for v in set(of)} for form, of in ends.items()}) + "\n"
+    )

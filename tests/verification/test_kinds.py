@@ -3,7 +3,7 @@ import json
 import pytest
 
 from factory.verification import CheckRequest, check
-from factory.verification.kinds import infer_kind
+from factory.verification.check import infer_kind
 from factory.verification.sandbox import available
 from schemas.verdict import Verdict
 

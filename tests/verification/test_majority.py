@@ -5,8 +5,7 @@ import pytest
 
 from factory.config.verify import VerifySection
 from factory.verification import Verifier
-from factory.verification.gold import contradicted
-from factory.verification.majority import Vote, count_votes, fill_gold, majority_votes, tally
+from factory.verification.gold import Vote, contradicted, count_votes, fill_gold, majority_votes, tally
 
 
 def frame(answers, problem="p-1"):

@@ -9,8 +9,7 @@ folder = __file__.rpartition("/")[0]
 sys.path.insert(0, folder)
 
 import isolate  # noqa: E402
-from peer import Broken, Peer, raised  # noqa: E402
-from wire import read, write  # noqa: E402
+from wire import Broken, Peer, raised, read, write  # noqa: E402
 
 
 def main(source: int, sink: int) -> None:

@@ -11,16 +11,110 @@ import builtins
 import importlib
 import inspect
 import io
+import itertools
+import math
+import re
 import sys
 import types
 import unittest
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
-import pytest_shim
-from names import called_names, free_names, helper
-from peer import Broken
 from remote import Bridge, Remote, Stop
-from wire import write
+from wire import Broken, called_names, free_names, helper, write
+
+
+class raises:
+    """`with raises(ValueError, match="...")` around what has to raise."""
+
+    def __init__(self, kinds: Any, match: str | None = None) -> None:
+        self.kinds, self.match, self.value = kinds, match, None
+
+    def __enter__(self) -> raises:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> bool:
+        assert kind is not None, f"did not raise {self.kinds}"
+        self.value = error  # type: ignore[assignment]
+        return issubclass(kind, self.kinds) and (
+            self.match is None or bool(re.search(self.match, str(error)))
+        )
+
+
+class approx:
+    """Numbers, and lists and dictionaries of numbers, within a tolerance."""
+
+    def __init__(self, expected: Any, rel: float | None = None, abs: float | None = None) -> None:
+        self.expected, self.rel, self.abs = expected, rel, abs
+
+    def __eq__(self, other: Any) -> bool:
+        return self._near(self.expected, other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def _near(self, want: Any, got: Any) -> bool:
+        if isinstance(want, dict):
+            return (
+                isinstance(got, dict)
+                and want.keys() == got.keys()
+                and all(self._near(want[k], got[k]) for k in want)
+            )
+        if isinstance(want, list | tuple):
+            return isinstance(got, list | tuple) and len(want) == len(got) and all(map(self._near, want, got))
+        if not isinstance(want, int | float) or not isinstance(got, int | float):
+            return bool(want == got)
+        rel = self.rel if self.rel is not None else (0.0 if self.abs is not None else 1e-6)
+        return math.isclose(want, got, rel_tol=rel, abs_tol=1e-12 if self.abs is None else self.abs)
+
+
+def _same(function: Any) -> Any:
+    return function
+
+
+class _Mark:
+    def parametrize(self, names: Any, rows: Any, **_: Any) -> Callable[[Any], Any]:
+        keys = [n.strip() for n in names.split(",")] if isinstance(names, str) else list(names)
+
+        def mark(function: Any) -> Any:
+            cases = [
+                dict(zip(keys, row if len(keys) > 1 else (row,), strict=True))
+                for row in (getattr(r, "values", r) if not isinstance(r, dict) else r for r in rows)
+            ]
+            function.cases = [*getattr(function, "cases", []), cases]
+            return function
+
+        return mark
+
+    def __getattr__(self, _: str) -> Any:
+        return lambda *args, **__: args[0] if len(args) == 1 and callable(args[0]) else _same
+
+
+def cases_of(function: Any) -> Iterator[dict[str, Any]]:
+    """The arguments of a test function, one dictionary per case."""
+    for rows in itertools.product(*getattr(function, "cases", [])):
+        yield {name: value for row in rows for name, value in row.items()}
+
+
+def fixture(function: Any = None, **_: Any) -> Any:
+    """Mark a fixture: a function whose result is the argument of its name."""
+
+    def mark(made: Any) -> Any:
+        made.is_fixture = True
+        return made
+
+    return mark(function) if callable(function) else mark
+
+
+def _fail(reason: str = "") -> None:
+    raise AssertionError(reason)
+
+
+MODULE = SimpleNamespace(
+    raises=raises, approx=approx, mark=_Mark(), fixture=fixture, fail=_fail, main=lambda *_, **__: 0,
+    param=lambda *values, **_: SimpleNamespace(values=values if len(values) > 1 else values[0]),
+)  # fmt: skip
+
 
 COUNTER = "_assert_that_passed"
 MODULES_OF_TESTS = (
@@ -84,10 +178,7 @@ class Tests:
         """Whether an exception says something of the program, or only that the tests cannot run here."""
         missing = getattr(error, "missing", None)
         if (said := getattr(error, "of_program", None)) is not None:
-            return (
-                "incorrect",
-                f"the program raised {said}" if not missing else f"missing:{missing}",
-            )  # type: ignore[attr-defined]
+            return ("incorrect", f"the program raised {said}" if not missing else f"missing:{missing}")  # type: ignore[attr-defined]
         if isinstance(error, ImportError | NameError | SyntaxError | MemoryError | RecursionError):
             return "unverifiable", f"the tests cannot run here: {type(error).__name__}: {error}"
         return "incorrect", f"{type(error).__name__}: {error}"[:200]
@@ -105,7 +196,7 @@ class Tests:
                 self.space[name] = Remote(self.bridge, ["n", name])
         called = called_names(self.job["texts"])
         for name in free_names(self.job["texts"]) - set(self.space) - set(dir(builtins)):
-            found = pytest_shim.MODULE if name == "pytest" else helper(name, called)
+            found = MODULE if name == "pytest" else helper(name, called)
             if found is not None:
                 self.space[name] = found
 
@@ -162,7 +253,7 @@ class Tests:
         self.tests += wanted
 
     def _pytest(self, name: str, function: Any, owner: type | None) -> None:
-        for case in pytest_shim.cases_of(function):
+        for case in cases_of(function):
             self.label = name
             instance = owner() if owner else None
             if instance is not None and hasattr(instance, "setup_method"):
@@ -247,7 +338,7 @@ class _Module:
 
 def run(job: dict[str, Any], source: int, sink: int) -> None:
     """Run the tests of a job and report."""
-    sys.modules["pytest"] = pytest_shim.MODULE  # type: ignore[assignment]
+    sys.modules["pytest"] = MODULE  # type: ignore[assignment]
     sys.stdin = io.StringIO()
     tests = Tests(job, source, sink)
     tests.space["_program_module"] = _Module(tests.bridge, tests.space)

@@ -15,9 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 from isolate import LEETCODE
-from names import BINARY, UNARY
-from peer import NotData, Peer, raised
-from wire import decode, encode, write
+from wire import BINARY, UNARY, NotData, Peer, decode, encode, raised, write
 
 MAX_PRINTED = 1 << 16
 

@@ -11,9 +11,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from names import BINARY, UNARY
-from peer import Peer
-from wire import decode, encode
+from wire import BINARY, UNARY, Peer, decode, encode
 
 
 class Stop(BaseException):

@@ -2,17 +2,20 @@
 
 A program under test and its tests never share a process. Values cross as data of built-in types: a subclass arrives as
 its base type, so no `__eq__` of the program takes part in a comparison. What is no data stays where it is and crosses
-as a numbered handle.
+as a numbered handle. `Peer` is one side of the conversation; the names that test texts use and define are read here, too.
 """
 
 from __future__ import annotations
 
+import ast
+import importlib
 import json
 import os
 import sys
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable
 from importlib import import_module
+from types import ModuleType
 from typing import Any
 
 MAX_FRAME = 8 * 2**20
@@ -188,3 +191,124 @@ def value_of(tag: str, body: Any) -> tuple[str, Any]:
     if not isinstance(tag, str) or not isinstance(body, int | str):
         raise ValueError("no handle")
     return tag, body
+
+
+MAX_TURNS = 100
+
+
+class Peer:
+    """One side. `ask` sends a question and answers the other side's questions until its own answer has come."""
+
+    def __init__(self, source: int, sink: int, answer: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+        self.source, self.sink, self.answer, self.turns = source, sink, answer, 0
+
+    def ask(self, question: dict[str, Any]) -> dict[str, Any]:
+        """The answer to a question.
+
+        Raises:
+            Broken: the other side has gone or does not keep to the form.
+        """
+        self.turns += 1
+        if self.turns > MAX_TURNS:
+            raise Broken("asked too deeply")
+        try:
+            write(self.sink, question)
+            while "ask" in (frame := self.receive()):
+                self.reply(frame)
+            return frame
+        finally:
+            self.turns -= 1
+
+    def receive(self) -> dict[str, Any]:
+        """The next frame, whatever it is."""
+        frame = read(self.source)
+        if not isinstance(frame, dict):
+            raise Broken("a frame that is no object")
+        return frame
+
+    def reply(self, frame: dict[str, Any]) -> None:
+        """Answer a question of the other side."""
+        write(self.sink, self.answer(frame))
+
+    def serve(self) -> None:
+        """Answer questions until the other side goes."""
+        while True:
+            self.reply(self.receive())
+
+
+def raised(error: BaseException) -> dict[str, Any]:
+    """An exception as an answer: the names of its classes, its text, and the module that was missing."""
+    try:
+        text = str(error)[:500]
+    except Exception:
+        text = ""
+    names = [kind.__name__ for kind in type(error).__mro__ if kind is not object]
+    return {
+        "raised": names,
+        "text": text,
+        "missing": getattr(error, "name", None) if "ModuleNotFoundError" in names else None,
+    }
+
+
+_HELPERS = (
+    "collections", "math", "typing", "itertools", "functools", "copy", "fractions", "decimal", "datetime", "string",
+)  # fmt: skip
+"""Modules whose names a test may use without importing them; they are never taken from the program."""
+
+UNARY = ("neg", "pos", "abs", "invert")
+BINARY = (
+    "add",
+    "sub",
+    "mul",
+    "truediv",
+    "floordiv",
+    "mod",
+    "pow",
+    "and_",
+    "or_",
+    "xor",
+    "matmul",
+    "lshift",
+    "rshift",
+)
+"""Operators that tests may use on objects of the program, by their names in `operator`; comparisons are not among them."""
+
+
+def free_names(texts: list[str]) -> set[str]:
+    """Names that test texts use and do not define.
+
+    Raises:
+        SyntaxError: a text is no Python.
+    """
+    used: set[str] = set()
+    stored: set[str] = set()
+    for text in texts:
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.Name):
+                (used if isinstance(node.ctx, ast.Load) else stored).add(node.id)
+            elif isinstance(node, ast.arg):
+                stored.add(node.arg)
+            elif isinstance(node, ast.FunctionDef | ast.ClassDef):
+                stored.add(node.name)
+            elif isinstance(node, ast.Import | ast.ImportFrom):
+                stored.update((alias.asname or alias.name).split(".")[0] for alias in node.names)
+    return used - stored
+
+
+def called_names(texts: list[str]) -> set[str]:
+    """Names that test texts call: `math` in `math.sqrt(2)` is none of them."""
+    calls = (node for text in texts for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Call))
+    return {node.func.id for node in calls if isinstance(node.func, ast.Name)}
+
+
+def helper(name: str, called: set[str]) -> Any:
+    """What a name means that a test uses without importing it: a module or a function of the standard library."""
+    if name.startswith("_"):
+        return None
+    if name in sys.stdlib_module_names and name in sys.modules and name not in called:
+        return sys.modules[name]
+    for module in _HELPERS:
+        found = getattr(importlib.import_module(module), name, None)
+        if found is not None and not isinstance(found, ModuleType):
+            return found
+    return None
