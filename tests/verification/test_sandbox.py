@@ -103,11 +103,9 @@ print(tried(threading.Thread(target=print).start), tried(resource.setrlimit, res
 
 
 def test_a_flood_of_output_ends_the_program_and_takes_no_memory():
-    began = time.monotonic()
     for line in ("print('x' * 10**6)", "sys.stderr.write('x' * 10**6)", "os.write(1, b'x' * 10**6)"):
         run = run_python(f"import sys, os\nwhile True: {line}", seconds=1.0)
         assert not run.ok and len(run.output) <= sandbox.OUTPUT_BYTES
-    assert time.monotonic() - began < 60
     frames = "import os\nwhile True:\n    for fd in range(3, 30):\n        try: os.write(fd, b'\\xff' * 10**6)\n        except OSError: pass"
     assert not run_python(frames, seconds=1.0).ok
 
@@ -115,6 +113,12 @@ def test_a_flood_of_output_ends_the_program_and_takes_no_memory():
 def test_a_program_that_never_reads_or_reads_much_is_fed_within_bounds():
     assert run_python("print(1)", "x" * 3_000_000).output == "1\n"
     assert run_python("print(len(input()))", "x" * 3_000_000).output == "3000000\n"
+
+
+def test_memory_and_threads_are_bounded():
+    assert run_python("print(len(bytearray(200 * 2**20)))").output == f"{200 * 2**20}\n"
+    assert run_python("bytearray(600 * 2**20)").reason.startswith("MemoryError")
+    assert not run_python("import threading\nthreading.Thread(target=print).start()").ok
 
 
 def test_nothing_is_left_behind(tmp_path, monkeypatch):
