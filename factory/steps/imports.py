@@ -34,7 +34,7 @@ from factory.sources.normalise import PLACE, problem_row
 from factory.sources.paths import expand
 from factory.sources.problems import problem_frame, problem_id
 from factory.steps.problems import source_digests
-from factory.verification.boxes import boxed
+from factory.verification.extraction import boxed
 from schemas import PROBLEM, RESPONSE
 
 STEP = "import"
