@@ -84,6 +84,7 @@ def columns(benchmarks: Sequence[Benchmark]) -> Columns:
 
 def match(raw: Bytes, bounds: Places, known: Columns, limits: Thresholds) -> Hits:
     """All hits in some folded texts, several of a text and problem included."""
+    raw = raw[: bounds[-1]]
     tokens = tokenize_bytes(raw, bounds)
     read = features(tokens)
     found = [

@@ -14,7 +14,7 @@ from factory.decontamination.match import columns, match
 from factory.decontamination.rules import DEFAULT
 from factory.text import compiled
 from factory.text.hashing import Bytes
-from factory.text.tokens import CLASSES, NAMES, Places, padded
+from factory.text.tokens import CLASSES, NAMES, Places
 
 if TYPE_CHECKING:
     from factory.decontamination.kernels import Index, Room
@@ -57,7 +57,6 @@ class Matcher:
         space = self._space(index, int(np.diff(bounds).max(initial=0)))
         limits = DEFAULT._replace(coverage=float(coverage))
         language = Language(CLASSES, NAMES[0], NAMES[1], *word_sets())
-        text = padded(text)
         found = getattr(self._spaces, "found", np.empty((FEW_HITS, 6), np.float64))
         while True:
             count = match_texts(text, byte_view(text), bounds, language, index, limits, *space, found)

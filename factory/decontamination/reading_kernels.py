@@ -74,7 +74,7 @@ def room(size: int) -> Text:
     return Text(
         hashes=np.empty(size, np.uint64),
         kinds=np.empty(size, np.uint8),
-        starts=np.empty(size, np.uint64),
+        starts=np.empty(size + 1, np.uint64),
         ends=np.empty(size, np.uint64),
         symbols=np.empty(size, np.uint64),
         symbol_at=np.empty(size, np.int32),

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 
 from factory.deduplication.bands import Pairs, bucket_codes
 from factory.deduplication.sets import GramSets, Reader
@@ -72,7 +71,9 @@ def all_pairs(sets: GramSets, least: float) -> tuple[Pairs, Similarities]:
     Chaudhuri, Ganti and Kaushik 2006; Bayardo, Ma and Srikant 2007); pairs that do are compared exactly.
     """
     sizes = np.diff(sets.offsets)
-    rarity = np.minimum(_occurrences(sets.grams), (1 << int(_FREQUENCY_BITS)) - 1).astype(np.uint64)
+    # Counted by some bits of the hash: any order of the n-grams finds the same pairs, rare ones first the sooner.
+    slots = (sets.grams >> np.uint64(64 - max(sets.grams.size.bit_length(), 1))).astype(np.int64)
+    rarity = np.minimum(np.bincount(slots), (1 << int(_FREQUENCY_BITS)) - 1).astype(np.uint64)[slots]
     rows = np.repeat(np.arange(sizes.size, dtype=np.uint64), sizes)
     name = rarity << _HASH_BITS | sets.grams >> (np.uint64(64) - _HASH_BITS)
     ordered = np.sort(rows << (_FREQUENCY_BITS + _HASH_BITS) | name)
@@ -86,11 +87,6 @@ def all_pairs(sets: GramSets, least: float) -> tuple[Pairs, Similarities]:
     nearness = similarities(pairs, sets)
     good = nearness >= least
     return pairs[good], nearness[good]
-
-
-def _occurrences(values: U64) -> Places:
-    """How often each value occurs."""
-    return pl.DataFrame({"value": values}).select(pl.len().over("value"))["len"].to_numpy().astype(np.int64)
 
 
 def _of_buckets(names: U64, owners: Places) -> Pairs:

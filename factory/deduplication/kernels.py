@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from factory.deduplication.marks import GROUP, OPERATORS, PERCENT, PRIME, REACH
+from factory.deduplication import marks
 from factory.text.compiled import inlined, kernel
 from factory.text.hashing import BASE, U64, Bytes, Places
 from factory.text.kernels import (
@@ -22,101 +22,43 @@ from factory.text.kernels import (
 
 U32 = npt.NDArray[np.uint32]
 _BASE = U(BASE)
-_0, _1, _2, _5, _8, _32 = U(0), U(1), U(2), U(5), U(8), U(32)
+_0, _1, _8, _32 = U(0), U(1), U(8), U(32)
 _MOST = np.uint32(2**32 - 1)
 _NUMBER = 2
-_QUOTE, _SIGN, _BACKSLASH, _OPEN, _CLOSE, _BLANK = 39, 37, 92, 123, 125, 32
 _SQRT, _FOUR_BYTES = U(int.from_bytes(b"sqrt", "little")), U(2**32 - 1)
-_IS_OPERATOR, _MAY_MARK = np.zeros(256, dtype=np.uint8), np.zeros(256, dtype=np.uint8)
-_IS_OPERATOR[np.frombuffer(OPERATORS, dtype=np.uint8)] = 1
+_MAY_MARK = np.zeros(256, dtype=np.uint8)
 _MAY_MARK[[*b"'%^_\\", 0xE2]] = 1
-
-
-@inlined
-def _is_letter(byte: int) -> bool:
-    return 97 <= byte | 32 <= 122
-
-
-@inlined
-def _is_prime(text: Bytes, at: U, first: U, last: U, prime: U) -> bool:
-    if at == first or (at + _1 < last and 97 <= text[at + _1] <= 122):
-        return False
-    before = text[at - _1]
-    if before == 41 or before == 93 or before == _CLOSE or at == prime:
-        return True
-    return _is_letter(before) and (at - _1 == first or not _is_letter(text[at - _2]))
-
-
-@inlined
-def _operators_of_group(text: Bytes, at: U, last: U) -> U:
-    while at < last and text[at] == _BLANK:
-        at += _1
-    found, depth, leading = _0, 0, True
-    if at >= last or text[at] != _OPEN:
-        return found
-    for place in range(at, min(last, at + U(REACH))):
-        byte = text[U(place)]
-        if byte == _OPEN:
-            depth += 1
-        elif byte == _CLOSE:
-            depth -= 1
-            if depth == 0:
-                break
-        elif byte != _BLANK:
-            if _IS_OPERATOR[byte] and not leading:
-                found += _1
-            leading = False
-    return found
-
-
-@inlined
-def _root_end(text: Bytes, words: U64, at: U, last: U) -> U:
-    """Where the group of a root at `at` begins, behind its degree; `last` if there is no root."""
-    if at + _5 > last or words[at + _1] & _FOUR_BYTES != _SQRT:
-        return last
-    at += _5
-    if at < last and text[at] == 91:
-        reach = min(last, at + U(REACH))
-        while at < reach and text[at] != 93:
-            at += _1
-        at += _1
-    return min(at, last)
-
-
-@inlined
-def _sign(text: Bytes, at: U, last: U) -> U:
-    if at + _2 >= last:
-        return _0
-    one, two = text[at + _1], text[at + _2]
-    if one == 0x80 and two == 0xB2:
-        return U(PRIME)
-    arrows_and_operators = 0x86 <= one <= 0x8B or 0xA8 <= one <= 0xAB
-    return U(one) << _8 | U(two) if arrows_and_operators or (one == 0x8C and 0x88 <= two <= 0x8B) else _0
+_is_prime, _sign_mark = inlined(marks.is_prime), inlined(marks.sign_mark)
+_group_of_root, _operators_of_group = inlined(marks.group_of_root), inlined(marks.operators_of_group)
 
 
 @kernel
-def marks_hash(text: Bytes, words: U64, first: U, last: U) -> U:
+def marks_hash(text: Bytes, words: U64, first: int, last: int) -> U:
     """`marks.marks_hash` of a part of a buffer that has `tokens.PADDING` bytes more behind it."""
-    value, prime = _0, last
-    for place in range(first, last):
-        at = U(place)
+    value, prime = _0, -1
+    for at in range(first, last):
         byte = text[at]
         if not _MAY_MARK[byte]:
             continue
-        mark = _0
-        if byte == _QUOTE:
+        mark = 0
+        if byte == marks.QUOTE:
             if _is_prime(text, at, first, last, prime):
-                mark, prime = U(PRIME), at + _1
-        elif byte == _SIGN:
-            mark = U(PERCENT)
+                mark, prime = marks.PRIME, at + 1
+        elif byte == marks.SIGN:
+            mark = marks.PERCENT
         elif byte == 0xE2:
-            mark = _sign(text, at, last)
+            if at + 2 < last:
+                mark = _sign_mark(int(text[at + 1]), int(text[at + 2]))
         else:
-            begin = _root_end(text, words, at, last) if byte == _BACKSLASH else at + _1
+            begin = at + 1
+            if byte == marks.BACKSLASH:
+                if at + 5 > last or words[at + 1] & _FOUR_BYTES != _SQRT:
+                    continue
+                begin = _group_of_root(text, at + 5, last)
             operators = _operators_of_group(text, begin, last)
-            mark = U(GROUP) + (operators << _32) if operators > _0 else _0
-        if mark != _0:
-            value = mix((value + mark) * _BASE)
+            mark = marks.GROUP + (operators << 32) if operators > 0 else 0
+        if mark != 0:
+            value = mix((value + U(mark)) * _BASE)
     return value
 
 
@@ -198,13 +140,13 @@ def sign_texts(
     (bands, texts); every band takes `width` permutations, and `draw` the one after them.
     """
     most = longest(bounds)
-    kinds, none = np.empty(most, np.uint8), np.empty(0, np.uint64)
+    kinds, starts = np.empty(most, np.uint8), np.empty(most + 1, np.uint64)
     hashes, grams = np.empty(most, np.uint64), np.empty(most, np.uint64)
     high, least = np.empty(most + 7, np.uint32), np.empty(factors.size, np.uint32)
-    key_names, meanings = names[0], names[1]
+    key_names, meanings, none = names[0], names[1], hashes[:0]
     for row in range(bounds.size - 1):
         first, last = U(bounds[row]), U(bounds[row + 1])
-        count = find_tokens(text, words, first, last, table, key_names, meanings, hashes, kinds, none, none)
+        count = find_tokens(text, words, first, last, table, key_names, meanings, hashes, kinds, starts, none)
         if count > _0:
             exact[row] = sequence_hash(hashes, _0, count, _0)
         else:
@@ -212,7 +154,7 @@ def sign_texts(
         if telling.size:
             guard[row] = _telling_hash(
                 hashes, kinds, count, telling, asking, letters, minus, salt, grams
-            ) ^ marks_hash(text, words, first, last)
+            ) ^ marks_hash(text, words, bounds[row], bounds[row + 1])
         found = np.int64(run_hashes(hashes, _0, count, n, _0, grams, _0))
         counts[row] = found
         if found == 0:

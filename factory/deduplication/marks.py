@@ -7,6 +7,9 @@ tokens. That is right for finding similar texts, and wrong for saying that two t
 from __future__ import annotations
 
 import re
+from typing import Any
+
+import numpy as np
 
 from factory.text.hashing import BASE
 
@@ -14,9 +17,9 @@ PRIME, PERCENT, GROUP = 1, 2, 3
 """Marks; a sign beyond ASCII is marked by its last two bytes, which are larger."""
 REACH = 256
 """Bytes of a group, or of a root's degree, that are read."""
-OPERATORS = b"+-*/=<>"
+QUOTE, SIGN, BACKSLASH, OPEN, CLOSE, BLANK = b"'%\\{} "
+IS_OPERATOR = np.isin(np.arange(256), np.frombuffer(b"+-*/=<>", dtype=np.uint8))
 _MARK = re.compile(rb"['%^_]|\\sqrt|\xe2(..)", re.DOTALL)
-_GROUP_BEGIN = re.compile(rb" *\{")
 _64_BITS = 2**64 - 1
 
 
@@ -24,71 +27,79 @@ def marks_hash(text: bytes) -> int:
     r"""One hash of a folded text's marks in order, 0 if it has none.
 
     Marks are primes, percent signs, mathematical signs that folding does not know, and groups behind `^`, `_` or
-    `\sqrt` that hold an operator, with the number of these.
+    `\sqrt` that hold an operator, with the number of these. `kernels.marks_hash` compiles the functions below.
     """
     value, prime = 0, -1
     for match in _MARK.finditer(text):
         at, mark = match.start(), 0
         byte = text[at]
-        if byte == 0x27:
-            if _is_prime(text, at, prime):
+        if byte == QUOTE:
+            if is_prime(text, at, 0, len(text), prime):
                 mark, prime = PRIME, at + 1
-        elif byte == 0x25:
+        elif byte == SIGN:
             mark = PERCENT
         elif byte == 0xE2:
-            mark = _sign(*match[1])
+            mark = sign_mark(*match[1])
         else:
-            begin = _root_end(text, match.end()) if byte == 0x5C else at + 1
-            operators = _operators_of_group(text, begin)
+            begin = group_of_root(text, match.end(), len(text)) if byte == BACKSLASH else at + 1
+            operators = operators_of_group(text, begin, len(text))
             mark = GROUP + (operators << 32) if operators else 0
         if mark:
             value = _mix((value + mark) * BASE & _64_BITS)
     return value
 
 
-def _is_prime(text: bytes, at: int, prime: int) -> bool:
+def is_prime(text: Any, at: int, first: int, last: int, prime: int) -> bool:
     """Whether the quote at `at` is a prime: behind one letter alone, a bracket or a prime, and not within a word.
 
     `prime`: the place behind the last prime.
     """
-    if at == 0 or text[at + 1 : at + 2].islower():
+    if at == first or (at + 1 < last and 97 <= text[at + 1] <= 122):
         return False
-    if text[at - 1] in b")]}" or at == prime:
+    before = text[at - 1]
+    if before == 41 or before == 93 or before == CLOSE or at == prime:
         return True
-    return text[at - 1 : at].isalpha() and (at == 1 or not text[at - 2 : at - 1].isalpha())
+    if not 97 <= before | 32 <= 122:
+        return False
+    return at - 1 == first or not 97 <= text[at - 2] | 32 <= 122
 
 
-def _sign(one: int, two: int) -> int:
-    """A mathematical sign of three bytes as a number; 0 for other characters, a prime for one."""
-    if (one, two) == (0x80, 0xB2):
+def sign_mark(one: int, two: int) -> int:
+    """A mathematical sign of three bytes as a number, by the last two; 0 for other characters, a prime for one."""
+    if one == 0x80 and two == 0xB2:
         return PRIME
     arrows_and_operators = 0x86 <= one <= 0x8B or 0xA8 <= one <= 0xAB
     return one << 8 | two if arrows_and_operators or (one == 0x8C and 0x88 <= two <= 0x8B) else 0
 
 
-def _root_end(text: bytes, at: int) -> int:
-    """Where the group of a root begins, behind its degree."""
-    if text[at : at + 1] != b"[":
-        return at
-    end = text.find(b"]", at, at + REACH)
-    return (at + REACH if end < 0 else end) + 1
+def group_of_root(text: Any, at: int, last: int) -> int:
+    """Where the group of a root begins, behind its degree; `at` is behind its name."""
+    if at < last and text[at] == 91:
+        reach = min(last, at + REACH)
+        while at < reach and text[at] != 93:
+            at += 1
+        at += 1
+    return min(at, last)
 
 
-def _operators_of_group(text: bytes, at: int) -> int:
+def operators_of_group(text: Any, at: int, last: int) -> int:
     """Operators of the group in braces that begins at `at` (blanks before it do not matter), all but a leading sign."""
-    begin = _GROUP_BEGIN.match(text, at)
-    if begin is None:
-        return 0
+    while at < last and text[at] == BLANK:
+        at += 1
     found, depth, leading = 0, 0, True
-    for byte in text[begin.end() - 1 : begin.end() - 1 + REACH]:
-        if byte == 0x7B:
+    if at >= last or text[at] != OPEN:
+        return found
+    for place in range(at, min(last, at + REACH)):
+        byte = text[place]
+        if byte == OPEN:
             depth += 1
-        elif byte == 0x7D:
+        elif byte == CLOSE:
             depth -= 1
             if depth == 0:
                 break
-        elif byte != 0x20:
-            found += byte in OPERATORS and not leading
+        elif byte != BLANK:
+            if IS_OPERATOR[byte] and not leading:
+                found += 1
             leading = False
     return found
 

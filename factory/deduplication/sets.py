@@ -11,8 +11,8 @@ import numpy as np
 import polars as pl
 
 from factory.text.hashing import BASE, U64, mix
-from factory.text.ngrams import ngram_hashes
-from factory.text.tokens import Places, flat, pieces, tokenize_bytes
+from factory.text.ngrams import word_ngram_hashes
+from factory.text.tokens import Places
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
@@ -32,17 +32,7 @@ Reader = Callable[[Places], GramSets]
 
 def gram_sets(texts: pl.Series, ngram: int) -> GramSets:
     """The sets of texts; nulls count as empty."""
-    found = [_piece(piece, ngram) for piece in pieces(texts)]
-    if len(found) == 1:
-        return found[0]
-    lengths = [np.diff(sets.offsets) for sets in found]
-    offsets = np.concatenate([[0], np.cumsum(np.concatenate([[], *lengths]))]).astype(np.int64)
-    return GramSets(np.concatenate([np.zeros(0, np.uint64), *(sets.grams for sets in found)]), offsets)
-
-
-def _piece(texts: pl.Series, ngram: int) -> GramSets:
-    tokens = tokenize_bytes(*flat(texts))
-    grams, offsets, _ = ngram_hashes(tokens.hashes, tokens.offsets, ngram)
+    grams, offsets = word_ngram_hashes(texts, ngram)
     rows = np.repeat(np.arange(len(texts), dtype=np.uint64), np.diff(offsets))
     names = pl.Series(mix(grams + rows * np.uint64(BASE)))  # of n-gram and row together
     fresh = names.is_first_distinct().to_numpy()

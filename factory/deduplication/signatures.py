@@ -22,7 +22,6 @@ from factory.text.tokens import (
     Tokens,
     flat,
     in_threads,
-    padded,
     text_bytes,
     tokenize_bytes,
 )
@@ -115,7 +114,6 @@ def _sign_compiled(texts: pl.Series, settings: DeduplicationSection, bands: int,
     from factory.text.kernels import byte_view
 
     data, bounds = flat(texts)
-    data = padded(data)
     part = _unsigned(len(texts), bands)
     telling = _TELLING_TABLE if settings.numbers_differ else _TELLING_TABLE[:0]
     kernels.sign_texts(

@@ -97,7 +97,9 @@ def cache_folder() -> Path | None:
     """Where compiled kernels are kept; None when that cannot be written. Folders of older versions are removed."""
     package = Path(__file__).parent.parent
     sources = hashlib.sha256(Path(__file__).read_bytes())
-    for path in sorted([*package.glob("*/kernels.py"), *package.glob("*/rules.py")]):
+    for path in sorted(
+        [*package.glob("*/kernels.py"), *package.glob("*/rules.py"), *package.glob("*/marks.py")]
+    ):
         sources.update(path.read_bytes())
     base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     try:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable
+from functools import lru_cache
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
+
+from factory.text.hashing import Bytes
 
 _SYMBOLS = {
     "×": "*", "⋅": "*", "·": "*", "∙": "*", "∗": "*", "÷": "/", "⁄": "/", "∕": "/",
@@ -90,3 +95,55 @@ def _rows(texts: pl.Series, chosen: pl.Series, change: Callable[[pl.Series], pl.
 
 def _replace(texts: pl.Series, table: dict[str, str]) -> pl.Series:
     return texts.str.replace_many(list(table), list(table.values()))
+
+
+FoldTable = npt.NDArray[np.int32]
+COPY, HARD = -1, -2
+"""In a `FoldTable`: the character stays as it is; texts with it are folded by `fold`."""
+LENGTH_BITS = 5
+"""Other entries: the place of the folded bytes in a pool, and in so many low bits their number."""
+_ALONE = (
+    (0x80, 0x3400), (0xA000, 0xA4D0), (0xAC00, 0xD7A4), (0xF900, 0xFB50), (0xFE30, 0xFFF0), (0x1D400, 0x1D800),
+)  # fmt: skip
+_JAMO = range(0x1100, 0x1200)
+
+
+@lru_cache(maxsize=1)
+def fold_table() -> tuple[FoldTable, Bytes]:
+    r"""What `fold` makes of every character, for `kernels.fold_texts`: a table by code point, and a pool of folded bytes.
+
+    A character is `HARD` if NFKC may join it with the one before it (combining marks, Hangul vowels), or if it folds to
+    a part of `\\\\` or `{,}`. Forms of characters that Unicode 3.2 knew are fixed for good (the normalisation stability
+    policy); later characters are left to `fold`, so that hashes do not depend on the version of Python.
+    """
+    table = np.full(0x20000, HARD, dtype=np.int32)
+    for low, high in STABLE:
+        table[low : high + 1] = COPY
+    pool = bytearray()
+    for code in (code for low, high in _ALONE for code in range(low, high)):
+        character = chr(code)
+        if table[code] == COPY and character not in TABLE:
+            continue
+        folded = _folded_alone(character)
+        table[code] = HARD if folded is None else COPY if folded == character else len(pool) << LENGTH_BITS
+        if table[code] >= 0 and folded is not None:
+            table[code] |= len(folded.encode())
+            pool += folded.encode()
+    return table, np.frombuffer(bytes(pool), dtype=np.uint8)
+
+
+def _folded_alone(character: str) -> str | None:
+    """What `fold` makes of it in any text without combining characters; None when that cannot be said."""
+    first = TABLE.get(character, character)
+    normal = unicodedata.normalize("NFKC", first)
+    if not _by_itself(character) or not all(map(_by_itself, normal)):
+        return None
+    if normal != first and not {"\\", "{", "}"}.isdisjoint(normal):
+        return None
+    folded = "".join(TABLE.get(c, c) for c in normal)
+    return folded if len(folded.encode()) < 16 else None
+
+
+def _by_itself(character: str) -> bool:
+    kind = unicodedata.ucd_3_2_0.category(character)
+    return kind not in ("Cn", "Cs", "Co") and kind[0] != "M" and ord(character) not in _JAMO

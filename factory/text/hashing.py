@@ -94,12 +94,12 @@ def open_table(words: list[str], meanings: list[str] | None = None) -> U64:
     """
     slots = 1 << max((4 * len(words) - 1).bit_length(), 4)
     table = np.zeros((2, slots), dtype=np.uint64)
-    for word, meaning in zip(words, meanings or [""] * len(words), strict=True):
-        key = hash_words([word])[0]
-        slot = int(key) >> 40 & slots - 1
+    values = hash_words([meaning or word for word, meaning in zip(words, meanings or words, strict=True)])
+    for i, key in enumerate(hash_words(words).tolist()):
+        slot = key >> 40 & slots - 1
         while table[0, slot]:
             slot = (slot + 1) & slots - 1
-        table[:, slot] = key, hash_words([meaning])[0] if meaning else 0
+        table[:, slot] = key, values[i] if meanings and meanings[i] else 0
     return table
 
 

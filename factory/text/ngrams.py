@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
+from factory.text import compiled
 from factory.text.hashing import BASE, U64, Bytes, Places, byte_words, mix, powers
-from factory.text.tokens import tokenize
+from factory.text.tokens import CLASSES, NAMES, flat, pieces, tokenize_bytes
 
 NO_SALT = np.uint64(0)
 _STEP = np.uint64(BASE)
@@ -61,13 +62,22 @@ def word_ngram_hashes(texts: pl.Series, n: int) -> tuple[U64, Places]:
     Returns:
         All hashes one after another, and the offsets of the texts in them (one more than there are texts).
     """
-    parts, lengths = [], []
-    for tokens in tokenize(texts):
-        hashes, offsets, _ = ngram_hashes(tokens.hashes, tokens.offsets, n)
-        parts.append(hashes)
-        lengths.append(np.diff(offsets))
-    offsets = np.concatenate([[0], np.cumsum(np.concatenate(lengths) if lengths else [])]).astype(np.int64)
-    return np.concatenate(parts) if parts else np.zeros(0, np.uint64), offsets
+    parts = [_piece_hashes(piece, n) for piece in pieces(texts)]
+    lengths = [np.diff(offsets) for _, offsets in parts]
+    offsets = np.concatenate([[0], np.cumsum(np.concatenate([[], *lengths]))]).astype(np.int64)
+    return np.concatenate([np.zeros(0, np.uint64), *(hashes for hashes, _ in parts)]), offsets
+
+
+def _piece_hashes(texts: pl.Series, n: int) -> tuple[U64, Places]:
+    data, bounds = flat(texts)
+    if not compiled.active():
+        tokens = tokenize_bytes(data, bounds)
+        return ngram_hashes(tokens.hashes, tokens.offsets, n)[:2]
+    from factory.text import kernels
+
+    hashes, offsets = np.empty(data.size, np.uint64), np.zeros_like(bounds)
+    kernels.ngram_hashes(data, kernels.byte_view(data), bounds, CLASSES, NAMES, np.uint64(n), hashes, offsets)
+    return hashes[: offsets[-1]], offsets
 
 
 class SequenceHasher:

@@ -20,17 +20,14 @@ import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
-from factory.text.fold import fold
-from factory.text.fold_bytes import fold_bytes
+from factory.text import compiled
+from factory.text.fold import fold, fold_table
 from factory.text.hashing import U64, Bytes, HashSet, Places, byte_words, hash_words, open_table, range_hashes
 
 _T = TypeVar("_T")
 
 CHUNK_BYTES = 2**20
 """Bytes that are worked on at a time: the working arrays of one chunk stay near the processor's cache."""
-
-FEW_BYTES = 2**19
-"""Fewer bytes are folded by `fold`, which needs no table of all characters."""
 
 FORMATTING = (
     "left right big bigg bigl bigr biggl biggr text textbf textit textrm textnormal mathrm mathbf mathit mathsf "
@@ -158,24 +155,30 @@ def pieces(texts: pl.Series) -> Iterator[pl.Series]:
 
 
 def flat(texts: pl.Series) -> tuple[Bytes, Places]:
-    """The folded bytes of some texts, one after another, and the offsets of the texts in them."""
+    """The folded bytes of some texts, one after another, and the offsets of the texts in them.
+
+    Where kernels are used, `PADDING` bytes more lie behind the last text.
+    """
     texts = texts.cast(pl.String)
     if texts.null_count():  # filling copies all texts
         texts = texts.fill_null("")
-    data, bounds = text_bytes(texts)
-    if data.size < FEW_BYTES:
-        return text_bytes(fold(texts))
-    folded, offsets, hard = fold_bytes(data, bounds)
-    if hard.size:
-        rows, done = pl.Series(hard), np.zeros(len(texts), dtype=bool)
-        done[hard] = True
-        folded, offsets, _ = fold_bytes(*text_bytes(texts.scatter(rows, fold(texts.gather(rows)))), done)
-    return folded, offsets
+    return _flat_compiled(texts) if compiled.active() else text_bytes(fold(texts))
 
 
-def padded(data: Bytes) -> Bytes:
-    """The same bytes with `PADDING` more behind them, for kernels that read eight bytes at a time."""
-    return np.concatenate([data, np.zeros(PADDING, np.uint8)])
+def _flat_compiled(texts: pl.Series) -> tuple[Bytes, Places]:
+    from factory.text import kernels
+
+    (data, bounds), (table, pool) = text_bytes(texts), fold_table()
+    hard = np.zeros(len(texts), dtype=np.uint8)
+    growth = kernels.hard_texts(data, kernels.byte_view(data), bounds, table, pool, hard)
+    if hard.any():
+        rows = pl.Series(np.flatnonzero(hard))
+        data, bounds = text_bytes(texts.scatter(rows, fold(texts.gather(rows))))
+    out, folded = np.empty(data.size + growth + PADDING, dtype=np.uint8), np.zeros_like(bounds)
+    kernels.fold_texts(
+        data, kernels.byte_view(data), bounds, table, pool, hard, out, kernels.byte_view(out), folded
+    )
+    return out[: folded[-1] + PADDING], folded
 
 
 def text_bytes(texts: pl.Series) -> tuple[Bytes, Places]:
@@ -207,6 +210,7 @@ def in_threads(work: Callable[[pl.Series], _T], texts: pl.Series, threads: int |
 
 def tokenize_bytes(raw: Bytes, bounds: Places) -> Tokens:
     """Tokens of one buffer of folded texts; `bounds` are the offsets of the texts in it."""
+    raw = raw[: bounds[-1]]
     commas = thousands_commas(raw, bounds)
     if commas.size:
         raw, bounds = np.delete(raw, commas), bounds - np.searchsorted(commas, bounds)

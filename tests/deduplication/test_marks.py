@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from factory.config.deduplication import DeduplicationSection
 from factory.deduplication import deduplicate
 from factory.deduplication.marks import marks_hash
-from factory.text.tokens import flat, padded
+from factory.text.tokens import PADDING, flat
 
 LONG = (
     " Let ABC be a triangle with incircle touching the sides in points D and E and F, and let the other circle meet the "
@@ -129,11 +129,8 @@ def kernel_hashes(texts):
     from factory.text.kernels import byte_view
 
     data, bounds = flat(pl.Series(texts, dtype=pl.String))
-    data = padded(data)
-    return [
-        int(marks_hash(data, byte_view(data), np.uint64(a), np.uint64(b)))
-        for a, b in itertools.pairwise(bounds)
-    ]
+    data = np.concatenate([data, np.zeros(PADDING, np.uint8)])
+    return [int(marks_hash(data, byte_view(data), a, b)) for a, b in itertools.pairwise(bounds)]
 
 
 PIECES = st.sampled_from(

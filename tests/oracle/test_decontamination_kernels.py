@@ -27,10 +27,11 @@ from factory.decontamination.reading_kernels import (
     room,
 )
 from factory.decontamination.rules import BOILERPLATE, DEFAULT
+from factory.text import compiled
 from factory.text.compiled import kernel
 from factory.text.kernels import byte_view
 from factory.text.ngrams import SequenceHasher
-from factory.text.tokens import CLASSES, NAMES, flat, padded, tokenize
+from factory.text.tokens import CLASSES, NAMES, flat, tokenize
 
 PIECES = [
     "the", "farmer", "geese", "Goat", "ABC", "PQ", "find", "which", "rotation", "rotated", "élan", "Straße",
@@ -56,8 +57,8 @@ def read_one(raw, eights, first, last, language, most_letters, most_symbols, tex
 
 def readings(texts, most_letters=2**63, most_symbols=2**63):
     """What `read_text` makes of every text: symbols and where they are, words the same, hashes and sizes."""
-    raw, bounds = flat(pl.Series(texts))
-    raw = padded(raw)
+    with compiled.forced(True):
+        raw, bounds = flat(pl.Series(texts))
     text = room(int(np.diff(bounds).max()))
     language = Language(CLASSES, NAMES[0], NAMES[1], *word_sets())
     for first, last in itertools.pairwise(bounds):
