@@ -8,8 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from factory.deduplication.bands import Pairs, bucket_codes
-from factory.deduplication.sets import GramSets, Reader
-from factory.deduplication.similarity import Similarities, similarities
+from factory.deduplication.similarity import GramSets, Reader, Similarities, similarities
 from factory.text.hashing import U64, mix
 from factory.text.tokens import Places
 

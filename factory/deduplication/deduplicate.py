@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import polars as pl
 
 from factory.config.deduplication import DeduplicationSection, Keep
-from factory.deduplication.audit import draw_sample, measure_recall
-from factory.deduplication.bands import bucket_codes, candidates
-from factory.deduplication.clusters import preference, survivors, traits
-from factory.deduplication.evidence import cluster_names, conflicting, drop_duplicates
-from factory.deduplication.golds import split_by_gold
-from factory.deduplication.link import first_twins, link, similarity_to, standing_alone
-from factory.deduplication.result import DedupResult
-from factory.deduplication.sets import GramSets, gram_sets, in_threads
+from factory.deduplication.bands import bucket_codes
+from factory.deduplication.clusters import preference, traits
+from factory.deduplication.evidence import outcome
+from factory.deduplication.link import cluster, settle
 from factory.deduplication.signatures import sign
-from factory.deduplication.similarity import verifier
+from factory.deduplication.similarity import GramSets, gram_sets, in_threads, verifier
 from factory.errors import UsageError
 from factory.sources.columns import message_text
 from factory.text import compiled
@@ -30,6 +28,21 @@ PARTS = ("context", "passage", "choices", "image", "images")
 """Columns that belong to a problem's text: the same question about another passage is another problem."""
 AGAINST = "against:"
 """Before the ids of rows already published."""
+
+
+@dataclass(frozen=True, slots=True)
+class DedupResult:
+    """Kept rows (with `cluster_id`), dropped rows (`schemas.DROPPED`), the audit, and the verified pairs.
+
+    `pairs`: `left`, `right` (row numbers of the input, then of the rows compared against), `similarity`.
+    `conflicts`: rows of clusters whose golds contradict each other (`evidence.CONFLICTS`); one row per gold is kept.
+    """
+
+    kept: pl.DataFrame
+    dropped: pl.DataFrame
+    audit: dict[str, Any]
+    pairs: pl.DataFrame
+    conflicts: pl.DataFrame
 
 
 def deduplicate(
@@ -60,11 +73,9 @@ def deduplicate(
         UsageError: a column is missing.
     """
     own = rows.height
-    texts = text_of(rows, field)
-    guard = column(rows, within)
+    texts, guard, ids = text_of(rows, field), column(rows, within), row_ids(rows)
     known = traits(rows, texts, settings.sources)
     ranks, golds = preference(known, priority or settings.keep), known["gold"].to_numpy()
-    ids = row_ids(rows)
     if against is not None and against.height:
         texts = pl.concat([texts, text_of(against, field)])
         other = column(against, within)
@@ -72,54 +83,24 @@ def deduplicate(
         ranks = np.concatenate([ranks + against.height, np.arange(against.height)])
         ids = pl.concat([ids, AGAINST + row_ids(against)])
         golds = np.concatenate([golds, traits(against, text_of(against, field))["gold"].to_numpy()])
+    compiled.prepare(int(texts.str.len_bytes().sum()))
+    signed = sign(texts, settings, guard)
 
     def read(places: Places) -> GramSets:
         return gram_sets(texts.gather(places), settings.ngram)
 
-    compiled.prepare(int(texts.str.len_bytes().sum()))
-    signed = sign(texts, settings, guard)
-    text_keys = signed.exact ^ signed.guard
-    twin = first_twins(text_keys)
-    alone = standing_alone(twin, signed.counts)
+    def find(alone: Places) -> list[U64]:
+        return in_threads(lambda band: bucket_codes(band[alone], alone), list(signed.keys))
 
-    def codes(band: U64) -> U64:
-        return bucket_codes(band[alone], alone)
-
-    found = candidates(in_threads(codes, list(signed.keys)), signed.guard)
     verify = verifier(signed.counts, read)
-    linked = link(twin, found, verify, settings)
-    labels, torn = split_by_gold(linked.labels, golds, ranks)
-    chosen = survivors(labels, ranks)
-    stays = chosen[:own] == np.arange(own)
-    lost = np.flatnonzero(~stays)
-    clusters = cluster_names(text_keys[chosen[:own]])
-    fate = pl.DataFrame(
-        {
-            "row_id": ids.gather(lost),
-            "cluster_id": clusters.gather(lost),
-            "survivor": ids.gather(chosen[lost]),
-            "similarity": similarity_to(chosen, lost, linked, verify),
-            "exact": signed.exact[lost] == signed.exact[chosen[lost]],
-        }
-    )
-    kept = rows.with_columns(cluster_id=clusters).filter(pl.Series(stays))
-    groups = cluster_names(text_keys[linked.labels[:own]])
-    conflicts = conflicting(rows, ids.head(own), groups, pl.Series(torn[:own]), pl.Series(stays))
-    sample, share = draw_sample(signed.draw, signed.counts)
-    recall = measure_recall(sample, share, read, signed.guard, linked.labels, settings.threshold)
-    audit = (
-        linked.audit
-        | recall
-        | {
-            "rows": own,
-            "kept": kept.height,
-            "dropped": lost.size,
-            "conflicts": conflicts["cluster_id"].n_unique(),
-        }
-    )
+    linked = cluster(signed, find, verify, read, settings)
+    settled = settle(signed, linked, golds, ranks, own, verify)
+    fate = settled.fate(ids.gather(settled.chosen[settled.lost]), 0, own)
+    kept, dropped, conflicts = outcome(rows, ids.head(own), fate, step)
+    audit = linked.audit | settled.counts
     left, right = linked.pairs[:, 0], linked.pairs[:, 1]
     pairs = pl.DataFrame({"left": left, "right": right, "similarity": linked.similarities})
-    return DedupResult(kept, drop_duplicates(rows[lost], fate, step), audit, pairs, conflicts)
+    return DedupResult(kept, dropped, audit, pairs, conflicts)
 
 
 def text_of(rows: pl.DataFrame, field: str) -> pl.Series:

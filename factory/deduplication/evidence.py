@@ -26,23 +26,28 @@ CONFLICTS = {"cluster_id": pl.String, "row_id": pl.String, "answer": pl.String, 
 """Rows of clusters whose golds contradict each other."""
 
 
-def conflicting(
-    rows: pl.DataFrame, ids: pl.Series, clusters: pl.Series, torn: pl.Series, kept: pl.Series
-) -> pl.DataFrame:
-    """The rows of clusters with contradicting golds (columns `CONFLICTS`), by cluster; `torn`: which rows are in one."""
-    answer = rows["answer"].cast(pl.String) if "answer" in rows.columns else pl.lit(None, pl.String)
-    columns = {"cluster_id": clusters, "row_id": ids, "answer": answer, "kept": kept}
-    return rows.select(**columns).filter(torn).sort("cluster_id", maintain_order=True)
-
-
-def drop_duplicates(rows: pl.DataFrame, fate: pl.DataFrame, step: str) -> pl.DataFrame:
-    """Rows of `schemas.DROPPED` with cluster, survivor and similarity as evidence.
+def outcome(
+    rows: pl.DataFrame, ids: pl.Series, fate: pl.DataFrame, step: str
+) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+    """Kept rows with `cluster_id`, dropped rows (`schemas.DROPPED`), and rows of torn clusters (columns `CONFLICTS`).
 
     Args:
-        rows: the rows, as they were.
-        fate: of each: `row_id`, `cluster_id`, `survivor` (its id), `similarity`, `exact` (whether the texts are equal).
+        rows: some rows, as they were.
+        ids: their ids.
+        fate: what becomes of each (`link.Settled.fate`).
         step: the step that drops them.
     """
+    stays = fate["survivor"].is_null()
+    kept = rows.with_columns(fate["cluster_id"]).filter(stays)
+    dropped = _dropped(rows.filter(~stays), fate.with_columns(row_id=ids).filter(~stays), step)
+    answer = rows["answer"].cast(pl.String) if "answer" in rows.columns else pl.lit(None, pl.String)
+    columns = {"cluster_id": fate["group"], "row_id": ids, "answer": answer, "kept": stays}
+    conflicts = rows.select(**columns).filter(fate["torn"]).sort("cluster_id", maintain_order=True)
+    return kept, dropped, conflicts
+
+
+def _dropped(rows: pl.DataFrame, fate: pl.DataFrame, step: str) -> pl.DataFrame:
+    """Rows of `schemas.DROPPED` with cluster, survivor and similarity as evidence."""
     problem = next((name for name in ("problem_id", "id") if name in rows.columns), None)
     similarity = pl.col("similarity").round(4)
     proof = pl.struct("cluster_id", "survivor", similarity).struct.json_encode()

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 
 from factory.config.deduplication import DeduplicationSection
-from factory.deduplication.bands import Pairs, optimal_bands
-from factory.deduplication.clusters import components
-from factory.deduplication.similarity import Similarities, Verify
+from factory.deduplication.audit import draw_sample, measure_recall
+from factory.deduplication.bands import Pairs, candidates, optimal_bands
+from factory.deduplication.clusters import components, survivors
+from factory.deduplication.evidence import cluster_names
+from factory.deduplication.golds import split_by_gold
+from factory.deduplication.signatures import Signed
+from factory.deduplication.similarity import Reader, Similarities, Verify
 from factory.text.hashing import U64
 from factory.text.tokens import Places
 
@@ -25,6 +31,30 @@ class Linked:
     similarities: Similarities
     twin: Places
     audit: dict[str, Any]
+
+
+def cluster(
+    signed: Signed,
+    find: Callable[[Places], Iterable[U64]],
+    verify: Verify,
+    read: Reader,
+    settings: DeduplicationSection,
+) -> Linked:
+    """Clusters of signed rows, with the self-audit.
+
+    Args:
+        signed: what is kept of the rows; the keys are not looked at.
+        find: of some rows (ascending), the pairs that share a bucket, band by band (`bands.bucket_codes`).
+        verify: gives the exact similarity of pairs.
+        read: gives the n-grams of the audit's sample.
+        settings: threshold, n-gram length, bands.
+    """
+    twin = first_twins(signed.text_keys)
+    found = candidates(find(standing_alone(twin, signed.counts)), signed.guard)
+    linked = link(twin, found, verify, settings)
+    sample, share = draw_sample(signed.draw, signed.counts)
+    linked.audit.update(measure_recall(sample, share, read, signed.guard, linked.labels, settings.threshold))
+    return linked
 
 
 def first_twins(keys: U64) -> Places:
@@ -60,13 +90,74 @@ def link(twin: Places, found: Pairs, verify: Verify, settings: DeduplicationSect
 
 
 def relink(twin: Places, pairs: Pairs, known: Similarities, threshold: float) -> Linked:
-    """Clusters of the pairs of an earlier run that reach a threshold."""
+    """Clusters of the pairs of an earlier run that reach a threshold; nothing is audited."""
     good = known >= threshold
-    audit = {"threshold": threshold, "candidate_pairs": len(pairs), "verified_pairs": int(good.sum())}
+    audit = {
+        "threshold": threshold,
+        "candidate_pairs": len(pairs),
+        "verified_pairs": int(good.sum()),
+        "recall": None,
+    }
     return Linked(components(twin.size, pairs[good]), pairs[good], known[good], twin, audit)
 
 
-def similarity_to(chosen: Places, lost: Places, linked: Linked, verify: Verify) -> Similarities:
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What becomes of the first `own` rows; the others are only compared against.
+
+    `chosen`: the survivor of every row. `lost`: the rows that are dropped, ascending, and their similarity to their
+    survivors. `torn`: whether a row is in a cluster with contradicting golds.
+    """
+
+    signed: Signed
+    labels: Places
+    chosen: Places
+    lost: Places
+    nearness: Similarities
+    torn: npt.NDArray[np.bool_]
+    own: int
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Rows, rows kept and dropped, clusters with contradicting golds."""
+        lost, conflicts = int(self.lost.size), np.unique(self.labels[: self.own][self.torn[: self.own]]).size
+        return {"rows": self.own, "kept": self.own - lost, "dropped": lost, "conflicts": conflicts}
+
+    def fate(self, names: pl.Series, first: int, last: int) -> pl.DataFrame:
+        """A table of the rows from `first` to `last`; `names`: the id of the survivor of every lost row.
+
+        Columns `cluster_id`, `group` (the cluster before it was split by golds), `torn`, and of dropped rows only
+        `survivor`, `similarity` and `exact`.
+        """
+        keys, here = self.signed.text_keys, slice(first, last)
+        low, high = np.searchsorted(self.lost, [first, last])
+        gone, keeps = self.lost[low:high], self.chosen[self.lost[low:high]]
+        every = {
+            "place": np.arange(last - first),
+            "cluster_id": cluster_names(keys[self.chosen[here]]),
+            "group": cluster_names(keys[self.labels[here]]),
+            "torn": self.torn[here],
+        }
+        told = {
+            "place": gone - first,
+            "survivor": names[low:high],
+            "similarity": self.nearness[low:high],
+            "exact": self.signed.exact[gone] == self.signed.exact[keeps],
+        }
+        joined = pl.DataFrame(every).join(pl.DataFrame(told), on="place", how="left", maintain_order="left")
+        return joined.drop("place")
+
+
+def settle(signed: Signed, linked: Linked, golds: U64, ranks: Places, own: int, verify: Verify) -> Settled:
+    """Choose the survivors: clusters are split by `golds`, and of each part the row of the first rank stays."""
+    labels, torn = split_by_gold(linked.labels, golds, ranks)
+    chosen = survivors(labels, ranks)
+    lost = np.flatnonzero(chosen[:own] != np.arange(own))
+    nearness = _similarity_to(chosen, lost, linked, verify)
+    return Settled(signed, linked.labels, chosen, lost, nearness, torn, own)
+
+
+def _similarity_to(chosen: Places, lost: Places, linked: Linked, verify: Verify) -> Similarities:
     """Jaccard similarity of every dropped row to its survivor."""
     pairs = np.sort(np.stack([linked.twin[chosen[lost]], linked.twin[lost]], axis=1), axis=1)
     nearness = np.ones(lost.size)

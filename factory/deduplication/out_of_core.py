@@ -11,7 +11,6 @@ Each is a map over parts, bands or blocks on an engine. What is there already is
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,13 +20,12 @@ import numpy.typing as npt
 import polars as pl
 
 from factory.atomic import atomic_path
-from factory.deduplication.audit import draw_sample, measure_recall
-from factory.deduplication.bands import Pairs, candidates
-from factory.deduplication.clusters import preference, survivors
-from factory.deduplication.evidence import cluster_names
-from factory.deduplication.golds import split_by_gold
-from factory.deduplication.link import Linked, first_twins, link, relink, similarity_to, standing_alone
-from factory.deduplication.similarity import Similarities, Verify, arrange
+from factory.deduplication import link
+from factory.deduplication.bands import Pairs
+from factory.deduplication.clusters import preference
+from factory.deduplication.link import Linked
+from factory.deduplication.signatures import Signed
+from factory.deduplication.similarity import GramSets, Similarities, Verify, arrange
 from factory.deduplication.workshop import (
     Part,
     StoredSets,
@@ -45,30 +43,13 @@ from factory.text.hashing import U64, distinct
 from factory.text.tokens import Places
 
 
-@dataclass(frozen=True, slots=True)
-class Rows:
-    """What is known of every row of all parts; `tables` are the files it comes from, in order."""
-
-    tables: list[Path]
-    exact: U64
-    guard: U64
-    counts: npt.NDArray[np.int32]
-    draw: npt.NDArray[np.uint32]
-
-    @property
-    def text_keys(self) -> U64:
-        """Equal for rows with the same text and guard."""
-        return self.exact ^ self.guard
-
-
-def load_rows(tables: Sequence[Path]) -> Rows:
-    """Read what `sign_part` has written, or all of it in one table."""
+def load_signed(tables: Sequence[Path]) -> Signed:
+    """What `sign_part` has written of all rows, but for the keys; `tables` are its files, or one with all of them."""
     found = pl.scan_parquet(list(tables)).select("exact", "guard", "counts", "draw").collect()
-    exact, guard, counts, draw = (found[name].to_numpy() for name in found.columns)
-    return Rows(list(tables), exact, guard, counts, draw)
+    return Signed(*(found[name].to_numpy() for name in found.columns), keys=np.zeros((0, 0), np.uint64))
 
 
-def sign_parts(task: Task, parts: Sequence[Part], engine: Engine, step: str) -> Rows:
+def sign_parts(task: Task, parts: Sequence[Part], engine: Engine, step: str) -> Signed:
     """Read every part once."""
     tables = [task.at("rows", part.number) for part in parts]
     todo = [part for part, table in zip(parts, tables, strict=True) if not table.exists()]
@@ -76,25 +57,21 @@ def sign_parts(task: Task, parts: Sequence[Part], engine: Engine, step: str) -> 
         progress.advance(sum(part.rows for part in parts) - sum(part.rows for part in todo))
         for rows in engine.map(partial(sign_part, task), todo):
             progress.advance(rows)
-    return load_rows(tables)
+    return load_signed(tables)
 
 
-def find_pairs(
-    task: Task, parts: Sequence[Part], rows: Rows, twin: Places, engine: Engine, step: str
-) -> Pairs:
-    """The pairs of rows that share a bucket in some band."""
-    save(task.at("alone"), standing_alone(twin, rows.counts))
+def find_in_bands(
+    task: Task, parts: Sequence[Part], alone: Places, engine: Engine, step: str
+) -> Iterator[U64]:
+    """The pairs of some rows that share a bucket, band by band."""
+    save(task.at("alone"), alone)
     bands = range(np.load(task.at("keys", parts[0].number), mmap_mode="r").shape[0])
     todo = [band for band in bands if not task.at("band", band).exists()]
-
-    def codes() -> Iterator[U64]:
-        with watch(f"{step}: candidates", len(bands), "bands") as progress:
-            for _ in engine.map(partial(find_in_band, task, parts), todo):
-                progress.advance()
-        for band in bands:
-            yield np.load(task.at("band", band))
-
-    return candidates(codes(), rows.guard)
+    with watch(f"{step}: candidates", len(bands), "bands") as progress:
+        for _ in engine.map(partial(find_in_band, task, parts), todo):
+            progress.advance()
+    for band in bands:
+        yield np.load(task.at("band", band))
 
 
 def verifier(
@@ -128,74 +105,60 @@ def want(task: Task, name: str, parts: Sequence[Part], rows: Places, engine: Eng
         pass
 
 
-def cluster(
-    task: Task, parts: Sequence[Part], engine: Engine, step: str
-) -> tuple[Rows, Linked, dict[str, Any]]:
+def cluster(task: Task, parts: Sequence[Part], engine: Engine, step: str) -> tuple[Signed, Linked]:
     """Phases 1 to 3, clusters, and the self-audit."""
-    rows = sign_parts(task, parts, engine, step)
-    twin = first_twins(rows.text_keys)
-    found = find_pairs(task, parts, rows, twin, engine, step)
-    linked = link(twin, found, verifier(task, "pair", parts, rows.counts, engine, step), task.settings)
-    sample, share = draw_sample(rows.draw, rows.counts)
-    want(task, "audit", parts, sample, engine)
-    recall = measure_recall(
-        sample, share, StoredSets(task, "audit", parts), rows.guard, linked.labels, task.settings.threshold
-    )
-    return rows, linked, linked.audit | recall
+    signed = sign_parts(task, parts, engine, step)
+
+    def find(alone: Places) -> Iterator[U64]:
+        return find_in_bands(task, parts, alone, engine, step)
+
+    def read(sample: Places) -> GramSets:
+        want(task, "audit", parts, sample, engine)
+        return StoredSets(task, "audit", parts)(sample)
+
+    verify = verifier(task, "pair", parts, signed.counts, engine, step)
+    return signed, link.cluster(signed, find, verify, read, task.settings)
 
 
-def cluster_again(keys: Path, pairs: Path, threshold: float) -> tuple[Rows, Linked, dict[str, Any]]:
+def cluster_again(keys: Path, pairs: Path, threshold: float) -> tuple[Signed, Linked]:
     """The same from the tables of an earlier run with the same or a lower threshold; nothing is audited."""
-    rows = load_rows([keys])
+    signed = load_signed([keys])
     known = pl.read_parquet(pairs)
     both = known.select("left", "right").to_numpy().astype(np.int64)
-    linked = relink(first_twins(rows.text_keys), both, known["similarity"].to_numpy(), threshold)
-    return rows, linked, linked.audit | {"recall": None}
+    return signed, link.relink(
+        link.first_twins(signed.text_keys), both, known["similarity"].to_numpy(), threshold
+    )
 
 
 def decide(
-    task: Task, parts: Sequence[Part], rows: Rows, linked: Linked, engine: Engine, step: str
+    task: Task,
+    parts: Sequence[Part],
+    tables: Sequence[Path],
+    signed: Signed,
+    linked: Linked,
+    engine: Engine,
+    step: str,
 ) -> dict[str, Any]:
-    """Write what becomes of every row of every part that is not compared against; returns their numbers."""
+    """Write what becomes of every row of every part that is not compared against; returns their numbers.
+
+    `tables`: what `sign_part` has written, or one file with all of it.
+    """
     own = sum(part.rows for part in parts if not part.against)
     names = ("verified", "answered", "source", "length", "gold")
-    found = pl.scan_parquet(rows.tables).select(names).collect()
-    ranks = preference(found.head(own), task.settings.keep)
-    published = rows.exact.size - own
-    ranks = np.concatenate([ranks + published, np.arange(published)])
-    labels, torn = split_by_gold(linked.labels, found["gold"].to_numpy(), ranks)
-    chosen = survivors(labels, ranks)
-    lost = np.flatnonzero(chosen[:own] != np.arange(own))
-    nearness = similarity_to(chosen, lost, linked, verifier(task, "near", parts, rows.counts, engine, step))
-    wanted = distinct(chosen[lost])
-    ids = _ids(rows.tables, wanted)
+    found = pl.scan_parquet(list(tables)).select(names).collect()
+    published = signed.exact.size - own
+    ranks = preference(found.head(own), task.settings.keep) + published
+    ranks = np.concatenate([ranks, np.arange(published)])
+    verify = verifier(task, "near", parts, signed.counts, engine, step)
+    settled = link.settle(signed, linked, found["gold"].to_numpy(), ranks, own, verify)
+    keeps = settled.chosen[settled.lost]
+    wanted = distinct(keeps)
+    survivors = _ids(tables, wanted).gather(np.searchsorted(wanted, keeps))
     for part in parts:
-        if part.against:
-            continue
-        low, high = np.searchsorted(lost, [part.first, part.first + part.rows])
-        gone, keeps = lost[low:high], chosen[lost[low:high]]
-        here = slice(part.first, part.first + part.rows)
-        fate = pl.DataFrame(
-            {
-                "cluster_id": cluster_names(rows.text_keys[chosen[here]]),
-                "group": cluster_names(rows.text_keys[linked.labels[here]]),
-                "torn": torn[here],
-            }
-        )
-        told = pl.DataFrame(
-            {
-                "place": gone - part.first,
-                "survivor": ids.gather(np.searchsorted(wanted, keeps)),
-                "similarity": nearness[low:high],
-                "exact": rows.exact[gone] == rows.exact[keeps],
-            }
-        )
-        with atomic_path(task.at("fate", part.number)) as temporary:
-            fate.with_row_index("place").with_columns(pl.col("place").cast(pl.Int64)).join(
-                told, on="place", how="left", maintain_order="left"
-            ).write_parquet(temporary)
-    conflicts = np.unique(linked.labels[:own][torn[:own]]).size
-    return {"rows": own, "kept": own - lost.size, "dropped": int(lost.size), "conflicts": conflicts}
+        if not part.against:
+            with atomic_path(task.at("fate", part.number)) as temporary:
+                settled.fate(survivors, part.first, part.first + part.rows).write_parquet(temporary)
+    return settled.counts
 
 
 def _ids(tables: Sequence[Path], rows: Places) -> pl.Series:

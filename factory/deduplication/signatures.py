@@ -78,6 +78,11 @@ class Signed:
     draw: npt.NDArray[np.uint32]
     keys: U64
 
+    @property
+    def text_keys(self) -> U64:
+        """Equal for texts with the same tokens and guard."""
+        return self.exact ^ self.guard
+
 
 def sign(texts: pl.Series, settings: DeduplicationSection, within: pl.Series | None = None) -> Signed:
     """Read texts once; nothing is kept of their n-grams.

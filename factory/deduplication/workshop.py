@@ -30,10 +30,9 @@ from factory.config.deduplication import DeduplicationSection
 from factory.deduplication.bands import bucket_codes
 from factory.deduplication.clusters import traits
 from factory.deduplication.deduplicate import AGAINST, PARTS, RESPONSE_FIELDS, column, row_ids, text_of
-from factory.deduplication.evidence import CONFLICTS, conflicting, drop_duplicates
-from factory.deduplication.sets import GramSets, gram_sets
+from factory.deduplication.evidence import CONFLICTS, outcome
 from factory.deduplication.signatures import sign
-from factory.deduplication.similarity import jaccard
+from factory.deduplication.similarity import GramSets, gram_sets, jaccard
 from factory.run.parts import count_rows, iter_part
 from factory.run.writer import Writer
 from factory.text import compiled
@@ -137,7 +136,7 @@ def read_sets(task: Task, name: str, part: Part) -> int:
 
 
 class StoredSets:
-    """Reads n-gram sets that `read_sets` has written; a `sets.Reader`."""
+    """Reads n-gram sets that `read_sets` has written; a `similarity.Reader`."""
 
     def __init__(self, task: Task, name: str, parts: Sequence[Part]) -> None:
         """`name`: the task's; `parts`: all of them."""
@@ -182,12 +181,12 @@ def write_part(task: Task, parts: Sequence[Part], step: str, path: Path, writer:
     fate, first = pl.read_parquet(task.at("fate", part.number)), 0
     torn = [pl.DataFrame(schema=CONFLICTS)]
     for rows in iter_part(path):
-        here = fate.slice(first, rows.height).with_columns(row_id=row_ids(rows, part.first + first))
-        stays = here["survivor"].is_null()
-        writer.keep(rows.with_columns(here["cluster_id"]).filter(stays))
-        if not stays.all():
-            writer.drop(drop_duplicates(rows.filter(~stays), here.filter(~stays), step))
-        torn.append(conflicting(rows, here["row_id"], here["group"], here["torn"], stays))
+        here = fate.slice(first, rows.height)
+        kept, dropped, conflicts = outcome(rows, row_ids(rows, part.first + first), here, step)
+        writer.keep(kept)
+        if dropped.height:
+            writer.drop(dropped)
+        torn.append(conflicts)
         first += rows.height
     writer.aside("conflicts", pl.concat(torn))
     return {}

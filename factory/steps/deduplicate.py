@@ -166,16 +166,18 @@ def _write(
     task = Task(scratch, section, field, "problem_id" if by_problem else None, size)
     parts = parts_of(*(each.parts for each in compared.values()))
     if known_from is None:
-        rows, linked, audit = out_of_core.cluster(task, parts, engine, step)
-        _remember(writer, rows.tables, linked, {"settings": writer.settings, "inputs": writer.inputs})
+        tables = [task.at("rows", part.number) for part in parts]
+        signed, linked = out_of_core.cluster(task, parts, engine, step)
+        _remember(writer, tables, linked, {"settings": writer.settings, "inputs": writer.inputs})
     else:
         former = {name: side_path(writer.out, name) for name in (KEYS, PAIRS, KNOWN)}
-        rows, linked, audit = out_of_core.cluster_again(former[KEYS], former[PAIRS], section.threshold)
+        tables = [former[KEYS]]
+        signed, linked = out_of_core.cluster_again(former[KEYS], former[PAIRS], section.threshold)
         for name, path in former.items():
             target = writer.side_file(name)
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, target)
-    audit |= out_of_core.decide(task, parts, rows, linked, engine, step)
+    audit = linked.audit | out_of_core.decide(task, parts, tables, signed, linked, engine, step)
     writer.map(partial(write_part, task, parts, step), read.parts, engine=engine)
     writer.drop_unread(read.unread)
     writer.side(

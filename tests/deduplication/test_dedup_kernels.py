@@ -12,9 +12,8 @@ from factory.config.deduplication import DeduplicationSection
 from factory.deduplication import signatures
 from factory.deduplication.audit import all_pairs, draw_sample, measure_recall
 from factory.deduplication.clusters import components
-from factory.deduplication.sets import GramSets, gram_sets
 from factory.deduplication.signatures import permutations, sign
-from factory.deduplication.similarity import similarities
+from factory.deduplication.similarity import GramSets, gram_sets, similarities
 from factory.text import canonical_text, compiled, word_ngram_hashes
 from factory.text.hashing import mix
 from factory.text.ngrams import text_hashes

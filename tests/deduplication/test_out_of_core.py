@@ -15,8 +15,7 @@ import pytest
 from factory.config.deduplication import DeduplicationSection
 from factory.deduplication import deduplicate, workshop
 from factory.deduplication.out_of_core import verifier
-from factory.deduplication.sets import gram_sets
-from factory.deduplication.similarity import arrange, jaccard
+from factory.deduplication.similarity import arrange, gram_sets, jaccard
 from factory.engines.engine import open_engine
 from factory.engines.threads import ThreadEngine
 from factory.errors import UsageError

@@ -11,8 +11,7 @@ from factory.config.deduplication import DeduplicationSection
 from factory.deduplication import deduplicate
 from factory.deduplication.bands import optimal_bands
 from factory.deduplication.clusters import components
-from factory.deduplication.sets import gram_sets
-from factory.deduplication.similarity import similarities
+from factory.deduplication.similarity import gram_sets, similarities
 
 WORDS = [f"{a}{b}{c}" for a in "bdfgklmnprst" for b in "aeiou" for c in "nrstlm"]
 
