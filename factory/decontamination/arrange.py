@@ -8,34 +8,126 @@ the choice decides how fast hits are found, never which.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from factory.decontamination.index import LONGEST
-from factory.decontamination.kernels import (
-    BOILERPLATE,
-    COVERED,
-    FILTER,
-    LEFT_OUT,
-    TELLING,
-    Index,
-    Postings,
-    Problems,
-    Room,
-    Sequences,
-    Table,
-    Whole,
-    fill,
-)
 from factory.decontamination.match import Columns, Floats
 from factory.decontamination.rules import DEFAULT
-from factory.text.hashing import U64
-from factory.text.tokens import Places
+from factory.text.hashing import U64, Bytes, Places
+
+COVERED, TELLING, BOILERPLATE, LEFT_OUT = 0, 1, 2, 3
+"""Columns of `Problems.least`."""
+FILTER = 16
+"""Bits of the Bloom pre-filter per key: more let fewer misses pass; fewer stay nearer to the processor."""
+Counters = npt.NDArray[np.int32]
 
 LEAVE_OUT = 0.5
 """Share of the n-grams which a hit needs that are left out, of the most frequent ones."""
+
+
+class Table(NamedTuple):
+    """Which of `keys` (all different) a hash is.
+
+    `slots` holds positions in `keys`, or -1, in 2**n slots, 2**n being at least twice the number of keys.
+    """
+
+    keys: npt.NDArray[Any]
+    slots: Counters
+    filter: U64
+    filter_shift: np.uint64
+    slot_shift: np.uint64
+
+
+class Postings(NamedTuple):
+    """What belongs to each key of a table: `entries[offsets[i]..offsets[i + 1]]`."""
+
+    offsets: Places
+    entries: Counters
+
+
+class Whole(NamedTuple):
+    """Hashes of whole problems by one reading, and the problems of each."""
+
+    table: Table
+    with_hash: Postings
+
+
+class Sequences(NamedTuple):
+    """What is looked for as a whole inside other texts (`index.ANCHOR`), one row each; `table` knows their anchors."""
+
+    table: Table
+    with_anchor: Postings
+    shift: Places
+    length: Places
+    whole: U64
+    problem: Places
+
+
+class Problems(NamedTuple):
+    """All problems of an index. `grams` knows their n-grams, and lists boilerplate last, from `boilerplate` on.
+
+    `with_gram`: the problems that have an n-gram among their rarest (`arrange.rarest`). `least`, one row per problem: how
+    many n-grams, and how many of these rarest ones, a text must have to cover it (`COVERED`, `TELLING`); how many of its
+    n-grams are boilerplate, and how many are frequent and left out (`BOILERPLATE`, `LEFT_OUT`).
+
+    One row per n-gram: `weights`, 0 for boilerplate. One row per problem: `tokens`, `counts` (different n-grams in all),
+    `kept` (those that the index has), `weight` (of those), `number_weight`, and where its n-grams and number pairs
+    begin (`place_offsets`, `number_offsets`).
+    """
+
+    grams: Table
+    boilerplate: int
+    with_gram: Postings
+    least: npt.NDArray[np.int16]
+    weights: Floats
+    tokens: Places
+    counts: Places
+    kept: Places
+    weight: Floats
+    number_weight: Floats
+    place_offsets: Places
+    places: Counters
+    number_offsets: Places
+    numbers: npt.NDArray[np.uint32]
+    number_weights: Floats
+
+
+class Index(NamedTuple):
+    """All that texts are compared with. Longer texts than `most_letters` and `most_symbols` equal no problem."""
+
+    letters: Whole
+    symbols: Whole
+    template: Whole
+    bag: Whole
+    problems: Problems
+    sequences: Sequences
+    most_letters: np.uint64
+    most_symbols: np.uint64
+
+
+class Room(NamedTuple):
+    """Working space: counters over n-grams (`marks`, `seen`) and problems (`shares`), all zero between texts.
+
+    `touched`: problems of which a text has something. `place`, `at`: the n-grams found in a text, and the last of their
+    words; `chosen`, `begin`, `end`: some of these, and their first and last tokens. `weights`, `counts`: of one problem's
+    n-grams. `pairs`: hashes of the pairs of numbers of a text.
+    """
+
+    marks: Bytes
+    seen: Counters
+    shares: Bytes
+    touched: Counters
+    place: Counters
+    at: Counters
+    chosen: Counters
+    begin: Counters
+    end: Counters
+    weights: Floats
+    counts: Counters
+    pairs: U64
 
 
 def arrange(known: Columns) -> Index:
@@ -96,6 +188,8 @@ def _table(keys: npt.NDArray[np.unsignedinteger[Any]]) -> Table:
         np.uint64(width - filter_bits),
         np.uint64(width - bits),
     )
+    from factory.decontamination.kernels import fill
+
     fill(table)
     return table
 
@@ -118,13 +212,13 @@ def _problems(known: Columns) -> Problems:
     keys, places = np.unique(known.words, return_inverse=True)
     by_place = np.zeros(keys.size)
     by_place[places[::-1]] = known.word_weights[::-1]  # the first benchmark's, where they differ
-    counts, kept = known.words_counts, np.diff(known.word_offsets)
+    counts, kept = known.words_counts, np.diff(known.words_offsets)
     chosen, least = rarest(problems, places, by_place, counts, kept)
     # The n-grams that lead to most problems lie together at the beginning: they are met most often.
     order = np.lexsort((-np.bincount(places[chosen], minlength=keys.size), by_place == 0))
     keys, by_place = keys[order], by_place[order]
     places = np.argsort(order)[places]
-    number_of = np.repeat(np.arange(count), np.diff(known.number_offsets))
+    number_of = np.repeat(np.arange(count), np.diff(known.numbers_offsets))
     return Problems(
         grams=_table(keys),
         boilerplate=int(np.count_nonzero(by_place)),
@@ -136,9 +230,9 @@ def _problems(known: Columns) -> Problems:
         kept=kept,
         weight=np.bincount(problems, by_place[places], count).astype(np.float64),
         number_weight=np.bincount(number_of, known.number_weights, count).astype(np.float64),
-        place_offsets=known.word_offsets,
+        place_offsets=known.words_offsets,
         places=places.astype(np.int32),
-        number_offsets=known.number_offsets,
+        number_offsets=known.numbers_offsets,
         numbers=known.numbers,
         number_weights=known.number_weights,
     )

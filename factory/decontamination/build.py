@@ -1,16 +1,23 @@
-"""Building an index: benchmark problems in, hashes out."""
+"""Building an index: benchmark problems in, hashes out.
+
+Boilerplate n-grams, which many benchmark problems share, are kept beside the indexes for those that are built of single
+files later (`read_stock`).
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from importlib import resources
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from factory.atomic import atomic_path
 from factory.decontamination.features import (
     NOT_TELLING,
     SALT,
@@ -21,7 +28,6 @@ from factory.decontamination.features import (
     short_form,
 )
 from factory.decontamination.index import ANCHOR, ANCHOR_TOKENS, LONGEST, Benchmark, problem_ids
-from factory.decontamination.stock import Stock
 from factory.text.hashing import U64, distinct
 from factory.text.ngrams import SequenceHasher
 from factory.text.tokens import Places, tokenize
@@ -32,6 +38,11 @@ FEW_GRAMS = 24
 """Problems of fewer n-grams are also looked for as whole sequences inside longer texts."""
 STEM_TOKENS = 12
 """A multiple-choice stem of at least so many tokens is looked for without its options."""
+
+KINDS = ("words", "numbers")
+LEAST_STOCK = 8
+"""Document frequency from which an n-gram is kept."""
+Stock = dict[str, tuple[npt.NDArray[np.uint32], npt.NDArray[np.int64]]]
 
 LEAST_TELLING = 3
 """Different symbols, other than signs, variables and small words, that a sequence must have to be looked for: "a, b, c,
@@ -71,7 +82,7 @@ def read_document(name: str, rows: pl.DataFrame, facts: dict[str, Any]) -> Docum
 def build(documents: Sequence[Document], stock: Stock) -> list[Benchmark]:
     """Indexes of benchmarks. Document frequencies are counted over all of them; `stock` knows some from elsewhere."""
     frequency = {}
-    for kind in ("words", "numbers"):
+    for kind in KINDS:
         grams, counts = frequencies(documents, kind)
         known, known_counts = stock.get(kind, (grams[:0], counts[:0]))
         if known.size:
@@ -219,3 +230,24 @@ def _join(streams: Sequence[Stream]) -> Stream:
     return Stream(
         np.concatenate([s.hashes for s in streams]), offsets, np.concatenate([s.at for s in streams])
     )
+
+
+def read_stock() -> Stock:
+    """`words` and `numbers`: n-gram hashes (sorted) and their document frequencies; empty when none is shipped."""
+    path = Path(str(resources.files("factory.decontamination"))) / "indexes" / "stock.npz"
+    if not path.exists():
+        return {}
+    with np.load(path, allow_pickle=False) as stored:
+        return {kind: (stored[kind], stored[f"{kind}_df"].astype(np.int64)) for kind in KINDS}
+
+
+def write_stock(documents: Sequence[Document], folder: Path) -> None:
+    """Write `stock.npz` with the frequent n-grams of these benchmarks."""
+    arrays = {}
+    for kind in KINDS:
+        grams, counts = frequencies(documents, kind)
+        frequent = counts >= LEAST_STOCK
+        arrays[kind] = grams[frequent]
+        arrays[f"{kind}_df"] = np.minimum(counts[frequent], 65_535).astype(np.uint16)
+    with atomic_path(folder / "stock.npz") as temporary, temporary.open("wb") as handle:
+        np.savez_compressed(handle, **arrays)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""What a person decided about single hits, and what is still worth a look.
+"""What a person decided about single hits, what is still worth a look, and what two runs decide differently.
 
 A decisions file holds one JSON object a line: text (digest), benchmark, benchmark_id and decision, keep or drop. The
 last line on a text and problem counts. Decisions are about texts, not about row numbers, so they hold for any run.
@@ -86,3 +86,24 @@ def borderline(hits: pl.DataFrame, coverage: float) -> pl.DataFrame:
     open_hits = hits.filter(pl.col("decision").is_null() & pl.col("tier").is_in([t.value for t in DOUBTFUL]))
     once = open_hits.unique(ABOUT, keep="first", maintain_order=True)
     return once.sort(doubt, "row", maintain_order=True)
+
+
+def decided_differently(ours: pl.DataFrame, theirs: pl.DataFrame) -> pl.DataFrame:
+    """Rows that one run drops and the other keeps, each with the surest hit that decided it.
+
+    Args:
+        ours: all hits of one run (columns `decontaminate.HITS`).
+        theirs: all hits of the other, of the same rows.
+
+    Returns:
+        The hits' columns and `dropped_by`, "this" or "other", ordered by row.
+    """
+    one, other = _deciding(ours), _deciding(theirs)
+    only_one = one.join(other, on="row", how="anti").with_columns(dropped_by=pl.lit("this"))
+    only_other = other.join(one, on="row", how="anti").with_columns(dropped_by=pl.lit("other"))
+    return pl.concat([only_one, only_other]).sort("row")
+
+
+def _deciding(hits: pl.DataFrame) -> pl.DataFrame:
+    """The first hit of every dropped row that drops it; hits lie surest first."""
+    return hits.filter("drops").unique("row", keep="first", maintain_order=True)

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from factory.text.hashing import BASE, U64, HashSet, byte_words, hash_words, mix, range_hashes
+from factory.text.hashing import BASE, U64, HashSet, byte_words, hash_words, mix, open_table, range_hashes
 from factory.text.ngrams import ngram_hashes, sequence_hashes, text_hashes
 from factory.text.tokens import OPERATORS, Kind, Places, Tokens
 
@@ -223,17 +223,11 @@ def _number_pairs(stream: Stream) -> Stream:
 def word_sets() -> tuple[U64, npt.NDArray[np.uint8]]:
     """Words that are no content (bit 1), small words (bit 2) and Greek letters (bit 4), for `reading_kernels.Words`.
 
-    Hashes lie in 2**n slots, each at or after the slot of its own bits, as `factory.text.kernels.look_up` wants them.
+    The words are an open table (`hashing.open_table`).
     """
-    bits: dict[int, int] = {}
-    for bit, words in ((1, _MATH_WORDS), (2, _SMALL_WORDS), (4, _GREEK)):
-        for value in hash_words(words.split()).tolist():
-            bits[value] = bits.get(value, 0) | bit
-    slots = 1 << (4 * len(bits)).bit_length()
-    hashes, marks = np.zeros(slots, dtype=np.uint64), np.zeros(slots, dtype=np.uint8)
-    for value, mark in bits.items():
-        slot = (value >> 40) & (slots - 1)
-        while hashes[slot]:
-            slot = (slot + 1) & (slots - 1)
-        hashes[slot], marks[slot] = value, mark
+    sets = [words.split() for words in (_MATH_WORDS, _SMALL_WORDS, _GREEK)]
+    hashes = open_table(sorted({word for words in sets for word in words}))[0]
+    marks = np.zeros(hashes.size, dtype=np.uint8)
+    for bit, words in zip((1, 2, 4), sets, strict=True):
+        marks[np.isin(hashes, hash_words(words))] |= np.uint8(bit)
     return hashes, marks

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -24,7 +24,7 @@ FORMAT = 2
 SUFFIX = ".index.npz"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Benchmark:
     """One benchmark: its facts and the hashes of its problems.
 
@@ -64,24 +64,9 @@ and number of all its tokens, where in it the run begins, and the problem that i
 
 MOST_GRAMS = 255
 """N-grams that a problem may have: kernels count them in a byte. `build.KEPT` is less."""
-ARRAYS = (
-    "letters",
-    "letter_bytes",
-    "tokens",
-    "symbols",
-    "template",
-    "bag",
-    "anchors",
-    "words",
-    "words_offsets",
-    "words_counts",
-    "words_df",
-    "numbers",
-    "numbers_offsets",
-    "numbers_df",
-)
-
-
+ARRAYS = tuple(field.name for field in fields(Benchmark) if field.name not in ("name", "facts", "ids"))
+LENGTHS = ("letter_bytes", "tokens", "words_counts")
+"""Arrays of numbers, as wide as such are while they are worked with; offsets are too."""
 A_PROBLEM = ("letters", "letter_bytes", "tokens", "symbols", "template", "bag", "words_counts")
 """The arrays with one entry a problem."""
 TYPES: dict[str, npt.DTypeLike] = {
@@ -140,9 +125,7 @@ def read(path: Path) -> Benchmark:
             f"{path} is no benchmark index (its arrays do not fit together)", do="build it again"
         )
     wide = {
-        name: a.astype(np.int64)
-        for name, a in arrays.items()
-        if name.endswith(("offsets", "counts", "bytes", "tokens"))
+        name: a.astype(np.int64) for name, a in arrays.items() if name in LENGTHS or name.endswith("_offsets")
     }
     return Benchmark(name=name, ids=ids, facts=facts, **(arrays | wide))
 

@@ -1,16 +1,26 @@
 """Kernels: all tiers over the texts of one chunk, each text read once from its bytes; `match` says the same in arrays.
 
-What is done for every text is inlined: that costs less than passing arrays.
+The index is arranged for them by `arrange`. What is done for every text is inlined: that costs less than passing arrays.
 """
 
 from __future__ import annotations
-
-from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from factory.decontamination import rules
+from factory.decontamination.arrange import (
+    BOILERPLATE,
+    COVERED,
+    LEFT_OUT,
+    TELLING,
+    Index,
+    Problems,
+    Room,
+    Sequences,
+    Table,
+    Whole,
+)
 from factory.decontamination.features import SALT, WORDS
 from factory.decontamination.reading_kernels import (
     CONTENT,
@@ -40,122 +50,15 @@ from factory.text.hashing import BASE, U64, Bytes, Places
 from factory.text.kernels import mix
 
 U = np.uint64
-Floats = npt.NDArray[np.float64]
 Found = npt.NDArray[np.float64]
 """Hits, one row each: text, problem, tier, score, first byte, the one after the last."""
 _BASE, _SALT = U(BASE), U(SALT)
 _ZERO, _ONE, _TWO, _HALF = U(0), U(1), U(2), U(32)
 _EQUAL = (EXACT, RENAMED, TEMPLATE, SHUFFLED)
 """Tier of an equal text by the readings of `Text.whole`."""
-COVERED, TELLING, BOILERPLATE, LEFT_OUT = 0, 1, 2, 3
-"""Columns of `Problems.least`."""
-FILTER = 16
-"""Bits of the Bloom pre-filter per key: more let fewer misses pass; fewer stay nearer to the processor."""
 _alike, _needed, _judge = inlined(rules.alike), inlined(rules.needed), inlined(rules.judge)
 _reach, _densest = inlined(rules.reach), inlined(rules.densest)
 _shared_numbers = inlined(rules.shared_numbers)
-
-
-class Table(NamedTuple):
-    """Which of `keys` (all different) a hash is.
-
-    `slots` holds positions in `keys`, or -1, in 2**n slots, 2**n being at least twice the number of keys.
-    """
-
-    keys: npt.NDArray[Any]
-    slots: Counters
-    filter: U64
-    filter_shift: np.uint64
-    slot_shift: np.uint64
-
-
-class Postings(NamedTuple):
-    """What belongs to each key of a table: `entries[offsets[i]..offsets[i + 1]]`."""
-
-    offsets: Places
-    entries: Counters
-
-
-class Whole(NamedTuple):
-    """Hashes of whole problems by one reading, and the problems of each."""
-
-    table: Table
-    with_hash: Postings
-
-
-class Sequences(NamedTuple):
-    """What is looked for as a whole inside other texts (`index.ANCHOR`), one row each; `table` knows their anchors."""
-
-    table: Table
-    with_anchor: Postings
-    shift: Places
-    length: Places
-    whole: U64
-    problem: Places
-
-
-class Problems(NamedTuple):
-    """All problems of an index. `grams` knows their n-grams, and lists boilerplate last, from `boilerplate` on.
-
-    `with_gram`: the problems that have an n-gram among their rarest (`arrange.rarest`). `least`, one row per problem: how
-    many n-grams, and how many of these rarest ones, a text must have to cover it (`COVERED`, `TELLING`); how many of its
-    n-grams are boilerplate, and how many are frequent and left out (`BOILERPLATE`, `LEFT_OUT`).
-
-    One row per n-gram: `weights`, 0 for boilerplate. One row per problem: `tokens`, `counts` (different n-grams in all),
-    `kept` (those that the index has), `weight` (of those), `number_weight`, and where its n-grams and number pairs
-    begin (`place_offsets`, `number_offsets`).
-    """
-
-    grams: Table
-    boilerplate: int
-    with_gram: Postings
-    least: npt.NDArray[np.int16]
-    weights: Floats
-    tokens: Places
-    counts: Places
-    kept: Places
-    weight: Floats
-    number_weight: Floats
-    place_offsets: Places
-    places: Counters
-    number_offsets: Places
-    numbers: npt.NDArray[np.uint32]
-    number_weights: Floats
-
-
-class Index(NamedTuple):
-    """All that texts are compared with. Longer texts than `most_letters` and `most_symbols` equal no problem."""
-
-    letters: Whole
-    symbols: Whole
-    template: Whole
-    bag: Whole
-    problems: Problems
-    sequences: Sequences
-    most_letters: np.uint64
-    most_symbols: np.uint64
-
-
-class Room(NamedTuple):
-    """Working space: counters over n-grams (`marks`, `seen`) and problems (`shares`), all zero between texts.
-
-    `touched`: problems of which a text has something. `place`, `at`: the n-grams found in a text, and the last of their
-    words; `chosen`, `begin`, `end`: some of these, and their first and last tokens. `weights`, `counts`: of one problem's
-    n-grams. `pairs`: hashes of the pairs of numbers of a text.
-    """
-
-    marks: Bytes
-    seen: Counters
-    shares: Bytes
-    touched: Counters
-    place: Counters
-    at: Counters
-    chosen: Counters
-    begin: Counters
-    end: Counters
-    weights: Floats
-    counts: Counters
-    pairs: U64
 
 
 @kernel
@@ -416,33 +319,6 @@ def _covered(
 
 
 @inlined
-def _match_texts(
-    raw: Bytes,
-    eights: U64,
-    bounds: Places,
-    language: Language,
-    known: Index,
-    limits: Thresholds,
-    text: Text,
-    room: Room,
-    hits: Found,
-) -> int:
-    count = 0
-    for row in range(bounds.size - 1):
-        first, last = U(bounds[row]), U(bounds[row + 1])
-        read_text(raw, eights, first, last, language, known.most_letters, known.most_symbols, text)
-        if text.sizes[TOKEN_COUNT] == 0:
-            continue
-        count = _equal(row, 0, text, known.letters, limits, hits, count)
-        count = _equal(row, 1, text, known.symbols, limits, hits, count)
-        count = _equal(row, 2, text, known.template, limits, hits, count)
-        count = _equal(row, 3, text, known.bag, limits, hits, count)
-        count = _contained(row, text, known.sequences, limits, hits, count)
-        count = _covered(row, text, known.problems, limits, room, hits, count)
-    return count
-
-
-@kernel
 def match_texts(
     raw: Bytes,
     eights: U64,
@@ -458,4 +334,16 @@ def match_texts(
 
     `text` and `room` have space for the longest text. Only as many hits are written as `hits` has rows.
     """
-    return _match_texts(raw, eights, bounds, language, known, limits, text, room, hits)
+    count = 0
+    for row in range(bounds.size - 1):
+        first, last = U(bounds[row]), U(bounds[row + 1])
+        read_text(raw, eights, first, last, language, known.most_letters, known.most_symbols, text)
+        if text.sizes[TOKEN_COUNT] == 0:
+            continue
+        count = _equal(row, 0, text, known.letters, limits, hits, count)
+        count = _equal(row, 1, text, known.symbols, limits, hits, count)
+        count = _equal(row, 2, text, known.template, limits, hits, count)
+        count = _equal(row, 3, text, known.bag, limits, hits, count)
+        count = _contained(row, text, known.sequences, limits, hits, count)
+        count = _covered(row, text, known.problems, limits, room, hits, count)
+    return count

@@ -76,8 +76,7 @@ def _unknown(name: str, known: dict[str, Path]) -> UsageError:
 
 
 def _from_data(pattern: str) -> list[Benchmark]:
-    from factory.decontamination.build import build
-    from factory.decontamination.stock import read_stock
+    from factory.decontamination.build import build, read_stock
 
     return build(_documents([pattern], {}), read_stock())
 
@@ -94,8 +93,7 @@ def build_indexes(patterns: Sequence[str], out: Path, facts: Path | None = None)
         UsageError: a file cannot be read or has no column `problem`.
     """
     from factory.atomic import read_json
-    from factory.decontamination.build import build
-    from factory.decontamination.stock import read_stock, write_stock
+    from factory.decontamination.build import build, read_stock, write_stock
 
     documents = _documents(patterns, read_json(facts) if facts else {})
     write_stock(documents, out)

@@ -7,6 +7,7 @@ so nothing has to be arranged before the first text.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,7 +16,7 @@ import numpy.typing as npt
 from factory.decontamination import rules
 from factory.decontamination.features import SALT, Features, features, short_form
 from factory.decontamination.hits import Hits
-from factory.decontamination.index import ANCHOR, ANCHOR_TOKENS, Benchmark
+from factory.decontamination.index import ANCHOR_TOKENS, ARRAYS, LENGTHS, TYPES, Benchmark
 from factory.decontamination.rules import BOILERPLATE, Thresholds
 from factory.text.hashing import U64, Bytes, distinct, ranges
 from factory.text.ngrams import SequenceHasher
@@ -24,61 +25,45 @@ from factory.text.tokens import Places, Tokens, thousands_commas, tokenize_bytes
 Floats = npt.NDArray[np.float64]
 
 
-class Columns(NamedTuple):
-    """All benchmarks of an index, one after another; problems are numbered through (`index.Benchmark` explains them)."""
+@dataclass(frozen=True)
+class Columns(Benchmark):
+    """All benchmarks of an index, one after another; problems are numbered through.
 
-    letters: U64
-    letter_bytes: Places
-    tokens: Places
-    symbols: U64
-    template: U64
-    bag: U64
-    words_counts: Places
-    anchors: npt.NDArray[np.void]
-    words: npt.NDArray[np.uint32]
+    `words_of`: the problem of every n-gram; `word_weights` is 0 for boilerplate, 1 for an n-gram of one problem only.
+    """
+
     words_of: Places
-    """The problem of every n-gram; `word_weights` is 0 for boilerplate, 1 for an n-gram of one problem only."""
     word_weights: Floats
-    word_offsets: Places
-    numbers: npt.NDArray[np.uint32]
     number_weights: Floats
-    number_offsets: Places
 
 
 def columns(benchmarks: Sequence[Benchmark]) -> Columns:
     """The arrays of all benchmarks together."""
-
-    def every(name: str, kind: npt.DTypeLike) -> npt.NDArray[Any]:
-        return np.concatenate([np.zeros(0, kind), *(getattr(b, name) for b in benchmarks)]).astype(kind)
-
-    def weights(name: str) -> Floats:
-        return 1 / (1 + np.log(np.maximum(every(name, np.float64), 1)))
-
-    def offsets(name: str) -> Places:
-        lengths = [np.zeros(1, np.int64), *(np.diff(getattr(b, name)) for b in benchmarks)]
-        return np.cumsum(np.concatenate(lengths))
-
-    anchors = every("anchors", ANCHOR)
+    arrays = {}
+    for name in ARRAYS:
+        if name.endswith("_offsets"):
+            lengths = [np.zeros(1, np.int64), *(np.diff(getattr(b, name)) for b in benchmarks)]
+            arrays[name] = np.cumsum(np.concatenate(lengths))
+        else:
+            kind = np.dtype(np.int64 if name in LENGTHS else TYPES.get(name, np.uint32))
+            parts = [np.zeros(0, kind), *(getattr(b, name) for b in benchmarks)]
+            arrays[name] = np.concatenate(parts).astype(kind)
     first = np.cumsum([0] + [len(b.ids) for b in benchmarks])[:-1]
-    anchors["problem"] += np.repeat(first, [b.anchors.size for b in benchmarks]).astype(np.uint32)
-    word_weights, word_offsets = weights("words_df"), offsets("words_offsets")
-    word_weights[every("words_df", np.int64) >= BOILERPLATE] = 0
+    arrays["anchors"]["problem"] += np.repeat(first, [b.anchors.size for b in benchmarks]).astype(np.uint32)
+    weights = {
+        name: 1 / (1 + np.log(np.maximum(arrays[f"{name}_df"].astype(np.float64), 1)))
+        for name in ("words", "numbers")
+    }
+    weights["words"][arrays["words_df"] >= BOILERPLATE] = 0
+    counts = np.diff(arrays["words_offsets"])
     return Columns(
-        letters=every("letters", np.uint64),
-        letter_bytes=every("letter_bytes", np.int64),
-        tokens=every("tokens", np.int64),
-        symbols=every("symbols", np.uint64),
-        template=every("template", np.uint64),
-        bag=every("bag", np.uint64),
-        words_counts=every("words_counts", np.int64),
-        anchors=anchors,
-        words=every("words", np.uint32),
-        words_of=np.repeat(np.arange(word_offsets.size - 1), np.diff(word_offsets)),
-        word_weights=word_weights,
-        word_offsets=word_offsets,
-        numbers=every("numbers", np.uint32),
-        number_weights=weights("numbers_df"),
-        number_offsets=offsets("numbers_offsets"),
+        name="",
+        facts={},
+        ids=[i for b in benchmarks for i in b.ids],
+        **arrays,
+        words_of=np.repeat(np.arange(counts.size), counts),
+        word_weights=weights["words"],
+        number_weights=weights["numbers"],
     )
 
 
@@ -243,7 +228,7 @@ def _candidates(
     # What at most can be: all boilerplate of the text that is the problem's, and all of the problem's that is in any text.
     theirs = np.bincount(known.words_of[entry[~telling]], minlength=known.tokens.size)
     plain = np.bincount(owners[np.isin(place, gram[~telling])], minlength=different.size)
-    kept = np.diff(known.word_offsets)[problem]
+    kept = np.diff(known.words_offsets)[problem]
     both = share + np.minimum(plain[row], theirs[problem])
     every = known.words_counts[problem]
     covered = (share >= limits.least_grams) & (both >= np.ceil(limits.least_shared * kept - limits.rounding))
@@ -272,10 +257,10 @@ def _pairs(row: Places, problem: Places, names: U64, known: Columns) -> _Pairs:
 
     Sums are added in the order of a problem's n-grams, as kernels do: other orders differ in the last bits.
     """
-    kept = np.diff(known.word_offsets)[problem]
+    kept = np.diff(known.words_offsets)[problem]
     pair, theirs = (
         np.repeat(np.arange(row.size), kept),
-        known.words[ranges(known.word_offsets[problem], kept)],
+        known.words[ranges(known.words_offsets[problem], kept)],
     )
     every = distinct(theirs)
     entry, gram = equal_pairs(known.words, every)
@@ -288,8 +273,8 @@ def _pairs(row: Places, problem: Places, names: U64, known: Columns) -> _Pairs:
     def sums(pair: Places, values: Floats) -> Floats:
         return np.bincount(pair, values, row.size).astype(np.float64)
 
-    number_counts = np.diff(known.number_offsets)[problem]
-    numbers = known.number_weights[ranges(known.number_offsets[problem], number_counts)]
+    number_counts = np.diff(known.numbers_offsets)[problem]
+    numbers = known.number_weights[ranges(known.numbers_offsets[problem], number_counts)]
     return _Pairs(
         row,
         problem,
@@ -307,7 +292,7 @@ def _possible(
     pairs: _Pairs, problem: Places, tokens: Places, different: Places, known: Columns, limits: Thresholds
 ) -> npt.NDArray[np.bool_]:
     """Where a hit is possible: what at most can be are all n-grams in one place, with all numbers."""
-    kept, every = np.diff(known.word_offsets)[problem], known.words_counts[problem]
+    kept, every = np.diff(known.words_offsets)[problem], known.words_counts[problem]
     slack = 2 * limits.rounding
     shared = (pairs.telling >= limits.least_grams) & (pairs.both / kept >= limits.least_shared)
     template = pairs.share + slack >= limits.template_coverage * pairs.weight
@@ -333,7 +318,7 @@ def _decide(
     """The hit of one pair, or None. `grams`: short forms of all n-grams of the texts."""
     row, problem = int(pairs.row[at]), int(pairs.problem[at])
     weight, number_weight = float(pairs.weight[at]), float(pairs.number_weight[at])
-    low, high = known.word_offsets[problem : problem + 2].tolist()
+    low, high = known.words_offsets[problem : problem + 2].tolist()
     theirs, kept, every = known.words[low:high], high - low, int(known.words_counts[problem])
     begin, end = read.words.offsets[row : row + 2].tolist()
     own = np.minimum(np.searchsorted(theirs, grams[begin:end]), kept - 1)
@@ -350,7 +335,7 @@ def _decide(
         rules.FAR if whole else reach,
         limits,
     )
-    low, high = known.number_offsets[problem : problem + 2].tolist()
+    low, high = known.numbers_offsets[problem : problem + 2].tolist()
     number_begin, number_end = read.numbers.offsets[row : row + 2].tolist()
     numbers = rules.shared_numbers(
         0,

@@ -46,7 +46,8 @@ from factory.text.tokens import Places
 def load_signed(tables: Sequence[Path]) -> Signed:
     """What `sign_part` has written of all rows, but for the keys; `tables` are its files, or one with all of them."""
     found = pl.scan_parquet(list(tables)).select("exact", "guard", "counts", "draw").collect()
-    return Signed(*(found[name].to_numpy() for name in found.columns), keys=np.zeros((0, 0), np.uint64))
+    exact, guard, counts, draw = (found[name].to_numpy() for name in found.columns)
+    return Signed(exact, guard, counts, draw, np.zeros((0, 0), np.uint64))
 
 
 def sign_parts(task: Task, parts: Sequence[Part], engine: Engine, step: str) -> Signed:

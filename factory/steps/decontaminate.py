@@ -84,7 +84,7 @@ def differences(out: Path, other: Path) -> pl.DataFrame:
     Raises:
         UsageError: a folder holds no finished run, or they are of different files.
     """
-    from factory.decontamination.compare import decided_differently
+    from factory.decontamination.decisions import decided_differently
 
     manifests = []
     for folder in (out, other):

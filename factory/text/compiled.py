@@ -28,6 +28,9 @@ _T = TypeVar("_T")
 CACHED_PAY, UNCACHED_PAY = 24 * 2**20, 256 * 2**20
 """Bytes of text from which kernels are used: compiled before on this machine, or not yet."""
 
+SOURCES = ("kernels", "reading_kernels", "arrange", "rules", "marks", "features", "fold", "hashing")
+"""Modules with kernels, and those whose functions, types and constants they compile."""
+
 _active = False
 
 
@@ -97,9 +100,7 @@ def cache_folder() -> Path | None:
     """Where compiled kernels are kept; None when that cannot be written. Folders of older versions are removed."""
     package = Path(__file__).parent.parent
     sources = hashlib.sha256(Path(__file__).read_bytes())
-    for path in sorted(
-        [*package.glob("*/kernels.py"), *package.glob("*/rules.py"), *package.glob("*/marks.py")]
-    ):
+    for path in sorted(each for name in SOURCES for each in package.glob(f"*/{name}.py")):
         sources.update(path.read_bytes())
     base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     try:

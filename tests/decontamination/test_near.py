@@ -11,8 +11,7 @@ import pytest
 
 from factory.config.decontamination import DecontaminationSection, EmbeddingSection
 from factory.config.endpoint import Judge
-from factory.decontamination.judge import comparison
-from factory.decontamination.near import embed, near_problems, nearest, read_problems
+from factory.decontamination.near import comparison, embed, near_problems, nearest, read_problems
 from factory.errors import UsageError
 from factory.sampling.judge import read_verdict
 from factory.steps.decontaminate import run

@@ -10,7 +10,7 @@ import pytest
 
 from factory.config.endpoint import Judge
 from factory.config.verify import VerifySection
-from factory.decontamination.judge import judged_same
+from factory.decontamination.near import judged_same
 from factory.errors import FactoryError, Stopped, UsageError
 from factory.sampling.judge import ask_judge
 from factory.sampling.schedule import Schedule
