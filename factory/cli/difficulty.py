@@ -34,12 +34,14 @@ def command(
     from factory.cli.ending import say_end
     from factory.errors import UsageError
     from factory.pipeline.checks import need
+    from factory.sampling.opening import check_name
     from factory.sources.paths import refuse_own_input
     from factory.steps import difficulty
     from factory.steps import problems as reading
 
     if "student" not in settings.model_fields_set:
         raise UsageError("--student is missing", do="name a preset, or transformers with --model FOLDER")
+    check_name(settings.student)
     need("difficulty", "stats", "scipy")
     for folder in (out, out / "__rollouts"):
         refuse_own_input(folder, problems.sources)

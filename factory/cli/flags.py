@@ -319,6 +319,8 @@ def _put(data: dict[str, Any], path: tuple[str, ...], value: Any) -> None:
 def _value(raw: Any, info: FieldInfo) -> Any:
     if isinstance(raw, tuple):
         return list(raw)
+    if raw == "" and _inner(info.annotation) is Path:
+        return None  # Path("") is the folder we are in, which nobody means
     return raw.split(",") if get_origin(_inner(info.annotation)) is tuple else raw
 
 

@@ -151,6 +151,9 @@ def main() -> None:
         if is_disk_full(error):
             _say(f"the disk is full - free some space and run the same command again ({first_line(error)})")
             sys.exit(Stopped.exit_code)
+        if isinstance(error, PermissionError):
+            _say(f"no permission for {error.filename} - change its permissions, or choose another path")
+            sys.exit(2)
         path = Path(tempfile.gettempdir()) / f"factory-error-{os.getpid()}.txt"
         path.write_text(traceback.format_exc(), "utf-8")
         what = str(error).splitlines()[0] if str(error) else "no message"

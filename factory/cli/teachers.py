@@ -50,18 +50,12 @@ def _key(variable: str | None) -> str:
 def _show_one(name: str) -> None:
     from dataclasses import asdict
 
-    from factory.config.base import did_you_mean
-    from factory.errors import UsageError
+    from factory.sampling.opening import check_name
     from factory.sampling.presets import LOCAL, PRESETS
 
+    check_name(name)
     if name in LOCAL:
         say(f"{name}: {LOCAL[name]}")
         return
-    if name not in PRESETS:
-        names = [*PRESETS, *LOCAL]
-        near = did_you_mean(name, names)
-        raise UsageError(
-            f"no teacher called {name}", do=f"{near or ''} choose one of: {', '.join(names)}".strip()
-        )
     for field, value in asdict(PRESETS[name]).items():
         say(f"{field:18} {_key(value) if field == 'key_env' else value}")

@@ -49,8 +49,10 @@ def load_recipe(path_or_name: str | Path, overrides: Sequence[str] = ()) -> Reci
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"cannot read recipe {path}: {error}") from error
     data = _read(text, str(path))
-    if not isinstance(data, dict):
-        raise UsageError(f"{path}: a recipe is a mapping of sections", do="see recipes/quickstart.yaml")
+    if not isinstance(data, dict) or not data.keys() & Recipe.model_fields.keys():
+        raise UsageError(
+            f"{path} is not a recipe: no section of one is in it", do="see recipes/quickstart.yaml"
+        )
     given = {tuple(_override(data, override)): f"--set {override}" for override in overrides}
     _leave_out_removed(data, str(path))
     try:

@@ -71,6 +71,10 @@ def run_recipe(
         return False
     check_recipe(recipe, names, layout)
     check_engine(engine)
+    if (run / MANIFEST).exists():
+        raise UsageError(
+            f"{run} is the folder of a single step, not of a run", do="choose another --out folder"
+        )
     with locked(run), open_engine(engine) as opened:
         _check_folders(recipe, run)
         save_recipe(recipe, layout.recipe)

@@ -16,7 +16,7 @@ import polars as pl
 
 from factory.atomic import read_json
 from factory.config.decontamination import DecontaminationSection
-from factory.errors import FactoryError
+from factory.errors import FactoryError, UsageError
 from factory.publishing.licences import refusal
 from factory.publishing.run_sql import manifests, shard_paths
 from factory.run.layout import DATASETS, RunLayout
@@ -58,7 +58,7 @@ def check_run(run: Path) -> None:
     """
     at = RunLayout(run)
     if not manifests(run):
-        raise Refused(f"{run} holds no finished step", do="give the folder of a `factory run`")
+        raise UsageError(f"{run} holds no finished step", do="give the folder of a `factory run`")
     close_ledger(run)
     finished = [name for name in DATASETS if (at.dataset(name) / MANIFEST).exists()]
     if not finished:

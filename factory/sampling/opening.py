@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from factory.config.base import did_you_mean
 from factory.config.endpoint import Budget, Endpoint
 from factory.errors import UsageError
 from factory.sampling.budget import Prices
@@ -79,6 +80,7 @@ def prices_of(sampler: Sampler) -> Prices | None:
 def _open(
     name: str, model: str | None, base_url: str | None, api_key_env: str | None, options: dict[str, Any]
 ) -> Sampler:
+    check_name(name)
     if name == "procedural":
         from factory.sampling.procedural import ProceduralSampler
 
@@ -101,10 +103,19 @@ def _open(
         if not model:
             raise UsageError("vllm-offline needs a checkpoint", do="give --model FOLDER_OR_ID")
         return VllmSampler(model, **options)
-    if name in PRESETS:
-        return _open_endpoint(PRESETS[name], model, base_url, api_key_env, options)
-    known = ", ".join([*PRESETS, *LOCAL])
-    raise UsageError(f"no teacher called {name}", do=f"choose one of: {known}")
+    return _open_endpoint(PRESETS[name], model, base_url, api_key_env, options)
+
+
+def check_name(name: str) -> None:
+    """Refuse a name that is neither a preset nor a local sampler.
+
+    Raises:
+        UsageError: names the closest one.
+    """
+    known = [*PRESETS, *LOCAL]
+    if name not in known:
+        near = did_you_mean(name, known)
+        raise UsageError(f"no teacher called {name}", do=near or f"choose one of: {', '.join(known)}")
 
 
 def _open_endpoint(

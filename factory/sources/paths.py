@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import difflib
 import glob
+import stat
 from collections.abc import Sequence
 from pathlib import Path
 
-from factory.errors import UsageError
+from factory.errors import UsageError, first_line
 from factory.run.parts import DROPPED_NAMES, MANIFEST, part_paths
 from factory.sources.formats import NAMES
 
@@ -37,10 +38,12 @@ def refuse_own_input(out: Path, patterns: Sequence[str | Path]) -> None:
     Raises:
         UsageError: a pattern names parts in `out`.
     """
-    own = out.resolve()
+    try:
+        own = out.resolve()
+    except (OSError, ValueError, RuntimeError) as error:  # a loop of links
+        raise UsageError(f"cannot write to {str(out)[:200]}: {first_line(error)}") from error
     for pattern in map(str, patterns):
-        found = [pattern] if Path(pattern).exists() else glob.glob(pattern, recursive=True)  # noqa: PTH207
-        for path in (Path(each).resolve() for each in found):
+        for path in _resolved(pattern):
             parts = part_paths(path) if path.is_dir() else [path]
             if any(
                 part.parent in (own, *(own / name for name in DROPPED_NAMES)) and part.match("part-*.parquet")
@@ -52,16 +55,33 @@ def refuse_own_input(out: Path, patterns: Sequence[str | Path]) -> None:
                 )
 
 
+def _resolved(pattern: str) -> list[Path]:
+    """What a pattern names, links followed; nothing where it cannot be followed, which reading it will say."""
+    try:
+        found = [pattern] if Path(pattern).exists() else glob.glob(pattern, recursive=True)  # noqa: PTH207
+        return [Path(each).resolve() for each in found]
+    except (OSError, ValueError, RuntimeError):
+        return []
+
+
 def _expand_one(pattern: str | Path) -> list[Path]:
     if str(pattern).startswith("hf://"):
         from factory.sources.hub import hub_file
 
         return [hub_file(str(pattern))]
     path = Path(pattern)
-    if path.is_dir():
+    try:
+        kind = path.stat().st_mode
+    except FileNotFoundError:
+        kind = 0
+    except (OSError, ValueError) as error:  # a loop of links, a name that is too long or holds NUL
+        raise UsageError(f"cannot read {str(pattern)[:200]}: {first_line(error)}") from error
+    if stat.S_ISDIR(kind):
         return _in_folder(path)
-    if path.exists():
+    if stat.S_ISREG(kind):
         return [path]
+    if kind:
+        raise UsageError(f"{path} is neither a file nor a folder", do="save its rows to a file first")
     if glob.has_magic(str(pattern)):
         return _globbed(str(pattern))
     raise UsageError(f"{path} does not exist", do=_nearby(path))

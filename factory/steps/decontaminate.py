@@ -19,6 +19,7 @@ from factory.run.keys import deciding
 from factory.run.parts import MANIFEST, iter_part, side_path
 from factory.run.step import Step, StepResult, StepWriter
 from factory.run.writer import Writer
+from factory.sampling.opening import open_endpoint
 from factory.sources.stage import require_text
 from factory.steps.source import Rows, Source, open_source
 from factory.text import compiled
@@ -169,9 +170,11 @@ def _write(
 ) -> Decontaminated:
     from factory.decontamination.decontaminate import certify
 
+    if section.embedding and section.embedding.judge:
+        open_endpoint(section.embedding.judge, section.embedding.judge)  # known and with a key
     with engine_or_local(engine) as where:
         read = source.parts(writer.scratch, where)
-        require_text(read, fields, "to check")
+        require_text(read, fields, "to check", source.name)
         near = _near(read.parts, fields, section, store, writer)
         decisions = Path(section.decisions).resolve() if section.decisions else None
         size = sum(part.stat().st_size for part in read.parts)

@@ -155,7 +155,7 @@ def _write(
 
     scratch, step = writer.scratch, writer.step
     read = source.parts(scratch, engine)
-    compared = {"the input": read}
+    compared = {source.name: read}
     if section.against:
         compared["--against"] = stage(section.against, scratch / "against", engine)
     names = pq.read_schema(read.parts[0]).names

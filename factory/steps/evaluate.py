@@ -22,7 +22,7 @@ from factory.run.keys import deciding
 from factory.run.parts import read_parts
 from factory.run.step import Step, StepWriter
 from factory.sampling import open_sampler
-from factory.sampling.opening import open_endpoint
+from factory.sampling.opening import check_name, open_endpoint
 from factory.sampling.sampler import Sampler
 from factory.verification.result import checking
 from schemas import VERDICT, ResponseStatus
@@ -97,6 +97,8 @@ def run(
         raise UsageError(
             f"{model} is neither a folder nor a sampler preset", do="give a checkpoint folder or a preset"
         )
+    if not local:
+        check_name(model)
     benchmarks = [
         load_benchmark(b, held_out=held_out, limit=section.limit, seed=seed) for b in section.benchmarks
     ]

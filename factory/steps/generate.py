@@ -20,7 +20,7 @@ from factory.atomic import digest, read_json, write_json
 from factory.config.generate import GenerateSection
 from factory.config.verify import VerifySection
 from factory.engines.engine import Engine
-from factory.errors import FactoryError, Stopped
+from factory.errors import FactoryError, Stopped, UsageError
 from factory.run.keys import deciding
 from factory.run.parts import JOB, iter_parts, note_path, scan_parts
 from factory.run.step import Step, StepResult, StepWriter, sums
@@ -198,6 +198,9 @@ def _generate(
     if done and not done.manifest["dropped"].get(ResponseStatus.FAILED):
         return done
     check_prompt(section.prompt)
+    if workers is not None and workers > 1 and (section.accept is not None or section.batch):
+        what = "--accept" if section.accept is not None else "--batch"
+        raise UsageError(f"{what} works with one worker only", do="leave --workers out")
     return step.run(
         partial(_buy_and_collect, read, section, store, seed, verify, engine, workers), again=done is not None
     )
@@ -214,19 +217,28 @@ def _buy_and_collect(
     writer: StepWriter,
 ) -> Generated:
     problems = read()
+<<<<<<< HEAD
     if section.reuse:
         problems = _with_reuse(problems, section, writer)
     expected = problems.requests(section.samples)
     name = section.account or job_name(writer.out)
+=======
+>>>>>>> eeccb16 (Slips of a tired user: 148 command lines end with one line and exit 2; lines of gigabytes, link loops, pipes and files without permission are said, not met)
     of = workers or _workers(engine, section)
     spread = engine is not None and of > 1
     with terminated(), served(section) as section:
         if engine is not None and spread:
             buy_spread(
+<<<<<<< HEAD
                 engine, of, problems.rows, expected, _schema(problems), writer.scratch, section,
                 store=store, job=name, seed=seed,
+=======
+                engine, of, problems.rows, problems.count, problems.schema, writer.scratch, section,
+                store=store, job=section.account or job_name(writer.out), seed=seed,
+>>>>>>> eeccb16 (Slips of a tired user: 148 command lines end with one line and exit 2; lines of gigabytes, link loops, pipes and files without permission are said, not met)
             )  # fmt: skip
         with ResponseStore(store) as opened:
+            name = section.account or job_name(writer.out)
             sampler = teacher(section, seed, store=store)
             with budget_of(section, sampler, opened, name) as budget:
                 job = Job(section, sampler, opened, seed=seed, name=name, verify=verify, budget=budget)

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from factory.atomic import atomic_path
 from factory.config.generate import GenerateSection
 from factory.engines.engine import Engine
-from factory.errors import Stopped, UsageError
+from factory.errors import Stopped
 from factory.progress import watch
 from factory.sampling.store.journals import journal_name, leave_shared_memory
 from factory.sampling.store.lease_file import ask_to_stop, progress
@@ -58,12 +58,9 @@ def buy_spread(
 
     Raises:
         Stopped: the budget is spent, or the user stopped it.
-        UsageError: `accept` and `batch` are not for many workers; or what a worker refused.
+        UsageError: what a worker refused.
         FactoryError: what a worker raised.
     """
-    if section.accept is not None or section.batch:
-        what = "--accept" if section.accept is not None else "--batch"
-        raise UsageError(f"{what} works with one worker only", do="leave --workers out")
     file = _write(problems(), schema, out / FILE)
     store.mkdir(parents=True, exist_ok=True)
     leave_shared_memory(store)

@@ -9,7 +9,7 @@ from pathlib import Path
 from factory.atomic import file_digest, read_json
 from factory.engines.engine import Engine
 from factory.errors import FactoryError
-from factory.run.parts import DROPPED_NAMES, MANIFEST, require_parts
+from factory.run.parts import DROPPED_NAMES, MANIFEST, reading, require_parts
 from factory.sources.files import no_drops
 from factory.sources.paths import expand, refuse_own_input
 from factory.sources.stage import Staged, stage
@@ -59,9 +59,10 @@ def open_source(rows: Rows, out: Path, *, also: Sequence[str] = ()) -> Source:
         require_parts(rows)
         return Source(rows, {"rows": rows}, rows)
     refuse_own_input(out, [*rows, *also])
+    files = expand(rows)
     if len(rows) == 1 and (Path(rows[0]) / MANIFEST).exists() and not list(Path(rows[0]).glob("train-*")):
         return Source(rows, {"rows": Path(rows[0])}, Path(rows[0]))
-    return Source(rows, {f"rows:{n}": each for n, each in enumerate(_digests(expand(rows)))}, None)
+    return Source(rows, {f"rows:{n}": each for n, each in enumerate(_digests(files))}, None)
 
 
 def _digests(files: Sequence[Path]) -> list[str]:
@@ -69,7 +70,8 @@ def _digests(files: Sequence[Path]) -> list[str]:
     manifests = {folder: _files(folder) for folder in {path.parent for path in files}}
     found = []
     for path in files:
-        found.append(file_digest(path))
+        with reading(path):
+            found.append(file_digest(path))
         files_of = manifests[path.parent]
         if files_of is None or path.suffix != ".parquet":
             continue

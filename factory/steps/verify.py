@@ -18,6 +18,7 @@ from factory.run.keys import deciding
 from factory.run.parts import iter_part
 from factory.run.step import Step, StepResult, StepWriter, sums
 from factory.run.tables import ordinary
+from factory.sampling.opening import open_endpoint
 from factory.steps.source import Rows, Source, open_source
 from factory.steps.verify_part import VOTES, tally_answers, tally_part, verify_part
 from factory.verification.gold import STRONG_SAMPLES, contradicted, count_votes
@@ -81,6 +82,8 @@ def run(
 def _verify(
     source: Source, section: VerifySection, store: Path, engine: Engine | None, writer: StepWriter
 ) -> Verified:
+    if section.judge:
+        open_endpoint(section.judge, section.judge)  # known and with a key, before an answer is checked
     with _place(section, engine) as where:
         read = source.parts(writer.scratch, where)
         writer.schema = _schema_of(as_responses(next(iter_part(read.parts[0], 1)), source.name))
