@@ -106,7 +106,7 @@ def _recipe() -> Recipe:
 def _dedup(_: float, at: RunLayout) -> None:
     from factory.steps import deduplicate as step
 
-    section = _recipe().response_deduplication
+    section = _recipe().response_deduplication.rules
     step.run(at.verdicts, at.unique_verdicts, section, field="reasoning", step="dedup-responses")
 
 

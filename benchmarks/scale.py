@@ -111,7 +111,7 @@ def _recipe() -> Recipe:
 def _dedup(recipe: Recipe, at: RunLayout) -> None:
     from factory.steps import deduplicate
 
-    deduplicate.run(at.problems, at.unique_problems, recipe.deduplication, field="problem")
+    deduplicate.run(at.problems, at.unique_problems, recipe.deduplication.rules, field="problem")
 
 
 def _decontaminate(recipe: Recipe, at: RunLayout) -> None:
@@ -129,7 +129,7 @@ def _verify(recipe: Recipe, at: RunLayout) -> None:
 def _dedup_responses(recipe: Recipe, at: RunLayout) -> None:
     from factory.steps import deduplicate
 
-    section = recipe.response_deduplication
+    section = recipe.response_deduplication.rules
     deduplicate.run(at.verdicts, at.unique_verdicts, section, field="reasoning", step="dedup-responses")
 
 

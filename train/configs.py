@@ -19,22 +19,16 @@ OWNED = {
     "num_train_epochs": "epochs",
     "max_steps": "max_steps",
     "learning_rate": "learning_rate",
-    "warmup_steps": "warmup",
-    "lr_scheduler_type": "schedule",
     "per_device_train_batch_size": "micro_batch_size",
     "gradient_accumulation_steps": "batch_size",
     "generation_batch_size": "batch_size",
     "steps_per_generation": "batch_size",
     "num_generations": "group_size",
-    "save_steps": "save_every",
     "max_length": "max_length",
     "max_completion_length": "max_completion_length",
     "packing": "packing",
     "beta": "beta",
     "temperature": "temperature_start",
-    "top_p": "top_p",
-    "epsilon": "epsilon",
-    "epsilon_high": "epsilon_high",
     "loss_type": "loss",
     "use_vllm": "vllm",
     "vllm_mode": "vllm",
@@ -50,6 +44,7 @@ WITHOUT_EFFECT = ("scale_rewards", "multi_objective_aggregation")
 
 RESERVED = (
     "output_dir", "seed", "data_seed", "report_to", "shuffle_dataset", "bf16", "use_cpu", "num_iterations",
+    "save_steps",
 )  # fmt: skip
 """TRL fields that the trainer needs for itself: paths, seeds, row order, exact resume."""
 
@@ -71,6 +66,8 @@ def stage_config(job: Job) -> SFTConfig | DPOConfig | GRPOConfig:
     kind, section = kinds[job.stage], job.section
     check_passthrough(job.stage, section, kind)
     values = _shared(job) | build[job.stage](section) | section.trl
+    if values["lr_scheduler_type"] == "constant" and values["warmup_steps"]:
+        values["lr_scheduler_type"] = "constant_with_warmup"
     try:
         return kind(**values)
     except (ValueError, TypeError) as error:
@@ -127,7 +124,7 @@ def world_size() -> int:
 def _shared(job: Job) -> dict[str, Any]:
     section, train = job.section, job.recipe.train
     assert train is not None
-    save_steps = section.save_every if section.save_every < 1 else int(section.save_every)
+    save_steps = train.save_every if train.save_every < 1 else int(train.save_every)
     validated = {
         "eval_strategy": "steps",
         "eval_steps": save_steps,
@@ -135,7 +132,7 @@ def _shared(job: Job) -> dict[str, Any]:
         "load_best_model_at_end": True,
         "metric_for_best_model": "eval_loss",
     }
-    gpu, constant = torch.cuda.is_available(), section.schedule == "constant"
+    gpu = torch.cuda.is_available()
     bfloat16 = gpu if train.precision == "auto" else train.precision == "bfloat16"
     return {
         "output_dir": str(job.checkpoints),
@@ -143,7 +140,7 @@ def _shared(job: Job) -> dict[str, Any]:
         "max_steps": section.max_steps or -1,
         "learning_rate": section.learning_rate,
         "warmup_steps": section.warmup,
-        "lr_scheduler_type": "constant_with_warmup" if constant and section.warmup else section.schedule,
+        "lr_scheduler_type": section.schedule,
         "per_device_train_batch_size": section.micro_batch_size,
         "gradient_accumulation_steps": accumulation(section, world_size()),
         "save_strategy": "steps",
@@ -202,7 +199,6 @@ def _rl(section: Any) -> dict[str, Any]:
         "top_p": section.top_p,
         "loss_type": section.loss,
         "epsilon": section.epsilon,
-        "epsilon_high": section.epsilon_high,
         "beta": section.beta,
         "shuffle_dataset": False,
     } | vllm_settings(section)

@@ -124,21 +124,19 @@ def reading_order(job: Job, lengths: np.ndarray) -> np.ndarray:
     """Row numbers of an unpacked stage in the order in which they are read, all passes one after the other.
 
     The order is part of the data, not of a sampler, so a resumed run reads on exactly where it stopped; transformers'
-    own grouping by length draws from a generator that is not restored. With `group_by_length`, each stretch of 50
-    steps is sorted by length and its steps are shuffled, so that a step holds rows of like length.
+    own grouping by length draws from a generator that is not restored. Each stretch of 50 steps is
+    sorted by length and its steps are shuffled, so that a step holds rows of similar length, which saves padding.
     """
     section = job.section
     rng = np.random.default_rng(job.recipe.seed)
     size, count = section.batch_size, len(lengths)
     wanted = section.max_steps * size if section.max_steps else round(count * section.epochs)
-    passes = [_one_pass(rng, lengths, size, section.group_by_length) for _ in range(-(-wanted // count))]
+    passes = [_one_pass(rng, lengths, size) for _ in range(-(-wanted // count))]
     return np.concatenate(passes)[: max(1, wanted)]
 
 
-def _one_pass(rng: np.random.Generator, lengths: np.ndarray, size: int, grouped: bool) -> np.ndarray:
+def _one_pass(rng: np.random.Generator, lengths: np.ndarray, size: int) -> np.ndarray:
     order = rng.permutation(len(lengths))
-    if not grouped:
-        return order
     stretches = []
     for start in range(0, len(order), 50 * size):
         stretch = order[start : start + 50 * size]

@@ -25,7 +25,7 @@ from factory.verification.result import checking
 SETS = {"base": "midtrain", "midtrain": "midtrain", "sft": "sft", "dpo": "preference", "rl": "rl"}
 """Which training set a stage reads; the tiny student's vocabulary is learnt from the midtrain set."""
 
-UNDECIDING = {"enabled": True, "save_every": True, "chat_template": True}
+UNDECIDING = {"enabled": True, "chat_template": True}
 """Settings of a stage that do not decide what comes out; of the chat template its content does."""
 
 PACKAGES = ("torch", "transformers", "trl", "accelerate", "datasets", "peft", "tokenizers", "vllm")

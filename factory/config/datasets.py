@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -14,7 +14,7 @@ from factory.config.generate import Prompt
 class LabelJudge(Judge):
     """A model that labels problems instead of the offline rules."""
 
-    max_tokens: int = Field(2_048, ge=16)
+    max_tokens: ClassVar[int] = 2_048
     """Completion budget of one label."""
 
 
@@ -43,5 +43,5 @@ class DatasetsSection(Section):
     """Columns over which the sft set is drawn evenly."""
     need_reasoning: bool = True
     """Leave out responses without a reasoning part; set it to false for teachers that reason in their answer."""
-    max_loop_score: float = Field(0.7, gt=0, le=1)
+    max_loop_score: ClassVar[float] = 0.7
     """Leave out responses in which more than this share of the worst 1,000 characters is repetition."""

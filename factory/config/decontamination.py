@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from pydantic import Field, model_validator
 
 from factory.config.base import Section
@@ -26,8 +28,8 @@ class DecontaminationSection(Section):
 
     against: list[str] = Field(default_factory=list)
     """Benchmark names (`factory benchmarks` lists them), `paper`, `all`, or paths of index or data files."""
-    coverage: float = Field(0.45, gt=0, le=1)
-    """Share of a longer benchmark problem's weighted n-grams that makes a hit; lower it to find looser copies."""
+    coverage: ClassVar[float] = 0.45
+    """Share of a longer benchmark problem's weighted n-grams that makes a hit."""
     drop_templates: bool = False
     """Also drop problems that differ from a benchmark problem in numbers only."""
     drop_variants: bool = False

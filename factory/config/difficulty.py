@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import ClassVar, Self
 
 from pydantic import Field, model_validator
 
-from factory.config.endpoint import Access, Budget, Endpoint
+from factory.config.endpoint import Address, Budget, Endpoint
 
 
-class DifficultySection(Access, Budget):
+class DifficultySection(Address, Budget):
     """Student rollouts until the band of a problem's pass rate is known."""
 
     student: str = "student"
@@ -24,13 +24,13 @@ class DifficultySection(Access, Budget):
     """Below this pass rate a problem is too hard (open-r1's default band 0.1 to 0.9)."""
     high: float = Field(0.9, ge=0, le=1)
     """Above this pass rate a problem is too easy."""
-    confidence: float = Field(0.95, gt=0.5, lt=1)
+    confidence: ClassVar[float] = 0.95
     """Stop sampling a problem when one band holds this much posterior probability, or when the remaining rollouts
     are not expected to change the band."""
     temperature: float = Field(1.0, ge=0, le=2)
     """Rollout temperature."""
-    top_p: float = Field(1.0, gt=0, le=1)
-    """Nucleus mass."""
+    top_p: ClassVar[float] = 1.0
+    """Nucleus mass: all of it, as RL samples, so that pass rates are those that RL will meet."""
     max_tokens: int = Field(16_384, ge=1)
     """Completion budget in tokens per rollout."""
     batch_size: int = Field(64, ge=1)
@@ -47,4 +47,4 @@ class DifficultySection(Access, Budget):
     @property
     def endpoint(self) -> Endpoint:
         """The student as an endpoint."""
-        return Endpoint(preset=self.student, **{name: getattr(self, name) for name in Access.model_fields})
+        return Endpoint(preset=self.student, **{name: getattr(self, name) for name in Address.model_fields})

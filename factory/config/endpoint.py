@@ -5,15 +5,15 @@ The teacher, students, evaluated models and every judge are described by the sam
 
 from __future__ import annotations
 
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, NonNegativeFloat, PositiveInt, PrivateAttr, model_validator
 
 from factory.config.base import Section
 
 
-class Access(Section):
-    """How a model is reached and how fast it may be asked."""
+class Address(Section):
+    """Where a model is, and what it costs."""
 
     model: str | None = None
     """Model id, when it is not the preset's; a checkpoint folder for a local sampler."""
@@ -23,6 +23,11 @@ class Access(Section):
     """Environment variable that holds the key, when it is not the preset's. The key itself never enters a recipe."""
     price: tuple[NonNegativeFloat, NonNegativeFloat] | None = None
     """Dollars per million prompt and completion tokens, when they are not the preset's."""
+
+
+class Access(Address):
+    """How a model is reached and how fast it may be asked."""
+
     concurrency: PositiveInt | Literal["auto"] = "auto"
     """Requests in flight; `auto` adapts to the endpoint."""
     rpm: int | None = Field(None, gt=0)
@@ -59,7 +64,7 @@ class Budget(Section):
         return made
 
 
-class Endpoint(Access):
+class Endpoint(Address):
     """A model by its preset, with what differs from the preset."""
 
     preset: str
@@ -76,8 +81,8 @@ class Judge(Endpoint, Budget):
     In a run, `budget` covers teacher, student and all judges together.
     """
 
-    max_tokens: int = Field(4_096, ge=16)
-    """Completion budget of one reply."""
+    max_tokens: ClassVar[int] = 4_096
+    """Completion budget of one reply: enough for a judge that reasons before it decides."""
 
     @model_validator(mode="before")
     @classmethod

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from factory.config.base import Section
-from factory.config.endpoint import Access, Budget, Endpoint
+from factory.config.endpoint import Access, Address, Budget, Endpoint
 
 
 def _has_slot(prompt: str) -> str:
@@ -73,5 +73,5 @@ class GenerateSection(Access, Budget, Procedural):
     @property
     def endpoint(self) -> Endpoint:
         """The teacher as an endpoint; a model that is served for the job is asked by its own name."""
-        shared = {name: getattr(self, name) for name in Access.model_fields}
+        shared = {name: getattr(self, name) for name in Address.model_fields}
         return Endpoint(preset=self.teacher, **{**shared, "model": self.serve or self.model})

@@ -17,8 +17,12 @@ from factory.config.recipe import Recipe
 from factory.errors import UsageError
 from factory.redaction import redact
 
+STAGES = ("midtrain", "sft", "dpo", "rl")
+_JUDGES = ("verify.judge", "datasets.judge", "decontamination.embedding.judge")
+_KEEP = ["verified", "answered", "source", "shorter", "first"]
 REMOVED: dict[str, tuple[Any, str]] = {
     "rl_prompts.group_size": (8, "train.rl.group_size is used"),
+    "rl_prompts.buckets": (4, "prompts are ordered in 4 length buckets"),
     **{
         f"{section}.{key}": why
         for section in ("deduplication", "response_deduplication")
@@ -26,10 +30,65 @@ REMOVED: dict[str, tuple[Any, str]] = {
             "permutations": (128, "128 MinHash permutations are used"),
             "backend": ("fast", "pairs are proposed by our own MinHash"),
             "false_negative_weight": (0.99, "missed pairs weigh 0.99 where the LSH bands are chosen"),
+            "ngram": (5, "shingles of 5 words are compared; the verb `factory dedup` takes --ngram"),
         }.items()
     },
+    "deduplication.across_problems": (
+        False,
+        "problems are all compared; use response_deduplication.across_problems",
+    ),
+    "decontamination.coverage": (0.45, "0.45 of a problem's n-grams make a hit"),
+    "response_deduplication.numbers_differ": (
+        False,
+        "responses with other numbers are duplicates all the same",
+    ),
+    "response_deduplication.keep": (_KEEP, "the rules of deduplication.keep's default decide"),
+    "response_deduplication.sources": ([], "use deduplication.sources"),
+    "response_deduplication.against": ([], "use deduplication.against, or the verb `factory dedup`"),
+    "datasets.max_loop_score": (0.7, "0.7 is the limit of repetition"),
+    "difficulty.confidence": (
+        0.95,
+        "a band is certain at a probability of 0.95; set difficulty.max_samples instead",
+    ),
+    "difficulty.top_p": (1.0, "rollouts are sampled from the whole distribution, as in RL"),
+    "preference.max_similarity": (0.95, "sides that share more than 95% of their 3-grams are no pair"),
+    "train.lora.dropout": (0.0, "adapters have no dropout"),
+    "train.lora.targets": ("all-linear", "every linear layer gets an adapter"),
+    "train.midtrain.group_by_length": (True, "rows of similar length stand in one step"),
+    "train.sft.group_by_length": (True, "rows of similar length stand in one step"),
+    "train.rl.stop_clipped": (0.9, "0.9 is the limit"),
+    "train.rl.patience": (20, "20 steps in a row stop a run that learns nothing"),
+    **{
+        f"{section}.{key}": why
+        for section in ("difficulty", *_JUDGES)
+        for key, why in {
+            "concurrency": ("auto", "requests in flight adapt to the endpoint"),
+            "rpm": (None, "requests adapt to what the endpoint refuses"),
+            "input_tpm": (None, "requests adapt to what the endpoint refuses"),
+            "output_tpm": (None, "requests adapt to what the endpoint refuses"),
+        }.items()
+    },
+    "verify.judge.max_tokens": (4_096, "a reply may have 4,096 tokens"),
+    "decontamination.embedding.judge.max_tokens": (4_096, "a reply may have 4,096 tokens"),
+    "datasets.judge.max_tokens": (2_048, "a reply may have 2,048 tokens"),
 }
 """Keys of earlier versions: what they were by default, and what holds instead. They are read, and said when they differ."""
+
+MOVED: dict[str, tuple[Any, str]] = {
+    **{
+        f"train.{stage}.{old}": (default[stage], f"train.{stage}.trl.{new}")
+        for old, new, default in (
+            ("schedule", "lr_scheduler_type", {**dict.fromkeys(STAGES, "linear"), "rl": "constant"}),
+            ("warmup", "warmup_steps", {**dict.fromkeys(STAGES, 0.0), "midtrain": 0.1}),
+        )
+        for stage in STAGES
+    },
+    "train.rl.epsilon": (0.2, "train.rl.trl.epsilon"),
+    "train.rl.epsilon_high": (0.2, "train.rl.trl.epsilon_high"),
+    "train.rl.top_p": (1.0, "train.rl.trl.top_p"),
+    **{f"train.{stage}.save_every": (0.1, "train.save_every") for stage in STAGES},
+}
+"""Keys of earlier versions: what they were by default, and where their value is read now. It is said when they differ."""
 
 
 def load_recipe(path_or_name: str | Path, overrides: Sequence[str] = ()) -> Recipe:
@@ -50,11 +109,14 @@ def load_recipe(path_or_name: str | Path, overrides: Sequence[str] = ()) -> Reci
         raise UsageError(f"cannot read recipe {path}: {error}") from error
     data = _read(text, str(path))
     if not isinstance(data, dict) or not data.keys() & Recipe.model_fields.keys():
-        raise UsageError(
-            f"{path} is not a recipe: no section of one is in it", do="see recipes/quickstart.yaml"
+        what = (
+            "a recipe is a mapping of sections"
+            if not isinstance(data, dict)
+            else "no section of a recipe is in it"
         )
+        raise UsageError(f"{path}: {what}", do="see recipes/quickstart.yaml")
     given = {tuple(_override(data, override)): f"--set {override}" for override in overrides}
-    _leave_out_removed(data, str(path))
+    _read_former(data, str(path))
     try:
         return Recipe.model_validate(data)
     except ValidationError as error:
@@ -145,13 +207,33 @@ def _read(text: str, where: str) -> Any:
         raise UsageError(f"{where}: not valid YAML ({error})") from error
 
 
-def _leave_out_removed(data: dict[str, Any], where: str) -> None:
-    """Drop keys of earlier versions; one line for each that asked for something else than what is done now."""
-    for key, (default, instead) in REMOVED.items():
-        section, _, name = key.partition(".")
+def _read_former(data: dict[str, Any], where: str) -> None:
+    """Take out keys of earlier versions; one line for each that asked for something else than its old default."""
+    for key, (default, instead) in {**REMOVED, **MOVED}.items():
+        *sections, name = key.split(".")
+        inner = _inside(data, sections)
+        if inner is None or name not in inner or (value := inner.pop(name)) == default:
+            continue
+        what = f"{key} is no longer a setting: {instead}"
+        if key in MOVED:
+            *sections, name = instead.split(".")
+            target = _inside(data, sections, make=True)
+            if target is not None:
+                target.setdefault(name, value)
+            what = f"{key} is read as {instead}: write it there"
+        sys.stderr.write(f"factory: {where}: {what}\n")
+
+
+def _inside(data: dict[str, Any], sections: Sequence[str], *, make: bool = False) -> dict[str, Any] | None:
+    """The mapping at a path, if there is one, or is to be made."""
+    for section in sections:
+        if make and data.get(section) is None:
+            data[section] = {}
         inner = data.get(section)
-        if isinstance(inner, dict) and name in inner and inner.pop(name) != default:
-            sys.stderr.write(f"factory: {where}: {key} is no longer a setting: {instead}\n")
+        if not isinstance(inner, dict):
+            return None
+        data = inner
+    return data
 
 
 def _override(data: dict[str, Any], override: str) -> list[str]:

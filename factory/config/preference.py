@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -25,7 +25,7 @@ class PreferenceSection(Section):
     similar text; or the longest right answer with the shortest wrong one, where longer work is what helps."""
     allow_truncated: bool = False
     """Accept truncated responses as rejected sides."""
-    max_similarity: float = Field(0.95, gt=0, le=1)
+    max_similarity: ClassVar[float] = 0.95
     """Skip pairs whose sides share more than this of their word 3-grams: they differ too little."""
     max_pairs: int | None = Field(None, ge=1)
     """At most this many pairs, balanced over domain and level."""
@@ -51,7 +51,7 @@ class RLPromptsSection(Section):
     """At most this many prompts."""
     max_length_cv: float | None = Field(None, gt=0)
     """Drop prompts whose rollout lengths vary more (prompt optimisation); None keeps all."""
-    buckets: int = Field(4, ge=1)
+    buckets: ClassVar[int] = 4
     """Length buckets; prompts are written bucket by bucket in order."""
 
     @model_validator(mode="after")

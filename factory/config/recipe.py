@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 from factory.config.base import Section
 from factory.config.datasets import DatasetsSection
 from factory.config.decontamination import DecontaminationSection
-from factory.config.deduplication import DeduplicationSection
+from factory.config.deduplication import ProblemDeduplicationSection, ResponseDeduplicationSection
 from factory.config.difficulty import DifficultySection
 from factory.config.endpoint import Budget, gather_budget
 from factory.config.evaluation import EvaluationSection
@@ -31,7 +31,7 @@ class Recipe(Section):
     """What teacher, student and judges may cost together, over all attempts at the run."""
     problems: ProblemsSection
     """Where problems come from."""
-    deduplication: DeduplicationSection = DeduplicationSection()
+    deduplication: ProblemDeduplicationSection = ProblemDeduplicationSection()
     """Near-duplicates among problems."""
     decontamination: DecontaminationSection = DecontaminationSection()
     """Benchmarks that the data must not contain."""
@@ -39,7 +39,7 @@ class Recipe(Section):
     """The teacher."""
     verify: VerifySection = VerifySection()
     """Checking answers."""
-    response_deduplication: DeduplicationSection = DeduplicationSection(threshold=0.9, numbers_differ=False)
+    response_deduplication: ResponseDeduplicationSection = ResponseDeduplicationSection()
     """Near-duplicates among responses."""
     datasets: DatasetsSection = DatasetsSection()
     """The midtrain and sft sets."""

@@ -6,7 +6,7 @@ beyond these few fields goes through `trl:` under TRL's own names and is checked
 
 from __future__ import annotations
 
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -56,10 +56,10 @@ class LoraSection(Section):
     """Rank of the update."""
     alpha: int = Field(32, ge=1)
     """Scale: the update counts alpha / rank."""
-    dropout: float = Field(0.0, ge=0, lt=1)
+    dropout: ClassVar[float] = 0.0
     """Dropout on the adapter's input."""
-    targets: str | list[str] = "all-linear"
-    """Modules that get an adapter; `lm_head` is refused by TRL."""
+    targets: ClassVar[str] = "all-linear"
+    """Modules that get an adapter."""
 
 
 class StageSection(Section):
@@ -73,16 +73,14 @@ class StageSection(Section):
     """Optimiser steps; overrides `epochs`."""
     learning_rate: float = Field(gt=0)
     """Peak learning rate."""
-    warmup: float = Field(0.0, ge=0, lt=1)
-    """Share of the steps over which the learning rate rises."""
-    schedule: str = "linear"
-    """Learning-rate schedule by its transformers name: linear, cosine, constant_with_warmup, ..."""
+    warmup: ClassVar[float] = 0.0
+    """Share of the steps over which the learning rate rises; `trl: {warmup_steps: ...}` changes it."""
+    schedule: ClassVar[str] = "linear"
+    """Learning-rate schedule by its transformers name; `trl: {lr_scheduler_type: ...}` changes it."""
     batch_size: int = Field(128, ge=1)
     """Rows an optimiser step, over all devices."""
     micro_batch_size: int = Field(1, ge=1)
     """Rows a device holds at once."""
-    save_every: float = Field(0.1, gt=0)
-    """Steps between checkpoints; below 1 it is a share of the stage. A killed run goes on from the last one."""
     trl: dict[str, Any] = Field(default_factory=dict)
     """Further fields of the stage's TRL config, by their own names."""
 
@@ -110,8 +108,6 @@ class CompletionStageSection(StageSection):
     """Share of the problems held out; the checkpoint with the least loss on them becomes `final/`. 0: the last one."""
     loss_on_prompt: bool = False
     """Learn the prompt's tokens too."""
-    group_by_length: bool = True
-    """Without packing: put rows of like length in one step, which saves padding."""
 
 
 class MidtrainSection(CompletionStageSection):
@@ -119,7 +115,7 @@ class MidtrainSection(CompletionStageSection):
 
     packing: bool = True
     """Fill each row with several documents; attention stays within each (paper: yes, [2nd])."""
-    warmup: float = Field(0.1, ge=0, lt=1)
+    warmup: ClassVar[float] = 0.1
     """Share of the steps over which the learning rate rises (paper: 10%, [2nd])."""
 
 
@@ -156,7 +152,7 @@ class RLSection(StageSection):
 
     learning_rate: float = Field(5e-7, gt=0)
     """Peak learning rate (paper: 5e-7, [2nd x2])."""
-    schedule: str = "constant"
+    schedule: ClassVar[str] = "constant"
     """Learning-rate schedule (not found in the paper; DAPO's)."""
     batch_size: int = Field(64, ge=2)
     """Completions an optimiser step learns from, over all devices: prompts x `group_size`."""
@@ -173,7 +169,7 @@ class RLSection(StageSection):
     the temperature instead (POLARIS)."""
     temperature_fraction: float = Field(0.5, gt=0, le=1)
     """Share of the steps over which the temperature moves, linearly (paper: 50%, [2nd])."""
-    top_p: float = Field(1.0, gt=0, le=1)
+    top_p: ClassVar[float] = 1.0
     """Nucleus mass of rollouts."""
     rebalance: bool = True
     """Learn from all right and equally many random wrong completions of a prompt (paper, [2nd])."""
@@ -186,19 +182,17 @@ class RLSection(StageSection):
     """Largest share of groups without signal: a forecast above it is refused, a run above it warns."""
     loss: Literal["grpo", "dr_grpo", "dapo", "bnpo", "cispo"] = "dapo"
     """How token losses are averaged. `dapo` divides by the tokens that count, so dead groups do not dilute it."""
-    epsilon: float = Field(0.2, gt=0)
-    """Lower clip of the probability ratio."""
-    epsilon_high: float = Field(0.2, gt=0)
-    """Upper clip; above `epsilon` it is clip-higher (DAPO: 0.28)."""
+    epsilon: ClassVar[float] = 0.2
+    """Lower and upper clip of the probability ratio; `trl: {epsilon_high: 0.28}` is DAPO's clip-higher."""
     beta: float = Field(0.0, ge=0)
     """Weight of the KL term to the parent model; 0 leaves it out."""
     overlong_buffer: int = Field(0, ge=0)
     """Soft overlong punishment (DAPO): the reward falls by up to 1 over the last so many tokens; 0 switches it off."""
     vllm: Literal["off", "colocate", "server"] = "off"
     """Rollouts by vLLM in the trainer's own process, by a vLLM server, or by transformers."""
-    stop_clipped: float = Field(0.9, gt=0, le=1)
+    stop_clipped: ClassVar[float] = 0.9
     """Stop when a larger share of completions than this is cut, `patience` steps in a row."""
-    patience: int = Field(20, ge=1)
+    patience: ClassVar[int] = 20
     """Steps in a row before a run that learns nothing is stopped."""
     stall_minutes: float = Field(60.0, gt=0)
     """Stop when sampling, scoring or learning of a single step takes longer than this."""
@@ -223,6 +217,9 @@ class TrainSection(Section):
     """Adapters instead of full fine-tuning; null trains every weight."""
     precision: Literal["auto", "bfloat16", "float32"] = "auto"
     """Number format of the arithmetic; `auto` is bfloat16 on a GPU and float32 on a CPU."""
+    save_every: float = Field(0.1, gt=0)
+    """Steps between checkpoints; below 1 it is a share of the stage. A killed stage resumes from the last one: set it
+    lower where a stage takes days."""
     tracker: Literal["none", "trackio", "wandb", "tensorboard"] = "trackio"
     """Where curves go besides `metrics.jsonl`: files in the run's folder, looked at while a stage trains. wandb is kept
     off-line unless `WANDB_MODE=online`."""

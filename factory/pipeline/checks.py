@@ -103,12 +103,8 @@ def _sources(recipe: Recipe, steps: Collection[str]) -> Iterator[str]:
             yield f"generate.teacher: procedural answers procedural problems only, not {source} - name a model"
     for path in recipe.generate.reuse:
         yield from _file("generate.reuse", path)
-    for key, section in (
-        ("deduplication", recipe.deduplication),
-        ("response_deduplication", recipe.response_deduplication),
-    ):
-        for path in section.against:
-            yield from _file(f"{key}.against", path)
+    for path in recipe.deduplication.against:
+        yield from _file("deduplication.against", path)
     embedding = recipe.decontamination.embedding
     if embedding is not None:
         yield from _file("decontamination.embedding.model", embedding.model)

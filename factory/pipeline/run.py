@@ -187,11 +187,13 @@ def _calls(
     twice, again = "dedup-responses", "decontaminate-responses"
     calls: dict[str, Callable[[Engine], Any]] = {
         "problems": problems,
-        "dedup": dedup("dedup", at.problems, at.unique_problems, recipe.deduplication, "problem"),
+        "dedup": dedup("dedup", at.problems, at.unique_problems, recipe.deduplication.rules, "problem"),
         "decontaminate": decontaminate("decontaminate", at.unique_problems, at.clean_problems, "problem"),
         "generate": generate,
         "verify": verify,
-        twice: dedup(twice, at.verdicts, at.unique_verdicts, recipe.response_deduplication, "reasoning"),
+        twice: dedup(
+            twice, at.verdicts, at.unique_verdicts, recipe.response_deduplication.rules, "reasoning"
+        ),
         again: decontaminate(again, at.unique_verdicts, at.clean_verdicts, "reasoning", "content"),
         "label": label,
         "midtrain-set": lambda engine: _select(recipe, at, "midtrain", rejected, engine),

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import polars as pl
 
-from factory.config.endpoint import Judge
+from factory.config.endpoint import Access, Judge
 from factory.errors import FactoryError
 from factory.sampling.opening import open_endpoint
 from factory.sampling.problems import budget_of, open_store, sample_problems, schedule_of
@@ -68,7 +68,7 @@ def ask_judge(
             system=system,
             store=opened,
             what=what,
-            schedule=schedule_of(judge, judge.max_tokens),
+            schedule=schedule_of(Access(), judge.max_tokens),
             budget=budget,
             job=job,
         )

@@ -18,6 +18,7 @@ from typing import Any
 import polars as pl
 
 from factory.config.difficulty import DifficultySection
+from factory.config.endpoint import Access
 from factory.config.verify import VerifySection
 from factory.datasets.posterior import Prior
 from factory.datasets.rollouts import Sample, StoppingRule, count_signals, roll_out
@@ -135,7 +136,7 @@ def sampling(student: Student) -> Iterator[Sample]:
                 store=store,
                 what="rollouts",
                 batch=section.batch_size,
-                schedule=schedule_of(section, section.max_tokens),
+                schedule=schedule_of(Access(), section.max_tokens),
                 budget=budget,
                 job=job,
             )

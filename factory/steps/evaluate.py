@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 
 from factory.atomic import digest, read_json, write_json
-from factory.config.endpoint import Access, Budget, Endpoint
+from factory.config.endpoint import Access, Address, Budget, Endpoint
 from factory.config.evaluation import EvaluationSection
 from factory.config.verify import VerifySection
 from factory.errors import FactoryError, UsageError
@@ -181,7 +181,7 @@ def _open(
 ) -> Sampler:
     if local:
         return open_sampler("student", model=model, batch_size=section.batch_size)
-    return open_endpoint(Endpoint(preset=model, **dict(access)), caps)
+    return open_endpoint(Endpoint(preset=model, **access.model_dump(include=set(Address.model_fields))), caps)
 
 
 def _check_answered(graded: pl.DataFrame, name: str) -> None:

@@ -29,8 +29,8 @@ VERSION = 1
 """Rises when other rows are chosen with the same settings."""
 BATCH = 5_000
 """Rows whose texts are in memory together."""
-ELSEWHERE = ("judge", "max_loop_score")
-"""Settings of the section that step `label` reads."""
+ELSEWHERE = ("judge",)
+"""Setting of the section that step `label` reads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +200,6 @@ def _nothing(decided: pl.DataFrame, dataset: str) -> FactoryError:
         f"no response is fit for the {dataset} set: {why}",
         do="for incorrect answers look at them with `factory view`; for incomplete ones raise generate.max_tokens; "
         "for no_reasoning set datasets.need_reasoning=false; "
-        "for repetitive ones raise datasets.max_loop_score; "
+        "for repetitive ones change generate.temperature or the teacher; "
         "for rejected_in_review take marks back with `factory view`",
     )

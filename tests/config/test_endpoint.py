@@ -50,7 +50,7 @@ def test_a_section_that_was_dumped_loads():
 
 def test_the_teacher_is_an_endpoint():
     section = GenerateSection(teacher="vllm", model="m", base_url="http://h/v1", rpm=3, serve="other")
-    assert section.endpoint == Endpoint(preset="vllm", model="other", base_url="http://h/v1", rpm=3)
+    assert section.endpoint == Endpoint(preset="vllm", model="other", base_url="http://h/v1")
     assert section.endpoint.identity() == {"preset": "vllm", "model": "other"}
 
 

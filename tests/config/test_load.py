@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from factory.config.base import every_key
-from factory.config.load import REMOVED, load_recipe, save_recipe
+from factory.config.load import MOVED, REMOVED, load_recipe, save_recipe
 from factory.config.recipe import Recipe
 from factory.errors import UsageError
 
@@ -194,11 +194,31 @@ def test_every_misspelt_key_is_refused_and_the_right_one_named(recipe_file):
     assert silent == []
 
 
-@pytest.mark.parametrize("key", REMOVED)
+def former(path, key, value):
+    """Write a recipe that sets one key, with what the sections around it require."""
+    *sections, name = key.split(".")
+    inner = {name: value}
+    for section in reversed(sections):
+        needed = {"judge": {"preset": "vllm"}, "embedding": {"model": "m"}}.get(section, {})
+        inner = {section: {**needed, **inner}}
+    path.write_text(MINIMAL + yaml.safe_dump(inner))
+
+
+@pytest.mark.parametrize("key", [*REMOVED, *MOVED])
 def test_keys_of_earlier_versions_are_read_and_said_when_they_differ(key, recipe_file, capsys):
-    section, _, name = key.partition(".")
-    recipe_file.write_text(MINIMAL + yaml.safe_dump({section: {name: REMOVED[key][0]}}))
-    assert load_recipe(recipe_file) == load_recipe(recipe_file, [f"{key}=4"])
-    said = capsys.readouterr().err
-    assert said == f"factory: {recipe_file}: {key} is no longer a setting: {REMOVED[key][1]}\n"
+    default, instead = {**REMOVED, **MOVED}[key]
+    former(recipe_file, key, default)
+    plain = load_recipe(recipe_file)
+    assert capsys.readouterr().err == ""
+    former(recipe_file, key, 6)
+    recipe = load_recipe(recipe_file)
+    said = f"is read as {instead}: write it there" if key in MOVED else f"is no longer a setting: {instead}"
+    assert capsys.readouterr().err == f"factory: {recipe_file}: {key} {said}\n"
     assert key not in set(every_key(Recipe))
+    if key in MOVED:
+        there = recipe.model_dump()
+        for name in instead.split("."):
+            there = there[name]
+        assert there == 6
+    else:
+        assert recipe == plain

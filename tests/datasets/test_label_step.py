@@ -30,11 +30,14 @@ def test_labels_and_repetition(verdict_rows, tmp_path):
     assert label.run(tmp_path / "v", tmp_path / "l", DatasetsSection()).manifest == manifest
 
 
-def test_the_limit_of_repetition_is_the_recipes(verdict_rows, tmp_path):
+def test_the_limit_of_repetition_decides(verdict_rows, tmp_path, monkeypatch):
     folder = verdict_rows(
         [{"response_id": "r", "problem_id": "a", "problem": "x", "reasoning": "so, " * 800}]
     )
-    label.run(folder, tmp_path / "l", DatasetsSection(max_loop_score=1.0))
+    label.run(folder, tmp_path / "l", DatasetsSection())
+    assert read_parts(tmp_path / "l")["repetitive"].to_list() == [True]
+    monkeypatch.setattr(DatasetsSection, "max_loop_score", 1.0)
+    label.run(folder, tmp_path / "l", DatasetsSection())
     assert read_parts(tmp_path / "l")["repetitive"].to_list() == [False]
 
 

@@ -25,7 +25,8 @@ preference: {rejected_from: teacher, max_pairs: 40, match_length: true, max_form
 rl_prompts: {low: 0.0, high: 1.0}
 train:
   student: {model: tiny, hidden_size: 48, layers: 2, heads: 2, vocabulary: 400, positions: 256}
-  midtrain: {max_length: 128, batch_size: 8, micro_batch_size: 4, max_steps: 120, learning_rate: 3.0e-3, save_every: 10}
+  midtrain: {max_length: 128, batch_size: 8, micro_batch_size: 4, max_steps: 120, learning_rate: 3.0e-3}
+  save_every: 10
   sft: {max_length: 128, batch_size: 16, micro_batch_size: 16, max_steps: 15, learning_rate: 1.0e-3}
   dpo: {max_length: 128, batch_size: 8, micro_batch_size: 8, max_steps: 4, learning_rate: 1.0e-4}
   rl: {batch_size: 8, micro_batch_size: 8, group_size: 2, oversample: 2, max_steps: 2, max_completion_length: 40, max_dead: 1,

@@ -129,8 +129,8 @@ def test_a_judge_decides_and_its_endpoint_and_budget_do_not(keys, step, where):
         ("evaluate", {"samples": 2}),
         ("generate", {"max_tokens": 9}),
         ("generate", {"truncation": "larger"}),
-        ("decontaminate", {"coverage": 0.5}),
-        ("label", {"max_loop_score": 0.5}),
+        ("decontaminate", {"drop_templates": True}),
+        ("label", {"judge": {"preset": "vllm", "model": "m"}}),
         ("verify", {"majority": True}),
     ],
 )

@@ -107,7 +107,7 @@ def test_passthrough_reaches_trl_and_its_refusals_come_back_as_one_line(tmp_path
 
 def test_recipe_choices_for_comparison(tmp_path, tiny_recipe):
     at = RunLayout(tmp_path)
-    rl = stage_config(Job(tiny_recipe(rl={"loss": "dr_grpo", "epsilon_high": 0.28}), at, "rl"))
+    rl = stage_config(Job(tiny_recipe(rl={"loss": "dr_grpo", "trl": {"epsilon_high": 0.28}}), at, "rl"))
     assert rl.loss_type == "dr_grpo" and rl.epsilon_high == 0.28
     dpo = stage_config(
         Job(tiny_recipe(dpo={"loss": "sigmoid_norm", "sft_weight": 0.2, "beta": 2}), at, "dpo")
@@ -163,11 +163,11 @@ def test_warmup_reaches_a_constant_schedule(tmp_path, tiny_recipe):
     """transformers' `constant` ignores warm-up; the section's default schedule is `constant`."""
     at = RunLayout(tmp_path)
     assert (
-        stage_config(Job(tiny_recipe(rl={"warmup": 0.5}), at, "rl")).lr_scheduler_type
+        stage_config(Job(tiny_recipe(rl={"trl": {"warmup_steps": 0.5}}), at, "rl")).lr_scheduler_type
         == "constant_with_warmup"
     )
     assert stage_config(Job(tiny_recipe(), at, "rl")).lr_scheduler_type == "constant"
-    cosine = tiny_recipe(rl={"warmup": 0.5, "schedule": "cosine"})
+    cosine = tiny_recipe(rl={"trl": {"warmup_steps": 0.5, "lr_scheduler_type": "cosine"}})
     assert stage_config(Job(cosine, at, "rl")).lr_scheduler_type == "cosine"
 
 

@@ -102,7 +102,7 @@ def test_accelerate_launch_with_the_shipped_config(run, tmp_path, tiny_recipe):
 
 def test_killed_stage_goes_on_from_its_checkpoint(run, tmp_path, tiny_recipe):
     """kill -9 in the middle; the second attempt ends with the weights of an uninterrupted run."""
-    recipe = tiny_recipe(sft={"epochs": 16, "save_every": 4, "learning_rate": 1e-3})
+    recipe = tiny_recipe(save_every=4, sft={"epochs": 16, "learning_rate": 1e-3})
     path = write_recipe(tmp_path / "r.yaml", recipe)
     whole = RunLayout(tmp_path / "whole")
     shutil.copytree(run.run, whole.run)

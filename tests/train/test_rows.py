@@ -151,5 +151,5 @@ def test_reading_order_passes_over_every_row_and_groups_like_lengths(job):
     assert spread.mean() < 0.15 * alone.mean()
     first = lengths[order[:400]].reshape(50, 8).mean(axis=1)
     assert not (np.diff(first) <= 0).all(), "steps must not run from long to short"
-    capped = job("sft", sft={"max_steps": 5, "batch_size": 8, "group_by_length": False})
+    capped = job("sft", sft={"max_steps": 5, "batch_size": 8})
     assert len(reading_order(capped, lengths)) == 40

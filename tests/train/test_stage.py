@@ -52,7 +52,7 @@ def test_a_new_checker_decides_rl_alone(inputs, monkeypatch):
     assert [stage for stage in STAGES if inputs(stage) != before[stage]] == ["rl"]
 
 
-@pytest.mark.parametrize("override", ["train.sft.save_every=0.5", "verify.workers=3"])
+@pytest.mark.parametrize("override", ["train.save_every=0.5", "verify.workers=3"])
 def test_how_often_it_saves_and_by_how_many_it_checks_decides_nothing(inputs, override):
     assert inputs("sft", override) == inputs("sft") and inputs("rl", override) == inputs("rl")
 

@@ -54,7 +54,7 @@ def stop_after(step):
 
 CASES = {
     "midtrain": {"midtrain": {"epochs": 3}},
-    "sft": {"sft": {"epochs": 2, "group_by_length": True}},
+    "sft": {"sft": {"epochs": 2}},
     "dpo": {"dpo": {"max_steps": None, "epochs": 2, "batch_size": 12, "micro_batch_size": 4}},
     "rl": {
         "sft": {"epochs": 16, "learning_rate": 1e-2},
@@ -111,7 +111,7 @@ def test_resumed_equals_uninterrupted(stage, run, tmp_path, tiny_recipe, monkeyp
 def test_finished_stage_is_left_alone_and_a_changed_one_is_trained_again(run, tiny_recipe):
     before = (run.checkpoint("sft") / "model.safetensors").stat().st_mtime_ns
     assert "nothing to do" in run_stage(tiny_recipe(), run.run, "sft")
-    assert "nothing to do" in run_stage(tiny_recipe(sft={"save_every": 0.5}), run.run, "sft")
+    assert "nothing to do" in run_stage(tiny_recipe(save_every=0.5), run.run, "sft")
     assert (run.checkpoint("sft") / "model.safetensors").stat().st_mtime_ns == before
     assert "3 steps" in run_stage(tiny_recipe(sft={"learning_rate": 1e-3}), run.run, "sft")
 
@@ -202,10 +202,9 @@ def test_the_best_checkpoint_on_held_out_problems_becomes_final(stage, run, tiny
         "validation": 0.25,
         "learning_rate": 0.5,
         "max_steps": 3,
-        "save_every": 1,
-        "schedule": "constant",
+        "trl": {"lr_scheduler_type": "constant"},
     }
-    run_stage(tiny_recipe(**{stage: settings}), run.run, stage)
+    run_stage(tiny_recipe(save_every=1, **{stage: settings}), run.run, stage)
     lines = [json.loads(line) for line in (run.stage(stage) / "metrics.jsonl").read_text().splitlines()]
     losses = {line["step"]: line["eval_loss"] for line in lines if "eval_loss" in line}
     assert sorted(losses) == [1, 2, 3]
@@ -237,7 +236,7 @@ def damage(folder, name):
 @pytest.mark.parametrize("torn", ["trainer_state.json", "model.safetensors", "optimizer.pt", "sealed.json"])
 def test_a_torn_checkpoint_is_left_for_the_last_whole_one(torn, run, tiny_recipe, monkeypatch, capsys):
     """Each of these was a traceback; the run ends as if nothing had happened."""
-    recipe = tiny_recipe(sft={"max_steps": 4, "save_every": 1})
+    recipe = tiny_recipe(save_every=1, sft={"max_steps": 4})
     whole = RunLayout(run.run.parent / "whole")
     shutil.copytree(run.run, whole.run)
     run_stage(recipe, whole.run, "sft")
@@ -251,7 +250,7 @@ def test_a_torn_checkpoint_is_left_for_the_last_whole_one(torn, run, tiny_recipe
 
 
 def test_no_whole_checkpoint_starts_the_stage_again(run, tiny_recipe, monkeypatch, capsys):
-    recipe = tiny_recipe(sft={"max_steps": 3, "save_every": 1})
+    recipe = tiny_recipe(save_every=1, sft={"max_steps": 3})
     with monkeypatch.context() as patch, pytest.raises(Stopped):
         patch.setattr(stages, "StopOnSignal", stop_after(1))
         run_stage(recipe, run.run, "sft")
@@ -269,7 +268,7 @@ def test_no_whole_checkpoint_starts_the_stage_again(run, tiny_recipe, monkeypatc
     ],
 )
 def test_a_full_disk_is_one_line_and_resumable(error, run, tmp_path, monkeypatch, capsys, tiny_recipe):
-    save_recipe(tiny_recipe(sft={"max_steps": 2, "save_every": 1}), run.recipe)
+    save_recipe(tiny_recipe(save_every=1, sft={"max_steps": 2}), run.recipe)
 
     def full(*_, **__):
         raise error
