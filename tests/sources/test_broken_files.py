@@ -58,8 +58,8 @@ def test_a_broken_file_to_compare_with(tmp_path, verb):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("id,problem\n1,foo\n", ["no line of the input can be read", "given.jsonl:1"]),
-        ("\n\n", ["the input holds no rows"]),
+        ("id,problem\n1,foo\n", ["no line of", "given.jsonl can be read", "given.jsonl:1"]),
+        ("\n\n", ["given.jsonl holds no rows"]),
         ('{"problem": ["a", "b"]}\n', ["column problem holds List"]),
         ('{"question": "x"}\n', ["no column problem", "question"]),
     ],
