@@ -7,7 +7,6 @@ from multiprocessing import get_context
 from typing import ClassVar
 
 import polars as pl
-
 import pytest
 
 from factory.config.endpoint import Judge
