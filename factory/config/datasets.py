@@ -14,7 +14,7 @@ from factory.config.generate import Prompt
 class LabelJudge(Judge):
     """A model that labels problems instead of the offline rules."""
 
-    max_tokens: ClassVar[int] = 2_048
+    max_tokens: int = Field(2_048, ge=16)
     """Completion budget of one label."""
 
 

@@ -68,9 +68,6 @@ REMOVED: dict[str, tuple[Any, str]] = {
             "output_tpm": (None, "requests adapt to what the endpoint refuses"),
         }.items()
     },
-    "verify.judge.max_tokens": (4_096, "a reply may have 4,096 tokens"),
-    "decontamination.embedding.judge.max_tokens": (4_096, "a reply may have 4,096 tokens"),
-    "datasets.judge.max_tokens": (2_048, "a reply may have 2,048 tokens"),
 }
 """Keys of earlier versions: what they were by default, and what holds instead. They are read, and said when they differ."""
 

@@ -4,7 +4,6 @@ import json
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from multiprocessing import get_context
-from typing import ClassVar
 
 import polars as pl
 import pytest
@@ -36,15 +35,9 @@ def wrong_answers(path, count, first=0):
     path.write_text("\n".join(json.dumps(row) for row in rows))
 
 
-class Brief(Judge):
-    """A judge whose replies are so short that many of them fit below a small cap."""
-
-    max_tokens: ClassVar[int] = 64
-
-
 def test_the_cap_holds_over_frames_restarts_and_verbs(tmp_path, serve, monkeypatch):
     server = serve(text="It is another.\nVERDICT: DIFFERENT", style="none", tokens=3)
-    judge = Brief(preset="openai", model="j", base_url=server.url, price=PRICE, max_usd=CAP)
+    judge = Judge(preset="openai", model="j", base_url=server.url, price=PRICE, max_usd=CAP, max_tokens=64)
     monkeypatch.setattr(verify_part, "FRAME_ROWS", 40)
     wrong_answers(tmp_path / "rows.jsonl", 120)
     section = VerifySection(workers=1, judge=judge)
@@ -77,7 +70,7 @@ def _ask(arguments):
 
 def test_processes_at_the_same_time_share_the_cap(tmp_path, serve):
     server = serve(text="VERDICT: SAME", style="none", tokens=3, latency=0.02)
-    judge = Brief(preset="openai", model="j", base_url=server.url, price=PRICE, max_usd=CAP)
+    judge = Judge(preset="openai", model="j", base_url=server.url, price=PRICE, max_usd=CAP, max_tokens=64)
     work = [(judge, number, tmp_path / "store") for number in range(3)]
     with ProcessPoolExecutor(3, mp_context=get_context("spawn")) as pool:
         assert any(pool.map(_ask, work))
