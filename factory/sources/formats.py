@@ -24,6 +24,8 @@ NAMES = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet", ".arrow", ".f
 """Endings of data files; text may have `.gz` or `.zst` behind it."""
 DOCUMENT_BYTES = 2**30
 """JSON that is not one object per line is read whole, up to this size."""
+LINE_BYTES = 2**28
+"""A longer line is a dropped row: it is more likely a file without line ends than a row of that size."""
 WRAPPINGS = ("data", "rows", "examples", "instances")
 """Keys of an object that holds the rows."""
 CELL = 2**27
@@ -96,17 +98,29 @@ def records(path: Path) -> Iterator[Record]:
         if _bare_name(path).endswith((".csv", ".tsv")):
             yield from _csv(text)
             return
-        first = text.readline().removeprefix(b"\xef\xbb\xbf")
+        first = text.readline(LINE_BYTES).removeprefix(b"\xef\xbb\xbf")
         document = _document(first, text) if _starts_document(first) else None
         if document is not None:
             for number, value in enumerate(document, start=1):
                 yield _of_document(number, value)
             return
     with path.open("rb") as handle, _unpacked(handle) as text:
-        for number, line in enumerate(text, start=1):
+        for number, line in enumerate(_lines(text), start=1):
             raw = (line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line).rstrip(b"\r\n")
-            if raw.strip():
+            if len(line) > LINE_BYTES:
+                detail = f"has more than {LINE_BYTES:,} bytes"
+                yield Record(number, raw=raw[:1_000], reason="line_too_long", detail=detail, size=len(line))
+            elif raw.strip():
                 yield Record(number, raw=raw, size=len(line))
+
+
+def _lines(text: IO[bytes]) -> Iterator[bytes]:
+    """Lines; of one that is longer than `LINE_BYTES`, only its beginning."""
+    while line := text.readline(LINE_BYTES + 1):
+        more = line if len(line) > LINE_BYTES else b"\n"
+        while more and not more.endswith(b"\n"):
+            more = text.readline(1 << 20)
+        yield line
 
 
 def _head(path: Path) -> bytes:

@@ -217,25 +217,16 @@ def _buy_and_collect(
     writer: StepWriter,
 ) -> Generated:
     problems = read()
-<<<<<<< HEAD
     if section.reuse:
         problems = _with_reuse(problems, section, writer)
     expected = problems.requests(section.samples)
-    name = section.account or job_name(writer.out)
-=======
->>>>>>> eeccb16 (Slips of a tired user: 148 command lines end with one line and exit 2; lines of gigabytes, link loops, pipes and files without permission are said, not met)
     of = workers or _workers(engine, section)
     spread = engine is not None and of > 1
     with terminated(), served(section) as section:
         if engine is not None and spread:
             buy_spread(
-<<<<<<< HEAD
                 engine, of, problems.rows, expected, _schema(problems), writer.scratch, section,
-                store=store, job=name, seed=seed,
-=======
-                engine, of, problems.rows, problems.count, problems.schema, writer.scratch, section,
                 store=store, job=section.account or job_name(writer.out), seed=seed,
->>>>>>> eeccb16 (Slips of a tired user: 148 command lines end with one line and exit 2; lines of gigabytes, link loops, pipes and files without permission are said, not met)
             )  # fmt: skip
         with ResponseStore(store) as opened:
             name = section.account or job_name(writer.out)
