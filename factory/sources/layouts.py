@@ -9,7 +9,6 @@ Columns are those of the sets' pages on the Hub, as of 2026-11.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,6 +17,7 @@ from typing import Any
 
 from factory.config.base import did_you_mean
 from factory.errors import UsageError
+from factory.sources.normalise import literal
 
 USER = "role=user|human"
 MODEL = "role=assistant|gpt|model"
@@ -411,10 +411,8 @@ def _walk(value: Any, steps: Sequence[str | int | tuple[str, frozenset[str]]]) -
 
 
 def _looked_into(value: Any) -> Any:
-    """JSON in a text, or the value itself."""
+    """JSON (or a Python literal) in a text, or the value itself."""
     if isinstance(value, str) and value.lstrip()[:1] in ("[", "{"):
-        try:
-            return json.loads(value)
-        except (ValueError, RecursionError):
-            return value
+        found = literal(value)
+        return value if found is None else found
     return value

@@ -72,7 +72,7 @@ def problem_row(row: dict[str, Any], text: str, answer_field: str, source: str) 
 def read_choices(value: Any) -> list[str] | None:
     """Option texts in order, from a list, an object `{"A": ...}`, or either as JSON or Python text; labels are cut off."""
     if isinstance(value, str):
-        value = _literal(value)
+        value = literal(value)
     if isinstance(value, dict):
         value = [value[key] for key in sorted(value)]
     if not isinstance(value, list) or not value:
@@ -84,7 +84,8 @@ def read_choices(value: Any) -> list[str] | None:
     return texts
 
 
-def _literal(text: str) -> Any:
+def literal(text: str) -> Any:
+    """What a text is as JSON or as a Python literal, None where it is neither."""
     for read in (json.loads, ast.literal_eval):
         try:
             return read(text)
@@ -94,7 +95,7 @@ def _literal(text: str) -> Any:
 
 
 def _metadata(value: Any) -> dict[str, Any]:
-    read = _literal(value) if isinstance(value, str) else value
+    read = literal(value) if isinstance(value, str) else value
     if isinstance(read, dict):
         return dict(read)
     return {} if value is None else {"metadata": value}

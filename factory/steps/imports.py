@@ -112,7 +112,11 @@ def _layout(source: SourceSection, path: Path) -> Layout:
     first = next(read_blocks(path, 2**20), None)
     rows = list(_exact(first.rows).head(LOOK).iter_rows(named=True)) if first is not None else []
     if not rows:
-        raise UsageError(f"{path} holds no row that can be read")
+        bad = None if first is None else first.dropped.rows(named=True)
+        raise UsageError(
+            f"{path} holds no row that can be read",
+            do=f"the first is {bad[0]['row_id']}: {bad[0]['detail']}" if bad else "it is empty",
+        )
     return choose_layout(rows, str(path), source.layout or "", source.fields)
 
 
@@ -202,7 +206,7 @@ def _problem(
         return None, "other_mode"
     if turns(row, layout) != 1:
         return None, "several_turns"
-    text = text_of(first_of(row, layout.problem))
+    text = _text(first_of(row, layout.problem))
     if text is None or not text.strip():
         return None, "no_problem_text"
     solution = text_of(first_of(row, layout.solution))
@@ -310,11 +314,22 @@ def _pieces(row: Mapping[str, Any], trace: Trace) -> Iterator[tuple[Any, ...]]:
         first_of(row, paths)
         for paths in (trace.text, trace.reasoning, trace.finish, trace.complete, trace.verdict)
     ]
+    found = [_text(each) if _in_parts(each) else each for each in found]
     count = max((len(each) for each in found[:2] if isinstance(each, list)), default=1)
     lists = [each if isinstance(each, list) else [each] * count for each in found]
     for each in zip(*(chain(items, [None] * (count - len(items))) for items in lists), strict=True):
         text, reasoning, finish, complete, verdict = each
-        yield text_of(text), text_of(reasoning), text_of(finish), complete, verdict
+        yield _text(text), _text(reasoning), text_of(finish), complete, verdict
+
+
+def _text(value: Any) -> str | None:
+    """A message's text, which may come in parts (`[{"type": "text", "text": ...}]`)."""
+    return "".join(str(each["text"] or "") for each in value) if _in_parts(value) else text_of(value)
+
+
+def _in_parts(value: Any) -> bool:
+    there = isinstance(value, list) and bool(value)
+    return there and all(isinstance(each, Mapping) and "text" in each for each in value)
 
 
 def _model(row: Mapping[str, Any], trace: Trace) -> str:

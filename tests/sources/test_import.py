@@ -329,6 +329,39 @@ def test_a_chat_of_several_turns_is_dropped_with_its_reason(tmp_path):
     assert dropped["reason"].to_list() == ["several_turns"]
 
 
+@pytest.mark.parametrize(
+    "chat",
+    [
+        json.dumps(CHAT),
+        str(CHAT),
+        [{"role": m["role"], "content": [{"type": "text", "text": m["content"]}]} for m in CHAT],
+        [{"role": "system", "content": "Be brief."}, *CHAT],
+    ],
+)
+def test_chats_as_people_keep_them(chat, tmp_path):
+    problems, responses = imported(tmp_path, write(tmp_path / "given.jsonl", [{"messages": chat}]))
+    assert problems["problem"].to_list() == [ASK]
+    assert responses.select("reasoning", "content").rows() == [(THINK, SAY)]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("a.jsonl", "", "it is empty"),
+        ("a.json", "[]", "not_an_object|a row is a JSON object"),
+        ("a.jsonl", "nonsense\n", "Expecting value"),
+        ("a.csv", "problem,answer\n", "it is empty"),
+        ("a.csv", "answer,x\n1,2\n", "columns: answer, x"),
+        ("a.jsonl", "[" * 3000 + "]" * 3000, "holds no row"),
+    ],
+)
+def test_what_holds_no_problem_is_one_line_and_leaves_nothing(name, content, says, tmp_path):
+    (tmp_path / name).write_text(content)
+    with pytest.raises(UsageError, match=says):
+        imported(tmp_path, tmp_path / name)
+    assert not (tmp_path / "problems").exists()
+
+
 def test_paths():
     row = {"a": {"b": [{"k": "x", "v": 1}, {"k": "y", "v": 2}]}, "t": '{"c": [3, 4]}', "d.e": 5}
     assert value_at(row, "a.b[-1].v") == 2
