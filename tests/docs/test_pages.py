@@ -11,7 +11,7 @@ import pytest
 
 from factory import errors
 from factory.cli.main import VERBS, build_app
-from tests.docs import data_formats
+from tests.docs import data_formats, layouts
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -99,3 +99,8 @@ def test_options_and_verbs_named_in_a_page_exist(page, known):
     assert sorted(options - known) == []
     verbs = set(re.findall(r"(?:`|\n)factory ([a-z]+)", text))
     assert sorted(verbs - set(VERBS)) == []
+
+
+def test_the_page_of_layouts_names_those_that_there_are():
+    text = layouts.PAGE.read_text("utf-8")
+    assert layouts.HEAD in text and layouts.page(text) == text
