@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import polars as pl
 
+from schemas.problem import AnswerKind
 from schemas.response import COMPLETE_STATUSES, TRUNCATED_STATUSES, ResponseStatus
 from schemas.verdict import Verdict
 
@@ -37,3 +38,18 @@ def scored() -> pl.Expr:
     failed = pl.col("status") == ResponseStatus.FAILED.value
     judged = pl.col("verdict").is_in((Verdict.CORRECT.value, *WRONG))
     return ~failed & (truncated() | judged)
+
+
+def with_guess_rate(rows: pl.DataFrame) -> pl.DataFrame:
+    """Add `guess_rate`, the pass rate of blind guessing: 1/k of a choice question with k options listed, else 0."""
+    if "choices" not in rows.columns or rows["choices"].dtype == pl.Null:
+        return rows.with_columns(guess_rate=pl.lit(0.0))
+    kind = pl.col("answer_kind") if "answer_kind" in rows.columns else pl.lit(None, pl.String)
+    options = pl.col("choices").list.len()
+    guessed = (kind.fill_null(AnswerKind.CHOICE.value) == AnswerKind.CHOICE.value) & (options > 1)
+    return rows.with_columns(guess_rate=pl.when(guessed).then(1 / options).otherwise(0.0).fill_null(0.0))
+
+
+def above_guess(rate: pl.Expr, guess: pl.Expr) -> pl.Expr:
+    """A pass rate corrected for guessing: 0 at the guess rate or below, 1 at 1 (the classical formula scoring)."""
+    return ((rate - guess) / (1 - guess)).clip(0, 1)

@@ -19,6 +19,10 @@ class AnswerKind(StrEnum):
     CODE = "code"
 
 
+SELF_SCORED = (AnswerKind.REASONING_GYM.value, AnswerKind.CODE.value)
+"""Kinds whose gold lies in the metadata (a scorer's entry, unit tests): `answer` may be null."""
+
+
 class Level(StrEnum):
     """School level, as the paper labels its samples (docs/paper.md, Data)."""
 

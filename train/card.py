@@ -88,7 +88,7 @@ def _lineage(layout: RunLayout, stages: list[str]) -> str:
 def _evaluation(layout: RunLayout, stages: list[str]) -> str:
     """pass@1 with its interval, by stage and benchmark; empty when nothing was evaluated."""
     rows = [
-        f"| {s.stage} | {s.benchmark} | {s.value:.1%} | {s.low:.1%} to {s.high:.1%} | {s.questions} |"
+        f"| {s.stage} | {s.benchmark} | {s.value:.1%}{s.beside} | {s.low:.1%} to {s.high:.1%} | {s.questions} |"
         for s in read_ladder(layout.run)[0]
         if s.stage in stages
     ]

@@ -73,14 +73,18 @@ def command(
 
 
 def _show(found: Evaluated, out: Path) -> None:
+    from factory.evaluation.summary import corrected
+
     rows = []
-    for name, row in found.benchmarks.items():
+    for name, figures in found.benchmarks.items():
+        row = corrected(figures)
+        raw = f" (raw {figures['pass_at_1']:.1%})" if row is not figures else ""
         scored = row["pass_at_1"] is not None
         rows.append(
             (
                 name,
                 f"{row['questions']:,}",
-                f"{row['pass_at_1']:.1%}" if scored else "-",
+                f"{row['pass_at_1']:.1%}{raw}" if scored else "-",
                 f"{row['low']:.1%}-{row['high']:.1%}" if scored else "-",
                 _last(row["pass_at_k"]),
                 _last(row["majority_at_k"]),

@@ -48,7 +48,7 @@ def print_summary(run: Path) -> None:
 
 def _show_ladder(scores: list[Score]) -> None:
     """One line per stage: pass@1 with its interval on every benchmark."""
-    cells = {(s.stage, s.benchmark): f"{s.value:.1%} ({s.low:.1%} to {s.high:.1%})" for s in scores}
+    cells = {(s.stage, s.benchmark): f"{s.value:.1%} ({s.low:.1%} to {s.high:.1%}){s.beside}" for s in scores}
     stages, benchmarks = (dict.fromkeys(name) for name in zip(*cells, strict=True))
     rows = [(stage, *(cells.get((stage, name), "-") for name in benchmarks)) for stage in stages]
     show("pass@1 after each stage (95% interval)", ("stage", *(f">{name}" for name in benchmarks)), rows)

@@ -11,7 +11,7 @@ import polars as pl
 from numpy.typing import ArrayLike, NDArray
 
 from schemas import Band
-from schemas.outcome import scored, solved, truncated
+from schemas.outcome import above_guess, scored, solved, truncated, with_guess_rate
 
 BANDS = (Band.TOO_HARD, Band.USEFUL, Band.TOO_EASY)
 """Bands in the order of rising pass rate; the order of the last axis of `band_probabilities`."""
@@ -31,13 +31,19 @@ JEFFREYS = Prior(0.5, 0.5)
 """Jeffreys' prior of a binomial rate: U-shaped, as pass rates of a student on a problem set are."""
 
 
-def band_probabilities(alpha: ArrayLike, beta: ArrayLike, low: float, high: float) -> Floats:
+def with_guessing(bound: float, guess: ArrayLike) -> Floats:
+    """The raw pass rate at which the rate corrected for guessing is `bound`."""
+    guess = np.asarray(guess, float)
+    return guess + (1.0 - guess) * bound
+
+
+def band_probabilities(alpha: ArrayLike, beta: ArrayLike, low: ArrayLike, high: ArrayLike) -> Floats:
     """Posterior probability of each band.
 
     Args:
         alpha: Beta parameters, shape (n,).
         beta: Beta parameters, shape (n,).
-        low: pass rates below it are too hard.
+        low: pass rates below it are too hard; a number, or shape (n,).
         high: pass rates above it are too easy; `low <= high`.
 
     Returns:
@@ -110,9 +116,9 @@ def difficulty_table(
     Args:
         problems: PROBLEM rows.
         rollouts: VERDICT rows.
-        low: lower bound of the useful band.
-        high: upper bound of the useful band.
-        prior: Beta prior of the pass rate.
+        low: lower bound of the useful band, of the rate corrected for guessing.
+        high: upper bound of it.
+        prior: Beta prior of the raw pass rate.
 
     Returns:
         The rows of `problems` that have a signal, in their order, with the columns of DIFFICULTY.
@@ -136,9 +142,11 @@ def difficulty_table(
         how="inner",
         maintain_order="left",
     )
+    rows = with_guess_rate(rows)
     alpha = prior.alpha + rows["correct"].to_numpy()
     beta = prior.beta + (rows["attempts"] - rows["correct"]).to_numpy()
-    mass = band_probabilities(alpha, beta, low, high).reshape(-1, len(BANDS))
+    bounds = [with_guessing(bound, rows["guess_rate"].to_numpy()) for bound in (low, high)]
+    mass = band_probabilities(alpha, beta, *bounds).reshape(-1, len(BANDS))
     best = mass.argmax(axis=1)
     lower, upper = credible_interval(alpha, beta)
     return rows.with_columns(
@@ -149,4 +157,4 @@ def difficulty_table(
         beta=pl.Series(beta.astype(float)),
         band=pl.Series([BANDS[i].value for i in best], dtype=pl.String),
         band_probability=pl.Series(mass[np.arange(len(best)), best]),
-    )
+    ).with_columns(pass_rate_corrected=above_guess(pl.col("pass_rate"), pl.col("guess_rate")))

@@ -6,6 +6,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import ArrayLike, NDArray
 
+from schemas.outcome import above_guess
+from schemas.problem import SELF_SCORED
+
 
 def dead_group_probability(alpha: ArrayLike, beta: ArrayLike, group: int) -> NDArray[np.float64]:
     """Probability that all `group` rollouts of a prompt get the same reward, which gives no gradient.
@@ -23,11 +26,11 @@ def dead_group_probability(alpha: ArrayLike, beta: ArrayLike, group: int) -> NDA
 def band_reason(low: float, high: float) -> pl.Expr:
     """Why a problem is outside the band, or null: `never_solved`, `too_hard`, `too_easy`, `no_gold`.
 
-    The band is taken on the observed rate, so that a problem never solved is out at low = 0.
+    The band is taken on the observed rate, so that a problem never solved is out at low = 0, and corrected for guessing.
     """
-    rate = pl.col("correct") / pl.col("attempts")
+    rate = above_guess(pl.col("correct") / pl.col("attempts"), pl.col("guess_rate"))
     return (
-        pl.when(pl.col("answer").is_null() & (pl.col("answer_kind").fill_null("") != "reasoning_gym"))
+        pl.when(pl.col("answer").is_null() & ~pl.col("answer_kind").fill_null("").is_in(SELF_SCORED))
         .then(pl.lit("no_gold"))
         .when(pl.col("correct") == 0)
         .then(pl.lit("never_solved"))

@@ -19,8 +19,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from factory.datasets.posterior import Floats, Prior, band_probabilities, fit_prior
-from schemas.outcome import scored, solved
+from factory.datasets.posterior import Floats, Prior, band_probabilities, fit_prior, with_guessing
+from schemas.outcome import scored, solved, with_guess_rate
 
 TOLERANCE = 0.01
 """Expected band accuracy that stopping a problem early may cost."""
@@ -28,7 +28,10 @@ TOLERANCE = 0.01
 
 @dataclass(frozen=True, slots=True)
 class StoppingRule:
-    """Sample until the band of the pass rate is sure enough, within `min_samples..max_samples`."""
+    """Sample until the band of the pass rate is sure enough, within `min_samples..max_samples`.
+
+    The bounds are of the rate corrected for guessing.
+    """
 
     low: float
     high: float
@@ -36,13 +39,14 @@ class StoppingRule:
     min_samples: int
     max_samples: int
 
-    def decided(self, prior: Prior) -> NDArray[np.bool_]:
-        """True where sampling stops.
+    def decided(self, prior: Prior, guess: float = 0.0) -> NDArray[np.bool_]:
+        """True where sampling stops, for problems with that pass rate of blind guessing.
 
         Returns:
             Shape (max_samples + 1, max_samples + 1): [attempts, correct]; entries with correct > attempts mean nothing.
         """
-        best = best_probability(prior, self.low, self.high, self.max_samples)
+        low, high = (float(with_guessing(bound, guess)) for bound in (self.low, self.high))
+        best = best_probability(prior, low, high, self.max_samples)
         attempts = np.arange(self.max_samples + 1)[:, None]
         enough = (best >= self.confidence) | (expected_best(best, prior) - best <= TOLERANCE)
         return (enough & (attempts >= self.min_samples)) | (attempts >= self.max_samples)
@@ -102,7 +106,8 @@ def roll_out(
     attempts, correct = np.zeros(len(ids), int), np.zeros(len(ids), int)
     place = {problem: index for index, problem in enumerate(ids)}
     open_ids, drawn = ids, 0
-    decided = None if prior is None else rule.decided(prior)
+    guesses = with_guess_rate(problems)["guess_rate"].to_list()
+    decided = None if prior is None else {guess: rule.decided(prior, guess) for guess in set(guesses)}
     rounds: list[pl.DataFrame] = []
     while open_ids:
         stop = min(drawn + (ROUND if drawn else rule.min_samples), rule.max_samples)
@@ -114,9 +119,11 @@ def roll_out(
             correct[place[problem]] += right
         if prior is None or decided is None:
             prior = fit_prior(zip(attempts, correct, strict=True))
-            decided = rule.decided(prior)
+            decided = {guess: rule.decided(prior, guess) for guess in set(guesses)}
         open_ids = [
-            p for p in open_ids if drawn < rule.max_samples and _open(place[p], attempts, correct, decided)
+            p
+            for p in open_ids
+            if drawn < rule.max_samples and _open(place[p], attempts, correct, decided[guesses[place[p]]])
         ]
     rows = pl.concat(rounds, how="diagonal_relaxed").with_columns(
         _place=pl.col("problem_id").replace_strict(place, return_dtype=pl.Int64)

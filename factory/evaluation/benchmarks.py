@@ -12,7 +12,9 @@ import polars as pl
 from factory.errors import UsageError
 from factory.sources.hub import read_hub
 from factory.sources.problems import problems_of, read_problems
+from factory.verification.kinds import infer_kind
 from schemas import AnswerKind
+from schemas.problem import SELF_SCORED
 
 HELD_OUT = "held_out"
 GPQA = "gpqa_diamond"
@@ -65,10 +67,16 @@ def load_benchmark(
     except UsageError as error:
         hint = f"; known names: {', '.join(NAMES)}" if source.isidentifier() else ""
         raise UsageError(f"benchmark {source}: {error}{hint}") from error
-    with_answer = questions.filter(pl.col("answer").is_not_null())
+    with_answer = questions.filter(pl.col("answer").is_not_null() | _self_scored(questions))
     if with_answer.height == 0:
         raise UsageError(f"benchmark {source}: none of its {questions.height} questions has an answer")
     return Benchmark(benchmark_name(source), draw(with_answer, limit, seed))
+
+
+def _self_scored(questions: pl.DataFrame) -> pl.Series:
+    """True where the metadata holds tests or a scorer's entry instead of a gold answer."""
+    facts = zip(questions["answer_kind"], questions["metadata"], strict=True)
+    return pl.Series([(kind or infer_kind(None, None, data)) in SELF_SCORED for kind, data in facts])
 
 
 def gpqa_choices(rows: pl.DataFrame) -> pl.DataFrame:

@@ -18,10 +18,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from factory.datasets.posterior import BANDS, Floats, Prior, true_band
+from factory.datasets.posterior import BANDS, Floats, Prior, true_band, with_guessing
 from factory.evaluation.statistics import wilson
 from schemas import Band
-from schemas.outcome import scored, solved
+from schemas.outcome import scored, solved, with_guess_rate
 
 LEAST = 30
 """Problems below which no reliability is drawn: with ten bins of three the intervals cover nearly everything."""
@@ -64,7 +64,7 @@ def other_half(
     Args:
         rollouts: VERDICT rows.
         prior: of the pass rate.
-        low: lower bound of the useful band.
+        low: lower bound of the useful band, of the rate corrected for guessing.
         high: upper bound of it.
         first_round: rollouts that every problem gets (`difficulty.min_samples`).
 
@@ -76,14 +76,20 @@ def other_half(
     rows = _outcomes(rollouts.filter(pl.col("sample_index") < first_round))
     first, right = pl.col("sample_index") < first_round // 2, pl.col("right").cast(pl.Int64)
     counts = rows.group_by("problem_id", maintain_order=True).agg(
-        n1=first.sum(), k1=right.filter(first).sum(), n2=(~first).sum(), k2=right.filter(~first).sum()
+        pl.col("guess_rate").first().alias("guess"),
+        n1=first.sum(),
+        k1=right.filter(first).sum(),
+        n2=(~first).sum(),
+        k2=right.filter(~first).sum(),
     )
-    cells = counts.filter((pl.col("n1") > 0) & (pl.col("n2") > 0)).group_by("n1", "k1", "n2", "k2").len()
+    names = ("n1", "k1", "n2", "k2", "guess")
+    cells = counts.filter((pl.col("n1") > 0) & (pl.col("n2") > 0)).group_by(names).len()
     claims: list[Floats] = [np.zeros((0, len(BANDS)))]
     seen: list[NDArray[np.int64]] = [np.zeros(0, int)]
-    for n1, k1, n2, k2, problems in cells.sort("n1", "k1", "n2", "k2").iter_rows():
+    for n1, k1, n2, k2, guess, problems in cells.sort(names).iter_rows():
+        bounds = (float(with_guessing(bound, guess)) for bound in (low, high))
         chances = betabinom.pmf(np.arange(n2 + 1), n2, prior.alpha + k1, prior.beta + n1 - k1)
-        bands = true_band(np.arange(n2 + 1) / n2, low, high)
+        bands = true_band(np.arange(n2 + 1) / n2, *bounds)
         claims.append(np.tile(np.bincount(bands, weights=chances, minlength=len(BANDS)), (problems, 1)))
         seen.append(np.full(problems, bands[k2]))
     claimed, shown = np.concatenate(claims), np.concatenate(seen)
@@ -103,6 +109,7 @@ def reliability(claims: Floats, hits: NDArray[np.bool_], bins: int = 10) -> list
 
 
 def _outcomes(rollouts: pl.DataFrame) -> pl.DataFrame:
-    """`problem_id`, `sample_index` and `right` of rollouts with a signal, in the order of sampling."""
-    rows = rollouts.filter(scored()).with_columns(right=solved())
-    return rows.select("problem_id", "sample_index", "right").sort("problem_id", "sample_index")
+    """`problem_id`, `sample_index`, `right` and `guess_rate` of rollouts with a signal, in the order of sampling."""
+    rows = with_guess_rate(rollouts.filter(scored()).with_columns(right=solved()))
+    names = ("problem_id", "sample_index", "right", "guess_rate")
+    return rows.select(names).sort("problem_id", "sample_index")

@@ -12,6 +12,7 @@ from typing import Any
 import polars as pl
 
 from factory.evaluation.paired import PairedDelta, paired_delta
+from factory.evaluation.summary import corrected
 from factory.run.layout import STAGES, RunLayout
 from factory.run.parts import part_paths
 
@@ -20,7 +21,10 @@ COLUMNS = ("problem_id", "verdict", "status")
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """Pass@1 on one benchmark after one stage, a share with its 95% interval. Other figures may be absent."""
+    """Pass@1 on one benchmark after one stage, a share with its 95% interval, corrected for guessing.
+
+    `raw` is the share of right answers, `guess_rate` what guessing alone would reach. Other figures may be absent.
+    """
 
     stage: str
     benchmark: str
@@ -30,6 +34,13 @@ class Score:
     questions: int | None
     samples: int | None
     truncated_share: float | None
+    raw: float
+    guess_rate: float
+
+    @property
+    def beside(self) -> str:
+        """The raw share as a remark, where options can be guessed."""
+        return f" (raw {self.raw:.1%})" if self.guess_rate else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +66,14 @@ def read_ladder(run: Path) -> tuple[list[Score], list[str]]:
             faults.append(f"{path.relative_to(run)} is unreadable; the evaluation of {stage} is left out")
             continue
         for name, figures in benchmarks:
-            found = {
-                key: _figure(figures, key) for key in ("pass_at_1", "low", "high", "questions", "samples")
-            }
-            value, low, high, questions, samples = found.values()
+            shown = corrected(figures)
+            names = ("pass_at_1", "low", "high", "questions", "samples")
+            value, low, high, questions, samples = (_figure(shown, name) for name in names)
             if value is not None:
                 low, high = value if low is None else low, value if high is None else high
                 cut = _figure(figures, "truncated_share")
-                scores.append(Score(stage, str(name), value, low, high, questions, samples, cut))
+                raw, guess = _figure(figures, "pass_at_1"), _figure(shown, "guess_rate") or 0.0
+                scores.append(Score(stage, str(name), value, low, high, questions, samples, cut, raw, guess))
     return scores, faults
 
 

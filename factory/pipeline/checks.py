@@ -99,7 +99,10 @@ def _sources(recipe: Recipe, steps: Collection[str]) -> Iterator[str]:
     """Sources of problems, and files that are compared with."""
     for source in recipe.problems.sources:
         yield from _source("problems.sources", source, run="problems" in steps)
-        if recipe.generate.teacher == "procedural" and source.startswith(("hf://", "reasoning_gym:")):
+        drawn = source.startswith("hf://") or (
+            source.startswith("reasoning_gym:") and "choices=" not in source
+        )
+        if recipe.generate.teacher == "procedural" and drawn:
             yield f"generate.teacher: procedural answers procedural problems only, not {source} - name a model"
     for path in recipe.generate.reuse:
         yield from _file("generate.reuse", path)
@@ -117,11 +120,11 @@ def _source(key: str, source: str, *, run: bool) -> Iterator[str]:
 
             draw_problems(source, limit=1)
         elif source.startswith("reasoning_gym:"):
-            if run and find_spec("reasoning_gym") is not None:
-                from factory.sources.gym import gym_problems
+            from factory.sources.gym import gym_problems, is_skipped
 
+            if run and find_spec("reasoning_gym") is not None:
                 gym_problems(source, limit=1)
-            elif run:
+            elif run and not is_skipped(source):
                 yield f"{key}: {source} needs reasoning-gym - pip install 'cot-factory[gym]'"
         elif source.startswith("hf://"):
             if run and find_spec("datasets") is None:

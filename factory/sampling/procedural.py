@@ -12,7 +12,7 @@ from typing import Any
 from factory.errors import UsageError
 from factory.sampling.procedural_trace import Habits, Trace, count_tokens, first_tokens, write_trace
 from factory.sampling.sampler import Completion, SampleRequest
-from factory.sources.families import FAMILIES, Family, Params, Style
+from factory.sources.families import EVERY_FAMILY, Family, Params, Style
 from schemas import ResponseStatus
 
 VERSION = 1
@@ -92,6 +92,19 @@ class ProceduralSampler:
             return Completion(None, None, ResponseStatus.FAILED, error=reason, usd=0.0)
         return self._complete(request, trace)
 
+    def reaches_answer(self, request: SampleRequest) -> bool | None:
+        """Whether the trace of a request ends with the right answer; None when it ends without one.
+
+        Raises:
+            UsageError: the problem belongs to no family.
+        """
+        found = _family(request)
+        if isinstance(found, str):
+            raise UsageError(found)
+        family, params, style = found
+        trace = write_trace(family, params, self._generator(request), self.habits, terse=style == Style.TERSE)
+        return not trace.slipped if trace.content else None
+
     def _seed(self, request: SampleRequest) -> int:
         return self.seed if request.params.seed is None else request.params.seed
 
@@ -132,7 +145,7 @@ def _family(request: SampleRequest) -> tuple[Family, Params, Style] | str:
     """Family, parameters and style of a request's problem; or what is wrong with it."""
     try:
         metadata = json.loads(request.problem.get("metadata") or "{}")
-        family = FAMILIES[metadata["family"]]
+        family = EVERY_FAMILY[metadata["family"]]
         params, style = metadata["params"], Style(metadata.get("style", Style.LONG))
     except (KeyError, TypeError, ValueError):
         return (

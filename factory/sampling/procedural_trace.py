@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass
 from fractions import Fraction
 
-from factory.sources.families import Family, Params, Scratch
+from factory.sources.families import Answer, Family, Params, Scratch
 from factory.sources.families.scratch import misread, show
 
 _TOKEN = re.compile(r"\w+|[^\w\s]")
@@ -64,12 +64,12 @@ def write_trace(
     answer, lines = (
         _slipped(family, params, rng, habits, terse) if slips else _right(family, params, rng, habits, terse)
     )
-    reasoning = "; ".join(lines) if terse else _long(rng, lines, answer)
+    reasoning = "; ".join(lines) if terse else _long(family, rng, lines, answer)
     if fate < habits.loop_rate:
         return Trace(_looping(rng, lines, terse), "", slips, looped=True)
     if fate < habits.loop_rate + habits.cut_rate:
         return Trace(_broken_off(rng, reasoning), "", slips, cut=True)
-    return Trace(reasoning, _answer(rng, answer, terse), slips)
+    return Trace(reasoning, _answer(family, rng, answer, terse), slips)
 
 
 def count_tokens(text: str) -> int:
@@ -87,7 +87,7 @@ def first_tokens(text: str, count: int) -> str:
 
 def _right(
     family: Family, params: Params, rng: random.Random, habits: Habits, terse: bool
-) -> tuple[int | Fraction, list[str]]:
+) -> tuple[Answer, list[str]]:
     lines: list[str] = []
     if not terse and rng.random() < habits.redo_rate:
         lines = _failed_attempt(family, params, rng)
@@ -108,7 +108,7 @@ def _failed_attempt(family: Family, params: Params, rng: random.Random) -> list[
 
 def _slipped(
     family: Family, params: Params, rng: random.Random, habits: Habits, terse: bool
-) -> tuple[int | Fraction, list[str]]:
+) -> tuple[Answer, list[str]]:
     right = family.answer(params)
     for place in _places(family, params, rng):
         pad = _paper(rng, habits, terse, slip_at=place)
@@ -138,17 +138,20 @@ def _places(family: Family, params: Params, rng: random.Random) -> list[int]:
     return [*middle, *dict.fromkeys(ends)]
 
 
-def _long(rng: random.Random, lines: list[str], answer: int | Fraction) -> str:
-    return "\n".join([rng.choice(OPENINGS), *lines, rng.choice(CLOSINGS).format(show(answer))])
+def _long(family: Family, rng: random.Random, lines: list[str], answer: Answer) -> str:
+    closing = rng.choice(family.closings or CLOSINGS)
+    return "\n".join([rng.choice(OPENINGS), *lines, closing.format(show(answer))])
 
 
-def _answer(rng: random.Random, answer: int | Fraction, terse: bool) -> str:
+def _answer(family: Family, rng: random.Random, answer: Answer, terse: bool) -> str:
+    if family.answers:
+        return (family.answers[0] if terse else rng.choice(family.answers)).replace("ANSWER", show(answer))
     if terse:
         return f"\\boxed{{{show(answer)}}}"
     return rng.choice(ANSWERS).replace("ANSWER", f"\\boxed{{{_latex(answer)}}}")
 
 
-def _latex(answer: int | Fraction) -> str:
+def _latex(answer: Answer) -> str:
     if isinstance(answer, Fraction) and answer.denominator != 1:
         sign = "-" if answer < 0 else ""
         return f"{sign}\\frac{{{abs(answer.numerator)}}}{{{answer.denominator}}}"

@@ -8,10 +8,10 @@ import random
 from typing import Any
 
 from factory.errors import UsageError
-from factory.sources.families import FAMILIES, Family, Options, Style
+from factory.sources.families import EVERY_FAMILY, FAMILIES, Family, Options, Style
 from factory.sources.families.scratch import show
 from factory.sources.spec import SourceSpec, parse_spec
-from schemas import AnswerKind, Level
+from schemas import Level
 
 KEYS = ("count", "seed", "levels", "style", "repeats", "steps", "modulus")
 DEFAULT_COUNT = 1000
@@ -61,7 +61,7 @@ def draw_problems(text: str, *, seed: int = 0, limit: int | None = None) -> list
 
 
 def find_families(spec: SourceSpec) -> list[Family]:
-    """The families that a spec names: `all`, one, or several joined by `+`.
+    """The families that a spec names: `all` (mathematics), one, or several joined by `+`.
 
     Raises:
         UsageError: a family is unknown; lists the known ones.
@@ -70,13 +70,14 @@ def find_families(spec: SourceSpec) -> list[Family]:
         return list(FAMILIES.values())
     found = []
     for name in spec.name.split("+"):
-        if name not in FAMILIES:
-            close = difflib.get_close_matches(name, FAMILIES, n=1)
+        if name not in EVERY_FAMILY:
+            close = difflib.get_close_matches(name, EVERY_FAMILY, n=1)
             hint = f"did you mean {close[0]}? " if close else ""
             raise UsageError(
-                f"{spec.text}: unknown family {name}", do=f"{hint}known: all, {', '.join(sorted(FAMILIES))}"
+                f"{spec.text}: unknown family {name}",
+                do=f"{hint}known: all, {', '.join(sorted(EVERY_FAMILY))}",
             )
-        found.append(FAMILIES[name])
+        found.append(EVERY_FAMILY[name])
     return found
 
 
@@ -100,11 +101,12 @@ def _fresh(
             do="ask for a smaller count, more steps or other levels",
         )
     seen.add(told)
-    metadata = {"family": family.name, "params": params, "style": style}
+    columns = family.columns(params)
+    metadata = {"family": family.name, "params": params, "style": style, **columns.pop("metadata", {})}
     return {
         "problem": told,
         "answer": show(family.answer(params)),
-        "answer_kind": AnswerKind.MATH.value,
+        "answer_kind": family.kind.value,
         "answer_source": "given",
         "choices": None,
         "solution": None,
@@ -113,6 +115,7 @@ def _fresh(
         "domain": family.domain,
         "level": level.value,
         "metadata": json.dumps(metadata, ensure_ascii=False),
+        **columns,
     }
 
 

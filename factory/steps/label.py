@@ -114,7 +114,13 @@ def _summary(notes: list[dict[str, Any]], usd: float) -> Labelled:
     kinds = {**dict.fromkeys(LABELS, pl.String), "responses": pl.Int64, "repetitive": pl.Int64}
     cells = pl.DataFrame([cell for each in notes for cell in each["cells"]], schema=kinds)
     domain, level, label_source = (
-        dict(cells.group_by(name).agg(pl.col("responses").sum()).sort(name).iter_rows()) for name in LABELS
+        dict(
+            cells.group_by(pl.col(name).fill_null("(none)"))
+            .agg(pl.col("responses").sum())
+            .sort(name)
+            .iter_rows()
+        )
+        for name in LABELS
     )
     balance = cells.group_by("domain", "level").agg(pl.col("responses").sum()).sort("domain", "level")
     return Labelled(domain, level, label_source, balance.to_dicts(), int(cells["repetitive"].sum()), usd)

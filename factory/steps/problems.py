@@ -19,6 +19,7 @@ from factory.run.keys import deciding
 from factory.run.parts import input_digest
 from factory.run.step import Step, StepResult, StepWriter
 from factory.run.tables import dropped_rows
+from factory.sources.gym import is_skipped
 from factory.sources.paths import expand, refuse_own_input
 from factory.sources.problems import STEP, read_problems
 from schemas import PROBLEM
@@ -110,7 +111,7 @@ def source_digests(sources: list[str]) -> dict[str, Path | str]:
     digests: dict[str, Path | str] = {}
     for source in sources:
         if source.startswith(DRAWN):
-            digests[source] = digest(source)
+            digests[source] = digest([source, "skipped"] if is_skipped(source) else source)
         else:
             digests[source] = digest([(path.name, input_digest(path)) for path in expand(source)])
     return digests

@@ -21,6 +21,7 @@ from factory.run.review import NOTHING, REASON, is_rejected, review_input
 from factory.run.step import Step, StepResult, StepWriter
 from factory.run.tables import dropped_rows, give_reason
 from schemas import RL_PROMPT
+from schemas.outcome import with_guess_rate
 
 STEP = "rl-prompts"
 VERSION = 1
@@ -104,7 +105,7 @@ def _judge(
     rejected: Collection[str],
 ) -> pl.DataFrame:
     """Add `reason` (null = chosen) and `detail`."""
-    used = used_by(problem_texts(rows), exclude)
+    rows, used = with_guess_rate(rows), used_by(problem_texts(rows), exclude)
     marked = pl.when(is_rejected(rejected, "problem_id")).then(pl.lit(REASON))
     rows = rows.with_columns(used=used, reason=marked.otherwise(band_reason(section.low, section.high)))
     rows = give_reason(rows, pl.col("used").is_not_null(), "already_used")

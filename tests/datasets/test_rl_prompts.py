@@ -12,6 +12,7 @@ from factory.run.parts import read_dropped, read_parts
 from factory.run.step import StepWriter
 from factory.steps import rl_prompts
 from schemas import DIFFICULTY
+from schemas.outcome import with_guess_rate
 
 
 @pytest.fixture
@@ -134,6 +135,7 @@ def test_no_rollouts_at_all(tmp_path):
         (4, None, None, 0.0, 0.5, "no_gold"),
         (4, None, "reasoning_gym", 0.0, 0.5, None),
         (4, "7", "reasoning_gym", 0.0, 0.5, None),
+        (4, None, "code", 0.0, 0.5, None),  # its tests are the gold
         (4, "7", None, 0.0, 0.5, None),
         (0, "7", "math", 0.0, 0.5, "never_solved"),
         (0, None, "math", 0.0, 0.5, "no_gold"),
@@ -149,7 +151,7 @@ def test_the_band_case_by_case(correct, answer, kind, low, high, reason):
         {"correct": [correct], "attempts": [16], "answer": [answer], "answer_kind": [kind]},
         schema_overrides={"answer": pl.String, "answer_kind": pl.String},
     )
-    assert row.select(band_reason(low, high)).item() == reason
+    assert with_guess_rate(row).select(band_reason(low, high)).item() == reason
 
 
 def test_order_within_and_across_buckets():

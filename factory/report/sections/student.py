@@ -22,15 +22,20 @@ def difficulty(run: RunTables) -> Section | None:
     """Pass rate by band, by level, and how far the posteriors can be believed."""
     table = run.at(run.layout.difficulty)
     frame = table.rows(
-        ["pass_rate", "pass_rate_low", "pass_rate_high", "band", "level", "attempts", "truncated"]
+        ["pass_rate", "pass_rate_low", "pass_rate_high", "band", "level", "attempts", "truncated", "domain"]
+        + ["pass_rate_corrected", "guess_rate"]
+    ).with_columns(  # older tables have neither, and knew no guessing
+        pl.coalesce("pass_rate_corrected", "pass_rate").alias("pass_rate_corrected"),
+        pl.col("guess_rate").fill_null(0),
     )
     if not table.readable or not frame.height:
         return None
-    rates = {band: frame.filter(pl.col("band") == band)["pass_rate"].to_list() for band in _BANDS}
+    guesses = frame.filter(pl.col("guess_rate") > 0)["guess_rate"]
+    rates = {band: frame.filter(pl.col("band") == band)["pass_rate_corrected"].to_list() for band in _BANDS}
     drawn = plots.histogram(
         "pass-rate",
         rates,
-        xlabel="posterior mean pass rate",
+        xlabel="posterior mean pass rate" + (", corrected for guessing" if guesses.len() else ""),
         caption="Pass rate of the student, by band",
         bins=20,
         limits=(0, 1),
@@ -42,11 +47,21 @@ def difficulty(run: RunTables) -> Section | None:
         f"{width:.2f} wide on average; {int(frame['truncated'].fill_null(0).sum()):,} rollouts were truncated."
     )
     in_band = [(pl.col("band") == band).sum().alias(band) for band in _BANDS]
-    level = pl.col("level").cast(pl.String).fill_null("(unlabelled)")
-    by_level = frame.group_by(level).agg(pl.len().alias("n"), pl.col("pass_rate").mean(), *in_band)
-    heads = ("level", "problems", "mean pass rate", *_BANDS)
-    rows = list(by_level.sort("pass_rate").iter_rows())
-    blocks: list[Block] = [drawn, Note(said), grid(heads, rows, "Pass rate by level")]
+    blocks: list[Block] = [drawn, Note(said)]
+    shown = {"pass_rate": "mean pass rate"}
+    if guesses.len():
+        shown = {"pass_rate_corrected": "mean pass rate, corrected", "pass_rate": "raw"}
+        told = (
+            f"{guesses.len():,} problems are choice questions: blind guessing passes {guesses.sum() / guesses.len():.0%} of them on average, "
+            "so bands and corrected rates start from there (0 is guessing, 1 is always right)."
+        )
+        blocks.append(Note(told))
+    for by in ("level", "domain"):
+        key = pl.col(by).cast(pl.String).fill_null("(unlabelled)")
+        groups = frame.group_by(key).agg(pl.len().alias("n"), *map(pl.mean, shown), *in_band)
+        rows = list(groups.sort(*shown, by).iter_rows())
+        if by == "level" or len(rows) > 1:
+            blocks.append(grid((by, "problems", *shown.values(), *_BANDS), rows, f"Pass rate by {by}"))
     blocks += calibration(run, table)
     blocks += facts_grids("How the rollouts were spent", table.totals)
     blocks += facts_grids("RL prompts drawn from them", run.at(run.layout.selected("rl")).totals)
@@ -57,7 +72,9 @@ def difficulty(run: RunTables) -> Section | None:
 def calibration(run: RunTables, table: StepFolder) -> list[Block]:
     """Reliability of the posteriors, counted from the run's own rollouts; a note where there are too few."""
     rows = table.rows(["alpha", "beta", "correct", "attempts", "band_probability"]).drop_nulls()
-    rollouts = run.at(run.layout.rollouts).rows(["problem_id", "sample_index", "verdict", "status"])
+    rollouts = run.at(run.layout.rollouts).rows(
+        ["problem_id", "sample_index", "verdict", "status", "answer_kind", "choices"]
+    )
     settings = table.manifest.get("settings")
     bounds = {name: _number(settings, name) for name in ("low", "high", "min_samples")}
     if not rows.height or not rollouts.height or None in bounds.values():

@@ -51,6 +51,10 @@ CURVES = {
     "gradient norm": ("grad_norm",),
 }
 """Panel title to the names under which trainers log it; the first that is there is drawn."""
+CORRECTED = (
+    "Choice questions: pass@1 is corrected for guessing, 0 for a student that draws an option and 100 for one that is "
+    "always right; beside it the raw share of right answers and what guessing alone would reach."
+)
 
 
 def training(run: RunTables) -> Section | None:
@@ -64,8 +68,20 @@ def training(run: RunTables) -> Section | None:
             groups.setdefault(s.benchmark, {})[s.stage] = share
         caption = "Pass@1 after every stage, percent, with 95% intervals"
         blocks.append(intervals("ladder", groups, ylabel="pass@1, %", caption=caption))
-        columns = ("stage", "benchmark", "pass@1", "95% interval", "questions", "responses", "truncated")
-        blocks.append(grid(columns, list(map(_row, scores)), "This run"))
+        columns: tuple[str, ...] = (
+            "stage",
+            "benchmark",
+            "pass@1",
+            "95% interval",
+            "questions",
+            "responses",
+            "truncated",
+        )
+        guessed = any(s.guess_rate for s in scores)
+        columns += ("raw", "guessing") if guessed else ()
+        blocks.append(grid(columns, [_row(s)[: len(columns)] for s in scores], "This run"))
+        if guessed:
+            blocks.append(Note(CORRECTED))
     deltas, incomparable = read_deltas(run)
     if deltas:
         blocks.append(deltas_grid(deltas))
@@ -156,6 +172,8 @@ def _row(score: Score) -> tuple[Any, ...]:
         score.questions,
         score.samples,
         None if cut is None else percent(cut, 1),
+        f"{100 * score.raw:.1f}",
+        f"{100 * score.guess_rate:.1f}",
     )
 
 

@@ -2,13 +2,15 @@
 
 from factory.sources.families.advanced import CALCULUS, DETERMINANT, PERMUTATION_ORDER
 from factory.sources.families.chains import ASSIGNMENTS, MODULAR_CHAIN
+from factory.sources.families.choices import CHOICES
 from factory.sources.families.counting import COUNTING
 from factory.sources.families.divisors import CONGRUENCES, GCD_LCM
 from factory.sources.families.equations import LINEAR_EQUATION, LINEAR_SYSTEM
-from factory.sources.families.family import Family, Options, Params, Style
+from factory.sources.families.family import Answer, Family, Options, Params, Style
 from factory.sources.families.geometry import GEOMETRY
 from factory.sources.families.powers import POWER_MOD, UNIT_ORDER
 from factory.sources.families.probability import PROBABILITY, WAITING_TIME
+from factory.sources.families.programs import PROGRAMS
 from factory.sources.families.quadratics import QUADRATIC
 from factory.sources.families.quantities import ELAPSED_TIME, QUANTITY_GRAPH
 from factory.sources.families.ratios import FRACTIONS, PERCENT_CHANGE
@@ -45,6 +47,9 @@ FAMILIES: dict[str, Family] = {
         WAITING_TIME,
     )
 }
-"""Every family by its name."""
+"""The families of mathematics by their names: what `procedural:all` draws from."""
 
-__all__ = ["FAMILIES", "Family", "Options", "Params", "Scratch", "Style"]
+EVERY_FAMILY = FAMILIES | {family.name: family for family in (PROGRAMS, *CHOICES)}
+"""With those of other domains."""
+
+__all__ = ["EVERY_FAMILY", "FAMILIES", "Answer", "Family", "Options", "Params", "Scratch", "Style"]

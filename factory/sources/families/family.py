@@ -10,12 +10,14 @@ from fractions import Fraction
 from typing import Any
 
 from factory.sources.families.scratch import Scratch
-from schemas import Level
+from schemas import AnswerKind, Level
 
 Params = dict[str, Any]
 """Parameters of one problem. JSON values only: they travel in the problem's metadata."""
 
 Number = int | Fraction
+Answer = Number | str
+"""A number, the letter of an option, or a program."""
 
 
 class Style(StrEnum):
@@ -54,9 +56,16 @@ class Family:
     levels: tuple[Level, ...]
     draw: Callable[[random.Random, Level, Options], Params]
     tell: Callable[[random.Random, Params, bool], str]
-    answer: Callable[[Params], Number]
-    solve: Callable[[Params, Scratch], Number]
+    answer: Callable[[Params], Answer]
+    solve: Callable[[Params, Scratch], Answer]
     options: frozenset[str] = field(default=frozenset())
+    kind: AnswerKind = AnswerKind.MATH
+    columns: Callable[[Params], dict[str, Any]] = lambda params: {}
+    """Columns of the problem's row beside those of every family; `metadata` is a dictionary that is merged."""
+    closings: tuple[str, ...] = ()
+    """Last lines of a long trace, with `{}` for the answer; those of mathematics when there are none."""
+    answers: tuple[str, ...] = ()
+    """Wordings of the answer part, with ANSWER in them; boxed mathematics when there are none."""
 
 
 def pick(rng: random.Random, *choices: str) -> str:

@@ -98,6 +98,19 @@ class Scratch:
         self.lines.append(line)
         return value
 
+    def take(self, ways: Sequence[str], right: int = 0) -> int:
+        """Write one of several ways to go on and give back which: the right one, unless this step slips."""
+        number, self.steps = self.steps, self.steps + 1
+        at, wrong = right, [way for way in range(len(ways)) if way != right]
+        line = ways[right]
+        if number == self.slip_at:
+            at, self.slipped = self.rng.choice(wrong), True
+            line = ways[at]
+        elif not self.terse and self.rng.random() < self.wrong_turns:
+            line = f"{ways[self.rng.choice(wrong)]} {self.rng.choice(SECOND_THOUGHTS)} {line}"
+        self.lines.append(line)
+        return at
+
     def check(self, text: str, holds: bool, terse: str) -> None:
         """Write a check of the result.
 
@@ -140,8 +153,8 @@ def one_of(values: Sequence[int]) -> Callable[[random.Random], int]:
     return lambda rng: rng.choice(values)
 
 
-def show(value: int | Fraction) -> str:
-    """A number as it is written in a line: `7`, `-3/4`."""
+def show(value: int | Fraction | str) -> str:
+    """An answer as it is written in a line: `7`, `-3/4`, `B`."""
     return str(value)
 
 
