@@ -38,7 +38,7 @@ class ProblemsSection(Section):
 
     sources: list[str] = Field(min_length=1)
     """Files, folders, globs, `hf://datasets/OWNER/NAME[/FILE]`, `procedural:FAMILY|all?count=N&seed=S&levels=a,b`,
-    `reasoning_gym:TASK?count=N&seed=S`."""
+    `reasoning_gym:TASK?count=N&seed=S&choices=K&missing=skip`."""
     problem_field: str = "problem"
     """Column with the problem, for files that name it otherwise."""
     answer_field: str = "answer"

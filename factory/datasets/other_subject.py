@@ -38,6 +38,20 @@ _SHARED = re.compile(
     r"|circuits?|lasers?|sound|spring|pendulum|projectile|satellite|vacuum|liquid|boil\w*|freez\w*|bonds?|resonance"
 )
 """Terms that mathematics problems share; several of them, or one beside a term of `_TERMS`, count."""
+_PHRASES = re.compile(
+    r"\b(?:chemical (?:symbol|element|formula)|periodic table|atomic (?:number|mass)|molar mass|formula units?|compound has the formula|name of the substance"
+    r"|SI (?:base )?unit|the SI|metric prefix|physical quantity|kinetic energy|potential difference|carries a current"
+    r"|amino acids?|organ systems?|class of animals|Python function)\b",
+    re.IGNORECASE,
+)
+"""One of these is enough."""
+_TOPICS = re.compile(
+    r"\b(?:(?:therm|bar|am|volt|hygr|anem|alti|hydr|dynam|tach|phot)o?meter"
+    r"|instrument measures|seismograph|group of animals|part of a cell|in a cell|bacteri(?:um|a)|illness|science of"
+    r"|constellation|in the sky|planet|moon|around the sun|base units?|prefix)\b",
+    re.IGNORECASE,
+)
+"""One of these is enough where nothing is to be computed."""
 _CHINESE = re.compile(r"摩尔|电子|原子|分子|离子|质子|细胞|蛋白|基因|电阻|电压|电流|化学|物理|生物|氧化")
 _NOTATION = re.compile(
     r"\((?:aq|s|g|l)\)|\d ?(?:g/mol|k?J|nm|[kM]?eV|[kM]?Hz|mol|atm|mmHg|k?Pa|N/m|ohms?|Ω|kV|mA|[µp]F|mT)\b"
@@ -49,6 +63,8 @@ _WORD = re.compile(r"(\\?)\b([a-zA-Z]{2,})")
 def is_other_subject(problem: str) -> bool:
     """True for a problem of science or computing rather than of mathematics."""
     text = problem[:READ]
+    if _PHRASES.search(text) or (_TOPICS.search(text) and not re.search(r"\d", text)):
+        return True
     words = {word.lower() for command, word in _WORD.findall(text) if not command}
     kinds = [_kind(word) for word in words]
     terms, shared = kinds.count("term") + len(set(_CHINESE.findall(text))), kinds.count("shared")

@@ -14,16 +14,11 @@ from schemas.outcome import scored, solved, truncated, with_guess_rate
 
 
 def question_table(graded: pl.DataFrame) -> pl.DataFrame:
-    """One row a question with a scored sample: `problem_id`, `correct`, `scored`, `guess_rate`; in order of the ids."""
+    """One row a question with a scored sample: `problem_id`, `correct`, `scored`; in order of the ids."""
     return (
-        with_guess_rate(graded)
-        .filter(scored())
+        graded.filter(scored())
         .group_by("problem_id")
-        .agg(
-            pl.col("guess_rate").first(),
-            correct=solved().sum().cast(pl.Int64),
-            scored=pl.len().cast(pl.Int64),
-        )
+        .agg(correct=solved().sum().cast(pl.Int64), scored=pl.len().cast(pl.Int64))
         .sort("problem_id")
     )
 
@@ -44,7 +39,8 @@ def summarise(graded: pl.DataFrame) -> dict[str, Any]:
     fewest = int(samples.min()) if len(samples) else 0
     tokens = graded["completion_tokens"].mean()
     raw = {name: _number(getattr(score, at)) for name, at in _SCORE.items()}
-    guess = float(questions["guess_rate"].mean() or 0.0)  # type: ignore[arg-type]
+    asked = with_guess_rate(graded.filter(scored()).unique("problem_id"))
+    guess = float(asked["guess_rate"].mean() or 0.0)  # type: ignore[arg-type]
     more = {"corrected": {"guess_rate": guess, **_above(raw, guess)}} if guess else {}
     return {
         "questions": questions.height,

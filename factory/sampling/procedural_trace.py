@@ -139,8 +139,8 @@ def _places(family: Family, params: Params, rng: random.Random) -> list[int]:
 
 
 def _long(family: Family, rng: random.Random, lines: list[str], answer: Answer) -> str:
-    closing = rng.choice(family.closings or CLOSINGS)
-    return "\n".join([rng.choice(OPENINGS), *lines, closing.format(show(answer))])
+    opening, closing = rng.choice(OPENINGS), rng.choice(family.closings or CLOSINGS)
+    return "\n".join([opening, *lines, closing.format(show(answer))])
 
 
 def _answer(family: Family, rng: random.Random, answer: Answer, terse: bool) -> str:

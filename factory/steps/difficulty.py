@@ -38,7 +38,7 @@ from schemas.outcome import solved, truncated
 
 STEP = "difficulty"
 ROLLOUTS = "rollouts"
-VERSION = 1
+VERSION = 2
 """Rises when the same settings give other rollouts or other bands."""
 SPREAD = (*CHECKPOINTS, "procedural")
 """Students that are rolled out by many workers."""

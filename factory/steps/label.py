@@ -24,7 +24,7 @@ STEP = "label"
 LABELS = ["domain", "level", "label_source"]
 BATCH_ROWS = 2_000
 """Rows whose texts are in memory together."""
-RULES_VERSION = 3
+RULES_VERSION = 4
 """Rises when a rule changes, so that finished folders are labelled again."""
 
 

@@ -8,6 +8,8 @@ import pytest
 
 from factory.datasets.classifier import from_table, shipped, words_of
 from factory.datasets.labels import Domain, domain_of, label_problems, level_of, source_subject
+from factory.datasets.other_subject import is_other_subject
+from factory.sources.procedural import draw_problems
 from schemas import Level
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
@@ -162,3 +164,11 @@ def test_mathematics_is_seldom_called_other_and_science_mostly():
     share = lambda found: sum(domain_of(row["problem"]) is Domain.OTHER for row in found) / len(found)  # noqa: E731
     assert share(science) > 0.9
     assert share(maths) < 0.01
+
+
+@pytest.mark.parametrize("domain", ["chemistry", "physics", "biology", "astronomy"])
+def test_short_questions_of_science_are_another_subject_without_the_sources_word(domain):
+    texts = [row["problem"] for row in draw_problems(f"procedural:{domain}?count=120&seed=3&repeats=0")]
+    others = sum(domain_of(text) == Domain.OTHER for text in texts)
+    assert others / len(texts) >= (1 if domain == "chemistry" else 0.75)
+    assert not any(is_other_subject(row["problem"]) for row in draw_problems("procedural:counting?count=50"))
