@@ -1,6 +1,6 @@
 """Verdicts and pairs against planted truth: the embedded teacher knows which of its answers are right.
 
-python -m benchmarks.run planted runs/quickstart runs/code runs/science
+python -m benchmarks.run planted_teacher runs/quickstart runs/code runs/science
 
 Only the teacher's complete responses count; a student's truth is not planted.
 """
@@ -82,5 +82,5 @@ def render(result: Result) -> dict[str, str]:
     )
     head = ["run", "domain", "complete responses", "recall", "precision"]
     return {
-        "planted": f"{table(head, rows, (2, 3, 4))}\n\nPairs whose rejected side (the teacher's) is in truth right: {pairs}."
+        "planted-teacher": f"{table(head, rows, (2, 3, 4))}\n\nPairs whose rejected side (the teacher's) is in truth right: {pairs}."
     }

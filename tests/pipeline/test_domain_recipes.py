@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from benchmarks import planted
+from benchmarks import planted_teacher
 from factory.config.load import load_recipe
 from factory.pipeline.run import run_recipe
 from factory.run.layout import DATASETS, RunLayout
@@ -42,7 +42,7 @@ def test_a_small_run_makes_sets_and_pairs_whose_truth_is_known(name, tmp_path):
     preference.run(
         at.labelled, None, at.selected("preference"), recipe.preference, seed=0, prompt=recipe.datasets.prompt
     )
-    found = planted.measure([str(at.run)])[name]
+    found = planted_teacher.measure([str(at.run)])[name]
     assert found["pairs_rejecting_teacher"] == found["pairs"] > 0 == found["right_rejected"]
     for each in found["domains"]:
         assert each["both"] == each["right"] == each["said"], each
@@ -65,7 +65,7 @@ def test_the_whole_recipe_fills_every_set(name, tmp_path):
     for dataset in DATASETS:
         assert (at.dataset(dataset) / MANIFEST).exists()
         assert scan_parts(at.selected(dataset)).collect().height > 0, dataset
-    found = planted.measure([str(run)])[name]
+    found = planted_teacher.measure([str(run)])[name]
     assert found["right_rejected"] == 0
     for each in found["domains"]:
         assert each["both"] / each["right"] >= 0.95 and each["both"] / each["said"] >= 0.99, each
