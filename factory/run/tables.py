@@ -76,6 +76,7 @@ def dropped_rows(
         detail: a sentence for all rows, or an expression.
         evidence: an expression that gives a JSON string.
     """
+    rows = rows.rechunk()  # polars 2.1 panics on pl.format over several chunks beside a series
     as_expr = lambda value: value if isinstance(value, pl.Expr) else pl.lit(value, dtype=pl.String)  # noqa: E731
     problem = "problem_id" if "problem_id" in rows.columns else "id" if "id" in rows.columns else None
     return rows.select(

@@ -180,3 +180,11 @@ def test_a_source_that_may_be_missing_is_empty_where_the_library_is_not_installe
     monkeypatch.setattr(gym, "find_spec", lambda name: None)
     assert read_problems([f"{GYM}&missing=skip", "procedural:physics?count=3"]).rows.height == 3
     assert not gym.is_skipped(GYM)
+
+
+def test_a_question_of_two_sources_is_kept_once_and_counted():
+    twice = ["procedural:chemistry?count=60&seed=1", "procedural:chemistry?count=60&seed=2&style=terse"]
+    read = read_problems(twice)
+    assert read.dropped["reason"].unique().to_list() == ["duplicate_id"]
+    assert read.rows.height + read.dropped.height == read.rows_in == 120
+    assert all(json.loads(row)["choices"] for row in read.dropped["row"])
