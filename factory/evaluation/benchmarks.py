@@ -12,7 +12,7 @@ import polars as pl
 from factory.errors import UsageError
 from factory.sources.hub import read_hub
 from factory.sources.problems import problems_of, read_problems
-from factory.verification.kinds import infer_kind
+from factory.verification.check import infer_kind
 from schemas import AnswerKind
 from schemas.problem import SELF_SCORED
 
