@@ -1,0 +1,163 @@
+"""SIGKILL at random moments over all steps of `factory run`, with a server that breaks replies on purpose.
+
+What counted before a kill is there after it, unchanged, and is not asked for again; what is booked is at least what every
+stored answer cost; the finished run has the digests of one that nobody killed.
+"""
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+
+import pytest
+from workers import ROOT, identity
+
+from factory.atomic import read_json
+from factory.run.layout import PLAN
+from factory.sampling.store.journal import ResponseStore
+from factory.steps.status import check_folder
+
+FAULTS = {
+    "429_after": 0.02,
+    "500": 0.02,
+    "reset_before": 0.02,
+    "reset_during": 0.04,
+    "bad_sse": 0.02,
+    "split_unicode": 0.04,
+}
+LIMIT = 512
+RECIPE = """
+name: kills
+problems: {{sources: ["{problems}"], held_out: 3}}
+generate:
+  teacher: vllm
+  model: fake-r1
+  base_url: "http://127.0.0.1:{port}/v1"
+  prompt: "{{problem}}"
+  samples: 3
+  max_tokens: {limit}
+  concurrency: 8
+  price: [1.0, 1000.0]
+train: null
+"""
+
+
+def write_recipe(folder, port):
+    """40 problems, four of which are the same as others, and their recipe."""
+    folder.mkdir()
+    lines = [{"id": f"q{i}", "problem": f"What is {i} + {i}?", "answer": "7" if i % 3 else "8"} for i in range(36)]
+    lines += [{**line, "id": f"again-{line['id']}"} for line in lines[:4]]
+    (folder / "p.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    path = folder / "recipe.yaml"
+    path.write_text(RECIPE.format(problems=folder / "p.jsonl", port=port, limit=LIMIT))
+    return path
+
+
+def start(recipe, out):
+    return subprocess.Popen(
+        [sys.executable, "-m", "factory.cli.main", "run", str(recipe), "--out", str(out)],
+        cwd=ROOT,
+        env={**os.environ, "FACTORY_PROGRESS": "off"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+
+
+def finish(recipe, out):
+    process = start(recipe, out)
+    _, errors = process.communicate(timeout=300)
+    assert process.returncode == 0, errors.decode()
+
+
+def digests(run):
+    return {
+        str(p.parent.relative_to(run)): read_json(p)["output_digest"] for p in run.rglob("_manifest.json")
+    }
+
+
+def stored(run):
+    """What the store holds, by the server's name for it, and what is booked."""
+    if not (run / "store" / "responses.sqlite").exists():
+        return {}, 0.0
+    note = run / "responses" / "teacher" / "__side" / "_job.json"
+    with ResponseStore(run / "store") as store:
+        found = {identity(each, LIMIT): each for each in store.get_many(list(store.keys()))}
+        return found, store.spent(read_json(note)["job"])[0] if note.exists() else 0.0
+
+
+def step_at(run):
+    """The step that a run was in: the first without a manifest."""
+    return next(
+        (p.step for p in PLAN if not p.stage and not (run / p.folder / "_manifest.json").exists()), "report"
+    )
+
+
+def kill_and_check(serve, tmp_path, *, kills, seed):
+    settings = {"faults": FAULTS, "tokens": [20, 120], "rate": 300, "chunk": 5, "text": "It is \\boxed{7}."}
+    calm, server = serve(**settings), serve(**settings)
+    began = time.monotonic()
+    finish(write_recipe(tmp_path / "calm", calm.port), tmp_path / "whole")
+    longest = time.monotonic() - began
+    expected = digests(tmp_path / "whole")
+    recipe, out = write_recipe(tmp_path / "killed", server.port), tmp_path / "run"
+    draw, safe, asked_when_safe, at = random.Random(seed), {}, {}, Counter()
+    lost = twice = below = finished = 0
+    while at.total() < kills:
+        process = start(recipe, out)
+        try:
+            process.wait(timeout=draw.uniform(0.0, longest))
+        except subprocess.TimeoutExpired:
+            # All of its processes, or the first alone: its workers end with it.
+            (os.killpg if draw.random() < 0.6 else os.kill)(process.pid, signal.SIGKILL)
+        errors = process.communicate()[1].decode()
+        if process.returncode == 0:
+            assert digests(out) == expected
+            finished += 1
+        else:
+            assert process.returncode == -signal.SIGKILL, errors
+            at[step_at(out)] += 1
+        found, booked = stored(out)
+        asked = server.get("asked")
+        lost += sum(found.get(name) != each for name, each in safe.items())
+        twice += sum(asked[name] != asked_when_safe[name] for name in safe)
+        below += booked < sum(each.usd for each in found.values()) - 1e-9
+        asked_when_safe |= {name: asked[name] for name in found.keys() - safe.keys()}
+        safe = found
+        if process.returncode == 0:
+            shutil.rmtree(out)
+            safe, asked_when_safe = {}, {}
+    finish(recipe, out)
+    assert digests(out) == expected
+    assert check_folder(out) == []
+    left = [path.name for path in out.rglob(".*") if path.name != ".lock"]
+    stats = server.get("stats")
+    return {
+        "kills": at.total(), "at": dict(at), "finished in between": finished, "lost": lost,
+        "counted and asked again": twice, "booked below what is stored": below, "left over": left,
+        "completed by server": stats["completed"], "in flight at a kill and asked again": stats["completed"] - stats["completed_identities"],
+    }  # fmt: skip
+
+
+def sound(figures):
+    names = ("lost", "counted and asked again", "booked below what is stored")
+    assert [figures[name] for name in names] == [0, 0, 0], figures
+    assert figures["left over"] == []
+
+
+def test_a_few_kills_over_all_steps_change_nothing(serve, tmp_path):
+    sound(kill_and_check(serve, tmp_path, kills=2, seed=1))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3000)
+@pytest.mark.parametrize("seed", range(4))
+def test_a_hundred_kills_over_all_steps_change_nothing(serve, tmp_path, seed):
+    figures = kill_and_check(serve, tmp_path, kills=25, seed=10 + seed)
+    print(json.dumps(figures))
+    sound(figures)
