@@ -19,6 +19,7 @@ from factory.atomic import write_json
 from factory.config.load import load_recipe
 from factory.config.recipe import Recipe
 from factory.errors import FactoryError, Stopped, UsageError, first_line, is_disk_full
+from factory.leftovers import own_torchelastic
 from factory.run.layout import STAGES, RunLayout
 from factory.run.newest import newest_run
 from factory.run.step import Step
@@ -108,6 +109,7 @@ def _train(job: Job, step: Step[Trained], *, resume: bool, dry_run: bool) -> str
 def main(argv: list[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     options = parse(argv)
+    own_torchelastic()
     try:
         run = options.run or newest_run(Path("runs"))
         saved = RunLayout(run).recipe

@@ -10,7 +10,6 @@ import importlib
 import os
 import re
 import sys
-import tempfile
 import traceback
 from pathlib import Path
 from typing import Any
@@ -154,7 +153,9 @@ def main() -> None:
         if isinstance(error, PermissionError):
             _say(f"no permission for {error.filename} - change its permissions, or choose another path")
             sys.exit(2)
-        path = Path(tempfile.gettempdir()) / f"factory-error-{os.getpid()}.txt"
+        from factory.leftovers import temporary
+
+        path = temporary("error", ".txt", keep_seconds=86_400)
         path.write_text(traceback.format_exc(), "utf-8")
         what = str(error).splitlines()[0] if str(error) else "no message"
         _say(f"{type(error).__name__}: {what} - details in {path}")

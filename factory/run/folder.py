@@ -132,4 +132,6 @@ def locked(run: Path) -> Iterator[None]:
         handle.write(str(os.getpid()))
         handle.flush()
         (run / DONE).unlink(missing_ok=True)
+        for left in run.glob(".*.tmp"):
+            left.unlink(missing_ok=True)
         yield

@@ -134,6 +134,8 @@ class OutFolder:
         for pattern in (f"{SCRATCH}*", *_FORMER_SCRATCH):
             for path in self.out.glob(pattern):
                 shutil.rmtree(path, ignore_errors=True)
+        for path in (*self.out.glob(".*.tmp"), *self.out.glob("__*/.*.tmp")):
+            path.unlink(missing_ok=True)
 
     def give_up(self) -> None:
         """Remove this attempt's scratch directory, unless files of it lie in the folder already."""

@@ -9,7 +9,6 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator, Sequence
@@ -18,6 +17,7 @@ from pathlib import Path
 
 from factory.config.generate import GenerateSection
 from factory.errors import FactoryError, UsageError
+from factory.leftovers import temporary
 from factory.progress import watch
 from factory.sampling.presets import LOCAL
 
@@ -55,13 +55,14 @@ def serving(command: Sequence[str], port: int, *, ready_seconds: float = READY_S
     Raises:
         FactoryError: it ended or did not answer in time; names its log and quotes the last line.
     """
-    log = Path(tempfile.gettempdir()) / f"factory-serve-{os.getpid()}-{port}.log"
+    log = temporary("serve", f"-{port}.log")
     with log.open("wb") as output:
         process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, start_new_session=True)
     try:
         _wait(process, port, log, ready_seconds)
         try:
             yield f"http://127.0.0.1:{port}/v1"
+            log.unlink(missing_ok=True)  # it went well: nobody has to read it
         except FactoryError as error:
             if process.poll() is None:
                 raise

@@ -19,7 +19,7 @@ from factory.engines.engine import Engine
 from factory.errors import Stopped
 from factory.progress import watch
 from factory.sampling.store.journals import journal_name, leave_shared_memory
-from factory.sampling.store.lease_file import ask_to_stop, progress
+from factory.sampling.store.leases import ask_to_stop, progress
 from factory.sampling.store.worker_locks import seated
 from factory.steps.generate_shard import Bought, Shard, buy_shard
 

@@ -50,7 +50,9 @@ train: null
 def write_recipe(folder, port):
     """40 problems, four of which are the same as others, and their recipe."""
     folder.mkdir()
-    lines = [{"id": f"q{i}", "problem": f"What is {i} + {i}?", "answer": "7" if i % 3 else "8"} for i in range(36)]
+    lines = [
+        {"id": f"q{i}", "problem": f"What is {i} + {i}?", "answer": "7" if i % 3 else "8"} for i in range(36)
+    ]
     lines += [{**line, "id": f"again-{line['id']}"} for line in lines[:4]]
     (folder / "p.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     path = folder / "recipe.yaml"

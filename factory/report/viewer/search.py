@@ -28,6 +28,8 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from factory.leftovers import temporary
+
 SMALL = 32 * 2**20
 """Bytes of text below which a copy is not worth making."""
 
@@ -109,7 +111,10 @@ class SearchText:
             pass
         todo = self._worth_it()
         # Without room for a copy DuckDB still searches, more slowly.
-        with contextlib.suppress(OSError), tempfile.TemporaryDirectory(prefix="factory-view-") as folder:
+        with (
+            contextlib.suppress(OSError),
+            tempfile.TemporaryDirectory(prefix=f"{temporary('view').name}-") as folder,
+        ):
             while todo and not self._stop.is_set():
                 copied = self._copy(todo, Path(folder))
                 todo = todo[copied + 1 :]  # the process ended at a sheet that cannot be copied

@@ -12,6 +12,7 @@ wake up, it finds that out before it sends anything.
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 import time
 import uuid
@@ -20,11 +21,21 @@ from io import BufferedRandom
 from pathlib import Path
 
 from factory.errors import Stopped
-from factory.sampling.store.journals import journal_names
-from factory.sampling.store.lease_file import open_leases, transaction
+from factory.sampling.store.journals import BUSY_SECONDS, journal_names, transaction
 from factory.sampling.store.money import NOTHING, Money
 from factory.sampling.store.worker_locks import seated
 
+FILE = "leases.sqlite"
+
+_TABLES = """
+CREATE TABLE IF NOT EXISTS account (
+    job TEXT, journal TEXT, life TEXT, seen REAL, starving INTEGER, done INTEGER,
+    spent_usd REAL, spent_tokens INTEGER, leased_usd REAL, leased_tokens INTEGER,
+    PRIMARY KEY (job, journal)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS bucket (job TEXT, kind INTEGER, level REAL, at REAL, PRIMARY KEY (job, kind)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS stop (job TEXT PRIMARY KEY) WITHOUT ROWID;
+"""
 EXPIRY_SECONDS = 600.0
 SHARE = 4
 """A lease is at most this part of a worker's even share of what is left, so that the last dollars are not hoarded."""
@@ -66,8 +77,10 @@ class Leases:
         self._watched: dict[str, tuple[str, float, float]] = {}
         self._lock = threading.Lock()
         self._seat = seat
+        self._zero = time.time() - steady()
+        """Makes the steady clock one that the workers of a job share; see `_now`."""
         self._ledger = open_leases(folder)
-        with self._lock, transaction(self._ledger, self.folder):
+        with self._lock, transaction(self._ledger, self.folder / FILE):
             for name in {*journal_names(folder), journal}:
                 if name == journal or not seated(folder, name):
                     self._close_account(name)
@@ -75,7 +88,7 @@ class Leases:
 
     def leave(self, spent: Money, done: int) -> None:
         """Give everything back, and close."""
-        with self._lock, transaction(self._ledger, self.folder):
+        with self._lock, transaction(self._ledger, self.folder / FILE):
             self._ledger.execute(
                 "UPDATE account SET leased_usd = 0, leased_tokens = 0, starving = 0, life = '', done = ?,"
                 " spent_usd = MAX(spent_usd, ?), spent_tokens = MAX(spent_tokens, ?)"
@@ -91,7 +104,7 @@ class Leases:
         Raises:
             Stopped: the lease was lost, or the job is to stop.
         """
-        with self._lock, transaction(self._ledger, self.folder):
+        with self._lock, transaction(self._ledger, self.folder / FILE):
             self._update(spent, leased, done=done)
             if self._ledger.execute("SELECT 1 FROM stop WHERE job = ?", (self.job,)).fetchone():
                 raise Stopped(
@@ -117,7 +130,7 @@ class Leases:
         Raises:
             Stopped: the lease was lost, or the job is to stop.
         """
-        with self._lock, transaction(self._ledger, self.folder):
+        with self._lock, transaction(self._ledger, self.folder / FILE):
             self._update(spent, held, done=done)
             free = self._free()
             if not least.within(free):
@@ -150,8 +163,8 @@ class Leases:
         Returns:
             How many of the requests may be sent now, and the seconds until the next one may.
         """
-        with self._lock, transaction(self._ledger, self.folder):
-            now = time.time()
+        with self._lock, transaction(self._ledger, self.folder / FILE):
+            now = self._now()
             levels = [self._level(kind, rate, now) for kind, rate in enumerate(rates)]
             levels = [level - more for level, more in zip(levels, give, strict=True)]
             granted, wait = 0, 0.0
@@ -163,31 +176,40 @@ class Leases:
                 granted += 1
             self._ledger.executemany(
                 "INSERT INTO bucket VALUES (?, ?, ?, ?) ON CONFLICT (job, kind) DO UPDATE SET"
-                " level = excluded.level, at = MAX(at, excluded.at)",
+                " level = excluded.level, at = excluded.at",
                 [(self.job, kind, level, now) for kind, level in enumerate(levels)],
             )
         return granted, wait
 
+    def _now(self) -> float:
+        """Time as the job's workers share it: none is behind the latest that another one noted.
+
+        So neither clocks that differ between machines nor one that is set fill a bucket early, or keep it empty.
+        """
+        sql = "SELECT MAX(at) FROM bucket WHERE job = ?"
+        latest = self._ledger.execute(sql, (self.job,)).fetchone()[0] or 0.0
+        self._zero = max(self._zero, latest - steady())
+        return self._zero + steady()
+
     def _level(self, kind: int, rate: float | None, now: float) -> float:
-        """What a limit's bucket holds now. Clocks of several machines differ: time never runs backwards here."""
+        """What a limit's bucket holds now."""
         if rate is None:
             return 0.0
         sql = "SELECT level, at FROM bucket WHERE job = ? AND kind = ?"
         row = self._ledger.execute(sql, (self.job, kind)).fetchone()
         size = rate * BURST_SECONDS
-        return size if row is None else min(size, float(row[0] + max(0.0, now - row[1]) * rate))
+        return size if row is None else min(size, float(row[0] + (now - row[1]) * rate))
 
     def _update(
         self, spent: Money, leased: Money, *, starving: bool = False, done: int = 0, begin: bool = False
     ) -> None:
         """Write the own account; `begin` a new life."""
         changed = self._ledger.execute(
-            "UPDATE account SET life = ?, seen = ?, starving = ?, done = ?, leased_usd = ?, leased_tokens = ?,"
+            "UPDATE account SET life = ?, seen = seen + 1, starving = ?, done = ?, leased_usd = ?, leased_tokens = ?,"
             " spent_usd = MAX(spent_usd, ?), spent_tokens = MAX(spent_tokens, ?)"
             " WHERE job = ? AND journal = ? AND (life = ? OR ?)",
             (
                 self.life,
-                time.time(),
                 starving,
                 done,
                 leased.usd,
@@ -245,6 +267,36 @@ class Leases:
             " AND (leased_usd > 1e-9 OR leased_tokens > 0)"
         )
         return self._ledger.execute(sql, (self.job, self.journal)).fetchone() is not None
+
+
+def open_leases(folder: Path) -> sqlite3.Connection:
+    """The ledger of a store. Without write-ahead, so that several machines may use it on a shared file system."""
+    connection = sqlite3.connect(
+        folder / FILE, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+    )
+    connection.execute("PRAGMA journal_mode=TRUNCATE")
+    connection.execute("PRAGMA synchronous=FULL")
+    connection.executescript(_TABLES)
+    return connection
+
+
+def ask_to_stop(folder: Path, job: str, stop: bool = True) -> None:
+    """Have the workers of a job stop when they next look, within about a second; or no longer."""
+    ledger = open_leases(folder)
+    with transaction(ledger, folder / FILE):
+        ledger.execute("DELETE FROM stop WHERE job = ?", (job,))
+        if stop:
+            ledger.execute("INSERT INTO stop VALUES (?)", (job,))
+    ledger.close()
+
+
+def progress(folder: Path, job: str) -> tuple[int, float, int]:
+    """Answers seen by the living workers, and dollars and tokens that the job has cost as far as they are booked."""
+    ledger = open_leases(folder)
+    sql = "SELECT TOTAL(done), TOTAL(spent_usd), TOTAL(spent_tokens) FROM account WHERE job = ?"
+    done, usd, tokens = ledger.execute(sql, (job,)).fetchone()
+    ledger.close()
+    return int(done), usd, int(tokens)
 
 
 def steady() -> float:

@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from factory.errors import Stopped, UsageError
-from factory.sampling.store.lease_file import ask_to_stop, progress
-from factory.sampling.store.leases import Leases
+from factory.sampling.store import leases
+from factory.sampling.store.leases import Leases, ask_to_stop, progress
 from factory.sampling.store.money import NOTHING, Money
 from factory.sampling.store.worker_locks import seated, take_first_seat, take_seat
 
@@ -89,16 +89,26 @@ CHILD = textwrap.dedent("""
     from pathlib import Path
     from test_leases import NOTHING, worker
     from factory.sampling.store.money import Money
-    one, usd = worker(Path(sys.argv[1]), int(sys.argv[2])), float(sys.argv[3])
+    import time
+    from factory.errors import Stopped
+    one, usd, jump = worker(Path(sys.argv[1]), int(sys.argv[2])), float(sys.argv[3]), float(sys.argv[4])
+    now = time.time
+    time.time = lambda: now() + jump
     print(one.extend(NOTHING, NOTHING, Money(usd, 10), Money(usd, 10), 0), flush=True)
     sys.stdin.readline()
+    for write in (lambda: one.report(Money(5.0, 1), Money(usd, 10), 1), lambda: one.leave(Money(6.0, 1), 1)):
+        try:
+            write()
+        except Stopped:
+            print("stopped")
 """)
 
 
-def child(folder, number=1, usd=9.0):
-    words = [sys.executable, "-c", CHILD, str(folder), str(number), str(usd)]
+def child(folder, number=1, usd=9.0, jump=0.0, granted=None):
+    """A worker in a process of its own, whose machine's clock is `jump` seconds ahead."""
+    words = [sys.executable, "-c", CHILD, *map(str, (folder, number, usd, jump))]
     process = subprocess.Popen(words, cwd=ROOT, stdin=-1, stdout=-1, text=True)
-    assert f"usd={usd}" in process.stdout.readline()
+    assert f"usd={usd if granted is None else granted}" in process.stdout.readline()
     return process
 
 
@@ -240,8 +250,6 @@ def test_rates_are_corrected_by_what_was_used(tmp_path):
 
 def test_a_clock_that_jumps_gives_no_lease_away(tmp_path, monkeypatch):
     """Attack 17: 601 seconds forward (a time server, a suspended machine) while the holder lives and is seated."""
-    from factory.sampling.store import leases
-
     a, b = worker(tmp_path, 0), worker(tmp_path, 1)
     assert a.extend(NOTHING, NOTHING, Money(1, 10), Money(1, 10), 0) is not None
     now = leases.time.time
@@ -251,3 +259,45 @@ def test_a_clock_that_jumps_gives_no_lease_away(tmp_path, monkeypatch):
     assert not a.report(NOTHING, Money(1, 10), 0)
     a.leave(NOTHING, 0)
     b.leave(NOTHING, 0)
+
+
+@pytest.mark.parametrize("jump", [601.0, -601.0])
+def test_a_clock_that_jumps_in_one_process_gives_no_lease_of_another_away(tmp_path, jump):
+    holder = child(tmp_path, 1, 9.0)
+    ahead = child(tmp_path, 2, 2.0, jump=jump, granted=0.0)
+    ahead.kill()
+    ahead.communicate()
+    said, _ = holder.communicate("\n")
+    assert "stopped" not in said, "the holder's account is still its own"
+    assert progress(tmp_path, "job")[1] == 6.0
+
+
+def test_a_process_that_lost_its_lease_cannot_write_to_the_ledger(tmp_path, monkeypatch):
+    """Its life is the fencing token: what it reports when it wakes up is refused."""
+    stopped, b = child(tmp_path, 1, 9.0), worker(tmp_path, 0)
+    assert b.extend(NOTHING, NOTHING, Money(2.0, 1), MOST, 0) == NOTHING
+    now = leases.steady
+    monkeypatch.setattr(leases, "steady", lambda: now() + 601)
+    assert b.extend(NOTHING, NOTHING, Money(2.0, 1), MOST, 0).usd >= 2.0
+    said, _ = stopped.communicate("\n")
+    assert said.split() == ["stopped"]
+    assert progress(tmp_path, "job")[1] == 0.0, "neither its report nor its end was booked"
+    b.leave(NOTHING, 0)
+
+
+def test_a_clock_that_is_set_neither_fills_nor_stops_a_rate_limit(tmp_path, monkeypatch):
+    """A simulated steady clock; the wall clock of one worker goes 601 seconds ahead and is set back."""
+    clock, wall = [1_000.0], [0.0]
+    monkeypatch.setattr(leases, "steady", lambda: clock[0])
+    monkeypatch.setattr(leases.time, "time", lambda: clock[0] + wall[0])
+    a, taken = worker(tmp_path, 0), 0
+    for second in range(60):
+        wall[0] = 601.0 if second == 20 else 0.0
+        b = worker(tmp_path, 1)
+        for each in (a, b):
+            taken += each.take([2.0], [(1.0,)] * 50, [0.0])[0]
+        b.leave(NOTHING, 0)
+        clock[0] += 1.0
+    # 2 a second and 5 seconds' worth at once, twice: the clock that is ahead fills the bucket once.
+    assert 2 * 59 <= taken <= 2 * 59 + 10 + 10
+    a.leave(NOTHING, 0)
