@@ -87,75 +87,54 @@ def _licences(configs: dict[str, list[Path]]) -> list[str]:
     return sorted(stated.unique().collect()["licence"].drop_nulls()) or ["unknown"]
 
 
+def _node(kind: str, name: str, **facts: Any) -> dict[str, Any]:
+    return {"@type": f"cr:{kind}", "@id": name, "name": name, **facts}
+
+
 def _repository(name: str) -> dict[str, Any]:
-    return {
-        "@type": "cr:FileObject",
-        "@id": REPOSITORY,
-        "name": REPOSITORY,
-        "description": "The Hub repository.",
-        "contentUrl": f"{HUB}/datasets/{name}",
-        "encodingFormat": "git+https",
+    return _node(
+        "FileObject",
+        REPOSITORY,
+        description="The Hub repository.",
+        contentUrl=f"{HUB}/datasets/{name}",
+        encodingFormat="git+https",
         # The specification asks for a checksum; for a repository it takes this link in its place.
-        "sha256": "https://github.com/mlcommons/croissant/issues/80",
-    }
+        sha256="https://github.com/mlcommons/croissant/issues/80",
+    )
 
 
 def _file(path: Path, folder: Path, sha256: str) -> dict[str, Any]:
-    return {
-        "@type": "cr:FileObject",
-        "@id": str(path.relative_to(folder)),
-        "name": str(path.relative_to(folder)),
-        "contentUrl": str(path.relative_to(folder)),
-        "containedIn": {"@id": REPOSITORY},
-        "encodingFormat": PARQUET,
-        "contentSize": f"{path.stat().st_size} B",
-        "sha256": sha256,
-    }
+    name = str(path.relative_to(folder))
+    place = {"contentUrl": name, "containedIn": {"@id": REPOSITORY}, "encodingFormat": PARQUET}
+    return _node("FileObject", name, **place, contentSize=f"{path.stat().st_size} B", sha256=sha256)
 
 
 def _file_set(config: str) -> dict[str, Any]:
-    return {
-        "@type": "cr:FileSet",
-        "@id": f"{config}-files",
-        "name": f"{config}-files",
-        "containedIn": {"@id": REPOSITORY},
-        "encodingFormat": PARQUET,
-        "includes": f"{config}/train-*.parquet",
-    }
+    place = {"containedIn": {"@id": REPOSITORY}, "encodingFormat": PARQUET}
+    return _node("FileSet", f"{config}-files", **place, includes=f"{config}/train-*.parquet")
 
 
 def _record_set(config: str, schema: pa.Schema) -> dict[str, Any]:
     docs = {column.name: column.doc for column in SCHEMAS[config].columns}
-    return {
-        "@type": "cr:RecordSet",
-        "@id": config,
-        "name": config,
-        "description": USES.get(config, ""),
-        "field": [_field(config, field.name, field.type, docs.get(field.name, "")) for field in schema],
-    }
+    fields = [_field(config, field.name, field.type, docs.get(field.name, "")) for field in schema]
+    return _node("RecordSet", config, description=USES.get(config, ""), field=fields)
 
 
 def _field(config: str, name: str, kind: pa.DataType, doc: str) -> dict[str, Any]:
     """One column. A list of messages is a repeated field whose parts are taken out by JSON path."""
-    field: dict[str, Any] = {"@type": "cr:Field", "@id": f"{config}/{name}", "name": f"{config}/{name}"}
-    field["description"] = doc
+    place = f"{config}/{name}"
+    field = _node("Field", place, description=doc)
     source = {"fileSet": {"@id": f"{config}-files"}, "extract": {"column": name}}
     inner = kind.value_type if pa.types.is_list(kind) else kind
     if pa.types.is_list(kind):
         field |= {"isArray": True, "arrayShape": "-1"}
-    if pa.types.is_struct(inner):
-        field["subField"] = [
-            {
-                "@type": "cr:Field",
-                "@id": f"{config}/{name}/{part.name}",
-                "name": f"{config}/{name}/{part.name}",
-                "dataType": _data_type(part.type),
-                "source": source | {"transform": {"jsonPath": f"[*].{part.name}"}},
-            }
-            for part in inner
-        ]
-        return field
-    return field | {"dataType": _data_type(inner), "source": source}
+    if not pa.types.is_struct(inner):
+        return field | {"dataType": _data_type(inner), "source": source}
+    parts = []
+    for part in inner:
+        taken = source | {"transform": {"jsonPath": f"[*].{part.name}"}}
+        parts.append(_node("Field", f"{place}/{part.name}", dataType=_data_type(part.type), source=taken))
+    return field | {"subField": parts}
 
 
 def _data_type(kind: pa.DataType) -> str:

@@ -17,22 +17,10 @@ FORBIDS = re.compile(
 UNSTATED = re.compile(r"^\s*(none|unknown|n/?a|null|-|\?)?\s*$|^none (in|at|stated)", re.IGNORECASE)
 """What stands for no licence at all."""
 
-HUB_IDS = {
-    "mit": "mit",
-    "apache-2.0": "apache-2.0",
-    "apache 2.0": "apache-2.0",
-    "cc-by-4.0": "cc-by-4.0",
-    "cc by 4.0": "cc-by-4.0",
-    "cc-by-sa-4.0": "cc-by-sa-4.0",
-    "cc by-sa 4.0": "cc-by-sa-4.0",
-    "cc-by-nc-4.0": "cc-by-nc-4.0",
-    "cc by-nc 4.0": "cc-by-nc-4.0",
-    "cc0-1.0": "cc0-1.0",
-    "cc0": "cc0-1.0",
-    "odc-by": "odc-by",
-    "bsd-3-clause": "bsd-3-clause",
-}
-"""Licence names as sources state them, in lower case, and the Hub's identifiers for them."""
+HUB_IDS = frozenset(
+    ("mit", "apache-2.0", "cc-by-4.0", "cc-by-sa-4.0", "cc-by-nc-4.0", "cc0-1.0", "odc-by", "bsd-3-clause")
+)
+"""The Hub's identifiers; sources state the same names with spaces and capitals."""
 
 
 def refusal(licence: str | None) -> str | None:
@@ -46,7 +34,8 @@ def refusal(licence: str | None) -> str | None:
 
 def hub_licence(licences: list[str | None]) -> str:
     """The Hub's identifier when all rows share one known licence, else `other` (the card lists them all)."""
-    found = {HUB_IDS.get((licence or "").strip().lower(), "other") for licence in licences}
+    names = {(licence or "").strip().lower().replace(" ", "-") for licence in licences}
+    found = {"cc0-1.0" if name == "cc0" else name if name in HUB_IDS else "other" for name in names}
     return found.pop() if len(found) == 1 else "other"
 
 
