@@ -65,7 +65,7 @@ def mark_finished(recipe: Recipe, run: Path, rejected: Collection[str] = NOTHING
 
 def changed_files(run: Path) -> list[str]:
     """Files of a finished run that are not as its end left them: recipe, ledger, manifests. The report may be newer."""
-    noted = read_json(run / DONE)["files"] if (run / DONE).exists() else {}
+    noted = read_json(run / DONE).get("files", {}) if (run / DONE).exists() else {}
     now = _files(run)
     return [name for name, sha256 in noted.items() if name != "report.html" and now.get(name) != sha256]
 

@@ -72,9 +72,9 @@ def main() -> None:
     lines = measure()
     PAGE.write_text(HEAD + TABLE + "".join(lines.values()), "utf-8")
     rows = "".join(lines[name] for name in TELLING)
-    shown = f"<!-- servers -->\n{TABLE}{rows}<!-- end: servers -->"
+    shown = f"<!-- servers -->\n{TABLE}{rows}<!-- servers end -->"
     text = README.read_text("utf-8")
-    README.write_text(re.sub(r"<!-- servers -->.*<!-- end: servers -->", shown, text, flags=re.S), "utf-8")
+    README.write_text(re.sub(r"<!-- servers -->.*<!-- servers end -->", shown, text, flags=re.S), "utf-8")
 
 
 if __name__ == "__main__":

@@ -108,6 +108,12 @@ def test_books_that_do_not_balance_are_shouted(make_run, tmp_path):
     assert "Row counts do not add up in problems/unique" in html
 
 
+def test_a_run_that_an_earlier_version_finished_has_no_fault(make_run, tmp_path):
+    run = make_run(tmp_path / "run", until="problems")
+    write_json(run / "_done.json", {"factory": "0.1.0"})
+    assert "Incomplete" not in build_report(run).read_text("utf-8")
+
+
 def test_a_folder_without_tables_is_a_users_mistake(tmp_path):
     with pytest.raises(UsageError, match="holds no tables"):
         build_report(tmp_path)

@@ -92,7 +92,7 @@ def test_accelerate_launch_with_the_shipped_config(run, tmp_path, tiny_recipe):
     shutil.copytree(run.run, one.run)
     shutil.rmtree(one.stage("sft"))
     subprocess.run(
-        [sys.executable, "-m", *command(path, one, "sft")], check=True, timeout=300, env=ENVIRONMENT
+        [sys.executable, "-m", *command(path, one, "sft")], check=True, timeout=900, env=ENVIRONMENT
     )
     alone = [
         json.loads(line)["loss"] for line in (one.stage("sft") / "metrics.jsonl").read_text().splitlines()
@@ -100,6 +100,7 @@ def test_accelerate_launch_with_the_shipped_config(run, tmp_path, tiny_recipe):
     assert two == pytest.approx(alone, rel=0.02)
 
 
+@pytest.mark.timeout(1800)
 def test_killed_stage_goes_on_from_its_checkpoint(run, tmp_path, tiny_recipe):
     """kill -9 in the middle; the second attempt ends with the weights of an uninterrupted run."""
     recipe = tiny_recipe(save_every=4, sft={"epochs": 16, "learning_rate": 1e-3})
@@ -107,12 +108,11 @@ def test_killed_stage_goes_on_from_its_checkpoint(run, tmp_path, tiny_recipe):
     whole = RunLayout(tmp_path / "whole")
     shutil.copytree(run.run, whole.run)
     subprocess.run(
-        [sys.executable, "-m", *command(path, whole, "sft")], check=True, timeout=300, env=ENVIRONMENT
+        [sys.executable, "-m", *command(path, whole, "sft")], check=True, timeout=900, env=ENVIRONMENT
     )
     process = subprocess.Popen([sys.executable, "-m", *command(path, run, "sft")], env=ENVIRONMENT)
-    deadline = time.monotonic() + 240
     while not list(run.stage("sft").glob("checkpoints/checkpoint-*/trainer_state.json")):
-        assert process.poll() is None and time.monotonic() < deadline
+        assert process.poll() is None
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     process.wait()
@@ -120,7 +120,7 @@ def test_killed_stage_goes_on_from_its_checkpoint(run, tmp_path, tiny_recipe):
     done = subprocess.run(
         [sys.executable, "-m", *command(path, run, "sft", "--resume")],
         check=True,
-        timeout=300,
+        timeout=900,
         env=ENVIRONMENT,
     )
     assert done.returncode == 0
