@@ -21,7 +21,7 @@ SHOWN = (
 
 def measure(args: list[str]) -> dict[str, Any]:
     """Ledger, manifests and evaluations of a run."""
-    from factory.cli.summary import read_ladder
+    from factory.evaluation.ladder import read_ladder
     from factory.run.layout import DATASETS, RunLayout
     from factory.run.ledger import read_ledger
     from factory.run.parts import MANIFEST
@@ -34,7 +34,7 @@ def measure(args: list[str]) -> dict[str, Any]:
     manifests = [json.loads(path.read_text("utf-8")) for path in paths]
     times = [datetime.fromisoformat(m["finished_at"]) for m in manifests if "finished_at" in m]
     sets = {name: json.loads((at.dataset(name) / MANIFEST).read_text("utf-8")) for name in DATASETS}
-    keys = ("pass_at_1", "low", "high", "questions", "samples")
+    keys = ("low", "high", "questions", "samples")
     return {
         "steps": [
             {"step": row.step, "in": row.rows_in, "out": row.rows_out, "dropped": dict(row.dropped)}
@@ -43,8 +43,9 @@ def measure(args: list[str]) -> dict[str, Any]:
         ],
         "sets": {name: manifest["rows_out"] for name, manifest in sets.items()},
         "ladder": {
-            stage: {key: figures["held_out"][key] for key in keys}
-            for stage, figures in read_ladder(run).items()
+            score.stage: {"pass_at_1": score.value} | {key: getattr(score, key) for key in keys}
+            for score in read_ladder(run)[0]
+            if score.benchmark == "held_out"
         },
         "first_to_last_step_minutes": (max(times) - min(times)).total_seconds() / 60,
     }
