@@ -11,10 +11,14 @@ import re
 from dataclasses import dataclass
 
 _NAME = r"(?:\w+[:_])?(?:think|thinking|thoughts?|reasoning)"
-OPENS = rf"<{_NAME}>|\[THINK\]|<\|begin_of_thought\|>|<\|start_thinking\|>|\u25c1think\u25b7"
-"""What opens reasoning: DeepSeek, QwQ, Seed, LongCat (`think`), Magistral, OpenThoughts, Command A, Kimi."""
-CLOSES = rf"</{_NAME}>|\[/THINK\]|<\|end_of_thought\|>|<\|end_thinking\|>|\u25c1/think\u25b7"
-_TAG = re.compile(rf"(?P<open>{OPENS})|(?P<close>{CLOSES})", re.IGNORECASE)
+_TAG = re.compile(
+    rf"<(?i:/?{_NAME}>|\|(?:begin_of|start|end_of|end)_(?:thought|thinking)\|>)|\[(?i:/?THINK\])|\u25c1(?i:/?think\u25b7)"
+)
+"""What opens and closes reasoning: DeepSeek, QwQ, Seed, LongCat (`think`), Magistral, OpenThoughts, Command A, Kimi.
+
+Every branch begins with a character in one case, so that a search runs over the text at the speed of C.
+"""
+_CLOSES = ("</", "[/", "\u25c1/", "<|end_")
 _WRAPPER = re.compile(r"<\|(?:begin|end)_of_solution\|>|<\|(?:start|end)_response\|>", re.IGNORECASE)
 _QUOTES = frozenset("`'\"\u201c\u201d")
 _CHANNEL = re.compile(r"(?:<\|start\|>assistant)?<\|channel\|>(\w+)[^<]*<\|message\|>")
@@ -51,7 +55,7 @@ def split_text(text: str, *, prefilled: bool = False, parsed: bool = False) -> P
     if stripped := _STRIPPED.fullmatch(text.strip()):
         return Parts(stripped["reasoning"].strip() or None, stripped["content"].strip(), False)
     tags = [
-        (m.start(), m.end(), m["close"] is not None)
+        (m.start(), m.end(), m[0].lower().startswith(_CLOSES))
         for m in _TAG.finditer(text)
         if not (parsed and _quoted(text, m))
     ]
