@@ -6,6 +6,7 @@ Only the module of the verb that was asked for is imported, so `factory --help` 
 from __future__ import annotations
 
 import ast
+import errno
 import importlib
 import os
 import re
@@ -48,6 +49,18 @@ MODULES = {"eval": "evaluate", "import": "imports"}
 
 LISTS = ("--against", "--benchmark")
 """Options that take several values in a row: `--against A B C`."""
+
+
+UNUSABLE = (
+    errno.EACCES,
+    errno.EPERM,
+    errno.ENAMETOOLONG,
+    errno.ELOOP,
+    errno.ENOTDIR,
+    errno.EISDIR,
+    errno.EROFS,
+)
+"""What the system says of a path that the user named and nobody can read or write."""
 
 
 class Factory(click.Group):
@@ -150,8 +163,10 @@ def main() -> None:
         if is_disk_full(error):
             _say(f"the disk is full - free some space and run the same command again ({first_line(error)})")
             sys.exit(Stopped.exit_code)
-        if isinstance(error, PermissionError):
-            _say(f"no permission for {error.filename} - change its permissions, or choose another path")
+        if isinstance(error, OSError) and error.errno in UNUSABLE:
+            _say(
+                f"cannot use {str(error.filename)[:200]}: {error.strerror} - choose another path, or change it"
+            )
             sys.exit(2)
         from factory.leftovers import temporary
 

@@ -117,7 +117,9 @@ def _unique(result: ReadResult, limit: int | None) -> ReadResult:
             rows.filter(again),
             step=STEP,
             reason="duplicate_id",
-            detail=pl.format("id {} occurs earlier in the sources", pl.col("id")),
+            detail="id "
+            + pl.col("id")
+            + " occurs earlier in the sources",  # pl.format fails on rows of two files
         )
         rows, dropped = rows.filter(~again), pl.concat([dropped, twice])
     beyond = 0 if limit is None else max(rows.height - limit, 0)

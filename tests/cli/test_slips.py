@@ -313,3 +313,113 @@ def test_a_slip_is_one_line_exit_2_and_nothing_lost(words, said, workplace, monk
     assert not new or (
         " --out run " in words and not any(name.endswith((".parquet", ".txt")) for name in new)
     )
+
+
+COMMANDS = [
+    "dedup p.jsonl --out o --field problem --threshold 0.9 --keep first",
+    "generate procedural:modular_chain?count=2 --teacher procedural --samples 2 --out o --seed 3 --store s",
+    "generate procedural:modular_chain?count=2 --teacher vllm --model m --base-url http://127.0.0.1:9 --dry-run --out o",
+    "run good.yaml --dry-run --set generate.samples=3 --until verify --out r",
+    "schema response --json",
+    "teachers deepseek-r1",
+    "status data --json",
+    "why p-0123 --run data",
+    "estimate p.jsonl --teacher deepseek-r1 --out o --pilot 4",
+    "eval deepseek-r1 --benchmark p.jsonl --out o --samples 2 --limit 1",
+]
+VALUES = ["", "-1", "0", "nan", "inf", "1e999", "four", "null", "[", "{}", "p.jsonl", "nosuch", "x" * 300, "9" * 400, "a.b=c", "--", "\x1b[2J", "\udcff", "*", "~", "é"]  # fmt: skip
+THINGS = [None, -1, 0, 1.5, float("nan"), "", "four", [], [1], {}, {"a": {"b": 1}}, True, "x" * 300, 10**40]
+
+
+def mistyped(word, rng):
+    """A word with one typing error."""
+    at = rng.randrange(len(word) + 1)
+    return rng.choice([word[:at] + word[at + 1 :], word[:at] + rng.choice("aeq-.=_ 9") + word[at:], word[:at] + word[at : at + 2][::-1] + word[at + 2 :], word.swapcase()])  # fmt: skip
+
+
+def mistaken(words, rng):
+    """A command line with one mistake."""
+    words, at = list(words), rng.randrange(len(words))
+    other = rng.randrange(len(words))
+    match rng.choice(["typed", "typed", "value", "value", "left out", "twice", "swapped", "added"]):
+        case "typed":
+            words[at] = mistyped(words[at], rng)
+        case "value":
+            words[at] = rng.choice(VALUES)
+        case "left out":
+            del words[at]
+        case "twice":
+            words.insert(at, words[at])
+        case "swapped":
+            words[at], words[other] = words[other], words[at]
+        case _:
+            words.insert(at, rng.choice(VALUES))
+    return words
+
+
+def misread(recipe, rng):
+    """The text of a recipe with one mistake, in its values or in its letters."""
+    data = yaml.safe_load(yaml.safe_dump(recipe))
+    inner = data
+    while True:
+        key = rng.choice(list(inner))
+        if isinstance(inner[key], dict) and inner[key] and rng.random() < 0.8:
+            inner = inner[key]
+            continue
+        break
+    kind = rng.choice(["typed", "value", "value", "left out", "letters", "letters"])
+    if kind == "typed":
+        inner[mistyped(key, rng)] = inner.pop(key)
+    elif kind == "value":
+        inner[key] = rng.choice(THINGS)
+    elif kind == "left out":
+        del inner[key]
+    text = yaml.safe_dump(data)
+    if kind == "letters":
+        lines = text.split("\n")
+        at = rng.randrange(len(lines))
+        lines[at] = mistyped(lines[at], rng)
+        text = "\n".join(lines)
+    return text
+
+
+def assert_it_is_said(code, err, what):
+    lines = [line for line in err.splitlines() if not STEP.match(line)]
+    assert code in (0, 2), (what, code, err)
+    assert len(lines) <= 2, (what, err)
+    assert code == 0 or lines, what
+    assert "Traceback" not in err
+    assert not list(Path("tmp").glob("factory-error*")), (what, err)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_command_line_with_one_mistake_is_never_an_error_of_ours(seed, workplace, monkeypatch, capfd):
+    rng = random.Random(seed)
+    for _ in range(25):
+        words = mistaken(rng.choice(COMMANDS).split(), rng)
+        assert_it_is_said(*run(words, monkeypatch, capfd), words)
+
+
+FULL = {
+    **RECIPE,
+    "seed": 1,
+    "budget": {"max_usd": 5.0},
+    "deduplication": {"threshold": 0.9, "keep": ["answered", "first"]},
+    "decontamination": {"against": ["aime24"], "drop_templates": True},
+    "verify": {"workers": 1, "judge": {"preset": "openai", "model": "m", "price": [1, 2]}},
+    "datasets": {"balance": ["level"], "sft_rows": 10, "prompt": "{problem}"},
+    "difficulty": {"low": 0.1, "high": 0.9, "min_samples": 2, "max_samples": 4},
+    "preference": {"rule": "nearest_length", "max_pairs": 3},
+    "rl_prompts": {"low": 0.0, "high": 0.5},
+    "evaluation": {"benchmarks": ["math500"], "stages": ["sft"]},
+}
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_recipe_with_one_mistake_is_never_an_error_of_ours(seed, workplace, monkeypatch, capfd):
+    monkeypatch.setenv("OPENAI_API_KEY", "k" * 20)
+    rng = random.Random(seed)
+    for _ in range(25):
+        text = misread(FULL, rng)
+        Path("mistaken.yaml").write_text(text)
+        assert_it_is_said(*run(["run", "mistaken.yaml", "--dry-run", "--out", "r"], monkeypatch, capfd), text)
