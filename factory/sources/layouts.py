@@ -1,23 +1,20 @@
 """Where published sets and people's files hold the problem, its answer and the responses: one small table per layout.
 
-A path names a value in a row: `answer`, `reward_model.ground_truth`, `messages[-1].content`, `generations[*]` (every item
-of the list), `messages[role=user].content` (the first item whose `role` is `user`). Text that is JSON is looked into. Of
-several paths, separated by spaces, the first that holds something counts; texts of paths with a `+` between are joined.
+Paths are those of `factory.sources.row_paths`. Of several, separated by spaces, the first that holds something counts; texts
+of paths with a `+` between are joined.
 
 Columns are those of the sets' pages on the Hub, as of 2026-11.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 from typing import Any
 
 from factory.config.base import did_you_mean
 from factory.errors import UsageError
-from factory.sources.normalise import literal
+from factory.sources.row_paths import head, holds_nothing, looked_into, sum_at
 
 USER = "role=user|human"
 MODEL = "role=assistant|gpt|model"
@@ -239,7 +236,6 @@ LAYOUTS = (
 """In the order in which they are looked for; the last takes what has the usual columns."""
 ROLES = ("problem", "answer", "solution", "choices", "id", "source", "level")
 TRACE_ROLES = {"response": "text", "reasoning": "reasoning", "model": "model", "finish": "finish"}
-_STEP = re.compile(r"\.?([^.\[\]]+)|\[(-?\d+|\*|[^\[\]=]+=[^\[\]]*)\]")
 
 
 def choose_layout(
@@ -276,33 +272,10 @@ def choose_layout(
     return _narrowed(layout, rows)
 
 
-def value_at(row: Any, path: str) -> Any:
-    """The value at a path, None where there is none; a list for a path with `[*]`."""
-    if isinstance(row, Mapping) and path in row:
-        return row[path]
-    return _walk(row, _steps(path))
-
-
-def first_of(row: Mapping[str, Any], paths: str) -> Any:
-    """The value at the first of some paths that holds something."""
-    return next((found for path in paths.split() if not _nothing(found := _sum(row, path))), None)
-
-
-def _sum(row: Mapping[str, Any], path: str) -> Any:
-    if "+" not in path:
-        return value_at(row, path)
-    return "\n".join(str(found) for each in path.split("+") if not _nothing(found := value_at(row, each)))
-
-
-def head(path: str) -> str:
-    """The column of a path."""
-    return path.partition("[")[0].partition(".")[0]
-
-
 def turns(row: Mapping[str, Any], layout: Layout) -> int:
     """How often the user speaks in the row's chat; 1 where there is none."""
     column = next((head(path) for path in layout.problem.split() if "[" in path), "")
-    chat = _looked_into(row.get(column))
+    chat = looked_into(row.get(column))
     if not isinstance(chat, list):
         return 1
     speakers = [each.get("role") or each.get("from") for each in chat if isinstance(each, Mapping)]
@@ -356,63 +329,4 @@ def _there(rows: Sequence[Mapping[str, Any]], paths: str) -> str:
 
 
 def _anywhere(rows: Iterable[Mapping[str, Any]], path: str) -> bool:
-    return any(not _nothing(_sum(row, path)) for row in rows)
-
-
-def _nothing(value: Any) -> bool:
-    return (
-        value is None
-        or (isinstance(value, str) and not value.strip())
-        or value in ([], {})
-        or (isinstance(value, list) and all(map(_nothing, value)))
-    )
-
-
-@cache
-def _steps(path: str) -> tuple[str | int | tuple[str, frozenset[str]], ...]:
-    found: list[str | int | tuple[str, frozenset[str]]] = []
-    at = 0
-    while match := _STEP.match(path, at):
-        at = match.end()
-        name, index = match.groups()
-        if name is not None:
-            found.append(name)
-        elif index == "*":
-            found.append("[*]")
-        elif "=" in index:
-            key, _, values = index.partition("=")
-            found.append((key, frozenset(values.split("|"))))
-        else:
-            found.append(int(index))
-    if at != len(path) or not found:
-        raise UsageError(
-            f"{path} is no path", do="write it as column, column.key, column[0].key or column[*]"
-        )
-    return tuple(found)
-
-
-def _walk(value: Any, steps: Sequence[str | int | tuple[str, frozenset[str]]]) -> Any:
-    for place, step in enumerate(steps):
-        value = _looked_into(value)
-        if step == "[*]":
-            return [_walk(item, steps[place + 1 :]) for item in value] if isinstance(value, list) else None
-        if isinstance(step, str):
-            value = value.get(step) if isinstance(value, Mapping) else None
-        elif isinstance(step, int):
-            inside = isinstance(value, list) and -len(value) <= step < len(value)
-            value = value[step] if inside else None
-        else:
-            items = value if isinstance(value, list) else []
-            key, wanted = step
-            value = next((i for i in items if isinstance(i, Mapping) and i.get(key) in wanted), None)
-        if value is None:
-            return None
-    return value
-
-
-def _looked_into(value: Any) -> Any:
-    """JSON (or a Python literal) in a text, or the value itself."""
-    if isinstance(value, str) and value.lstrip()[:1] in ("[", "{"):
-        found = literal(value)
-        return value if found is None else found
-    return value
+    return any(not holds_nothing(sum_at(row, path)) for row in rows)

@@ -29,10 +29,11 @@ from factory.sampling.reasoning_parser import split_response
 from factory.sampling.rows import response_frame
 from factory.sources.columns import text_of
 from factory.sources.files import ReadResult, no_drops, read_blocks
-from factory.sources.layouts import Layout, Trace, choose_layout, first_of, head, turns, value_at
+from factory.sources.layouts import Layout, Trace, choose_layout, turns
 from factory.sources.normalise import PLACE, problem_row
 from factory.sources.paths import expand
 from factory.sources.problems import problem_frame, problem_id
+from factory.sources.row_paths import first_of, head, value_at
 from factory.steps.problems import source_digests
 from factory.verification.extraction import boxed
 from schemas import PROBLEM, RESPONSE

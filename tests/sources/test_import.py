@@ -9,7 +9,8 @@ import pytest
 
 from factory.config.problems import SourceSection
 from factory.errors import UsageError
-from factory.sources.layouts import choose_layout, value_at
+from factory.sources.layouts import choose_layout
+from factory.sources.row_paths import value_at
 from factory.steps.imports import run
 
 ASK = "What is 2 + 3?"
