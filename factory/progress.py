@@ -149,18 +149,22 @@ def _bar(name: str, total: float | None, unit: str) -> Iterator[Task]:
         TimeElapsedColumn,
         TimeRemainingColumn,
     )
+    from rich.table import Column
 
+    console, fixed = Console(stderr=True), Column(no_wrap=True)
+    narrow = console.width < 110
+    # Where there is little room the bar is short, and what is shown beside it takes a second line: nothing is cut off.
     columns = (
-        TextColumn("{task.description:<22}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn(unit, markup=False),
-        TextColumn("{task.fields[rate]}", markup=False),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[facts]}", markup=False),
+        TextColumn("{task.description}" if narrow else "{task.description:<22}"),
+        BarColumn(10 if narrow else 40, table_column=fixed),
+        MofNCompleteColumn(table_column=fixed),
+        TextColumn(unit),
+        TextColumn("{task.fields[rate]}"),
+        *(() if narrow else (TimeElapsedColumn(table_column=fixed),)),
+        TimeRemainingColumn(table_column=fixed),
+        TextColumn("{task.fields[facts]}", table_column=Column(overflow="fold")),
     )
-    with Progress(*columns, console=Console(stderr=True)) as progress:
+    with Progress(*columns, console=console) as progress:
         task_id = progress.add_task(name, total=total, facts="", rate="")
         yield _Bar(progress, task_id)
 

@@ -65,7 +65,9 @@ def check_folder(folder: Path) -> list[str]:
             faults.extend(str(error).split("\n"))
             return None
 
-    steps = sorted({path.parent for name in (MANIFEST, "*-[0-9]*.parquet") for path in folder.rglob(name)})
+    # Parts and shards; an rl stage's own rollouts (`step-*.parquet`) are notes of its training, not a step's output.
+    patterns = (MANIFEST, "part-[0-9]*.parquet", "*-of-[0-9]*.parquet")
+    steps = sorted({path.parent for name in patterns for path in folder.rglob(name)})
     for step in steps:
         parts = step.relative_to(folder).parts
         hidden = step.name in (*DROPPED_NAMES, SIDE_FOLDER) or any(part.startswith(".") for part in parts)
