@@ -76,6 +76,8 @@ def _keys(section: Any, prefix: str = "") -> Iterator[tuple[str, str, str, str]]
     from factory.config.base import section_of
 
     for name, field in section.model_fields.items():
+        if name in section.for_verbs:
+            continue
         doc = " ".join((field.description or "").split())
         if (inner := section_of(field.annotation)) is not None:
             yield f"{prefix}{name}", "section", "", doc

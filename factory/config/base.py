@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Iterator
-from typing import Any, get_args
+from typing import Any, ClassVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -13,6 +13,9 @@ class Section(BaseModel):
     """A part of a recipe. The string below a field is its doc."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)
+
+    for_verbs: ClassVar[frozenset[str]] = frozenset()
+    """Fields that only a verb asks for: a recipe says them elsewhere, and old ones that say them here are read."""
 
 
 def section_of(annotation: Any) -> type[Section] | None:
@@ -24,6 +27,8 @@ def section_of(annotation: Any) -> type[Section] | None:
 def every_key(model: type[Section], prefix: str = "") -> Iterator[str]:
     """Dotted names of all keys of a section and of the sections in it."""
     for name, field in model.model_fields.items():
+        if name in model.for_verbs:
+            continue
         yield f"{prefix}{name}"
         if (inner := section_of(field.annotation)) is not None:
             yield from every_key(inner, f"{prefix}{name}.")

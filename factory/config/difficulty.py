@@ -12,6 +12,7 @@ from factory.config.endpoint import Address, Budget, Endpoint
 class DifficultySection(Address, Budget):
     """Student rollouts until the band of a problem's pass rate is known."""
 
+    for_verbs: ClassVar[frozenset[str]] = frozenset(Budget.model_fields)
     student: str = "student"
     """Sampler: `student` is the run's own sft checkpoint through transformers; or any preset."""
     problems: int | None = Field(None, ge=1)

@@ -5,7 +5,7 @@ The teacher, students, evaluated models and every judge are described by the sam
 
 from __future__ import annotations
 
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, NonNegativeFloat, PositiveInt, PrivateAttr, model_validator
 
@@ -81,6 +81,7 @@ class Judge(Endpoint, Budget):
     In a run, `budget` covers teacher, student and all judges together.
     """
 
+    for_verbs: ClassVar[frozenset[str]] = frozenset(Budget.model_fields)
     max_tokens: int = Field(4_096, ge=16)
     """Completion budget of one reply, enough for a judge that reasons first; a small cap in dollars wants fewer, as the
     worst case of each question counts."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -32,6 +32,7 @@ class Procedural(Section):
 class GenerateSection(Access, Budget, Procedural):
     """Long chain-of-thought from a teacher."""
 
+    for_verbs: ClassVar[frozenset[str]] = frozenset(Budget.model_fields)
     teacher: str = "deepseek-r1"
     """Preset name; `factory teachers` lists them."""
     samples: int = Field(8, ge=1)

@@ -222,3 +222,10 @@ def test_keys_of_earlier_versions_are_read_and_said_when_they_differ(key, recipe
         assert there == 6
     else:
         assert recipe == plain
+
+
+def test_the_recipe_has_no_more_keys_than_these():
+    """A new key is worth a thought: can it be derived, or is it TRL's own (`trl:`)? Then raise this number."""
+    every = list(every_key(Recipe))
+    sections = {key.rpartition(".")[0] for key in every}
+    assert len([key for key in every if key not in sections]) <= 185
