@@ -20,7 +20,7 @@ from benchmarks.mutations import MUTATIONS
 from factory.config.decontamination import DecontaminationSection
 from factory.decontamination.find import find_hits
 from factory.decontamination.index import BenchmarkIndex
-from factory.sampling.procedural_trace import Habits, write_trace
+from factory.sampling.procedural import Habits, write_trace
 from factory.sources.families import FAMILIES
 from factory.sources.procedural import draw_problems
 

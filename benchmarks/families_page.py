@@ -40,7 +40,7 @@ and start over, go round in circles (`loop_rate`) or break off (`cut_rate`).
 def page() -> str:
     """The whole page as Markdown."""
     # The teacher lives in the sampling room, which reads this one; it is needed only to write this page.
-    from factory.sampling.procedural_trace import Habits, write_trace
+    from factory.sampling.procedural import Habits, write_trace
 
     head = HEAD.format(levels=", ".join(Level), steps=_with("steps"), modulus=_with("modulus"))
     rows = [f"| `{f.name}` | {f.domain} | {', '.join(f.levels)} |" for f in EVERY_FAMILY.values()]

@@ -34,7 +34,7 @@ def command(
     from factory.cli.ending import say_end
     from factory.errors import UsageError
     from factory.pipeline.checks import need
-    from factory.sampling.opening import check_name
+    from factory.sampling.presets import check_name
     from factory.sources.paths import refuse_own_input
     from factory.steps import difficulty
     from factory.steps import problems as reading

@@ -103,7 +103,7 @@ def _show(result: StepResult[Generated], out: Path, store: Path) -> None:
     estimate = note_path(out, "_estimate.json")
     if estimate.exists():
         from factory.atomic import read_json
-        from factory.sampling.estimate import compare
+        from factory.steps.estimate import compare
 
         for line in compare(read_json(estimate), manifest["totals"]):
             say(f"estimate of {line}")

@@ -50,8 +50,7 @@ def _key(variable: str | None) -> str:
 def _show_one(name: str) -> None:
     from dataclasses import asdict
 
-    from factory.sampling.opening import check_name
-    from factory.sampling.presets import LOCAL, PRESETS
+    from factory.sampling.presets import LOCAL, PRESETS, check_name
 
     check_name(name)
     if name in LOCAL:

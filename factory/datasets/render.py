@@ -6,7 +6,7 @@ from typing import Any
 
 import polars as pl
 
-from factory.sampling.prompt import build_messages
+from factory.sampling.sampler import build_messages
 from schemas import ResponseStatus
 
 MESSAGES_TYPE = pl.List(pl.Struct({"role": pl.String, "content": pl.String}))

@@ -225,8 +225,7 @@ def check_sampler(
     key: bool = True,
 ) -> Iterator[str]:
     """What is wrong with a sampler that is named in `where`; a missing key counts only where `key` is needed."""
-    from factory.sampling.opening import read_key
-    from factory.sampling.presets import LOCAL, PRESETS
+    from factory.sampling.presets import LOCAL, PRESETS, read_key
 
     preset = PRESETS.get(name)
     if preset is None and name not in LOCAL:

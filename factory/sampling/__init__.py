@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from factory.sampling.opening import open_sampler
+    from factory.sampling.presets import open_sampler
     from factory.sampling.problems import sample_problems
     from factory.sampling.sampler import (
         Completion,

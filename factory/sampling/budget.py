@@ -6,25 +6,22 @@ spent. Spent + reserved never exceeds the cap, so the cap holds however long the
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from enum import StrEnum
+from typing import TypeVar
 
+from factory.sampling.presets import Prices
 from factory.sampling.sampler import Completion, SampleRequest
+from factory.sampling.store.leases import Leases, steady
 from factory.sampling.store.money import Money
 
+REPORT_SECONDS = 1.0
+AT_ONCE = 64
+"""Requests whose worst case is asked for together, while there is plenty."""
 
-@dataclass(frozen=True, slots=True)
-class Prices:
-    """US dollars per million tokens, with the day of the list and where it stands."""
-
-    prompt: float
-    completion: float
-    dated: str
-    source: str = ""
-
-    def cost(self, prompt_tokens: int, completion_tokens: int) -> float:
-        """Price of one response."""
-        return (prompt_tokens * self.prompt + completion_tokens * self.completion) / 1e6
+Result = TypeVar("Result")
 
 
 class Extension(StrEnum):
@@ -114,3 +111,97 @@ class Budget:
             f"budget spent: {self.tokens:,} of {self.max_tokens or 0:,} completion tokens spent, and one more request "
             f"may take {worst.tokens:,}"
         )
+
+
+class SharedBudget(Budget):
+    """A budget whose caps are what this worker has spent and what it holds on lease; they move.
+
+    `try_reserve` never asks anybody. When it says no, `extend` asks the ledger; what is not reserved then goes back.
+    """
+
+    def __init__(self, leases: Leases, *, prices: Prices | None, spent_usd: float, spent_tokens: int) -> None:
+        super().__init__(
+            spent_usd, spent_tokens, prices=prices, spent_usd=spent_usd, spent_tokens=spent_tokens
+        )
+        self.leases = leases
+        self.done: Callable[[], int] = lambda: 0
+        self._lock = asyncio.Lock()
+        self._heard = steady()
+
+    def fits(self, worst: Money) -> bool:
+        """Nothing fits once the lease may have been given to others."""
+        return steady() - self._heard < self.leases.expiry / 2 and super().fits(worst)
+
+    async def extend(self, request: SampleRequest) -> Extension:
+        """Ask the ledger for enough to send a request, and some more."""
+        worst = worst_case(request, self.prices)
+        async with self._lock:
+            spent, held = self._spent(), self._reserved()
+            self._allow(spent + held)
+            most = Money(worst.usd * AT_ONCE, worst.tokens * AT_ONCE)
+            granted = await asyncio.to_thread(self.leases.extend, spent, held, worst, most, self.done())
+            self._heard = steady()
+            if granted is None:
+                return Extension.NEVER
+            self._allow(spent + held + granted)
+            return Extension.GRANTED if granted.tokens else Extension.LATER
+
+    async def beside(self, work: Awaitable[Result]) -> Result:
+        """Do `work`, and meanwhile tell the ledger once a second what was spent.
+
+        Raises:
+            Stopped: the lease was lost, or the job is to stop; `work` is cancelled then.
+        """
+        working = asyncio.ensure_future(work)
+        reporting = asyncio.create_task(self._report())
+        try:
+            await asyncio.wait({working, reporting}, return_when=asyncio.FIRST_COMPLETED)
+            if not working.done():
+                reporting.result()
+            return await working
+        finally:
+            for task in (working, reporting):
+                task.cancel()
+                with suppress(asyncio.CancelledError, Exception):
+                    await task
+
+    def leave(self) -> None:
+        """Give everything back."""
+        self.leases.leave(self._spent(), self.done())
+
+    def why(self, request: SampleRequest) -> str:
+        """One line for the user."""
+        cap, worst = self.leases.cap, worst_case(request, self.prices)
+        caps = [f"${cap.usd:,.4f}"] if cap.usd != float("inf") else []
+        caps += [f"{cap.tokens:,} completion tokens"] if cap.tokens != float("inf") else []
+        return (
+            f"budget spent: what is left of {' and '.join(caps)} does not cover one more request, which may cost up to "
+            f"${worst.usd:,.4f} and {worst.tokens:,} tokens"
+        )
+
+    async def _report(self) -> None:
+        while True:
+            await asyncio.sleep(REPORT_SECONDS)
+            async with self._lock:
+                if await self._told():
+                    # Somebody else waits for what lies idle here.
+                    self._allow(self._spent() + self._reserved())
+                    await self._told()
+
+    async def _told(self) -> bool:
+        spent = self._spent()
+        leased = Money(
+            max(0.0, (self.max_usd or 0.0) - spent.usd), max(0, (self.max_tokens or 0) - spent.tokens)
+        )
+        wanted = await asyncio.to_thread(self.leases.report, spent, leased, self.done())
+        self._heard = steady()
+        return wanted
+
+    def _spent(self) -> Money:
+        return Money(self.usd, self.tokens)
+
+    def _reserved(self) -> Money:
+        return Money(max(0.0, self.reserved_usd), self.reserved_tokens)
+
+    def _allow(self, money: Money) -> None:
+        self.max_usd, self.max_tokens = money.usd, int(money.tokens)

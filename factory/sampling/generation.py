@@ -23,8 +23,8 @@ from transformers.utils.logging import disable_progress_bar
 
 from factory.errors import FactoryError
 from factory.sampling.finish import status_of
-from factory.sampling.reasoning_parser import split_text
 from factory.sampling.sampler import Completion, Message, SamplingParams
+from factory.text.reasoning import split_text
 
 TOP = 512
 """Tokens that are sorted first; the nucleus nearly always lies within them."""

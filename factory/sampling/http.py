@@ -22,13 +22,20 @@ from yarl import URL
 
 from factory.errors import FactoryError, UsageError
 from factory.redaction import hide, secrets_of, told, without
-from factory.sampling.continuation import Continues, begun, beta, on_the_wire
-from factory.sampling.endpoints import Endpoint, Endpoints
 from factory.sampling.presets import Preset
 from factory.sampling.response_parser import Reply
-from factory.sampling.retry import Abandoned, RefusedError, RetryableError, Trouble, retry_after
+from factory.sampling.retry import (
+    Abandoned,
+    Endpoint,
+    Endpoints,
+    RefusedError,
+    RetryableError,
+    Trouble,
+    retry_after,
+)
 from factory.sampling.sampler import Completion, SampleRequest, sample_seed
 from factory.sampling.stream import READ_BYTES, BeyondBoundsError, read_stream
+from factory.sampling.truncation import Continues, begun, beta, on_the_wire
 from factory.sampling.usage import booked, prompt_tokens
 from schemas import ResponseStatus
 

@@ -1,24 +1,33 @@
-"""One generation job: what is wanted, in which order it is bought, when it is enough, and what it came to."""
+"""One generation job: what is wanted, in which order it is bought, when it is enough, and what it came to.
+
+Exactly N verified-correct responses (`accept`) are bought in waves. Each wave is decided by the verdicts of the ones
+before it and by nothing else, so the same answers always lead to the same purchases, however many were in flight.
+Unsolved problems come first.
+"""
 
 from __future__ import annotations
 
+import math
+import signal
+import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from contextlib import contextmanager
+from typing import Any, Self
 
 import polars as pl
 
 from factory.config.generate import GenerateSection
 from factory.config.verify import VerifySection
-from factory.progress import watch
-from factory.sampling.accept import Acceptance
+from factory.progress import Task, watch
 from factory.sampling.budget import Budget
 from factory.sampling.drift import Watchman
-from factory.sampling.panel import Panel
+from factory.sampling.limits import Rates
 from factory.sampling.problems import collect, planned, schedule_of
 from factory.sampling.purchase import Tally, purchase
-from factory.sampling.rates import Rates
 from factory.sampling.sampler import Completion, Sampler, SampleRequest, SamplingParams
+from factory.sampling.schedule import Schedule
 from factory.sampling.store.journal import ResponseStore
 from factory.sampling.truncation import Truncation
 from schemas import ResponseStatus
@@ -185,3 +194,165 @@ class Job:
             **self.watchman.report(),
             **self.facts,
         }
+
+
+EVERY_SECONDS = 0.2
+
+
+class Panel:
+    """Feeds the progress line of one job."""
+
+    def __init__(self, task: Task, schedule: Schedule, budget: Budget, expected: int) -> None:
+        self.task, self.schedule, self.budget, self.expected = task, schedule, budget, expected
+        self.accepted: int | None = None
+        self.began = time.monotonic()
+        self.said = 0.0
+        self.done = self.bought = self.tokens = self.pending = 0
+        self.usd = 0.0
+
+    def more(self, count: int) -> None:
+        """So many further requests follow upon cut answers."""
+        self.expect(self.expected + count)
+
+    def expect(self, count: int) -> None:
+        """So many answers are expected in all."""
+        self.expected = count
+        self.task.total(count)
+
+    def see(self, completion: Completion, bought: bool) -> None:
+        """Count one answer and refresh the line now and then."""
+        self.done += 1
+        self.pending += 1
+        if bought:
+            self.bought += 1
+            self.tokens += completion.completion_tokens or 0
+            self.usd += completion.usd or 0.0
+        now = time.monotonic()
+        if now - self.said >= EVERY_SECONDS or self.done >= self.expected:
+            self.said = now
+            self.task.advance(self.pending, **self.facts(now))
+            self.pending = 0
+
+    def facts(self, now: float) -> dict[str, Any]:
+        """What stands beside the bar; what is nought or unknown is left out."""
+        seconds = max(now - self.began, 1e-9)
+        shown: dict[str, Any] = {}
+        if self.tokens:
+            shown["tok/s"] = f"{self.tokens / seconds:,.0f}"
+        if self.usd:
+            left = max(0, self.expected - self.done)
+            projected = self.budget.usd + self.usd / self.bought * left
+            shown["$"] = f"{self.budget.usd:,.2f} of about {projected:,.2f}"
+        if self.accepted is not None:
+            shown["accepted"] = self.accepted
+        if self.bought:
+            shown["in flight"] = f"{self.schedule.in_flight}/{self.schedule.limit.limit}"
+        if self.schedule.refusals:
+            shown["429s"] = self.schedule.refusals
+        if self.schedule.troubles:
+            shown["errors retried"] = self.schedule.troubles
+        if limit := self.limited_by():
+            shown["limited by"] = limit
+        return shown
+
+    def limited_by(self) -> str:
+        """What keeps the job from going faster."""
+        limit = self.schedule.limit
+        if self.schedule.waits == "concurrency":
+            if limit.fixed:
+                return "--concurrency"
+            if limit.ceiling is not None:
+                return "server (429s)" if self.schedule.refusals else "server (queue)"
+            return ""
+        names = {"rate": "rate limits", "budget": "budget", "server": "server (asks to wait)"}
+        return names.get(self.schedule.waits, "")
+
+
+@contextmanager
+def terminated() -> Iterator[None]:
+    """Make SIGTERM stop like Ctrl-C, so that a batch system's warning ends the step cleanly."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+SURPLUS = 1.1
+"""A wave asks for this much more than the accepted share so far says is needed."""
+LEAST_SHARE = 0.05
+
+
+class Acceptance:
+    """Counts verdicts and plans waves.
+
+    Args:
+        verify: how answers are checked.
+        accept: verified-correct responses that are wanted.
+        samples: samples that every problem may get; unsolved ones may get more while `most` allows it.
+        most: responses that may be asked for at most; `samples` a problem when None.
+    """
+
+    def __init__(self, verify: VerifySection, accept: int, samples: int, most: int | None) -> None:
+        self.verify, self.wanted, self.samples, self.most = verify, accept, samples, most
+        self.accepted = self.candidates = 0
+        self.asked: dict[str, int] = {}
+        self.solved: set[str] = set()
+
+    def __enter__(self) -> Self:
+        """Start the checkers."""
+        from factory.verification import Verifier
+
+        self._verifier = Verifier(self.verify)
+        return self
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        """Stop the checkers."""
+        self._verifier.close()
+
+    def open(self, problems: list[str]) -> None:
+        """Start with these problem ids."""
+        self.asked = dict.fromkeys(problems, 0)
+        if self.most is None:
+            self.most = len(problems) * self.samples
+
+    def next_wave(self) -> dict[str, range]:
+        """Samples to buy next, by problem id; empty when it is enough or nothing more may be asked."""
+        assert self.most is not None
+        missing = self.wanted - self.accepted
+        room = self.most - self.candidates
+        if missing <= 0 or room <= 0 or not self.asked:
+            return {}
+        share = max(self.accepted / self.candidates, LEAST_SHARE) if self.candidates else 1.0
+        size = min(room, max(1, math.ceil(missing / share * SURPLUS)))
+        chosen = self._choose(size)
+        wave = {name: range(self.asked[name], self.asked[name] + 1) for name in chosen}
+        for name in chosen:
+            self.asked[name] += 1
+        self.candidates += len(chosen)
+        return wave
+
+    def _choose(self, size: int) -> list[str]:
+        """Problems that get one more sample: those asked least, the unsolved among them first, in their order."""
+        unsolved = [name for name in self.asked if name not in self.solved]
+        solved = [name for name in self.solved if self.asked[name] < self.samples]
+        fresh = [name for name in unsolved if self.asked[name] < self.samples]
+        pool = fresh or sorted(solved, key=list(self.asked).index) or unsolved
+        least = min((self.asked[name] for name in pool), default=0)
+        return [name for name in pool if self.asked[name] == least][:size]
+
+    def judge(self, responses: pl.DataFrame) -> None:
+        """Take a wave's answers."""
+        from factory.verification import verify_responses
+
+        checked = verify_responses(responses, self.verify, verifier=self._verifier)
+        right = checked.filter(pl.col("verdict") == "correct")
+        self.accepted += right.height
+        self.solved.update(right["problem_id"].to_list())
+
+    def plan(self) -> dict[str, range]:
+        """Everything that was asked for."""
+        return {name: range(count) for name, count in self.asked.items() if count}

@@ -17,7 +17,7 @@ import polars as pl
 
 from factory.config.endpoint import Access, Judge
 from factory.errors import FactoryError
-from factory.sampling.opening import open_endpoint
+from factory.sampling.presets import open_endpoint
 from factory.sampling.problems import budget_of, open_store, sample_problems, schedule_of
 from factory.sampling.sampler import SamplingParams
 from schemas import ResponseStatus

@@ -16,17 +16,22 @@ from factory.config import endpoint as caps
 from factory.config.endpoint import Access
 from factory.progress import watch
 from factory.sampling.budget import Budget
-from factory.sampling.concurrency import AdaptiveLimit
-from factory.sampling.continuation import begun
-from factory.sampling.opening import prices_of
-from factory.sampling.prompt import build_messages, check_prompt
+from factory.sampling.limits import AdaptiveLimit, RateLimiter, RateLimits
+from factory.sampling.presets import prices_of
 from factory.sampling.purchase import Tally, addressed, purchase
-from factory.sampling.rates import RateLimiter, RateLimits
 from factory.sampling.rows import FIRST, MISSING, response_frame, response_row
-from factory.sampling.sampler import Completion, RemoteSampler, Sampler, SampleRequest, SamplingParams
+from factory.sampling.sampler import (
+    Completion,
+    RemoteSampler,
+    Sampler,
+    SampleRequest,
+    SamplingParams,
+    build_messages,
+    check_prompt,
+)
 from factory.sampling.schedule import Schedule
 from factory.sampling.store.journal import ResponseStore, Stored, account_key
-from factory.sampling.truncation import joined
+from factory.sampling.truncation import begun, joined
 
 Plan = int | Mapping[str, range]
 """How many samples: the same number for every problem, or the sample indices of each problem by its id."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import islice
 
 from factory.errors import Stopped
@@ -47,10 +47,6 @@ class Tally:
     bought: int = 0
     reused: int = 0
     failed: int = 0
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    usd: float = 0.0
-    by_status: dict[str, int] = field(default_factory=dict)
 
     def merge(self, other: Tally) -> None:
         """Add another purchase."""
@@ -64,10 +60,6 @@ class Tally:
             self.failed += 1
         else:
             self.bought += 1
-        self.prompt_tokens += completion.prompt_tokens or 0
-        self.completion_tokens += completion.completion_tokens or 0
-        self.usd += completion.usd or 0.0
-        self.by_status[completion.status] = self.by_status.get(completion.status, 0) + 1
 
 
 Seen = Callable[[SampleRequest, Completion, bool], None]

@@ -9,12 +9,11 @@ from typing import Any
 import orjson
 
 from factory.redaction import printable, told
-from factory.sampling.continuation import join
-from factory.sampling.finish import Finish, kind_of, status_of
-from factory.sampling.loops import LoopDetector
-from factory.sampling.reasoning_parser import Parts, split_response
+from factory.sampling.finish import Finish, LoopDetector, kind_of, status_of
 from factory.sampling.sampler import Completion, Message
+from factory.sampling.truncation import join
 from factory.sampling.usage import Counted, Usage, booked
+from factory.text.reasoning import Parts, split_response
 from schemas import ResponseStatus
 
 REASONING_FIELDS = ("reasoning_content", "reasoning", "reasoning_text", "thinking", "thought")

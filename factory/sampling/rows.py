@@ -15,6 +15,10 @@ FIRST, MISSING = "_first_index", "_missing"
 """Columns of a problem that has responses already: the index of the next sample, and how many samples are still owed."""
 
 _PROBLEM_NAMES = frozenset(PROBLEM.names) - {"id"}
+_SAID = ("reasoning", "content", "finish_reason", "reasoning_tokens", "served_model", "error")
+_PARAMS = ("temperature", "top_p", "max_tokens")
+_KEPT = ("sampler", "model", "status", "request_key", "prompt_tokens", "completion_tokens", "usd")
+"""Columns of a response: what came back, how it was asked for, what the store keeps beside the body."""
 _OWN_NAMES = frozenset({*RESPONSE.names, FIRST, MISSING}) - _PROBLEM_NAMES
 
 
@@ -22,7 +26,6 @@ def to_stored(
     key: bytes, request_key: str, request: SampleRequest, completion: Completion, sampler: Sampler
 ) -> Stored:
     """A completion in the form in which it is kept."""
-    params = request.params
     return Stored(
         key=key,
         request_key=request_key,
@@ -35,17 +38,9 @@ def to_stored(
         usd=completion.usd,
         body={
             "problem_id": request.problem_id,
-            "reasoning": completion.reasoning,
-            "content": completion.content,
-            "finish_reason": completion.finish_reason,
-            "reasoning_tokens": completion.reasoning_tokens,
-            "served_model": completion.served_model,
+            **{name: getattr(completion, name) for name in (*_SAID, "parsed")},
             "model_revision": sampler.revision,
-            "temperature": params.temperature,
-            "top_p": params.top_p,
-            "max_tokens": params.max_tokens,
-            "error": completion.error,
-            "parsed": completion.parsed,
+            **{name: getattr(request.params, name) for name in _PARAMS},
             **({"doubt": completion.doubt} if completion.doubt else {}),
         },
     )
@@ -53,20 +48,14 @@ def to_stored(
 
 def to_completion(stored: Stored) -> Completion:
     """A stored response as the completion that it was."""
-    body = stored.body
     return Completion(
-        reasoning=body["reasoning"],
-        content=body["content"],
         status=ResponseStatus(stored.status),
-        finish_reason=body["finish_reason"],
         prompt_tokens=stored.prompt_tokens,
         completion_tokens=stored.completion_tokens,
-        reasoning_tokens=body["reasoning_tokens"],
         usd=stored.usd,
-        served_model=body["served_model"],
-        error=body["error"],
-        parsed=body.get("parsed", False),
-        doubt=body.get("doubt"),
+        parsed=stored.body.get("parsed", False),
+        doubt=stored.body.get("doubt"),
+        **{name: stored.body[name] for name in _SAID},
     )
 
 
@@ -77,28 +66,13 @@ def response_row(stored: Stored, problem: Mapping[str, Any], sample_index: int) 
     """
     body = stored.body
     row = {name: value for name, value in problem.items() if name != "id" and name not in _OWN_NAMES}
-    row.update(
-        response_id=response_id(stored.key),
-        problem_id=problem["id"],
-        sample_index=sample_index,
-        reasoning=body["reasoning"],
-        content=body["content"],
-        status=stored.status,
-        finish_reason=body["finish_reason"],
-        sampler=stored.sampler,
-        model=stored.model,
-        served_model=body["served_model"],
-        model_revision=body["model_revision"],
-        request_key=stored.request_key,
-        temperature=body["temperature"],
-        top_p=body["top_p"],
-        max_tokens=body["max_tokens"],
-        prompt_tokens=stored.prompt_tokens,
-        completion_tokens=stored.completion_tokens,
-        reasoning_tokens=body["reasoning_tokens"],
-        usd=stored.usd,
-        error=body["error"],
-    )
+    row |= {name: body[name] for name in (*_SAID, *_PARAMS, "model_revision")}
+    row |= {name: getattr(stored, name) for name in _KEPT}
+    row |= {
+        "response_id": response_id(stored.key),
+        "problem_id": problem["id"],
+        "sample_index": sample_index,
+    }
     return row
 
 

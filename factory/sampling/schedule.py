@@ -11,8 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from factory.errors import FactoryError, Stopped
 from factory.sampling.budget import Budget, Extension
-from factory.sampling.concurrency import AdaptiveLimit
-from factory.sampling.rates import RateLimiter, RateLimits, Rates
+from factory.sampling.limits import AdaptiveLimit, RateLimiter, RateLimits, Rates
 from factory.sampling.retry import Abandoned, RefusedError, RetryableError, Trouble
 from factory.sampling.sampler import Completion, RemoteSampler, SampleRequest
 from schemas import ResponseStatus

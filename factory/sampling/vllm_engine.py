@@ -14,8 +14,8 @@ from typing import Any
 from factory.errors import UsageError
 from factory.sampling.checkpoint import checkpoint_digest
 from factory.sampling.finish import status_of
-from factory.sampling.reasoning_parser import split_text
 from factory.sampling.sampler import Completion, SampleRequest, sample_seed
+from factory.text.reasoning import split_text
 
 
 class VllmSampler:

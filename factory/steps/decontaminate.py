@@ -19,7 +19,7 @@ from factory.run.keys import deciding
 from factory.run.parts import MANIFEST, iter_part, side_path
 from factory.run.step import Step, StepResult, StepWriter
 from factory.run.writer import Writer
-from factory.sampling.opening import open_endpoint
+from factory.sampling.presets import open_endpoint
 from factory.sources.stage import require_text
 from factory.steps.source import Rows, Source, open_source
 from factory.text import compiled

@@ -148,7 +148,7 @@ def sampling(student: Student) -> Iterator[Sample]:
 @lru_cache(maxsize=1)
 def student_sampler(student: Student) -> Sampler:
     """The student's sampler, opened (and its checkpoint loaded) once a process."""
-    from factory.sampling.opening import open_endpoint
+    from factory.sampling.presets import open_endpoint
 
     section = DifficultySection.model_validate_json(student.section)
     model = student.model if section.student in CHECKPOINTS else section.model

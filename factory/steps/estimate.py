@@ -1,10 +1,15 @@
-"""A pilot of a generation job, bought into the job's own store, and the forecast made from it."""
+"""A pilot of a generation job, bought into the job's own store, and the forecast made from it: dollars, tokens, hours.
+
+Every figure has an interval.
+"""
 
 from __future__ import annotations
 
+import math
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +21,140 @@ from factory.config.verify import VerifySection
 from factory.errors import FactoryError
 from factory.run.out_folder import OutFolder
 from factory.run.parts import note_path
-from factory.sampling.estimate import Estimate, forecast
-from factory.sampling.opening import prices_of
+from factory.sampling.presets import Prices, prices_of
 from factory.sampling.problems import budget_of, sample_problems
 from factory.sampling.sampler import Completion, RemoteSampler, Sampler, SampleRequest, SamplingParams
 from factory.sampling.store.journal import ResponseStore
 from factory.sources.problems import read_problems
 from factory.steps.generate import STEP, job_name
 from factory.steps.teacher import teacher
+
+DRAWS = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """An expectation with the interval that should hold it in 95 of 100 jobs."""
+
+    expected: float
+    low: float
+    high: float
+
+    def holds(self, value: float) -> bool:
+        """True when a value lies inside."""
+        return self.low <= value <= self.high
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """The forecast of one job."""
+
+    requests: int
+    pilot: int
+    prompt_tokens: Interval
+    completion_tokens: Interval
+    usd: Interval | None
+    hours: Interval | None
+    accepted: Interval | None
+    usd_per_accepted: float | None
+
+    def as_json(self) -> dict[str, Any]:
+        """For `_estimate.json`."""
+        return asdict(self)
+
+
+def forecast(
+    pilot: pl.DataFrame,
+    requests: int,
+    *,
+    prices: Prices | None,
+    seconds: Sequence[float] = (),
+    concurrency: int | None = None,
+    seed: int = 0,
+) -> Estimate:
+    """Predict a job of `requests` responses from a pilot's verdict rows.
+
+    Totals are drawn with problems as the unit (answers to one problem are alike): each draw resamples the pilot's
+    problems, and adds the scatter of a job of finite size.
+
+    Args:
+        pilot: rows with problem_id, prompt_tokens, completion_tokens, and `verdict` when it was verified.
+        requests: responses of the whole job.
+        prices: of the teacher.
+        seconds: durations of the pilot's requests.
+        concurrency: requests that the job will keep in flight.
+        seed: of the draws.
+    """
+    groups = pilot.group_by("problem_id", maintain_order=True).agg(
+        pl.col("prompt_tokens").fill_null(0).mean(), pl.col("completion_tokens").fill_null(0).mean()
+    )
+    prompt = _total(groups["prompt_tokens"].to_list(), requests, seed)
+    completion = _total(groups["completion_tokens"].to_list(), requests, seed)
+    usd = None
+    if prices is not None:
+        costs = [
+            prices.cost(p, c)
+            for p, c in zip(groups["prompt_tokens"], groups["completion_tokens"], strict=True)
+        ]
+        usd = _total(costs, requests, seed)
+    accepted = None
+    if "verdict" in pilot.columns and pilot.height:
+        accepted = _accepted(int((pilot["verdict"] == "correct").sum()), pilot.height, requests, seed)
+    hours = None
+    if seconds and concurrency:
+        spans = _total(list(seconds), requests, seed)
+        share = 3600 * concurrency
+        hours = Interval(spans.expected / share, spans.low / share, spans.high / share)
+    each = usd.expected / accepted.expected if usd and accepted and accepted.expected else None
+    return Estimate(requests, pilot.height, prompt, completion, usd, hours, accepted, each)
+
+
+def compare(estimate: dict[str, Any], totals: dict[str, Any]) -> list[str]:
+    """How well a forecast held: one line for each figure that both have."""
+    lines = []
+    for name in ("completion_tokens", "prompt_tokens", "usd", "accepted"):
+        told, came = estimate.get(name), totals.get(name)
+        if told and came:
+            inside = Interval(**told).holds(came)
+            miss = (came - told["expected"]) / told["expected"]
+            lines.append(
+                f"{name}: told {told['expected']:,.4g}, came {came:,.4g} ({miss:+.1%}, {'inside' if inside else 'outside'} the interval)"
+            )
+    return lines
+
+
+def _total(values: list[float], count: int, seed: int) -> Interval:
+    """Sum over `count` requests like these, by a Bayesian bootstrap over the pilot's problems."""
+    if not values or not count:
+        return Interval(0.0, 0.0, 0.0)
+    draw = random.Random(seed)
+    n = len(values)
+    mean = sum(values) / n
+    spread = math.sqrt(sum((v - mean) ** 2 for v in values) / max(1, n - 1))
+    totals = []
+    for _ in range(DRAWS):
+        weights = [draw.expovariate(1.0) for _ in values]
+        middle = sum(w * v for w, v in zip(weights, values, strict=True)) / sum(weights)
+        totals.append(max(0.0, count * middle + math.sqrt(count) * spread * draw.gauss(0, 1)))
+    totals.sort()
+    # Student's t over the normal quantile: the bootstrap of a small pilot is too narrow by about this much.
+    widen = math.sqrt(n / max(1, n - 3)) if n > 3 else 3.0
+    expected = count * mean
+    low, high = totals[int(0.025 * DRAWS)], totals[int(0.975 * DRAWS)]
+    return Interval(
+        expected, max(0.0, expected - widen * (expected - low)), expected + widen * (high - expected)
+    )
+
+
+def _accepted(correct: int, tried: int, count: int, seed: int) -> Interval:
+    """Beta-binomial forecast under Jeffreys' prior."""
+    draw = random.Random(seed)
+    shares = [draw.betavariate(correct + 0.5, tried - correct + 0.5) for _ in range(DRAWS)]
+    totals = sorted(
+        min(count, max(0.0, count * p + math.sqrt(count * p * (1 - p)) * draw.gauss(0, 1))) for p in shares
+    )
+    return Interval(count * correct / tried, totals[int(0.025 * DRAWS)], totals[int(0.975 * DRAWS)])
+
 
 FILE = "_estimate.json"
 IN_FLIGHT = 64
@@ -129,6 +260,3 @@ class _TimedRemote:
 
     async def aclose(self) -> None:
         await self.inner.aclose()
-
-
-__all__ = ["FILE", "run"]

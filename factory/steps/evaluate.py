@@ -22,7 +22,7 @@ from factory.run.keys import deciding
 from factory.run.parts import read_parts
 from factory.run.step import Step, StepWriter
 from factory.sampling import open_sampler
-from factory.sampling.opening import check_name, open_endpoint
+from factory.sampling.presets import check_name, open_endpoint
 from factory.sampling.sampler import Sampler
 from factory.verification.result import checking
 from schemas import VERDICT, ResponseStatus

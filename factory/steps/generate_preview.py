@@ -12,11 +12,10 @@ from typing import Any
 
 from factory.config.generate import GenerateSection
 from factory.sampling.budget import worst_case
-from factory.sampling.opening import prices_of
+from factory.sampling.presets import prices_of
 from factory.sampling.problems import iter_problems, planned
-from factory.sampling.prompt import check_prompt
 from factory.sampling.purchase import addressed
-from factory.sampling.sampler import SamplingParams
+from factory.sampling.sampler import SamplingParams, check_prompt
 from factory.sampling.store.journal import ResponseStore
 from factory.sources.problems import read_problems
 from factory.steps.reuse import read_reuse

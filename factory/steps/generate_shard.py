@@ -19,13 +19,12 @@ import pyarrow.parquet as pq
 from factory.config.generate import GenerateSection
 from factory.errors import FactoryError, Stopped
 from factory.progress import silently
-from factory.sampling.job import Job
-from factory.sampling.opening import prices_of
+from factory.sampling.budget import SharedBudget
+from factory.sampling.job import Job, terminated
+from factory.sampling.limits import RateLimits, SharedRates
+from factory.sampling.presets import prices_of
 from factory.sampling.purchase import Tally, addressed
-from factory.sampling.rates import RateLimits
 from factory.sampling.sampler import SampleRequest
-from factory.sampling.shared import SharedBudget, SharedRates
-from factory.sampling.signals import terminated
 from factory.sampling.store.journal import ResponseStore
 from factory.sampling.store.journals import journal_name
 from factory.sampling.store.leases import Leases

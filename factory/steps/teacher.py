@@ -7,8 +7,7 @@ from typing import Any
 
 from factory.config.generate import GenerateSection
 from factory.errors import UsageError
-from factory.sampling.opening import open_endpoint
-from factory.sampling.presets import LOCAL
+from factory.sampling.presets import LOCAL, open_endpoint
 from factory.sampling.sampler import Sampler
 
 

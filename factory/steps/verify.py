@@ -18,7 +18,7 @@ from factory.run.keys import deciding
 from factory.run.parts import iter_part
 from factory.run.step import Step, StepResult, StepWriter, sums
 from factory.run.tables import ordinary
-from factory.sampling.opening import open_endpoint
+from factory.sampling.presets import open_endpoint
 from factory.steps.source import Rows, Source, open_source
 from factory.steps.verify_part import VOTES, tally_answers, tally_part, verify_part
 from factory.verification.gold import STRONG_SAMPLES, contradicted, count_votes

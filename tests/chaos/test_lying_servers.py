@@ -10,10 +10,10 @@ from lying_server import BEHAVIOURS, ENDS, KEY, WELL, LyingServer
 
 from factory.errors import FactoryError
 from factory.sampling import SamplingParams
-from factory.sampling.budget import Budget, Prices
-from factory.sampling.concurrency import AdaptiveLimit
+from factory.sampling.budget import Budget
 from factory.sampling.http import HttpSampler
-from factory.sampling.presets import Preset
+from factory.sampling.limits import AdaptiveLimit
+from factory.sampling.presets import Preset, Prices
 from factory.sampling.problems import sample_problems
 from factory.sampling.response_parser import Reply
 from factory.sampling.schedule import Schedule

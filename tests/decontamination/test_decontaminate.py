@@ -14,7 +14,7 @@ from factory.decontamination.hits import Tier
 from factory.decontamination.index import read, save
 from factory.decontamination.load import build_indexes, shipped
 from factory.errors import UsageError
-from factory.sampling.procedural_trace import Habits, write_trace
+from factory.sampling.procedural import Habits, write_trace
 from factory.sources.families import FAMILIES
 from factory.sources.procedural import draw_problems
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from factory.config.verify import VerifySection
-from factory.sampling.accept import SURPLUS, Acceptance
+from factory.sampling.job import SURPLUS, Acceptance
 
 
 class Played(Acceptance):

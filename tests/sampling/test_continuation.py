@@ -6,11 +6,10 @@ from factory.config.generate import GenerateSection
 from factory.errors import UsageError
 from factory.run.parts import read_parts
 from factory.run.step import StepWriter
-from factory.sampling.continuation import Continues, beginning
 from factory.sampling.presets import PRESETS
 from factory.sampling.sampler import Completion
 from factory.sampling.store.journal import ResponseStore
-from factory.sampling.truncation import Truncation
+from factory.sampling.truncation import Continues, Truncation, beginning
 from factory.steps import generate as step
 from schemas import PROBLEM, ResponseStatus
 

@@ -105,7 +105,7 @@ def test_failed_requests_are_dropped_with_their_reason_and_owed_again(
 
 
 def quick(section, max_tokens):
-    from factory.sampling.concurrency import AdaptiveLimit
+    from factory.sampling.limits import AdaptiveLimit
     from factory.sampling.schedule import Schedule
 
     return Schedule(limit=AdaptiveLimit(fixed=8), tries=2, base_pause=0.01)

@@ -8,7 +8,7 @@ import state
 
 from factory.errors import FactoryError, Stopped, UsageError
 from factory.sampling import SamplingParams, open_sampler, sample_problems, stream
-from factory.sampling.concurrency import AdaptiveLimit
+from factory.sampling.limits import AdaptiveLimit
 from factory.sampling.problems import planned
 from factory.sampling.purchase import purchase
 from factory.sampling.schedule import Schedule

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from factory.sampling import Completion, SampleRequest, SamplingParams
-from factory.sampling.budget import Budget, Prices, worst_case
-from factory.sampling.concurrency import AdaptiveLimit
-from factory.sampling.rates import RateLimiter, RateLimits
+from factory.sampling.budget import Budget, worst_case
+from factory.sampling.limits import AdaptiveLimit, RateLimiter, RateLimits
+from factory.sampling.presets import Prices
 from schemas import ResponseStatus
 
 

@@ -6,8 +6,7 @@ from fractions import Fraction
 import pytest
 
 from factory.errors import UsageError
-from factory.sampling.procedural import ProceduralSampler
-from factory.sampling.procedural_trace import count_tokens, first_tokens
+from factory.sampling.procedural import ProceduralSampler, count_tokens, first_tokens
 from factory.sampling.sampler import Sampler, SampleRequest, SamplingParams
 from factory.sources.families.scratch import MISFITS
 from factory.sources.problems import read_problems

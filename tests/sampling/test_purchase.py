@@ -2,8 +2,8 @@
 
 import asyncio
 
-from factory.sampling.concurrency import AdaptiveLimit
 from factory.sampling.http import HttpSampler
+from factory.sampling.limits import AdaptiveLimit
 from factory.sampling.presets import PRESETS
 from factory.sampling.problems import iter_problems, planned, then_hang_up
 from factory.sampling.purchase import addressed, purchase

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from factory.sampling.finish import status_of
-from factory.sampling.reasoning_parser import Parts, split_response, split_text
+from factory.text.reasoning import Parts, split_response, split_text
 from schemas import ResponseStatus as S
 
 words = (

@@ -6,9 +6,9 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from factory.sampling.budget import Extension, Prices
+from factory.sampling.budget import Extension, SharedBudget
+from factory.sampling.presets import Prices
 from factory.sampling.sampler import Completion, SampleRequest, SamplingParams
-from factory.sampling.shared import SharedBudget
 from factory.sampling.store.journal import request_key
 from factory.sampling.store.journals import journal_name
 from factory.sampling.store.leases import Leases

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from factory.errors import UsageError
-from factory.sampling.loops import LoopDetector, period
-from factory.sampling.prompt import build_messages, check_prompt
+from factory.sampling.finish import LoopDetector, period
 from factory.sampling.response_parser import EventBytes, Reply
 from factory.sampling.retry import retry_after
+from factory.sampling.sampler import build_messages, check_prompt
 
 
 @given(

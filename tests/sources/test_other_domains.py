@@ -7,7 +7,7 @@ from importlib.util import find_spec
 import pytest
 
 from factory.errors import UsageError
-from factory.sampling.procedural_trace import Habits, write_trace
+from factory.sampling.procedural import Habits, write_trace
 from factory.sources.families import EVERY_FAMILY, FAMILIES, Options, Scratch
 from factory.sources.families.calculations import CALCULATIONS, atoms, molar_mass
 from factory.sources.families.facts import facts
