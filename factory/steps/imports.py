@@ -25,7 +25,7 @@ from factory.progress import note, watch
 from factory.run.step import Step, StepResult, StepWriter
 from factory.run.tables import dropped_rows
 from factory.sampling.finish import status_of
-from factory.sampling.reasoning_parser import split_response
+from factory.text.reasoning import split_response
 from factory.sampling.rows import response_frame
 from factory.sources.columns import text_of
 from factory.sources.files import ReadResult, no_drops, read_blocks
