@@ -25,7 +25,6 @@ from factory.progress import note, watch
 from factory.run.step import Step, StepResult, StepWriter
 from factory.run.tables import dropped_rows
 from factory.sampling.finish import status_of
-from factory.text.reasoning import split_response
 from factory.sampling.rows import response_frame
 from factory.sources.columns import text_of
 from factory.sources.files import ReadResult, no_drops, read_blocks
@@ -35,6 +34,7 @@ from factory.sources.paths import expand
 from factory.sources.problems import problem_frame, problem_id
 from factory.sources.row_paths import first_of, head, value_at
 from factory.steps.problems import source_digests
+from factory.text.reasoning import split_response
 from factory.verification.extraction import boxed
 from schemas import PROBLEM, RESPONSE
 

@@ -2,7 +2,7 @@
 
 Servers deliver reasoning in a field of its own (`factory.sampling.response_parser`), inline between tags, inline without
 the opening tag (the chat template already wrote it), in several blocks, in gpt-oss's channels, or not at all.
-Verification uses the same tags for whole completions.
+Verification reads complete completions by the same table of tags.
 """
 
 from __future__ import annotations

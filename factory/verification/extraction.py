@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 
+from factory.text.reasoning import CLOSES, OPENS
 from factory.verification.notation import MAX_ANSWER, heal
 from factory.verification.statements import (
     SHORT,
@@ -126,10 +127,8 @@ def _neighbours(between: str) -> bool:
 
 __all__ = ["Extracted", "extract", "last_sentence", "split_reasoning"]
 
-_THINK_END = re.compile(
-    r"</(?:think|thinking|thought|reasoning)>|<\|end_of_thought\|>|<\|channel\|>final<\|message\|>", re.I
-)
-_THINK_START = re.compile(r"<(?:think|thinking|thought|reasoning)>|<\|begin_of_thought\|>", re.I)
+_THINK_END = re.compile(rf"{CLOSES}|<\|channel\|>final<\|message\|>", re.I)
+_THINK_START = re.compile(OPENS, re.I)
 _WRAPPERS = re.compile(
     r"</?(?:output|solution|response)>|<\|(?:begin|end)_of_solution\|>|<\|(?:im_end|endoftext|eot_id|end)\|>",
     re.I,

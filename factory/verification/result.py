@@ -13,7 +13,7 @@ from schemas.verdict import Verdict
 if TYPE_CHECKING:
     from factory.config.verify import VerifySection
 
-CHECKER_VERSION = "7"
+CHECKER_VERSION = "8"
 """Rises whenever a verdict may change; stored with every verdict so that stored responses can be re-verified."""
 
 

@@ -1,5 +1,6 @@
 import pytest
 
+from factory.text.reasoning import split_text
 from factory.verification.extraction import extract, split_reasoning
 
 CASES = [
@@ -37,3 +38,19 @@ def test_reasoning_is_split_at_the_last_closing_tag():
     assert split_reasoning("a</think>b") == ("a", "b")
     assert split_reasoning("<think>a \\boxed{3}") == ("a \\boxed{3}", None)
     assert split_reasoning("plain") == (None, "plain")
+
+
+@pytest.mark.parametrize(
+    ("opens", "closes"),
+    [
+        ("<think>", "</think>"), ("<thinking>", "</thinking>"), ("<thought>", "</thought>"), ("<thoughts>", "</thoughts>"),
+        ("<reasoning>", "</reasoning>"), ("<seed:think>", "</seed:think>"), ("<longcat_think>", "</longcat_think>"),
+        ("[THINK]", "[/THINK]"), ("<|begin_of_thought|>", "<|end_of_thought|>"),
+        ("<|START_THINKING|>", "<|END_THINKING|>"), ("\u25c1think\u25b7", "\u25c1/think\u25b7"),
+    ],
+)  # fmt: skip
+def test_reasoning_ends_where_the_sampler_s_parser_ends_it(opens, closes):
+    text = f"{opens}a \\boxed{{3}}{closes}so \\boxed{{4}}"
+    parts = split_text(text)
+    assert split_reasoning(text) == (parts.reasoning, parts.content) == ("a \\boxed{3}", "so \\boxed{4}")
+    assert split_reasoning(f"{opens}a \\boxed{{3}}")[1] is None
