@@ -30,7 +30,7 @@ __all__ = [
     "sample_problems",
 ]
 
-_HOMES = {"open_sampler": "opening", "sample_problems": "problems"}
+_HOMES = {"open_sampler": "presets", "sample_problems": "problems"}
 
 
 def __getattr__(name: str) -> Any:
