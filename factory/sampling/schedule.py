@@ -151,7 +151,7 @@ class Schedule:
         try:
             while budget.over():
                 found = await budget.extend(request)
-                if found == Extension.NEVER:
+                if found == Extension.NEVER and budget.over():
                     raise Stopped(budget.why(request), do="raise the cap and run the same command again")
                 if found == Extension.LATER:
                     await self._wait(BUDGET_SECONDS)

@@ -7,10 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from factory.progress import SILENT
 from factory.sampling import Completion, SampleRequest, SamplingParams
 from factory.sampling.budget import Budget, worst_case
+from factory.sampling.job import Panel
 from factory.sampling.limits import AdaptiveLimit, RateLimiter, RateLimits
 from factory.sampling.presets import Prices
+from factory.sampling.schedule import Schedule
 from schemas import ResponseStatus
 
 
@@ -201,3 +204,32 @@ def test_worst_case_counts_every_byte_and_every_token():
     worst = worst_case(request("數" * 10, 50), Prices(1e6, 1e6, "today"))
     assert worst.usd >= 30 + 50
     assert worst.tokens == 50
+
+
+@pytest.mark.parametrize(
+    ("waits", "limit", "refusals", "said"),
+    [
+        ("", {}, 0, ""),
+        ("concurrency", {"fixed": 3}, 0, "--concurrency"),
+        ("concurrency", {}, 0, ""),
+        ("concurrency", {"ceiling": 7.0}, 4, "server (429s)"),
+        ("concurrency", {"ceiling": 7.0}, 0, "server (queue)"),
+        ("server", {}, 4, "server (asks to wait)"),
+        ("rate", {}, 0, "rate limits"),
+        ("budget", {}, 0, "budget"),
+    ],
+)
+def test_the_panel_says_what_limits_the_job(waits, limit, refusals, said):
+    schedule = Schedule(limit=AdaptiveLimit(fixed=limit.get("fixed")), waits=waits, refusals=refusals)
+    schedule.limit.ceiling = limit.get("ceiling")
+    facts = Panel(SILENT, schedule, Budget(), 10).facts(0.0)
+    assert facts.get("limited by", "") == said
+
+
+def test_a_hard_capacity_is_named_as_the_server():
+    limit = AdaptiveLimit()
+    simulate(limit, 20, answers=400)
+    assert (
+        Panel(SILENT, Schedule(limit=limit, waits="concurrency", refusals=1), Budget(), 10).limited_by()
+        == "server (429s)"
+    )
