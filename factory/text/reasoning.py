@@ -18,6 +18,15 @@ _TAG = re.compile(
 
 Every branch begins with a character in one case, so that a search runs over the text at the speed of C.
 """
+
+
+def _tags(slash: str, words: str) -> str:
+    """One side of the table as a pattern."""
+    thought = rf"<\|(?i:(?:{words})_(?:thought|thinking)\|>)"
+    return rf"<{slash}(?i:{_NAME}>)|{thought}|\[{slash}(?i:THINK\])|\u25c1{slash}(?i:think\u25b7)"
+
+
+OPENS, CLOSES = _tags("", "begin_of|start"), _tags("/", "end_of|end")
 _CLOSES = ("</", "[/", "\u25c1/", "<|end_")
 _WRAPPER = re.compile(r"<\|(?:begin|end)_of_solution\|>|<\|(?:start|end)_response\|>", re.IGNORECASE)
 _QUOTES = frozenset("`'\"\u201c\u201d")
