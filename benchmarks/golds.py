@@ -16,6 +16,7 @@ import hashlib
 import json
 import random
 import re
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -38,9 +39,9 @@ def measure(args: list[str]) -> dict[str, Any]:
     problems = read(asked.data)
     halves: dict[str, list[Asked]] = {"seen": [], "unseen": []}
     for key, (answers, text) in problems.items():
-        for pair in [(a, b) for a in answers for b in answers if a != b]:
-            half = hashlib.sha256((key + "|".join(pair)).encode()).digest()[0] % 2
-            halves["unseen" if half else "seen"].append((*pair, text))
+        for one, other in permutations(range(len(answers)), 2):
+            half = hashlib.sha256(f"{key}{one}{other}".encode()).digest()[0] % 2
+            halves["unseen" if half else "seen"].append((answers[one], answers[other], text))
     found: dict[str, Any] = {"checker": CHECKER_VERSION, "problems": len(problems)}
     with Verifier(VerifySection(workers=2)) as verifier:
 
