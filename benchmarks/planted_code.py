@@ -1,7 +1,7 @@
 """Programs whose verdict is known: right ones in the ways people write answers, wrong ones by one change to a right one.
 
-A change counts as wrong only when it gives another result on one of the problem's own tests; what does not end in time is
-wrong too. The programs here are ours, so they are run in a plain process to find that out.
+A change counts as wrong only when it gives another result on one of the problem's own tests. The programs here are ours,
+so they are run in a plain process to find that out.
 """
 
 from __future__ import annotations
@@ -40,16 +40,26 @@ PROGRAMS: dict[str, tuple[str, list[list[Any]]]] = {
     "triangle_kind": ("def triangle_kind(a, b, c):\n    if a + b <= c or b + c <= a or a + c <= b:\n        return 'none'\n    sides = len({a, b, c})\n    return {1: 'equilateral', 2: 'isosceles', 3: 'scalene'}[sides]", [[3, 3, 3], [3, 4, 5], [1, 2, 3], [2, 2, 3]]),
     "leap": ("def leap(year):\n    return year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)", [[2000], [1900], [2024], [2023]]),
 }  # fmt: skip
-_RUN = "import json,sys\nsource,name,calls=json.load(sys.stdin)\nspace={}\nexec(source,space)\nout=[]\nfor call in calls:\n    try: out.append(space[name](*call))\n    except Exception as e: out.append(['raised',type(e).__name__])\nprint(json.dumps(out))"
+_RUN = """
+import json, sys
+sources, name, calls = json.load(sys.stdin)
+for source in sources:
+    space, out = {}, []
+    exec(source, space)
+    for call in calls:
+        try: out.append(space[name](*json.loads(json.dumps(call))))
+        except Exception as error: out.append(["raised", type(error).__name__])
+    print(json.dumps(out, default=str))
+"""
 
 
-def results(source: str, name: str, calls: list[list[Any]]) -> list[Any] | None:
-    """What a program gives for every call; None when it does not end or its results are no data."""
-    try:
-        run = subprocess.run([sys.executable, "-I", "-c", _RUN], input=json.dumps([source, name, calls]), capture_output=True, text=True, timeout=5, check=True)  # fmt: skip
-    except subprocess.SubprocessError:
-        return None
-    return list(json.loads(run.stdout))
+def results(sources: list[str], name: str, calls: list[list[Any]]) -> list[list[Any]]:
+    """What each program gives for every call. None of the programs here can run for long, changed or not."""
+    given = json.dumps([sources, name, calls])
+    run = subprocess.run(
+        [sys.executable, "-I", "-c", _RUN], input=given, capture_output=True, text=True, check=True
+    )
+    return [json.loads(line) for line in run.stdout.splitlines()]
 
 
 SWAPS = {
@@ -128,11 +138,11 @@ def planted(seed: int) -> Iterator[dict[str, Any]]:
     """Rows of right and wrong programs with their label."""
     draw = random.Random(f"{seed} code")
     for name, (source, calls) in PROGRAMS.items():
-        wanted = results(source, name, calls)
-        assert wanted is not None
+        changed = list(mutants(source))
+        wanted, *others = results([source, *changed], name, calls)
         form = draw.choice(FORMS)
         facts = json.dumps(tests(name, calls, wanted, form))
-        wrong = [mutant for mutant in mutants(source) if results(mutant, name, calls) != wanted]
+        wrong = [mutant for mutant, gives in zip(changed, others, strict=True) if gives != wanted]
         sides = [(source, 1)] * len(wrong[:8]) + [
             (mutant, 0) for mutant in draw.sample(wrong, min(8, len(wrong)))
         ]
