@@ -60,7 +60,7 @@ RL_PROMPT = TableSchema(
     1,
     (
         Column("prompt", MESSAGES, "User message.", True),
-        Column("answer", pa.string(), "Gold answer, read by the reward.", True),
+        Column("answer", pa.string(), "Gold answer, read by the reward; null where tests are the gold."),
         Column("answer_kind", pa.string(), "Chooses the checker.", True),
         Column("choices", pa.list_(pa.string()), "Options of a multiple-choice problem."),
         Column("metadata", pa.string(), "JSON that a checker may need (reasoning-gym entry)."),

@@ -50,7 +50,8 @@ class Recipe(Section):
     rl_prompts: RLPromptsSection = RLPromptsSection()
     """Prompts for RL."""
     train: TrainSection | None = TrainSection()
-    """The trainer; `null` ends the run with the midtrain and sft sets."""
+    """The trainer; `null` ends the run with the midtrain and sft sets, or with all four where `difficulty.student` is not
+    the run's own checkpoint."""
     evaluation: EvaluationSection = EvaluationSection()
     """Evaluation after every stage."""
 

@@ -191,7 +191,7 @@ def _samplers(recipe: Recipe, asked: bool) -> Iterator[str]:
         if judge is not None:
             yield from check_endpoint(where, judge, recipe.budget, key=asked)
     student = recipe.difficulty
-    if student.student != "student" and recipe.train is not None:
+    if student.student != "student":
         yield from check_endpoint("difficulty.student", student.endpoint, recipe.budget, key=asked)
 
 

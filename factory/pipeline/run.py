@@ -256,8 +256,7 @@ def _select(recipe: Recipe, at: RunLayout, dataset: str, rejected: Collection[st
 def _difficulty(recipe: Recipe, at: RunLayout, engine: Engine) -> None:
     from factory.steps import difficulty as step
 
-    assert recipe.train is not None
-    on = [stage for stage in ("sft", "midtrain") if getattr(recipe.train, stage).enabled]
+    on = [stage for stage in ("sft", "midtrain") if recipe.train and getattr(recipe.train, stage).enabled]
     student = on[0] if on else "base"
 
     step.run(
@@ -266,7 +265,7 @@ def _difficulty(recipe: Recipe, at: RunLayout, engine: Engine) -> None:
         at.rollouts,
         within_budget(recipe, at).difficulty,
         recipe.verify,
-        model=str(at.checkpoint(student)),
+        model=str(at.checkpoint(student)) if recipe.train else recipe.difficulty.model,
         store=at.store,
         seed=recipe.seed,
         prompt=recipe.datasets.prompt,

@@ -146,6 +146,9 @@ def expected_places(recipe: Mapping[str, Any]) -> list[Place]:
 
     train = None if recipe.get("train", {}) is None else section(recipe, "train")
     on = [stage for stage in STAGES if train is not None and section(train, stage).get("enabled", True)]
+    other = section(recipe, "difficulty").get("student", "student") != "student"
+    if train is None and other:  # a student that is not trained here can be rolled out all the same
+        on = ["dpo", "rl"]
     evaluated = section(recipe, "evaluation").get("stages", ("base", *STAGES))
 
     def wanted(place: Place) -> bool:
