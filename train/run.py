@@ -20,8 +20,8 @@ from factory.config.load import load_recipe
 from factory.config.recipe import Recipe
 from factory.errors import FactoryError, Stopped, UsageError, first_line, is_disk_full
 from factory.leftovers import own_torchelastic
+from factory.run.folder import newest_run
 from factory.run.layout import STAGES, RunLayout
-from factory.run.newest import newest_run
 from factory.run.step import Step
 from train.say import main_process, say, say_error, silence
 from train.stage import Job, Trained, check_inputs, close, stage_step

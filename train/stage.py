@@ -17,8 +17,8 @@ from factory.atomic import digest, file_digest, read_json, write_json
 from factory.config.recipe import Recipe
 from factory.errors import UsageError
 from factory.run.layout import STAGES, RunLayout
-from factory.run.parts import MANIFEST, check_parts
-from factory.run.step import Step, finish_step, summary_from, summary_to
+from factory.run.parts import MANIFEST, check_parts, finish_step
+from factory.run.step import Step, summary_from, summary_to
 from factory.run.tables import file_facts
 from factory.verification.result import checking
 

@@ -39,7 +39,7 @@ def command(
     factory dedup problems.jsonl --out unique
     """
     from factory.cli.ending import say_end
-    from factory.engines.threads import threads_unless_ray
+    from factory.engines.local import threads_unless_ray
     from factory.steps import deduplicate
 
     with open_engine(engine) as opened:

@@ -22,7 +22,7 @@ def command(
     from factory.errors import warn
     from factory.report.lineage import Outcome, trace
     from factory.report.step_folders import open_run
-    from factory.run.newest import newest_run
+    from factory.run.folder import newest_run
     from factory.run.review import read_reviews
 
     folder = run or newest_run(Path("runs"))

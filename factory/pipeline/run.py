@@ -145,7 +145,7 @@ def _calls(
         name: str, rows: Path, out: Path, section: DeduplicationSection, field: str
     ) -> Callable[[Engine], Any]:
         def call(engine: Engine) -> None:
-            from factory.engines.threads import threads_unless_ray
+            from factory.engines.local import threads_unless_ray
             from factory.steps import deduplicate as step
 
             step.run(rows, out, section, field=field, step=name, engine=threads_unless_ray(engine))

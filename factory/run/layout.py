@@ -165,6 +165,16 @@ def expected_places(recipe: Mapping[str, Any]) -> list[Place]:
     return [place for place in PLAN if wanted(place)]
 
 
+class _Below:
+    """A path below the run's folder."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __get__(self, layout: RunLayout, owner: type) -> Path:
+        return layout.run / self.name
+
+
 @dataclass(frozen=True, slots=True)
 class RunLayout:
     """Paths below one run folder. Folders with parts hold `part-*.parquet`, `__dropped/` and `_manifest.json`."""
@@ -173,60 +183,28 @@ class RunLayout:
     shared_store: Path | None = None
     """A response store that several runs share; the run has its own when None."""
 
-    @property
-    def recipe(self) -> Path:
-        """The resolved recipe."""
-        return self.run / "recipe.yaml"
-
-    @property
-    def ledger(self) -> Path:
-        """The books of every step."""
-        return self.run / "ledger.json"
-
-    @property
-    def problems(self) -> Path:
-        """Problems as read from the sources (PROBLEM)."""
-        return self.run / "problems" / "read"
-
-    @property
-    def held_out(self) -> Path:
-        """Problems set aside for evaluation (PROBLEM)."""
-        return self.run / "problems" / "held_out"
-
-    @property
-    def unique_problems(self) -> Path:
-        """Problems after deduplication (PROBLEM + cluster_id)."""
-        return self.run / "problems" / "unique"
-
-    @property
-    def clean_problems(self) -> Path:
-        """Problems after decontamination: what the teacher is asked (PROBLEM + cluster_id)."""
-        return self.run / "problems" / "clean"
-
-    @property
-    def responses(self) -> Path:
-        """Teacher responses (RESPONSE)."""
-        return self.run / "responses" / "teacher"
-
-    @property
-    def verdicts(self) -> Path:
-        """Teacher responses with verdicts (VERDICT)."""
-        return self.run / "verdicts" / "teacher"
-
-    @property
-    def unique_verdicts(self) -> Path:
-        """Verdict rows after response deduplication (VERDICT + cluster_id)."""
-        return self.run / "verdicts" / "unique"
-
-    @property
-    def clean_verdicts(self) -> Path:
-        """Verdict rows after the responses were checked against the benchmarks (VERDICT + cluster_id)."""
-        return self.run / "verdicts" / "clean"
-
-    @property
-    def labelled(self) -> Path:
-        """Verdict rows with domain, level and repetition (LABELLED)."""
-        return self.run / "verdicts" / "labelled"
+    recipe = _Below("recipe.yaml")
+    """The resolved recipe."""
+    ledger = _Below("ledger.json")
+    """The books of every step."""
+    problems = _Below("problems/read")
+    """Problems as read from the sources (PROBLEM)."""
+    held_out = _Below("problems/held_out")
+    """Problems set aside for evaluation (PROBLEM)."""
+    unique_problems = _Below("problems/unique")
+    """Problems after deduplication (PROBLEM + cluster_id)."""
+    clean_problems = _Below("problems/clean")
+    """Problems after decontamination: what the teacher is asked (PROBLEM + cluster_id)."""
+    responses = _Below("responses/teacher")
+    """Teacher responses (RESPONSE)."""
+    verdicts = _Below("verdicts/teacher")
+    """Teacher responses with verdicts (VERDICT)."""
+    unique_verdicts = _Below("verdicts/unique")
+    """Verdict rows after response deduplication (VERDICT + cluster_id)."""
+    clean_verdicts = _Below("verdicts/clean")
+    """Verdict rows after the responses were checked against the benchmarks (VERDICT + cluster_id)."""
+    labelled = _Below("verdicts/labelled")
+    """Verdict rows with domain, level and repetition (LABELLED)."""
 
     def selected(self, dataset: str) -> Path:
         """Rows chosen for a training set, before they are sharded."""
@@ -236,15 +214,10 @@ class RunLayout:
         """A finished training set: `train-00000-of-000NN.parquet` and `_manifest.json`."""
         return self.run / "datasets" / dataset
 
-    @property
-    def rollouts(self) -> Path:
-        """Student rollouts with verdicts (VERDICT)."""
-        return self.run / "difficulty" / "rollouts"
-
-    @property
-    def difficulty(self) -> Path:
-        """Pass-rate posterior of every rolled-out problem (DIFFICULTY)."""
-        return self.run / "difficulty" / "problems"
+    rollouts = _Below("difficulty/rollouts")
+    """Student rollouts with verdicts (VERDICT)."""
+    difficulty = _Below("difficulty/problems")
+    """Pass-rate posterior of every rolled-out problem (DIFFICULTY)."""
 
     def stage(self, stage: str) -> Path:
         """A training stage's folder: `final/`, `preflight.json`, logs. `base` holds the untrained student."""
@@ -258,12 +231,10 @@ class RunLayout:
         """The evaluation after a stage: `summary.json` and a folder of graded responses a benchmark."""
         return self.run / "eval" / stage
 
+    report = _Below("report.html")
+    """The HTML report."""
+
     @property
     def store(self) -> Path:
         """The response store: every response that was paid for."""
         return self.shared_store or self.run / "store"
-
-    @property
-    def report(self) -> Path:
-        """The HTML report."""
-        return self.run / "report.html"

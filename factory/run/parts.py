@@ -1,4 +1,4 @@
-"""Reading a step's folder: its rows, its side tables, and whether its files are those that its manifest names.
+"""A step's folder: its rows, its side tables, its manifest, and whether its files are those that the manifest names.
 
     part-00000.parquet ...   the rows that the step kept
     _manifest.json           what it was made of, what it holds (written last)
@@ -12,8 +12,9 @@ folders whose names start with two underscores, so they read exactly the kept ro
 from __future__ import annotations
 
 import zlib
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,10 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from factory.atomic import digest, file_digest, read_json
+import factory
+from factory.atomic import digest, file_digest, read_json, write_json
 from factory.errors import FactoryError, UsageError, first_line
+from schemas import TableSchema
 
 MANIFEST = "_manifest.json"
 DROPPED_FOLDER = "__dropped"
@@ -224,3 +227,48 @@ def input_digest(path: Path) -> str:
     if path.is_dir():
         return digest([(p.name, file_digest(p)) for p in sorted(path.iterdir()) if p.is_file()])
     return file_digest(path)
+
+
+def finish_step(
+    out: Path,
+    step: str,
+    key: str,
+    *,
+    settings: Mapping[str, Any],
+    inputs: Mapping[str, str],
+    read: Mapping[str, int],
+    rows_out: int,
+    dropped: Mapping[str, int],
+    totals: Mapping[str, Any],
+    files: Mapping[str, Mapping[str, Any]],
+    output_digest: str,
+    schema: TableSchema | None = None,
+    unit: str = "rows",
+) -> dict[str, Any]:
+    """Write the manifest of files that are in place and rows that balance: from now on the step is finished."""
+    lost = sum(dropped.values())
+    manifest = {
+        "step": step,
+        "schema": {"name": schema.name, "version": schema.version} if schema else None,
+        "factory_version": factory.__version__,
+        "key": key,
+        "settings": dict(settings),
+        "inputs": dict(inputs),
+        "read": dict(sorted(read.items())),
+        "unit": unit,
+        "rows_in": rows_out + lost,
+        "rows_out": rows_out,
+        "rows_dropped": lost,
+        "dropped": dict(sorted(dropped.items())),
+        "totals": dict(totals),
+        "files": dict(sorted(files.items())),
+        "output_digest": output_digest,
+        "finished_at": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+    write_json(out / MANIFEST, manifest, seal=True)
+    return manifest
+
+
+def step_key(step: str, settings: Mapping[str, Any], inputs: Mapping[str, str]) -> str:
+    """The identity of a step's output: a finished folder with this key need not be made again."""
+    return digest({"step": step, "settings": settings, "inputs": inputs, "factory": factory.__version__})

@@ -11,20 +11,26 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, fields
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, Generic, Self, TypeVar
 
 import polars as pl
 
-import factory
 from factory.atomic import digest, disk_error, read_json, write_json
 from factory.engines.engine import Engine, engine_or_local
 from factory.errors import FactoryError, UsageError
 from factory.progress import SILENT, note, watch
 from factory.run.out_folder import OutFolder
-from factory.run.parts import MANIFEST, check_parts, count_rows, finished, input_digest
+from factory.run.parts import (
+    MANIFEST,
+    check_parts,
+    count_rows,
+    finish_step,
+    finished,
+    input_digest,
+    step_key,
+)  # fmt: skip
 from factory.run.writer import Record, Writer, aside_path, read_record, save_record
 from schemas import TableSchema
 
@@ -330,51 +336,6 @@ class StepWriter(Writer):
                     f"but step {parent['step']} left {parent['rows_out']}",
                     do="this is a defect of the factory; keep the folder and report it",
                 )
-
-
-def finish_step(
-    out: Path,
-    step: str,
-    key: str,
-    *,
-    settings: Mapping[str, Any],
-    inputs: Mapping[str, str],
-    read: Mapping[str, int],
-    rows_out: int,
-    dropped: Mapping[str, int],
-    totals: Mapping[str, Any],
-    files: Mapping[str, Mapping[str, Any]],
-    output_digest: str,
-    schema: TableSchema | None = None,
-    unit: str = "rows",
-) -> dict[str, Any]:
-    """Write the manifest of files that are in place and rows that balance: from now on the step is finished."""
-    lost = sum(dropped.values())
-    manifest = {
-        "step": step,
-        "schema": {"name": schema.name, "version": schema.version} if schema else None,
-        "factory_version": factory.__version__,
-        "key": key,
-        "settings": dict(settings),
-        "inputs": dict(inputs),
-        "read": dict(sorted(read.items())),
-        "unit": unit,
-        "rows_in": rows_out + lost,
-        "rows_out": rows_out,
-        "rows_dropped": lost,
-        "dropped": dict(sorted(dropped.items())),
-        "totals": dict(totals),
-        "files": dict(sorted(files.items())),
-        "output_digest": output_digest,
-        "finished_at": datetime.now(UTC).isoformat(timespec="seconds"),
-    }
-    write_json(out / MANIFEST, manifest, seal=True)
-    return manifest
-
-
-def step_key(step: str, settings: Mapping[str, Any], inputs: Mapping[str, str]) -> str:
-    """The identity of a step's output: a finished folder with this key need not be made again."""
-    return digest({"step": step, "settings": settings, "inputs": inputs, "factory": factory.__version__})
 
 
 def summary_to(summary: Any) -> dict[str, Any]:

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from factory.atomic import atomic_path, file_digest, read_json
 from factory.config.deduplication import DeduplicationSection
 from factory.engines.engine import Engine
-from factory.engines.threads import ThreadEngine
+from factory.engines.local import ThreadEngine
 from factory.errors import UsageError
 from factory.run.keys import deciding
 from factory.run.parts import side_path

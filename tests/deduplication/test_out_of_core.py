@@ -17,7 +17,7 @@ from factory.deduplication import deduplicate, workshop
 from factory.deduplication.out_of_core import verifier
 from factory.deduplication.similarity import arrange, gram_sets, jaccard
 from factory.engines.engine import open_engine
-from factory.engines.threads import ThreadEngine
+from factory.engines.local import ThreadEngine
 from factory.errors import UsageError
 from factory.run import parts as store_parts
 from factory.run.parts import read_dropped, read_parts

@@ -14,8 +14,8 @@ from factory.errors import UsageError
 from factory.redaction import printable
 from factory.report.lineage import Outcome, trace
 from factory.report.step_folders import open_run
+from factory.run.folder import newest_run
 from factory.run.layout import RunLayout
-from factory.run.newest import newest_run
 from factory.run.parts import read_dropped, read_parts
 from factory.run.review import add_review
 

@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
+from factory.atomic import read_json
 from factory.cli.main import build_app
 from factory.config.recipe import Recipe
 from factory.pipeline.run import run_recipe
@@ -132,3 +133,16 @@ def test_edited_verdicts_do_not_reach_a_set(run):
     with pytest.raises(Exception, match=r"labelled/part-00000\.parquet is corrupt"):
         run_recipe(Recipe.model_validate({**SETTINGS, "datasets": {"sft_rows": 7}}), run)
     (folder / "part-00000.parquet").write_bytes(data)
+
+
+def test_another_out_gives_the_same_sets_and_the_same_card(run, tmp_path):
+    other = tmp_path / "deep" / "er" / "other"
+    run_recipe(Recipe.model_validate(SETTINGS), other)
+    names = sorted(str(path.relative_to(run)) for path in run.rglob("_manifest.json"))
+    digests = [[read_json(each / name)["output_digest"] for name in names] for each in (run, other)]
+    assert digests[0] == digests[1]
+    shards = sorted(str(path.relative_to(run)) for path in run.glob("datasets/*/*.parquet"))
+    for each in (run, other):
+        factory("card", each)
+    for name in (*shards, "README.md", "ledger.json", "recipe.yaml"):
+        assert (run / name).read_bytes() == (other / name).read_bytes(), name
