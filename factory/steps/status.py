@@ -9,7 +9,7 @@ import yaml
 
 from factory.atomic import read_json
 from factory.errors import FactoryError, UsageError
-from factory.run.folder import OWN_FILES, READ_AT_ONCE, changed_files, tree_bytes
+from factory.run.folder import DONE, OWN_FILES, READ_AT_ONCE, changed_files, tree_bytes
 from factory.run.ledger import read_ledger
 from factory.run.parts import DROPPED_NAMES, MANIFEST, SIDE_FOLDER, check_parts
 from factory.run.review import read_reviews
@@ -91,7 +91,7 @@ def _check_run(run: Path, faults: list[str]) -> None:
         return
     faults += [f"{run / name} is missing - {again}" for name in OWN_FILES[:1] if not (run / name).exists()]
     for name in changed_files(run):
-        faults.append(f"{run / name} is not what the run wrote - {again}")
+        faults.append(f"{run / name} is not what {DONE} says that the run wrote - {again}")
     if (run / "recipe.yaml").exists():
         try:
             yaml.safe_load((run / "recipe.yaml").read_text("utf-8"))
