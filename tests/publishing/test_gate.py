@@ -113,7 +113,7 @@ def test_a_torn_manifest_is_named(run: Path) -> None:
 
 
 def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(Refused, match="holds no finished step"):
+    with pytest.raises(UsageError, match="holds no finished step"):
         check_run(tmp_path)
 
 

@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from factory.atomic import write_json
+from factory.atomic import read_json, write_json
 from factory.run.layout import RunLayout
 from factory.run.parts import MANIFEST, input_digest
 from train.card import write_cards
@@ -32,7 +32,9 @@ def test_evaluation_comes_into_the_card_and_the_digest_stays(run):
 
 def test_a_card_of_a_hub_model_names_it_as_its_base(run):
     path = run.checkpoint("sft") / MANIFEST
-    path.write_text(path.read_text().replace('"base_model": "tiny"', '"base_model": "owner/model"'))
+    manifest = read_json(path)
+    manifest["totals"]["base_model"] = "owner/model"
+    write_json(path, manifest, seal=True)
     write_cards(run)
     head = (run.checkpoint("sft") / "README.md").read_text().split("---")[1]
     assert "base_model: owner/model" in head and "library_name: transformers" in head

@@ -130,7 +130,7 @@ def test_the_time_that_a_stage_takes_goes_by_the_nearest_trained_one(job, run):
 
     def took(seconds):
         manifest = read_json(path)
-        write_json(path, manifest | {"totals": manifest["totals"] | {"seconds": seconds}})
+        write_json(path, manifest | {"totals": manifest["totals"] | {"seconds": seconds}}, seal=True)
 
     took(10.0)
     facts = plan(sft, prepare(sft).rows)
