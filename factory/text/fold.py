@@ -113,7 +113,7 @@ def fold_table() -> tuple[FoldTable, Bytes]:
     r"""What `fold` makes of every character, for `kernels.fold_texts`: a table by code point, and a pool of folded bytes.
 
     A character is `HARD` if NFKC may join it with the one before it (combining marks, Hangul vowels), or if it folds to
-    a part of `\\\\` or `{,}`. Forms of characters that Unicode 3.2 knew are fixed for good (the normalisation stability
+    a part of `\\` or `{,}`. Forms of characters that Unicode 3.2 knew are fixed for good (the normalisation stability
     policy); later characters are left to `fold`, so that hashes do not depend on the version of Python.
     """
     table = np.full(0x20000, HARD, dtype=np.int32)
