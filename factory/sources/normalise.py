@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 
 from factory.run.tables import dropped_rows
-from factory.sources.columns import text_of
+from factory.sources.columns import ASKS, text_of
 from schemas import PROBLEM, AnswerKind, Level
 
 PLACE = "_place"
@@ -29,12 +29,25 @@ def problem_rows(
     kept, empty = [], []
     for number, row in enumerate(rows.iter_rows(named=True), start=1):
         place = row.pop(PLACE, None) or f"{source}:{number}"
-        text = text_of(row.pop(problem_field))
+        text = _asked(row.pop(problem_field))
         if text is None or not text.strip():
             empty.append({"id": text_of(row.get("id")) or place, "row": json.dumps(row, default=str)})
             continue
         kept.append(problem_row(row, text, answer_field, source))
     return kept, _without_text(empty, problem_field)
+
+
+def _asked(value: Any) -> str | None:
+    """A problem's text; of chat messages what the user says, never their JSON."""
+    read = literal(value) if isinstance(value, str) and value.lstrip().startswith("[{") else value
+    if not (isinstance(read, list) and read and all(isinstance(each, dict) for each in read)):
+        return text_of(value)
+    said = [
+        each.get("content") or each.get("value")
+        for each in read
+        if (each.get("role") or each.get("from")) in ASKS
+    ]
+    return "\n".join(text for text in said if isinstance(text, str)) if said else text_of(value)
 
 
 def problem_row(row: dict[str, Any], text: str, answer_field: str, source: str) -> dict[str, Any]:

@@ -85,6 +85,15 @@ def test_other_fields_and_what_the_table_does_not_know(tmp_path):
         read_problems(path, problem_field="question", answer_field="key")
 
 
+@pytest.mark.parametrize("as_text", [False, True])
+def test_a_chat_is_asked_by_its_words_and_not_as_json(as_text, tmp_path):
+    chat = [{"role": "system", "content": "s"}, {"role": "user", "content": "1+1?"}]
+    path = write(tmp_path / "verl.jsonl", {"prompt": json.dumps(chat) if as_text else chat, "answer": "2"})
+    assert read_problems(path, problem_field="prompt").rows["problem"].to_list() == ["1+1?"]
+    path = write(tmp_path / "list.jsonl", {"prompt": [{"x": 1}], "answer": "2"})
+    assert read_problems(path, problem_field="prompt").rows["problem"].to_list() == ['[{"x": 1}]']
+
+
 def test_a_step_folder_reads_back_as_it_was(tmp_path):
     rows = read_problems("procedural:all?count=30&seed=2").rows
     with StepWriter(tmp_path / "s", "problems", PROBLEM) as writer:
