@@ -51,7 +51,7 @@ def test_the_band_is_open_below_and_closed_above(difficulty, tmp_path):
 
 
 def test_prompts_stand_in_training_order(difficulty, tmp_path):
-    rl_prompts.run(difficulty, tmp_path / "o", RLPromptsSection(buckets=4), seed=0)
+    rl_prompts.run(difficulty, tmp_path / "o", RLPromptsSection(), seed=0)
     table = read_parts(tmp_path / "o")
     assert table["bucket"].to_list() == [0, 0, 1, 1, 2, 2, 3, 3]
     assert table["tokens_mean"].is_sorted()

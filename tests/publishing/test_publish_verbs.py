@@ -118,7 +118,7 @@ def test_schema_prints_every_table() -> None:
 
 def test_schema_recipe_documents_every_key() -> None:
     shown = factory("schema", "recipe").stdout
-    for key in ("problems.sources", "generate.max_usd", "verify.seconds", "train.student.model"):
+    for key in ("problems.sources", "budget.max_usd", "verify.seconds", "train.student.model"):
         assert key in shown
     definition = json.loads(factory("schema", "recipe", "--json").stdout)
     assert (
