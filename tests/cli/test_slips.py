@@ -383,6 +383,12 @@ def misread(recipe, rng):
     return text
 
 
+@pytest.fixture(autouse=True)
+def _quiet(monkeypatch):
+    """Progress lines are not what is counted here."""
+    monkeypatch.setenv("FACTORY_PROGRESS", "off")
+
+
 def assert_it_is_said(code, err, what):
     lines = [line for line in err.splitlines() if not STEP.match(line)]
     assert code in (0, 2), (what, code, err)
