@@ -185,8 +185,15 @@ def _starts_document(first: bytes) -> bool:
 
 
 def _inside(value: Any) -> list[Any] | None:
-    """The rows in an array, or in an object that is only their wrapping."""
+    """The rows in an array, in an object that is only their wrapping, or in pandas' `columns` and `split` orientations."""
     if isinstance(value, dict):
+        names, cells = value.get("columns"), value.get("data")
+        if isinstance(names, list) and isinstance(cells, list) and all(isinstance(c, list) for c in cells):
+            return [dict(zip(map(str, names), row, strict=False)) for row in cells]
+        columns = [each for each in value.values() if isinstance(each, dict) and "0" in each]
+        if columns and len(columns) == len(value):
+            places = dict.fromkeys(place for column in columns for place in column)
+            return [{name: column.get(place) for name, column in value.items()} for place in places]
         value = next((value[key] for key in WRAPPINGS if key in value), None)
     return value if isinstance(value, list) and any(isinstance(each, dict) for each in value) else None
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from factory.config.base import did_you_mean
 from factory.errors import UsageError
-from factory.sources.row_paths import head, holds_nothing, looked_into, sum_at
+from factory.sources.row_paths import head, holds_nothing, looked_into, sum_at, text_from
 
 USER = "role=user|human"
 MODEL = "role=assistant|gpt|model"
@@ -234,6 +234,8 @@ LAYOUTS = (
     ),
 )
 """In the order in which they are looked for; the last takes what has the usual columns."""
+TOOLS = ("tool", "function", "function_call", "observation", "ipython")
+"""Speakers that are programs (OpenAI, Llama 3, LLaMA-Factory)."""
 ROLES = ("problem", "answer", "solution", "choices", "id", "source", "level")
 TRACE_ROLES = {"response": "text", "reasoning": "reasoning", "model": "model", "finish": "finish"}
 
@@ -263,7 +265,7 @@ def choose_layout(
         if layout.name == name or (not name and all(_anywhere(rows, path) for path in layout.needs.split()))
     )
     layout = _with_fields(found, rows, fields or {}, where)
-    if not any(_anywhere(rows, path) for path in layout.problem.split()):
+    if not any(text_from(sum_at(row, path)) for row in rows for path in layout.problem.split()):
         columns = ", ".join(dict.fromkeys(str(key) for row in rows for key in row)) or "none"
         raise UsageError(
             f"{where}: no column holds the problem (columns: {columns})",
@@ -272,14 +274,13 @@ def choose_layout(
     return _narrowed(layout, rows)
 
 
-def turns(row: Mapping[str, Any], layout: Layout) -> int:
-    """How often the user speaks in the row's chat; 1 where there is none."""
+def chat_speakers(row: Mapping[str, Any], layout: Layout) -> list[Any]:
+    """Who speaks in the row's chat, in order; nobody where there is none."""
     column = next((head(path) for path in layout.problem.split() if "[" in path), "")
     chat = looked_into(row.get(column))
     if not isinstance(chat, list):
-        return 1
-    speakers = [each.get("role") or each.get("from") for each in chat if isinstance(each, Mapping)]
-    return sum(speaker in ("user", "human") for speaker in speakers) or 1
+        return []
+    return [each.get("role") or each.get("from") for each in chat if isinstance(each, Mapping)]
 
 
 def _with_fields(

@@ -38,16 +38,13 @@ def problem_rows(
 
 
 def _asked(value: Any) -> str | None:
-    """A problem's text; of chat messages what the user says, never their JSON."""
-    read = literal(value) if isinstance(value, str) and value.lstrip().startswith("[{") else value
-    if not (isinstance(read, list) and read and all(isinstance(each, dict) for each in read)):
+    """A problem's text; of chat messages what the user says. Other lists and objects are no text: nobody is asked JSON."""
+    read = literal(value) if isinstance(value, str) and value.lstrip().startswith(("{", "[{")) else value
+    if not isinstance(read, (list, dict)):
         return text_of(value)
-    said = [
-        each.get("content") or each.get("value")
-        for each in read
-        if (each.get("role") or each.get("from")) in ASKS
-    ]
-    return "\n".join(text for text in said if isinstance(text, str)) if said else text_of(value)
+    chat = [each for each in read if isinstance(each, dict)]
+    said = [m.get("content") or m.get("value") for m in chat if (m.get("role") or m.get("from")) in ASKS]
+    return "\n".join(text for text in said if isinstance(text, str)) or None
 
 
 def problem_row(row: dict[str, Any], text: str, answer_field: str, source: str) -> dict[str, Any]:

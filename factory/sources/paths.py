@@ -16,6 +16,10 @@ SUFFIXES = tuple(name + pack for name in NAMES for pack in ("", ".gz", ".zst"))
 """What is taken from a folder. A file that is named outright is read whatever it is called."""
 
 
+DESCRIPTIONS = ("dataset_dict.json", "dataset_info.json", "dataset_infos.json", "state.json")
+"""What `datasets` writes beside its tables."""
+
+
 def expand(patterns: str | Path | Sequence[str | Path]) -> list[Path]:
     """Files behind the patterns, in order, each once; `hf://datasets/...` is fetched into a file.
 
@@ -93,6 +97,12 @@ def _in_folder(folder: Path) -> list[Path]:
         return parts
     files = _data_files(folder)
     if not files:
+        splits = [each for each in sorted(folder.iterdir()) if each.is_dir() and _data_files(each)]
+        if splits:
+            raise UsageError(
+                f"{folder} holds folders of data and no data file",
+                do=f"name one: {', '.join(map(str, splits))}",
+            )
         inside = sorted(entry.name for entry in folder.iterdir())[:10]
         raise UsageError(
             f"{folder} holds no data file (Parquet, Arrow, JSON, CSV)",
@@ -107,8 +117,9 @@ def _data_files(folder: Path) -> list[Path]:
         for entry in folder.iterdir()
         if entry.name.endswith(SUFFIXES) and entry.is_file() and not entry.name.startswith((".", "_"))
     )
-    # Beside tables and lines, JSON is a description (`dataset_info.json`, `state.json`).
-    return [path for path in files if path.suffix != ".json"] or files
+    # Beside tables and lines, JSON is a description.
+    others = [path for path in files if path.suffix != ".json"]
+    return others or [path for path in files if path.name not in DESCRIPTIONS]
 
 
 def _globbed(pattern: str) -> list[Path]:

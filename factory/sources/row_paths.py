@@ -12,6 +12,7 @@ from functools import cache
 from typing import Any
 
 from factory.errors import UsageError
+from factory.sources.columns import text_of
 from factory.sources.normalise import literal
 
 _STEP = re.compile(r"\.?([^.\[\]]+)|\[(-?\d+|\*|[^\[\]=]+=[^\[\]]*)\]")
@@ -36,6 +37,21 @@ def sum_at(row: Mapping[str, Any], path: str) -> Any:
     return "\n".join(
         str(found) for each in path.split("+") if not holds_nothing(found := value_at(row, each))
     )
+
+
+def text_from(value: Any) -> str | None:
+    """A value as text; content in parts (`[{"type": "text", "text": ...}]`) is joined, other lists and objects are none."""
+    if isinstance(value, str) and value.lstrip().startswith(("{", "[{")):
+        value = looked_into(value)
+    if in_parts(value):
+        return "".join(str(each["text"] or "") for each in value)
+    return None if isinstance(value, (Mapping, list)) else text_of(value)
+
+
+def in_parts(value: Any) -> bool:
+    """Whether a message's content comes in parts."""
+    there = isinstance(value, list) and bool(value)
+    return there and all(isinstance(each, Mapping) and "text" in each for each in value)
 
 
 def head(path: str) -> str:

@@ -26,13 +26,13 @@ from factory.run.step import Step, StepResult, StepWriter
 from factory.run.tables import dropped_rows
 from factory.sampling.finish import status_of
 from factory.sampling.rows import response_frame
-from factory.sources.columns import text_of
+from factory.sources.columns import ASKS, text_of
 from factory.sources.files import ReadResult, no_drops, read_blocks
-from factory.sources.layouts import Layout, Trace, choose_layout, turns
+from factory.sources.layouts import TOOLS, Layout, Trace, chat_speakers, choose_layout
 from factory.sources.normalise import PLACE, problem_row
 from factory.sources.paths import expand
 from factory.sources.problems import problem_frame, problem_id
-from factory.sources.row_paths import first_of, head, value_at
+from factory.sources.row_paths import first_of, head, holds_nothing, in_parts, text_from, value_at
 from factory.steps.problems import source_digests
 from factory.text.reasoning import split_response
 from factory.verification.extraction import boxed
@@ -149,21 +149,21 @@ def _summary(book: _Book, sources: Counter[str]) -> Imported:
 
 def _read(files: Sequence[tuple[SourceSection, Path, Layout]], book: _Book) -> Iterator[pl.DataFrame]:
     """Responses block by block; problems and what was dropped go into the book."""
+    taken: Counter[str] = Counter()
     with watch(STEP, None, "rows") as task:
         for source, path, layout in files:
-            left = source.limit
             for block in read_blocks(path, place=PLACE):
-                result = block if left is None else _limited(block, left)
-                left = None if left is None else left - result.rows_in
+                result = _limited(block, None if source.limit is None else source.limit - taken[source.path])
+                taken[source.path] += result.rows_in
                 book.rows_in += result.rows_in
                 task.advance(result.rows_in)
                 yield _import_block(result, source, path, layout, book)
-                if left is not None and left <= 0:
+                if taken[source.path] == source.limit:
                     break
 
 
-def _limited(block: ReadResult, left: int) -> ReadResult:
-    if block.rows_in <= left:
+def _limited(block: ReadResult, left: int | None) -> ReadResult:
+    if left is None or block.rows_in <= left:
         return block
     rows = block.rows.head(left)
     return ReadResult(rows, no_drops(), rows.height)
@@ -205,9 +205,12 @@ def _problem(
     """A row of PROBLEM, or why there is none."""
     if layout.only and (text_of(value_at(row, layout.only[0])) or "") not in layout.only[1]:
         return None, "other_mode"
-    if turns(row, layout) != 1:
+    speakers = chat_speakers(row, layout)
+    if any(each in TOOLS for each in speakers):
+        return None, "tool_use"
+    if sum(each in ASKS for each in speakers) > 1:
         return None, "several_turns"
-    text = _text(first_of(row, layout.problem))
+    text = text_from(first_of(row, layout.problem))
     if text is None or not text.strip():
         return None, "no_problem_text"
     solution = text_of(first_of(row, layout.solution))
@@ -282,8 +285,6 @@ def _traces(
     own = {name: value for name, value in problem.items() if name != "id"}
     for trace in layout.traces:
         for text, reasoning, finish, complete, verdict in _pieces(row, trace):
-            if not (text or reasoning):
-                continue
             parts = split_response(reasoning, text or "")
             end = "length" if complete is False else finish or "stop"
             number = book.samples[problem["id"]]
@@ -315,22 +316,14 @@ def _pieces(row: Mapping[str, Any], trace: Trace) -> Iterator[tuple[Any, ...]]:
         first_of(row, paths)
         for paths in (trace.text, trace.reasoning, trace.finish, trace.complete, trace.verdict)
     ]
-    found = [_text(each) if _in_parts(each) else each for each in found]
+    found = [text_from(each) if in_parts(each) else each for each in found]
     count = max((len(each) for each in found[:2] if isinstance(each, list)), default=1)
     lists = [each if isinstance(each, list) else [each] * count for each in found]
+    several = any(isinstance(each, list) for each in found[:2])
     for each in zip(*(chain(items, [None] * (count - len(items))) for items in lists), strict=True):
         text, reasoning, finish, complete, verdict = each
-        yield _text(text), _text(reasoning), text_of(finish), complete, verdict
-
-
-def _text(value: Any) -> str | None:
-    """A message's text, which may come in parts (`[{"type": "text", "text": ...}]`)."""
-    return "".join(str(each["text"] or "") for each in value) if _in_parts(value) else text_of(value)
-
-
-def _in_parts(value: Any) -> bool:
-    there = isinstance(value, list) and bool(value)
-    return there and all(isinstance(each, Mapping) and "text" in each for each in value)
+        if several or not holds_nothing(text) or not holds_nothing(reasoning):
+            yield text_from(text), text_from(reasoning), text_of(finish), complete, verdict
 
 
 def _model(row: Mapping[str, Any], trace: Trace) -> str:
@@ -348,6 +341,7 @@ def _lost(rows: list[dict[str, str]]) -> pl.DataFrame:
     details = {
         "no_problem_text": "nothing where the problem should be",
         "several_turns": "a chat of several turns is no single problem",
+        "tool_use": "a chat with tool calls is no plain reasoning",
         "other_mode": "a mode of the set that holds no plain reasoning",
         "same_problem": "an earlier row has the same text and gold; this row's responses are kept under its id",
     }

@@ -202,6 +202,18 @@ def _lines(rows=ROWS):
         ("pretty.jsonl", "\n".join(json.dumps(row, indent=1) for row in ROWS).encode()),
         ("together.json", "".join(map(json.dumps, ROWS)).encode()),
         ("under_a_key.json", json.dumps({"version": 1, "data": ROWS}).encode()),
+        (
+            "columns.json",
+            json.dumps(
+                {name: {str(n): row[name] for n, row in enumerate(ROWS)} for name in ROWS[0]}
+            ).encode(),
+        ),
+        (
+            "split.json",
+            json.dumps(
+                {"columns": list(ROWS[0]), "index": [0, 1], "data": [list(r.values()) for r in ROWS]}
+            ).encode(),
+        ),
         ("bom.json", b"\xef\xbb\xbf" + json.dumps(ROWS, indent=2).encode()),
         ("a.csv", _csv(",")),
         ("semicolon.csv", _csv(";")),
@@ -224,6 +236,16 @@ def test_a_format_is_told_by_the_content(name, content, tmp_path):
     blocks = list(read_blocks(tmp_path / name, 1, place="at"))
     assert [row["at"] for block in blocks for row in block.rows.to_dicts()] != []
     assert [{k: row[k] for k in ROWS[0]} for block in blocks for row in block.rows.to_dicts()] == ROWS
+
+
+def test_a_folder_of_splits_says_which_there_are(tmp_path):
+    (tmp_path / "set/train").mkdir(parents=True)
+    (tmp_path / "set/dataset_dict.json").write_text('{"splits": ["train"]}')
+    (tmp_path / "set/train/data-00000-of-00001.arrow").write_bytes(_arrow(pa.ipc.new_stream))
+    (tmp_path / "set/train/state.json").write_text("{}")
+    with pytest.raises(UsageError, match=r"name one: .*set/train"):
+        read_rows(tmp_path / "set")
+    assert read_rows(tmp_path / "set/train").rows.to_dicts() == ROWS
 
 
 def test_a_chat_in_a_file_of_its_own_is_one_row(tmp_path):

@@ -363,6 +363,36 @@ def test_what_holds_no_problem_is_one_line_and_leaves_nothing(name, content, say
     assert not (tmp_path / "problems").exists()
 
 
+def test_a_chat_with_tools_is_dropped_with_its_reason(tmp_path):
+    tools = [CHAT[0], {"role": "assistant", "content": None}, {"role": "tool", "content": "5"}, CHAT[1]]
+    imported(tmp_path, write(tmp_path / "given.jsonl", [{"messages": CHAT}, {"messages": tools}]))
+    dropped = pl.read_parquet(tmp_path / "problems/__dropped/*.parquet")
+    assert dropped["reason"].to_list() == ["tool_use"]
+
+
+def test_an_empty_response_of_several_is_there_as_empty(tmp_path):
+    row = {"problem": ASK, "answer": "5", "generations": [TAGGED, None, ""]}
+    _, responses = imported(tmp_path, write(tmp_path / "given.jsonl", [row]))
+    assert responses["status"].to_list() == ["complete", "empty", "empty"]
+
+
+def test_a_limit_is_of_the_source_and_not_of_each_file(tmp_path):
+    (tmp_path / "given").mkdir()
+    for part in range(3):
+        write(
+            tmp_path / f"given/{part}.jsonl", [{"problem": f"{part} + {n}?", "answer": n} for n in range(4)]
+        )
+    problems, *_ = imported(tmp_path, tmp_path / "given", limit=6)
+    assert problems["problem"].to_list() == [f"0 + {n}?" for n in range(4)] + ["1 + 0?", "1 + 1?"]
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".parquet"])
+def test_an_object_is_no_problem(suffix, tmp_path):
+    path = write(tmp_path / f"object{suffix}", [{"problem": {"x": ASK}, "answer": "5"}])
+    with pytest.raises(UsageError, match="no column holds the problem"):
+        imported(tmp_path, path)
+
+
 def test_paths():
     row = {"a": {"b": [{"k": "x", "v": 1}, {"k": "y", "v": 2}]}, "t": '{"c": [3, 4]}', "d.e": 5}
     assert value_at(row, "a.b[-1].v") == 2
