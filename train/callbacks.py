@@ -59,7 +59,7 @@ class MetricsFile(TrainerCallback):
     """One JSON line a step in `metrics.jsonl`; a resumed run cuts the lines after its checkpoint first."""
 
     def __init__(self, path: Path, resumed: int = 0) -> None:
-        """`resumed`: step of the checkpoint that the run goes on from; 0 starts the file anew."""
+        """`resumed`: step of the checkpoint that the run resumes from; 0 starts a new file."""
         self.path = path
         if os.environ.get("RANK", "0") != "0":
             return

@@ -52,7 +52,7 @@ def ray_engine(workers: int | None = None) -> Iterator[RayEngine]:
         import ray
     except ImportError as error:
         raise UsageError(
-            f"Ray is installed, but cannot be loaded: {first_line(error)}", do="install cot-factory[ray] anew"
+            f"Ray is installed, but cannot be loaded: {first_line(error)}", do="reinstall cot-factory[ray]"
         ) from error
 
     ours = not ray.is_initialized()

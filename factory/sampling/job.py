@@ -234,7 +234,7 @@ class Panel:
             self.pending = 0
 
     def facts(self, now: float) -> dict[str, Any]:
-        """What stands beside the bar; what is nought or unknown is left out."""
+        """What the progress line shows; zero and unknown values are left out."""
         seconds = max(now - self.began, 1e-9)
         shown: dict[str, Any] = {}
         if self.tokens:

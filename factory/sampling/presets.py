@@ -103,7 +103,7 @@ _VLLM = Preset(
 )
 _REASONER = replace(_VLLM, reasons=True, prefilled=True)
 _SWITCHED = replace(_VLLM, reasons=True, continues=Continues.NO)
-"""Their templates write the opening tag; or reason on request, and would start a turn anew."""
+"""Templates that write the opening tag (`_REASONER`); that reason on request and would begin a new turn (`_SWITCHED`)."""
 _ALL = (
     Preset(
         "deepseek-r1",

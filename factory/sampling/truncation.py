@@ -1,8 +1,7 @@
-"""What is done about an answer that the token budget cut. Never the same budget again: that buys the same cut.
+"""What is done about a truncated response. Never a retry with the same budget: it would be truncated again.
 
-Where an answer is gone on with, what had come is sent as the beginning of the assistant's turn. vLLM and SGLang take it
-as `continue_final_message` (vLLM's chat completion parameters); DeepSeek's API as a message with `prefix` at its beta
-endpoint (DeepSeek's guide to chat prefix completion). Elsewhere the model would start anew.
+To continue a response, its text so far is sent as the beginning of the assistant's turn. vLLM and SGLang take it as `continue_final_message` (vLLM's chat completion parameters); DeepSeek's API as a message with `prefix` at its beta
+endpoint (DeepSeek's guide to chat prefix completion). Elsewhere the model would begin a new answer.
 """
 
 from __future__ import annotations

@@ -228,7 +228,7 @@ def _clean(
 
 @lru_cache(maxsize=1)
 def _index(against: tuple[str, ...], digests: tuple[str, ...]) -> BenchmarkIndex:
-    """The index, once a process; `digests` are what the named files hold, so a changed file is read anew."""
+    """The index, loaded once per process; `digests` are of the named files, so a changed file is read again."""
     from factory.decontamination.load import load_index
 
     return load_index(against)

@@ -217,7 +217,7 @@ def math_verify_says(gold: str, answer: str) -> bool | None:
     """Whether math-verify takes `answer` for `gold`; None when it cannot read one of them.
 
     Only its LaTeX reader is used: its reader of plain expressions goes through `sympy.parse_expr`, which evaluates
-    Python. Sympy's cache and random points start anew, so that an answer does not depend on what was asked before.
+    Python. Sympy's cache and random seed are reset, so that an answer does not depend on what was asked before.
     """
     if "math_verify" not in sys.modules:
         with off_the_clock():
