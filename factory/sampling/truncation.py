@@ -1,7 +1,8 @@
 """What is done about a truncated response. Never a retry with the same budget: it would be truncated again.
 
-To continue a response, its text so far is sent as the beginning of the assistant's turn. vLLM and SGLang take it as `continue_final_message` (vLLM's chat completion parameters); DeepSeek's API as a message with `prefix` at its beta
-endpoint (DeepSeek's guide to chat prefix completion). Elsewhere the model would begin a new answer.
+To continue a response, its text so far is sent as the beginning of the assistant's turn. vLLM and SGLang take it as
+`continue_final_message` (vLLM's chat completion parameters); DeepSeek's API as a message with `prefix` at its beta endpoint
+(DeepSeek's guide to chat prefix completion). Elsewhere the model would begin a new answer.
 """
 
 from __future__ import annotations
