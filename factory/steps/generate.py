@@ -316,6 +316,8 @@ def _keep_reused(reuse: Reuse | None, writer: StepWriter) -> dict[str, int]:
         writer.keep(rows)
         writer.drop(others)
         found.append(dict(rows["status"].value_counts().iter_rows()))
+    if reuse:
+        writer.drop_unread(reuse.unread)
     return sums(found)
 
 

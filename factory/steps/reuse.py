@@ -18,6 +18,7 @@ from factory.errors import UsageError
 from factory.run.parts import iter_part
 from factory.run.tables import dropped_rows
 from factory.sampling.rows import FIRST, MISSING, response_frame
+from factory.sources.stage import Staged
 from factory.steps.source import open_source
 from schemas import PROBLEM, RESPONSE
 from schemas.outcome import complete
@@ -34,25 +35,25 @@ _KEY = "_words"
 class Reuse:
     """Responses in Parquet parts, beside the problems that are asked."""
 
-    def __init__(self, parts: Sequence[Path], problems: pl.DataFrame, where: str) -> None:
+    def __init__(self, read: Staged, problems: pl.DataFrame, where: str) -> None:
         """Look at the responses.
 
         Args:
-            parts: Parquet files of schemas.RESPONSE.
+            read: Parquet files of schemas.RESPONSE, and lines that could not be read.
             problems: rows of schemas.PROBLEM.
-            where: what the parts are to the user.
+            where: what they are to the user.
 
         Raises:
-            UsageError: the parts are not responses.
+            UsageError: they are not responses.
         """
-        there = pl.read_parquet_schema(parts[0])
+        there = pl.read_parquet_schema(read.parts[0])
         missing = [name for name in NEEDED if name not in there]
         if missing:
             raise UsageError(
                 f"{where} holds no responses: it has no column {', '.join(missing)}",
                 do=f"bring it into their form: factory import {where} --out DIR, then --reuse DIR/responses",
             )
-        self.parts, self.schema = list(parts), problems.schema
+        self.parts, self.unread, self.schema = read.parts, read.unread, problems.schema
         self.asked = problems.with_columns(_words()).unique(_KEY, keep="first", maintain_order=True)
         found = (
             pl.scan_parquet(self.parts, missing_columns="insert", extra_columns="ignore")
@@ -113,7 +114,7 @@ def read_reuse(patterns: Sequence[str], problems: pl.DataFrame, out: Path, scrat
     """
     source = open_source(patterns, out)
     with open_engine("local", 1) as engine:
-        return Reuse(source.parts(scratch, engine).parts, problems, source.name)
+        return Reuse(source.parts(scratch, engine), problems, source.name)
 
 
 def _as_responses(rows: pl.DataFrame, schema: pl.Schema) -> pl.DataFrame:

@@ -127,6 +127,22 @@ def test_the_same_by_the_verb_and_what_is_not_imported_is_refused(
     assert asked_of(server) == 12
 
 
+def test_lines_that_cannot_be_read_are_dropped_and_not_lost(serve, problems, published, tmp_path):
+    server, asked = serve(), problems(6)
+    rows = read_parts(published(asked, GENERATIONS))
+    rows.write_ndjson(tmp_path / "there.jsonl")
+    with (tmp_path / "there.jsonl").open("a") as handle:
+        handle.write("{torn\n")
+    source = written(tmp_path / "p", asked)
+    reuse = [str(tmp_path / "there.jsonl")]
+    result = step.run(
+        source, tmp_path / "out", section(server, reuse=reuse), store=tmp_path / "store", seed=0
+    )
+    assert asked_of(server) == 12
+    assert read_dropped(tmp_path / "out")["reason"].to_list() == ["malformed_json"]
+    assert result.manifest["rows_in"] == 9 + 12 + 1
+
+
 def test_other_responses_make_the_step_again(serve, problems, published, tmp_path):
     server, asked = serve(), problems(6)
     source = written(tmp_path / "p", asked)
