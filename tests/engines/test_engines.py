@@ -180,7 +180,7 @@ def test_a_ray_that_cannot_be_loaded_is_one_line(monkeypatch, tmp_path):
     (tmp_path / "ray" / "__init__.py").write_text("raise ImportError('no protobuf')")
     monkeypatch.delitem(sys.modules, "ray", raising=False)
     monkeypatch.syspath_prepend(str(tmp_path))
-    with pytest.raises(UsageError, match="cannot be loaded: no protobuf - install"), open_engine("ray"):
+    with pytest.raises(UsageError, match="cannot be loaded: no protobuf - reinstall"), open_engine("ray"):
         pass
 
 
