@@ -19,6 +19,25 @@ FROM verdicts
 GROUP BY sampler, model
 ORDER BY responses DESC, sampler, model;
 
+-- origins | verdicts | Responses that came with their problems
+SELECT source_set, source_revision, model, licence, count(*) AS responses
+FROM verdicts
+WHERE sampler = 'import'
+GROUP BY source_set, source_revision, model, licence
+ORDER BY responses DESC, source_set, model, licence;
+
+-- sampling | verdicts | How the responses were sampled (- where nobody knows)
+SELECT sampler, model, temperature, top_p, max_tokens, count(*) AS responses
+FROM verdicts
+GROUP BY sampler, model, temperature, top_p, max_tokens
+ORDER BY responses DESC, sampler, model, temperature;
+
+-- reuse | totals | What responses that were there already saved
+SELECT name, value
+FROM totals
+WHERE folder = 'responses/teacher' AND name IN ('reused', 'spared', 'usd_spared')
+ORDER BY name;
+
 -- status | verdicts | How the responses ended
 SELECT status, count(*) AS responses
 FROM verdicts

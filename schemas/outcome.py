@@ -19,6 +19,11 @@ def complete() -> pl.Expr:
     return pl.col("status").is_in(COMPLETE_STATUSES)
 
 
+def counts(need_reasoning: bool) -> pl.Expr:
+    """True where a response that is there already is one of the samples that are wanted of its problem."""
+    return pl.col("status") == ResponseStatus.COMPLETE.value if need_reasoning else complete()
+
+
 def truncated() -> pl.Expr:
     """True where the token budget or the loop guard ended the response."""
     return pl.col("status").is_in(TRUNCATED_STATUSES)

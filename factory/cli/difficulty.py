@@ -44,7 +44,7 @@ def command(
     check_name(settings.student)
     need("difficulty", "stats", "scipy")
     for folder in (out, out / "__rollouts"):
-        refuse_own_input(folder, problems.sources)
+        refuse_own_input(folder, problems.specs)
     reading.run(problems, out / "__problems", out / "__held_out", seed=seed)
     with open_engine(engine) as opened:
         result = difficulty.run(

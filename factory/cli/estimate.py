@@ -40,7 +40,7 @@ def command(
     from factory.steps import estimate as step
 
     found = step.run(
-        problems.sources,
+        problems.specs,
         out,
         settings,
         store=store_folder(store, out),
@@ -68,4 +68,7 @@ def _show(found: Any) -> None:
         rows.append(("dollars per correct response", f"{found.usd_per_accepted:,.4f}", ""))
     title = f"{found.requests:,} responses, from a pilot of {found.pilot}"
     show(title, ("", ">expected", ">95% interval"), rows)
+    if found.spared:
+        usd = f", about ${found.usd_spared:,.2f}" if found.usd_spared else ""
+        say(f"responses that are there already (--reuse) spare {found.spared:,} requests{usd}")
     say("the pilot's responses are in the store and will not be paid for again")

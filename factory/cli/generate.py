@@ -38,14 +38,14 @@ def command(
     folder = store_folder(store, out)
     reading: dict[str, Any] = problems.model_dump(include={"problem_field", "answer_field", "limit"})
     if dry_run:
-        _dry_run(problems.sources, settings, reading, seed, folder)
+        _dry_run(problems.specs, settings, reading, seed, folder)
         return
     from factory.cli.ending import say_end
     from factory.steps.generate import run_files
 
     with open_engine(engine, workers) as opened:
         result = run_files(
-            problems.sources,
+            problems.specs,
             out,
             settings,
             store=folder,
@@ -93,7 +93,9 @@ def _show(result: StepResult[Generated], out: Path, store: Path) -> None:
         f"{found.completion_tokens:,} completion tokens{usd}; store {store}"
     )
     if found.reused is not None:
-        say(f"{found.reused:,} of the responses were there already (--reuse)")
+        from factory.cli.summary import spared_line
+
+        say(spared_line(found.reused, found.spared, found.usd_spared))
     if found.accepted is not None:
         say(f"{found.accepted:,} verified correct of {found.candidates:,} asked for")
     if saved := found.loop_tokens_saved:

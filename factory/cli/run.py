@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from factory.cli.flags import Flag
 from factory.cli.params import Engine
 from factory.cli.show import say
 from factory.engines.engine import EngineName
+
+if TYPE_CHECKING:
+    from factory.config.recipe import Recipe
 
 
 def command(
@@ -43,6 +46,8 @@ def command(
         say(f"{loaded.name}: {len(names)} steps into {folder}", *(f"  {name}" for name in names))
         check_recipe(loaded, names, RunLayout(folder))
         check_engine(engine)
+        if "problems" in names:
+            _say_given(loaded)
         return
     shared = store or os.environ.get("FACTORY_STORE")
     changed = run_recipe(
@@ -59,3 +64,21 @@ def command(
     from factory.cli.summary import print_summary
 
     print_summary(folder)
+
+
+def _say_given(recipe: Recipe) -> None:
+    """What the sources hold already, and what is left to request."""
+    from factory.steps.problems import look
+
+    samples = recipe.generate.samples
+    need = recipe.datasets.need_reasoning
+    found = look(recipe.problems, samples, need_reasoning=need, seed=recipe.seed)
+    if found is None:
+        return
+    wanted = found.problems * samples
+    say(
+        *(f"layout of {path}: {shown}" for path, shown in found.layouts.items()),
+        f"{found.problems:,} problems x {samples} samples = {wanted:,} responses",
+        f"there already: {found.count:,} of the {found.responses:,} that came with the problems; still missing: "
+        f"{wanted - found.count:,} (before duplicates and problems of benchmarks are dropped)",
+    )

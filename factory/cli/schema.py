@@ -73,7 +73,7 @@ def _keys(section: Any, prefix: str = "") -> Iterator[tuple[str, str, str, str]]
     """Every key of a section and of the sections in it, by dotted name."""
     from pydantic_core import PydanticUndefined
 
-    from factory.config.base import section_of
+    from factory.config.base import items_of, section_of
 
     for name, field in section.model_fields.items():
         if name in section.for_verbs:
@@ -87,4 +87,8 @@ def _keys(section: Any, prefix: str = "") -> Iterator[tuple[str, str, str, str]]
         missing = default is PydanticUndefined
         shown = "required" if missing else json.dumps(default, ensure_ascii=False, default=str)
         kind = str(field.annotation) if not isinstance(field.annotation, type) else field.annotation.__name__
+        if (item := items_of(field.annotation)) is not None:
+            yield f"{prefix}{name}", "list[str or mapping]", shown, doc
+            yield from _keys(item, f"{prefix}{name}[].")
+            continue
         yield f"{prefix}{name}", kind.replace("typing.", ""), shown, doc

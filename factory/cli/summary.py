@@ -39,11 +39,20 @@ def print_summary(run: Path) -> None:
     prices = [usd for row in ledger if (usd := row.totals.get("usd")) is not None]
     spent = f"spent ${sum(prices):,.2f}" if prices else "no prices known"
     say(f"{spent}, {sum(row.totals.get('completion_tokens') or 0 for row in ledger):,} completion tokens")
+    for row in ledger:
+        if row.totals.get("reused"):
+            say(spared_line(row.totals["reused"], row.totals.get("spared"), row.totals.get("usd_spared")))
     say(f"data sets: {run / 'datasets'}")
     if (report := RunLayout(run).report).exists():
         without = "" if can_draw() else " (without figures: pip install 'cot-factory[plots]')"
         say(f"report:    {report}{without}")
     say(f"next:      factory view {run}; factory card {run}")
+
+
+def spared_line(reused: int, spared: int | None, usd: float | None) -> str:
+    """What responses that were there already saved."""
+    saved = f" (about ${usd:,.2f} at the price of the requested ones)" if usd else ""
+    return f"{reused:,} responses were there already: {spared or 0:,} requests spared{saved}"
 
 
 def _show_ladder(scores: list[Score]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from typing import Any, ClassVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -22,6 +23,12 @@ def section_of(annotation: Any) -> type[Section] | None:
     """The section that a field holds (`S`, `S | None`, `S | str`), or None."""
     kinds = (annotation, *get_args(annotation))
     return next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Section)), None)
+
+
+def items_of(annotation: Any) -> type[Section] | None:
+    """The section that the items of a list hold, or None."""
+    found = (section_of(each) or items_of(each) for each in get_args(annotation))
+    return next((each for each in found if each), None)
 
 
 def every_key(model: type[Section], prefix: str = "") -> Iterator[str]:
@@ -62,12 +69,14 @@ def _fields(loc: tuple[int | str, ...], model: type[Section]) -> tuple[str, ...]
     """The path without what pydantic adds for members of a union and for places in a list."""
     path: list[str] = []
     at: type[Section] | None = model
-    for part in map(str, loc):
+    for before, part in pairwise((None, *loc)):
         if at is None:
             break
-        path.append(part)
-        field = at.model_fields.get(part)
-        at = section_of(field.annotation) if field else None
+        if isinstance(part, int) or isinstance(before, int):  # an item, and the kind that it is read as
+            continue
+        path.append(str(part))
+        field = at.model_fields.get(str(part))
+        at = (section_of(field.annotation) or items_of(field.annotation)) if field else None
     return tuple(path)
 
 
@@ -95,6 +104,7 @@ def _near_key(path: tuple[str, ...], model: type[Section]) -> str | None:
     *sections, last = path
     at = model
     for name in sections:
-        at = section_of(at.model_fields[name].annotation) or at
+        kind = at.model_fields[name].annotation
+        at = section_of(kind) or items_of(kind) or at
     elsewhere = [key for key in every_key(model) if key.rpartition(".")[2] == last]
     return did_you_mean(last, at.model_fields) or (f"did you mean {elsewhere[0]}?" if elsewhere else None)

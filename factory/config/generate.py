@@ -32,7 +32,7 @@ class Procedural(Section):
 class GenerateSection(Access, Budget, Procedural):
     """Long chain-of-thought from a teacher."""
 
-    for_verbs: ClassVar[frozenset[str]] = frozenset(Budget.model_fields)
+    for_verbs: ClassVar[frozenset[str]] = frozenset({*Budget.model_fields, "reuse"})
     teacher: str = "deepseek-r1"
     """Preset name; `factory teachers` lists them."""
     samples: int = Field(8, ge=1)

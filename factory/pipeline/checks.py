@@ -16,6 +16,7 @@ from pathlib import Path
 
 from factory.config.base import did_you_mean
 from factory.config.endpoint import Budget, Endpoint
+from factory.config.problems import SourceSection
 from factory.config.recipe import Recipe
 from factory.config.train import StageSection, TrainSection
 from factory.engines.engine import EngineName
@@ -97,13 +98,17 @@ def _contradictions(recipe: Recipe) -> Iterator[str]:
 
 def _sources(recipe: Recipe, steps: Collection[str]) -> Iterator[str]:
     """Sources of problems, and files that are compared with."""
-    for source in recipe.problems.sources:
-        yield from _source("problems.sources", source, run="problems" in steps)
+    faults: list[str] = []
+    for source in recipe.problems.specs:
+        faults += _source("problems.sources", source, run="problems" in steps)
         drawn = source.startswith("hf://") or (
             source.startswith("reasoning_gym:") and "choices=" not in source
         )
         if recipe.generate.teacher == "procedural" and drawn:
             yield f"generate.teacher: procedural answers procedural problems only, not {source} - name a model"
+    yield from faults
+    if not faults and "problems" in steps:
+        yield from _layouts(recipe)
     for path in recipe.generate.reuse:
         yield from _file("generate.reuse", path)
     for path in recipe.deduplication.against:
@@ -111,6 +116,23 @@ def _sources(recipe: Recipe, steps: Collection[str]) -> Iterator[str]:
     embedding = recipe.decontamination.embedding
     if embedding is not None:
         yield from _file("decontamination.embedding.model", embedding.model)
+
+
+def _layouts(recipe: Recipe) -> Iterator[str]:
+    """Files of which nothing says where the problem is, and settings that responses in them make senseless."""
+    from factory.steps.problems import open_sources
+
+    local = [each for each in recipe.problems.sources if not SourceSection.of(each).path.startswith("hf://")]
+    try:
+        opened = open_sources(recipe.problems.model_copy(update={"sources": local}))
+    except UsageError as error:
+        yield f"problems.sources: {error}"
+        return
+    if recipe.generate.accept is not None and any(each.holds_responses for each in opened):
+        yield (
+            "generate.accept counts responses that are requested, but problems.sources hold responses - "
+            "set generate.samples instead"
+        )
 
 
 def _source(key: str, source: str, *, run: bool) -> Iterator[str]:

@@ -139,7 +139,7 @@ def _calls(
     def problems(engine: Engine) -> None:
         from factory.steps import problems as step
 
-        step.run(recipe.problems, at.problems, at.held_out, seed=recipe.seed)
+        step.run(recipe.problems, at.problems, at.held_out, at.given, seed=recipe.seed)
 
     def dedup(
         name: str, rows: Path, out: Path, section: DeduplicationSection, field: str
@@ -164,13 +164,17 @@ def _calls(
     def generate(engine: Engine) -> None:
         from factory.steps import generate as step
 
+        section = paid().generate
+        if (at.given / MANIFEST).exists():
+            section = section.model_copy(update={"reuse": [*section.reuse, str(at.given)]})
         step.run(
             at.clean_problems,
             at.responses,
-            paid().generate,
+            section,
             store=at.store,
             seed=recipe.seed,
             verify=recipe.verify,
+            need_reasoning=recipe.datasets.need_reasoning,
             engine=engine,
         )
 

@@ -33,6 +33,8 @@ USES = {
     "dropped": "which row was dropped, where and why",
 }
 """What each published configuration is for."""
+NOT_ASKED = {"import", "replay"}
+"""Samplers of responses that nobody asked for here: their prompts and settings are others'."""
 SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 NOTES = re.compile(r"<!-- notes:[^\n]*-->\n(?P<text>.*?)\n<!-- end of notes -->", re.DOTALL)
 
@@ -72,6 +74,7 @@ def render_card(run: Path, *, repo: str | None = None, notes: str = "", extra: t
         recipe=recipe,
         recipe_yaml=recipe_yaml,
         fence=fence_for(recipe_yaml),
+        asked="models" not in answers or bool(set(answers["models"].rows["sampler"]) - NOT_ASKED),
         answer=lambda name: _section(answers.get(name)),
         facts=[found.fact for found in answers.values()],
         terms=[(model, teacher_terms(model)) for model in _models(answers, recipe)],

@@ -3,7 +3,8 @@
 | table | rows |
 |---|---|
 | `midtrain`, `sft`, `preference`, `rl` | the training sets |
-| `problems`, `clean_problems`, `verdicts`, `labelled`, `difficulty`, `rollouts` | the steps of those names |
+| `problems`, `clean_problems`, `verdicts`, `labelled`, `difficulty`, `rollouts` | the steps of those names; `verdicts` with
+`source_set` and `source_revision`, which are in `metadata` |
 | `ledger` | `position, folder, step, unit, rows_in, rows_out, rows_dropped`, one row per step |
 | `ledger_dropped` | `folder, step, reason, rows` |
 | `totals` | `folder, step, name, value, text`: what the manifests count, nested names joined by dots |
@@ -108,6 +109,11 @@ def run_tables(run: Path) -> Tables:
         check_parts(folder)
         if paths := part_paths(folder) or shard_paths(folder):
             tables[name] = pl.scan_parquet(paths, missing_columns="insert", extra_columns="ignore")
+    if "verdicts" in tables:
+        said = pl.col("metadata").str
+        tables["verdicts"] = tables["verdicts"].with_columns(
+            **{name: said.json_path_match(f"$.{name}") for name in ("source_set", "source_revision")}
+        )
     at = RunLayout(run)
     return tables | _books(run) | {"evaluation": _evaluation(at), "verifier_errors": _verifier_errors()}
 

@@ -118,6 +118,11 @@ def headline(run: RunTables) -> list[tuple[str, str, str]]:
         remark = f"{show(unpriced)} responses have no price" if unpriced else "by the dated price list"
         spent = dollars(float(priced.sum())) if priced.len() else "not priced"
         cards.append((spent, "spent on the teacher", remark))
+        if reused := responses.totals.get("reused"):
+            usd = responses.totals.get("usd_spared")
+            saved = f"{show(responses.totals['spared'])} requests spared"
+            remark = f"{saved}, about {dollars(usd)}" if usd else saved
+            cards.append((show(reused), "responses that came with the problems", remark))
     verdicts = run.at(at.verdicts)
     if verdicts.readable:
         frame = verdicts.rows(["verdict"])

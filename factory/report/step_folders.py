@@ -202,7 +202,9 @@ def missing_folders(tables: RunTables) -> list[str]:
             for name, each in tables.folders.items()
         )
 
-    places = [place for place in expected_places(tables.recipe) if place.kind != Kind.SELECT]
+    places = [
+        place for place in expected_places(tables.recipe) if place.kind not in (Kind.SELECT, Kind.IMPORT)
+    ]
     return [place.folder for place in places if not there(place.folder, place.kind)]
 
 

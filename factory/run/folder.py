@@ -84,7 +84,7 @@ def tree_bytes(folder: Path) -> int:
 
 def _state(recipe: Recipe, run: Path, rejected: Collection[str]) -> dict[str, Any]:
     """Recipe, state of the source files, review marks, and the run's files that no manifest names."""
-    named = [*recipe.problems.sources, *recipe.decontamination.against, *recipe.evaluation.benchmarks]
+    named = [*recipe.problems.specs, *recipe.decontamination.against, *recipe.evaluation.benchmarks]
     files = [Path(name) for name in named if Path(name).is_file()]
     return {
         "factory": factory.__version__,

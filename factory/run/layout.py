@@ -23,6 +23,7 @@ class Kind(StrEnum):
 
     HOLD_OUT = "hold out"
     READ = "read"
+    IMPORT = "import"
     DEDUPLICATE = "deduplicate"
     DECONTAMINATE = "decontaminate"
     GENERATE = "generate"
@@ -76,12 +77,16 @@ _LABELLED = {"rows": "verdicts/labelled"}
 PLAN: tuple[Place, ...] = (
     Place("problems/held_out", "held_out", "problems", Kind.HOLD_OUT, "problems", {}),
     Place("problems/read", "problems", "problems", Kind.READ, "problems", {}),
+    Place("responses/given", "import", "problems", Kind.IMPORT, "responses", {}),
     Place("problems/unique", "dedup", "dedup", Kind.DEDUPLICATE, "problems", {"rows": "problems/read"}),
     Place(
         "problems/clean", "decontaminate", "decontaminate", Kind.DECONTAMINATE, "problems",
         {"rows": "problems/unique"},
     ),
-    Place("responses/teacher", "generate", "generate", Kind.GENERATE, "responses", {"rows": "problems/clean"}),
+    Place(
+        "responses/teacher", "generate", "generate", Kind.GENERATE, "responses",
+        {"rows": "problems/clean", "reuse": "responses/given"},
+    ),
     Place("verdicts/teacher", "verify", "verify", Kind.VERIFY, "responses", {"rows": "responses/teacher"}),
     Place(
         "verdicts/unique", "dedup-responses", "dedup-responses", Kind.DEDUPLICATE, "responses",
@@ -191,6 +196,8 @@ class RunLayout:
     """Problems as read from the sources (PROBLEM)."""
     held_out = _Below("problems/held_out")
     """Problems set aside for evaluation (PROBLEM)."""
+    given = _Below("responses/given")
+    """Responses that came with the problems, where there are any (RESPONSE)."""
     unique_problems = _Below("problems/unique")
     """Problems after deduplication (PROBLEM + cluster_id)."""
     clean_problems = _Below("problems/clean")

@@ -10,6 +10,7 @@ import polars as pl
 
 from factory.atomic import digest, file_digest
 from factory.errors import UsageError
+from factory.sampling.rows import REPLAY
 from factory.sampling.sampler import Completion, SampleRequest
 from schemas import ResponseStatus
 
@@ -39,7 +40,7 @@ class ReplaySampler:
             raise UsageError(
                 f"{source} has no column {', '.join(missing)}", do="replay what `generate` wrote"
             )
-        self.name = "replay"
+        self.name = REPLAY
         self.model = source.name
         self.revision: str = digest([file_digest(path) for path in paths])
         self._recorded: dict[str, list[dict[str, Any]]] = {}
@@ -77,5 +78,5 @@ class ReplaySampler:
             completion_tokens=row.get("completion_tokens"),
             reasoning_tokens=row.get("reasoning_tokens"),
             usd=0.0,
-            served_model=row.get("served_model"),
+            served_model=row.get("served_model") or row.get("model"),
         )

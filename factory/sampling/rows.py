@@ -15,6 +15,8 @@ FIRST, MISSING = "_first_index", "_missing"
 """Columns of a problem that has responses already: the index of the next sample, and how many samples are still owed."""
 
 _PROBLEM_NAMES = frozenset(PROBLEM.names) - {"id"}
+REPLAY = "replay"
+"""Sampler of responses that were recorded before."""
 _SAID = ("reasoning", "content", "finish_reason", "reasoning_tokens", "served_model", "error")
 _PARAMS = ("temperature", "top_p", "max_tokens")
 _KEPT = ("sampler", "model", "status", "request_key", "prompt_tokens", "completion_tokens", "usd")
@@ -68,6 +70,8 @@ def response_row(stored: Stored, problem: Mapping[str, Any], sample_index: int) 
     row = {name: value for name, value in problem.items() if name != "id" and name not in _OWN_NAMES}
     row |= {name: body[name] for name in (*_SAID, *_PARAMS, "model_revision")}
     row |= {name: getattr(stored, name) for name in _KEPT}
+    if stored.sampler == REPLAY:  # another run's settings, which the recording may not hold
+        row |= dict.fromkeys(_PARAMS)
     row |= {
         "response_id": response_id(stored.key),
         "problem_id": problem["id"],

@@ -9,10 +9,13 @@ from typing import Any
 
 import polars as pl
 
+from factory.atomic import digest
+from factory.config.problems import DRAWN
 from factory.errors import UsageError
+from factory.run.parts import input_digest
 from factory.run.tables import dropped_rows
 from factory.sources.files import ReadResult, join, no_drops, read_file, require_columns
-from factory.sources.gym import gym_problems
+from factory.sources.gym import gym_problems, is_skipped
 from factory.sources.hub import read_hub
 from factory.sources.normalise import PLACE, problem_rows
 from factory.sources.paths import expand
@@ -55,7 +58,7 @@ def read_problems(
             break
         left = None if limit is None else limit - have
         found += _read_source(source, problem_field, answer_field, left, seed)
-    return _unique(join(found), limit)
+    return unique_ids(join(found), limit)
 
 
 def problems_of(rows: pl.DataFrame, source: str) -> pl.DataFrame:
@@ -66,6 +69,17 @@ def problems_of(rows: pl.DataFrame, source: str) -> pl.DataFrame:
 def problem_id(source: str, text: str) -> str:
     """`p-` + 16 hex of SHA-256 over source and text (schemas/problem.py)."""
     return "p-" + hashlib.sha256(f"{source}\n{text}".encode()).hexdigest()[:16]
+
+
+def source_digests(sources: list[str]) -> dict[str, Path | str]:
+    """A digest per source: of the bytes for files, of the spec for drawn and remote ones."""
+    digests: dict[str, Path | str] = {}
+    for source in sources:
+        if source.startswith((*DRAWN, "hf://")):
+            digests[source] = digest([source, "skipped"] if is_skipped(source) else source)
+        else:
+            digests[source] = digest([(path.name, input_digest(path)) for path in expand(source)])
+    return digests
 
 
 def _read_source(
@@ -105,7 +119,7 @@ def problem_frame(rows: list[dict[str, Any]]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=kinds)
 
 
-def _unique(result: ReadResult, limit: int | None) -> ReadResult:
+def unique_ids(result: ReadResult, limit: int | None) -> ReadResult:
     """Keep the first row of every id; what is beyond `limit` counts as not read."""
     rows = result.rows
     dropped = result.dropped

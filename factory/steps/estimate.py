@@ -9,9 +9,10 @@ import math
 import random
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryDirectory
+from typing import Any, cast
 
 import polars as pl
 
@@ -22,11 +23,13 @@ from factory.errors import FactoryError
 from factory.run.out_folder import OutFolder
 from factory.run.parts import note_path
 from factory.sampling.presets import Prices, prices_of
-from factory.sampling.problems import budget_of, sample_problems
+from factory.sampling.problems import Plan, budget_of, iter_problems, sample_problems
+from factory.sampling.rows import FIRST, MISSING
 from factory.sampling.sampler import Completion, RemoteSampler, Sampler, SampleRequest, SamplingParams
 from factory.sampling.store.journal import ResponseStore
 from factory.sources.problems import read_problems
 from factory.steps.generate import STEP, job_name
+from factory.steps.reuse import read_reuse
 from factory.steps.teacher import teacher
 
 DRAWS = 2_000
@@ -57,6 +60,9 @@ class Estimate:
     hours: Interval | None
     accepted: Interval | None
     usd_per_accepted: float | None
+    spared: int = 0
+    """Requests that responses which are there already make needless."""
+    usd_spared: float | None = None
 
     def as_json(self) -> dict[str, Any]:
         """For `_estimate.json`."""
@@ -188,16 +194,27 @@ def run(
     """
     OutFolder(out, STEP, key="").check()
     rows = read_problems(patterns, seed=seed, **reading).rows
-    drawn = sorted(random.Random(f"pilot|{seed}").sample(range(rows.height), min(pilot, rows.height)))
+    planned = requests = rows.height * section.samples
+    asked, plan = rows, cast(Plan, 1)
+    if section.reuse:
+        with TemporaryDirectory() as scratch:
+            reuse = read_reuse(section.reuse, rows, out, Path(scratch))
+        requests = reuse.missing(rows.height, section.samples)
+        owed = {p["id"]: p[FIRST] for p in reuse.owed(iter_problems(rows), section.samples) if p[MISSING]}
+        asked, plan = (
+            rows.filter(pl.col("id").is_in(list(owed))),
+            {n: range(i, i + 1) for n, i in owed.items()},
+        )
+    drawn = sorted(random.Random(f"pilot|{seed}").sample(range(asked.height), min(pilot, asked.height)))
     timed = _Timed(teacher(section, seed))
     params = SamplingParams(section.temperature, section.top_p, section.max_tokens, seed)
     prices = prices_of(timed.inner)
     job = job_name(out)
     with ResponseStore(store) as opened, budget_of(section, timed.inner, opened, job) as budget:
         answers = sample_problems(
-            rows[drawn],
+            asked[drawn],
             timed.sampler(),
-            1,
+            plan,
             params,
             prompt=section.prompt,
             system=section.system,
@@ -207,18 +224,22 @@ def run(
             job=job,
         )
     answers = answers.filter(pl.col("status") != "failed")
-    if not answers.height:
+    if requests and not answers.height:
         raise FactoryError(
             "no request of the pilot was answered", do="see the errors with `factory generate`"
         )
     found = forecast(
         _verified(answers),
-        rows.height * section.samples,
+        requests,
         prices=prices,
         seconds=timed.seconds,
         concurrency=IN_FLIGHT if section.concurrency == "auto" else section.concurrency,
         seed=seed,
     )
+    if spared := planned - requests:
+        each = answers["usd"].mean() if prices else None
+        usd = spared * each if isinstance(each, float) else None
+        found = replace(found, spared=spared, usd_spared=usd)
     write_json(note_path(out, FILE), found.as_json())
     return found
 

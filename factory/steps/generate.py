@@ -56,6 +56,11 @@ class Generated:
     alarms: list[str]
     served_models: dict[str, int]
     reused: int | None = None
+    """Responses that were there already."""
+    spared: int | None = None
+    """Requests of `samples` per problem that those made needless."""
+    usd_spared: float | None = None
+    """What they would have cost, at the mean price of the requested ones."""
     loop_tokens_saved: int | None = None
     accepted: int | None = None
     candidates: int | None = None
@@ -86,6 +91,7 @@ def run(
     store: Path,
     seed: int,
     verify: VerifySection | None = None,
+    need_reasoning: bool = False,
     engine: Engine | None = None,
     workers: int | None = None,
 ) -> StepResult[Generated]:
@@ -99,6 +105,7 @@ def run(
         store: the response store.
         seed: of samplers that can be seeded.
         verify: how answers are checked for `accept`.
+        need_reasoning: a response of `section.reuse` without reasoning does not count as a sample.
         engine: where workers buy, each into a journal of its own; None buys in this process.
         workers: how many; by default one per node, and one alone for `accept`, `batch` and local models.
 
@@ -113,8 +120,18 @@ def run(
         return Problems(lambda: _iterate(problems), count, frame.collect_schema())
 
     step = _step(out, section, seed, {"rows": problems}, verify)
+    if section.reuse and need_reasoning:
+        step.settings["need_reasoning"] = True
     return _generate(
-        step, read, section, store=store, seed=seed, verify=verify, engine=engine, workers=workers
+        step,
+        read,
+        section,
+        store=store,
+        seed=seed,
+        verify=verify,
+        need_reasoning=need_reasoning,
+        engine=engine,
+        workers=workers,
     )
 
 
@@ -133,7 +150,7 @@ def run_files(
 ) -> StepResult[Generated]:
     """The step for problems from files, the Hub or procedural sources."""
     from factory.sources.paths import refuse_own_input
-    from factory.steps.problems import source_digests
+    from factory.sources.problems import source_digests
 
     refuse_own_input(out, patterns)
     reading: dict[str, Any] = {"problem_field": problem_field, "answer_field": answer_field, "limit": limit}
@@ -169,10 +186,21 @@ def _step(
     return Step(STEP, out, Generated, settings=settings, inputs=inputs, schema=RESPONSE, unit="responses")
 
 
-def _with_reuse(problems: Problems, section: GenerateSection, writer: StepWriter) -> Problems:
-    """The problems with what is still missing of each."""
+def _with_reuse(
+    problems: Problems, section: GenerateSection, need_reasoning: bool, writer: StepWriter
+) -> Problems:
+    """The problems with what is still missing of each.
+
+    Raises:
+        UsageError: `accept` counts responses that are requested, and some are there already.
+    """
+    if section.accept is not None:
+        raise UsageError(
+            "generate.accept counts responses that are requested, but the sources hold responses",
+            do="set generate.samples instead, or give the sources without their responses",
+        )
     rows = pl.DataFrame(list(problems.rows()), schema=problems.schema, orient="row")
-    reuse = read_reuse(section.reuse, rows, writer.out, writer.scratch)
+    reuse = read_reuse(section.reuse, rows, writer.out, writer.scratch, need_reasoning=need_reasoning)
     owed = partial(reuse.owed, samples=section.samples)
     return replace(problems, rows=lambda: owed(problems.rows()), reuse=reuse)
 
@@ -190,6 +218,7 @@ def _generate(
     store: Path,
     seed: int,
     verify: VerifySection | None = None,
+    need_reasoning: bool = False,
     engine: Engine | None = None,
     workers: int | None = None,
 ) -> StepResult[Generated]:
@@ -201,7 +230,8 @@ def _generate(
         what = "--accept" if section.accept is not None else "--batch"
         raise UsageError(f"{what} works with one worker only", do="leave --workers out")
     return step.run(
-        partial(_buy_and_collect, read, section, store, seed, verify, engine, workers), again=done is not None
+        partial(_buy_and_collect, read, section, store, seed, verify, need_reasoning, engine, workers),
+        again=done is not None,
     )
 
 
@@ -211,13 +241,14 @@ def _buy_and_collect(
     store: Path,
     seed: int,
     verify: VerifySection | None,
+    need_reasoning: bool,
     engine: Engine | None,
     workers: int | None,
     writer: StepWriter,
 ) -> Generated:
     problems = read()
     if section.reuse:
-        problems = _with_reuse(problems, section, writer)
+        problems = _with_reuse(problems, section, need_reasoning, writer)
     expected = problems.requests(section.samples)
     of = workers or _workers(engine, section)
     spread = engine is not None and of > 1
@@ -305,7 +336,11 @@ def _collect(job: Job, problems: Problems, writer: StepWriter) -> Generated:
         writer.drop_unread(problems.dropped)
     totals = job.totals()
     totals["statuses"] = sums([totals["statuses"], reused])
-    return Generated(**totals, reused=sum(reused.values()) if problems.reuse else None)
+    if problems.reuse is None:
+        return Generated(**totals)
+    spared = problems.count * job.section.samples - expected
+    usd = spared * totals["usd"] / rows if rows and totals["usd"] else None
+    return Generated(**totals, reused=sum(reused.values()), spared=spared, usd_spared=usd)
 
 
 def _keep_reused(reuse: Reuse | None, writer: StepWriter) -> dict[str, int]:

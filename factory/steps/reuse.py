@@ -21,7 +21,7 @@ from factory.sampling.rows import FIRST, MISSING, response_frame
 from factory.sources.stage import Staged
 from factory.steps.source import open_source
 from schemas import PROBLEM, RESPONSE
-from schemas.outcome import complete
+from schemas.outcome import counts
 
 NEEDED = ("problem", "response_id", "status", "reasoning", "content", "model")
 _OWN = [
@@ -30,18 +30,28 @@ _OWN = [
     if name not in PROBLEM.names and name not in ("problem_id", "sample_index")
 ]
 _KEY = "_words"
+_BOTH = pl.concat_str("licence", "_licence", separator=" AND ")
+SAID = {
+    "metadata": pl.coalesce("_metadata", "metadata"),
+    "licence": pl.when(pl.col("licence") == pl.col("_licence")).then("licence").otherwise(_BOTH),
+}
+"""Columns that a response and the asked problem both have: the response says where it came from, and its row is under both
+licences (none, when either states none)."""
 
 
 class Reuse:
     """Responses in Parquet parts, beside the problems that are asked."""
 
-    def __init__(self, read: Staged, problems: pl.DataFrame, where: str) -> None:
+    def __init__(
+        self, read: Staged, problems: pl.DataFrame, where: str, *, need_reasoning: bool = False
+    ) -> None:
         """Look at the responses.
 
         Args:
             read: Parquet files of schemas.RESPONSE, and lines that could not be read.
             problems: rows of schemas.PROBLEM.
             where: what they are to the user.
+            need_reasoning: one without reasoning does not count as a sample.
 
         Raises:
             UsageError: they are not responses.
@@ -57,7 +67,7 @@ class Reuse:
         self.asked = problems.with_columns(_words()).unique(_KEY, keep="first", maintain_order=True)
         found = (
             pl.scan_parquet(self.parts, missing_columns="insert", extra_columns="ignore")
-            .select(_words(), complete().alias("complete"))
+            .select(_words(), counts(need_reasoning).alias("complete"))
             .group_by(_KEY)
             .agg(pl.len().alias("there"), pl.col("complete").sum())
             .collect(engine="streaming")
@@ -83,8 +93,14 @@ class Reuse:
         for part in self.parts:
             for rows in iter_part(part):
                 rows = rows.with_columns(_words())
-                own = rows.select(_KEY, *(name for name in _OWN if name in rows.columns))
+                said = [name for name in SAID if name in rows.columns and name in self.schema]
+                own = rows.select(
+                    _KEY,
+                    *(name for name in _OWN if name in rows.columns),
+                    *(pl.col(name).alias(f"_{name}") for name in said),
+                )
                 mine = own.join(self.asked, on=_KEY, how="inner", maintain_order="left").drop(_KEY)
+                mine = mine.with_columns(SAID[name].alias(name) for name in said)
                 indices = []
                 for name in mine["id"]:
                     indices.append(numbers[name])
@@ -106,7 +122,14 @@ class Reuse:
                 )
 
 
-def read_reuse(patterns: Sequence[str], problems: pl.DataFrame, out: Path, scratch: Path) -> Reuse:
+def read_reuse(
+    patterns: Sequence[str],
+    problems: pl.DataFrame,
+    out: Path,
+    scratch: Path,
+    *,
+    need_reasoning: bool = False,
+) -> Reuse:
     """The responses that some patterns name.
 
     Raises:
@@ -114,7 +137,7 @@ def read_reuse(patterns: Sequence[str], problems: pl.DataFrame, out: Path, scrat
     """
     source = open_source(patterns, out)
     with open_engine("local", 1) as engine:
-        return Reuse(source.parts(scratch, engine), problems, source.name)
+        return Reuse(source.parts(scratch, engine), problems, source.name, need_reasoning=need_reasoning)
 
 
 def _as_responses(rows: pl.DataFrame, schema: pl.Schema) -> pl.DataFrame:

@@ -22,6 +22,12 @@ VERDICTS = pl.LazyFrame(
         "status": ["complete"] * 4 + ["looped"],
         "method": ["literal", "literal", "numeric", "numeric", "none"],
         "verdict": ["correct", "correct", "incorrect", "correct", "no_answer"],
+        "temperature": [0.6] * 3 + [None] * 2,
+        "top_p": [0.95] * 3 + [None] * 2,
+        "max_tokens": [64] * 3 + [None] * 2,
+        "source_set": [None] * 3 + ["owner/set"] * 2,
+        "source_revision": [None] * 3 + ["abc"] * 2,
+        "licence": ["MIT"] * 5,
     }
 )
 DIFFICULTY = pl.LazyFrame(
@@ -56,6 +62,26 @@ def test_counts_of_a_set_come_largest_first():
     assert rows("sft_licences", sft=SFT) == [
         {"source": "a", "licence": "MIT", "rows": 120},
         {"source": "b", "licence": None, "rows": 80},
+    ]
+
+
+def test_settings_that_nobody_knows_are_none_and_imported_rows_say_whence():
+    given = VERDICTS.with_columns(
+        sampler=pl.when(pl.col("model") == "n").then(pl.lit("import")).otherwise("sampler")
+    )
+    assert rows("sampling", verdicts=given) == [
+        {"sampler": "t", "model": "m", "temperature": 0.6, "top_p": 0.95, "max_tokens": 64, "responses": 3},
+        {
+            "sampler": "import",
+            "model": "n",
+            "temperature": None,
+            "top_p": None,
+            "max_tokens": None,
+            "responses": 2,
+        },
+    ]
+    assert rows("origins", verdicts=given) == [
+        {"source_set": "owner/set", "source_revision": "abc", "model": "n", "licence": "MIT", "responses": 2}
     ]
 
 
@@ -96,6 +122,6 @@ def test_every_block_is_read_once_and_is_one_line_of_sql():
 
     found = facts(Everything())
     names = [fact.name for fact in found]
-    assert len(names) == len(set(names)) == 33
+    assert len(names) == len(set(names)) == 36
     assert all(fact.sql.startswith("SELECT ") and not set("{};\n") & set(fact.sql) for fact in found)
     assert all(fact.title and "{" not in fact.title for fact in found)

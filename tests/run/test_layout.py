@@ -22,7 +22,7 @@ def test_a_step_comes_after_what_it_reads():
 def test_every_folder_of_the_layout_is_in_the_plan():
     at = RunLayout(Path("run"))
     paths = [
-        at.problems, at.held_out, at.unique_problems, at.clean_problems, at.responses, at.verdicts,
+        at.problems, at.held_out, at.given, at.unique_problems, at.clean_problems, at.responses, at.verdicts,
         at.unique_verdicts, at.clean_verdicts, at.labelled, at.rollouts, at.difficulty,
     ]  # fmt: skip
     paths += [

@@ -14,8 +14,8 @@ from factory.engines.engine import open_engine
 from factory.errors import UsageError
 from factory.run.parts import read_dropped, read_parts
 from factory.run.step import StepWriter
+from factory.steps import estimate, imports
 from factory.steps import generate as step
-from factory.steps import imports
 from schemas import PROBLEM, RESPONSE
 
 WHOLE, CUT = "<think>\nlet us see\n</think>\nIt is \\boxed{7}.", "<think>\nlet us"
@@ -127,6 +127,19 @@ def test_the_same_by_the_verb_and_what_is_not_imported_is_refused(
     assert asked_of(server) == 12
 
 
+def test_a_reused_row_says_whence_and_is_under_both_licences(serve, problems, published, tmp_path):
+    server = serve()
+    asked = problems(6, licence=pl.Series(["MIT", "MIT", "MIT", None, None, None]), metadata=pl.lit("{}"))
+    reuse = published(asked, [[WHOLE]] * 6)
+    given = read_parts(reuse).with_columns(licence=pl.Series(["MIT", "CC BY", None, "MIT", None, "MIT"]))
+    given.write_parquet(tmp_path / "given.parquet")
+    own = section(server, reuse=[str(tmp_path / "given.parquet")], samples=1)
+    step.run(written(tmp_path / "p", asked), tmp_path / "out", own, store=tmp_path / "store", seed=0)
+    rows = read_parts(tmp_path / "out")
+    assert rows["licence"].to_list() == ["MIT", "MIT AND CC BY", None, None, None, None]
+    assert {json.loads(said)["source_set"] for said in rows["metadata"]} == {"published"}
+
+
 def test_lines_that_cannot_be_read_are_dropped_and_not_lost(serve, problems, published, tmp_path):
     server, asked = serve(), problems(6)
     rows = read_parts(published(asked, GENERATIONS))
@@ -141,6 +154,26 @@ def test_lines_that_cannot_be_read_are_dropped_and_not_lost(serve, problems, pub
     assert asked_of(server) == 12
     assert read_dropped(tmp_path / "out")["reason"].to_list() == ["malformed_json"]
     assert result.manifest["rows_in"] == 9 + 12 + 1
+
+
+def test_the_estimate_asks_only_where_something_is_missing_and_the_job_takes_its_pilot(
+    serve, problems, published, tmp_path
+):
+    server, asked = serve(), problems(6)
+    asked.write_parquet(tmp_path / "p.parquet")
+    reuse = str(published(asked, GENERATIONS))
+    own = section(server, reuse=[reuse], price=(1.0, 2.0))
+    out, common = tmp_path / "out", {"store": tmp_path / "store", "seed": 0}
+    found = estimate.run([str(tmp_path / "p.parquet")], out, own, pilot=4, **common)
+    assert (found.requests, found.spared, found.pilot, asked_of(server)) == (12, 6, 4, 4)
+    assert found.usd_spared == pytest.approx(found.usd.expected / 2)
+    result = step.run_files([str(tmp_path / "p.parquet")], out, own, **common)
+    assert asked_of(server) == 12
+    assert result.summary.spared == 6 and result.summary.usd_spared > 0
+    everything = str(published(asked, [[WHOLE] * 3] * 6))
+    own = section(server, reuse=[everything], price=(1.0, 2.0))
+    found = estimate.run([str(tmp_path / "p.parquet")], tmp_path / "none", own, pilot=4, **common)
+    assert (found.requests, found.spared, asked_of(server)) == (0, 18, 12)
 
 
 def test_other_responses_make_the_step_again(serve, problems, published, tmp_path):
