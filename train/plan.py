@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import torch
 from scipy.stats import binom
-from transformers import AutoConfig, AutoModelForCausalLM
+from transformers import AutoConfig
+from trl import GRPOConfig
 
 from factory.errors import UsageError
 from factory.run.layout import STAGES
@@ -17,6 +18,7 @@ from factory.run.parts import MANIFEST
 from train.configs import accumulation, world_size
 from train.data import TrainingRows, read_set
 from train.stage import Job, summary_of
+from train.student import empty_model
 
 GIB = 2**30
 
@@ -53,53 +55,20 @@ def plan(job: Job, rows: TrainingRows) -> dict[str, Any]:
     return facts | {"steps": int(steps), "tokens_a_step": int(a_step), "tokens_in_all": int(a_step * steps)}
 
 
-def memory(job: Job, config: Any, rows: TrainingRows) -> dict[str, float]:
-    """Memory of one device in GiB, by what it goes to, against the card that is there.
-
-    Weights, gradients and Adam's two moments are float32, 16 bytes per parameter in all, divided by the devices under FSDP
-    and ZeRO. Activations count with checkpointing: one hidden state per layer and one layer's inside. Logits are never
-    whole (TRL's fused head works in tiles).
+def memory(job: Job, rows: TrainingRows) -> dict[str, float]:
+    """`device_memory` of the rows that are trained on, against the card that is there.
 
     Raises:
         UsageError: the card cannot hold it; names the settings that save most.
     """
-    assert job.parent is not None and job.recipe.train is not None
-    model = AutoConfig.from_pretrained(job.layout.checkpoint(job.parent)).get_text_config()
-    with torch.device("meta"):
-        empty = AutoModelForCausalLM.from_config(model)
-        empty.tie_weights()
-    parameters = empty.num_parameters()
-    section, lora = job.section, job.recipe.train.lora
-    sharded = any(os.environ.get(f"ACCELERATE_USE_{name}") == "true" for name in ("FSDP", "DEEPSPEED"))
-    share = parameters / (world_size() if sharded else 1)
-    inner = int(getattr(model, "intermediate_size", 4 * model.hidden_size))
+    assert job.parent is not None
     longest = float(rows.lengths.max())
     if job.stage == "rl":
-        longest += section.max_completion_length
-    elif getattr(section, "packing", False):
-        longest = float(section.max_length)
-    tokens = section.micro_batch_size * longest * (2 if job.stage == "dpo" else 1)
-    layers, hidden = int(model.num_hidden_layers), int(model.hidden_size)
-    parts = {
-        "weights": 4.0 * share,
-        "gradients_and_moments": 0.0 if lora else 12.0 * share,
-        "activations": tokens * (2.0 * hidden * layers + 4.0 * (8 * hidden + 3 * inner)),
-    }
-    card = card_bytes()
-    if job.stage == "rl":
-        heads = int(model.num_attention_heads)
-        width = int(getattr(model, "head_dim", None) or hidden // heads) * int(
-            model.num_key_value_heads or heads
-        )
-        at_once = section.batch_size // section.group_size * sampled(section) / world_size()
-        cache = {"off": 8.0 * layers * width * longest * at_once, "colocate": 0.0, "server": 0.0}[
-            section.vllm
-        ]
-        parts["key_value_cache"] = cache
-        if section.vllm == "colocate":
-            parts["vllm"] = float(config.vllm_gpu_memory_utilization) * card
-        if section.beta:
-            parts["reference_weights"] = 4.0 * share
+        longest += job.section.max_completion_length
+    elif getattr(job.section, "packing", False):
+        longest = float(job.section.max_length)
+    model, card = AutoConfig.from_pretrained(job.layout.checkpoint(job.parent)), card_bytes()
+    parts = device_memory(job, empty_model(model), longest, card)
     total = sum(parts.values())
     if card and total > card:
         raise UsageError(
@@ -109,6 +78,51 @@ def memory(job: Job, config: Any, rows: TrainingRows) -> dict[str, float]:
         )
     sums = parts | {"total": total} | ({"card": float(card)} if card else {})
     return {name: round(value / GIB, 3) for name, value in sums.items()}
+
+
+def device_memory(job: Job, empty: Any, longest: float, card: int) -> dict[str, float]:
+    """Memory of one device in bytes, by what it goes to.
+
+    Weights, gradients and Adam's two moments are float32, 16 bytes per parameter in all, divided by the devices under FSDP
+    and ZeRO. Activations count with checkpointing: one hidden state per layer and one layer's inside. Logits are never
+    whole (TRL's fused head works in tiles).
+
+    Args:
+        job: the stage.
+        empty: the student without weights.
+        longest: tokens of the longest row, or of a pack.
+        card: memory of the card, of which vLLM takes a share; 0 without one.
+    """
+    assert job.recipe.train is not None
+    model, parameters = empty.config.get_text_config(), empty.num_parameters()
+    section, lora = job.section, job.recipe.train.lora
+    sharded = any(os.environ.get(f"ACCELERATE_USE_{name}") == "true" for name in ("FSDP", "DEEPSPEED"))
+    share = parameters / (world_size() if sharded else 1)
+    inner = int(getattr(model, "intermediate_size", 4 * model.hidden_size))
+    tokens = section.micro_batch_size * longest * (2 if job.stage == "dpo" else 1)
+    layers, hidden = int(model.num_hidden_layers), int(model.hidden_size)
+    parts = {
+        "weights": 4.0 * share,
+        "gradients_and_moments": 0.0 if lora else 12.0 * share,
+        "activations": tokens * (2.0 * hidden * layers + 4.0 * (8 * hidden + 3 * inner)),
+    }
+    if job.stage == "rl":
+        heads = int(model.num_attention_heads)
+        head = int(getattr(model, "head_dim", None) or hidden // heads)
+        width = head * int(model.num_key_value_heads or heads)
+        at_once = section.batch_size // section.group_size * sampled(section) / world_size()
+        parts["key_value_cache"] = 8.0 * layers * width * longest * at_once if section.vllm == "off" else 0.0
+        if section.vllm == "colocate":
+            parts["vllm"] = vllm_share(section) * card
+        if section.beta:
+            parts["reference_weights"] = 4.0 * share
+    return parts
+
+
+def vllm_share(section: Any) -> float:
+    """The share of the card that vLLM takes in the trainer's process."""
+    name = "vllm_gpu_memory_utilization"
+    return float(section.trl.get(name, getattr(GRPOConfig, name)))
 
 
 def _savings(job: Job, parts: dict[str, float]) -> str:

@@ -52,7 +52,7 @@ def preflight(job: Job, config: Any, tokenizer: Any, rows: TrainingRows) -> dict
         report["dead_groups"] = check_signal(job, dead_groups(job))
     report["plan"] = plan(job, rows)
     report["eta"] = eta(job, report["plan"])
-    report["memory_gib"] = memory(job, config, rows)
+    report["memory_gib"] = memory(job, rows)
     return report
 
 

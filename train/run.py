@@ -74,7 +74,7 @@ def _train(job: Job, step: Step[Trained], *, resume: bool, dry_run: bool) -> str
     from train import stages
 
     if stage == "base" and dry_run:
-        return "base: nothing to check"
+        return "\n".join(f"base: {line}" for line in stages.check_student(job))
     check_inputs(step)
     if main_process() and not dry_run:
         step.say_why()

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from accelerate import PartialState
 from transformers import (
+    AutoConfig,
     AutoModelForCausalLM,
     GenerationConfig,
     PrinterCallback,
@@ -21,8 +22,10 @@ from transformers import (
 )
 from trl import DPOTrainer, SFTTrainer
 
+from factory.config.train import StudentSection
 from factory.errors import FactoryError, Stopped
 from factory.progress import watch
+from factory.run.layout import STAGES
 from factory.run.step import Step
 from train.callbacks import (
     LoudStop,
@@ -37,12 +40,22 @@ from train.callbacks import (
     rollout_writer,
 )
 from train.configs import stage_config
-from train.data import TrainingRows, completion_rows, preference_rows, prompt_rows, training_texts
+from train.data import TrainingRows, completion_rows, encode, preference_rows, prompt_rows, training_texts
+from train.plan import GIB, card_bytes, device_memory, vllm_share
 from train.rewards import VerifiedReward
 from train.rl import FactoryGRPOTrainer, TemperatureSchedule
 from train.say import say
 from train.stage import Job, Trained, begin, data_files
-from train.student import load_model, load_tokenizer, loaded, long_factors, merge_adapter, write_tiny
+from train.student import (
+    empty_model,
+    load_model,
+    load_tokenizer,
+    loaded,
+    long_factors,
+    merge_adapter,
+    switch_length,
+    write_tiny,
+)
 from train.tokens import opens_thinking, settle_tokens, stop_tokens
 
 
@@ -61,15 +74,58 @@ def build_base(job: Job) -> dict[str, Any]:
         elif student.model == "tiny":
             write_tiny(student, training_texts(data_files(job)), folder, job.recipe.seed)
         else:
-            tokenizer = load_tokenizer(student.model, student.chat_template, student.revision)
             model = loaded(AutoModelForCausalLM, student.model, student.revision)
-            if student.long_factors:
-                long_factors(model.config)
-            tokens, said = settle_tokens(tokenizer, model, student.pad_token)
-            say(said)
+            tokenizer, tokens = settled(student, model)
             model.save_pretrained(folder)
             tokenizer.save_pretrained(folder)
     return {"tokens": tokens}
+
+
+def settled(student: StudentSection, model: Any) -> tuple[Any, dict[str, Any]]:
+    """The student's tokenizer with its special tokens settled, in `model` too, and the facts for the manifest."""
+    tokenizer = load_tokenizer(student.model, student.chat_template, student.revision)
+    if student.long_factors:
+        long_factors(model.config)
+    tokens, said = settle_tokens(tokenizer, model, student.pad_token)
+    say(said)
+    return tokenizer, tokens
+
+
+def check_student(job: Job) -> list[str]:
+    """Everything about a public student that shows without its weights, before data are made for it.
+
+    Returns:
+        Lines on what training it needs, at the longest rows that the recipe allows.
+
+    Raises:
+        UsageError: it cannot be loaded, has no usable chat template, or its tokens cannot be settled.
+    """
+    student, train = job.section, job.recipe.train
+    assert train is not None
+    if student.model == "tiny":
+        return ["nothing to check"]
+    model = empty_model(loaded(AutoConfig, student.model, student.revision))
+    tokenizer, _ = settled(student, model)
+    question, answer = ({"role": role, "content": "x"} for role in ("user", "assistant"))
+    system = [{"role": "system", "content": job.recipe.datasets.system}] if job.recipe.datasets.system else []
+    encode(tokenizer, [*system, question], [answer], loss_on_prompt=False)
+    switch = switch_length(model.config)
+    lines = [f"{model.num_parameters():,} parameters"]
+    if switch:
+        lines.append(f"rows on both sides of {switch} tokens need train.student.long_factors=true (LongRoPE)")
+    jobs = [Job(job.recipe, job.layout, stage) for stage in STAGES if getattr(train, stage).enabled]
+    return [*lines, *(_needs(each, model) for each in jobs)]
+
+
+def _needs(job: Job, model: Any) -> str:
+    """One line: the memory that a stage needs on one device."""
+    section, card = job.section, card_bytes()
+    rows = job.stage != "rl"
+    longest = section.max_length if rows else section.max_prompt_length + section.max_completion_length
+    parts = device_memory(job, model, float(longest), card)
+    shown = ", ".join(f"{name.replace('_', ' ')} {value / GIB:.1f}" for name, value in parts.items() if value)
+    vllm = f"; of the card {vllm_share(section):.0%} more for vLLM" if "vllm" in parts and not card else ""
+    return f"{job.stage}: {sum(parts.values()) / GIB:.1f} GiB on one device ({shown}{vllm})"
 
 
 @dataclass(frozen=True, slots=True)

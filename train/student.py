@@ -79,6 +79,14 @@ def load_model(folder: Path, attention: str | None) -> Any:
     return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, **kwargs)
 
 
+def empty_model(config: Any) -> Any:
+    """The model of a config without any weights, to count and to try things on."""
+    with torch.device("meta"):
+        model = AutoModelForCausalLM.from_config(config)
+        model.tie_weights()
+    return model
+
+
 def switch_length(config: Any) -> int | None:
     """Tokens beyond which the long factors are used; None when there is only one set of factors."""
     rope = getattr(config.get_text_config(), "rope_parameters", None) or {}

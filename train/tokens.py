@@ -33,20 +33,23 @@ def render(tokenizer: Any, messages: Sequence[dict[str, str]], *, prompt: bool =
     Raises:
         UsageError: the template refuses the messages, for instance a system message that it does not know.
     """
+    return list(_templated(tokenizer, messages, add_generation_prompt=prompt, return_dict=True)["input_ids"])
+
+
+def _templated(tokenizer: Any, messages: Sequence[dict[str, str]], **how: Any) -> Any:
     try:
-        encoded = tokenizer.apply_chat_template(messages, add_generation_prompt=prompt, return_dict=True)
+        return tokenizer.apply_chat_template(messages, **how)
     except TemplateError as error:
         roles = ", ".join(str(m["role"]) for m in messages)
         raise UsageError(
             f"the chat template refuses a conversation of {roles} ({error})",
             do="give another template (train.student.chat_template)",
         ) from error
-    return list(encoded["input_ids"])
 
 
 def turn_tail(tokenizer: Any) -> list[int]:
     """Token ids that the chat template writes after an answer's text."""
-    text = tokenizer.apply_chat_template(_TURN, tokenize=False)
+    text = _templated(tokenizer, _TURN, tokenize=False)
     tail: list[int] = tokenizer(text.rpartition(PROBE)[2], add_special_tokens=False)["input_ids"]
     return tail
 
@@ -77,7 +80,7 @@ def _end_token(tokenizer: Any, template: str, end: int | None, size: int) -> int
 
 def opens_thinking(tokenizer: Any) -> bool:
     """Whether the chat template's generation prompt already opens `<think>`, as the R1 distills' does."""
-    prompt = tokenizer.apply_chat_template(_TURN[:1], tokenize=False, add_generation_prompt=True)
+    prompt = _templated(tokenizer, _TURN[:1], tokenize=False, add_generation_prompt=True)
     return bool(prompt.rstrip().endswith("<think>"))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
 
 from factory.cli.flags import Flag
@@ -34,9 +35,9 @@ def command(
 
     factory run quickstart --until sft-set --set generate.samples=8
     """
-    from factory.config.load import load_recipe
+    from factory.config.load import load_recipe, save_recipe
     from factory.pipeline.checks import check_engine, check_recipe
-    from factory.pipeline.run import names_until, plan, run_recipe
+    from factory.pipeline.run import check_student, names_until, plan, run_recipe
     from factory.run.layout import RunLayout
 
     loaded = load_recipe(recipe, overrides)
@@ -44,10 +45,16 @@ def command(
     if dry_run:
         names = names_until(plan(loaded, RunLayout(folder)), until)
         say(f"{loaded.name}: {len(names)} steps into {folder}", *(f"  {name}" for name in names))
-        check_recipe(loaded, names, RunLayout(folder))
+        layout = RunLayout(folder)
+        needs = check_recipe(loaded, names, layout, elsewhere=True)
         check_engine(engine)
         if "problems" in names:
             _say_given(loaded)
+        with TemporaryDirectory() as place:
+            save_recipe(loaded, Path(place) / "recipe.yaml")
+            check_student(loaded, Path(place) / "recipe.yaml", layout, names)
+        if needs:
+            say("On the machine that trains:", *(f"  {need}" for need in needs))
         return
     shared = store or os.environ.get("FACTORY_STORE")
     changed = run_recipe(

@@ -18,7 +18,7 @@ from factory.config.base import did_you_mean
 from factory.config.endpoint import Budget, Endpoint
 from factory.config.problems import SourceSection
 from factory.config.recipe import Recipe
-from factory.config.train import StageSection, TrainSection
+from factory.config.train import StageSection
 from factory.engines.engine import EngineName
 from factory.errors import UsageError
 from factory.run.layout import STAGES, RunLayout
@@ -29,7 +29,9 @@ TRL = {"midtrain": "SFT", "sft": "SFT", "dpo": "DPO", "rl": "GRPO"}
 """Stage to the beginning of its TRL config's name."""
 
 
-def check_recipe(recipe: Recipe, steps: Collection[str], at: RunLayout | None = None) -> None:
+def check_recipe(
+    recipe: Recipe, steps: Collection[str], at: RunLayout | None = None, *, elsewhere: bool = False
+) -> list[str]:
     """Refuse a recipe that would fail later, before anything is paid for or trained.
 
     Args:
@@ -37,6 +39,10 @@ def check_recipe(recipe: Recipe, steps: Collection[str], at: RunLayout | None = 
         steps: names of the steps that are to run. Unknown names are refused whatever runs; packages, keys and hardware
             only where a step needs them.
         at: the run's folder: a teacher that has answered already needs no key.
+        elsewhere: the run is only planned here, so that this machine may lack a GPU and what goes with it.
+
+    Returns:
+        What the recipe needs of the machine that trains and this one lacks; empty unless `elsewhere`.
 
     Raises:
         UsageError: one line for each mistake: the key, what is wrong, what to do.
@@ -50,8 +56,12 @@ def check_recipe(recipe: Recipe, steps: Collection[str], at: RunLayout | None = 
         *_columns(recipe),
         *(_training(recipe, steps) if recipe.train is not None else ()),
     ]
+    needs = list(_hardware(recipe, steps))
+    if not elsewhere:
+        faults += needs
     if faults:
         raise UsageError("\n".join(dict.fromkeys(faults)))
+    return needs
 
 
 def need(what: str, extra: str, *packages: str) -> None:
@@ -171,7 +181,7 @@ def _file(key: str, path: str) -> Iterator[str]:
 
 def _benchmarks(recipe: Recipe) -> Iterator[str]:
     from factory.decontamination.load import SETS, shipped
-    from factory.evaluation.benchmarks import NAMES
+    from factory.evaluation.benchmarks import GPQA, NAMES
 
     names = ["all", *SETS, *shipped()]
     for name in recipe.decontamination.against:
@@ -190,6 +200,11 @@ def _benchmarks(recipe: Recipe) -> Iterator[str]:
             yield from _source("evaluation.benchmarks", name, run=True)
         else:
             yield from _known("evaluation.benchmarks", "benchmark", name, names, f"known: {', '.join(names)}")
+        if name == GPQA and not has_hub_token():
+            yield (
+                f"evaluation.benchmarks: {GPQA} is gated, and there is no Hub token - accept its terms on the Hub and set "
+                "HF_TOKEN, or leave it out"
+            )
 
 
 def _known(key: str, what: str, name: str, names: Iterable[str], do: str) -> Iterator[str]:
@@ -314,7 +329,7 @@ def _training(recipe: Recipe, steps: Collection[str]) -> Iterator[str]:
             yield f"train.student.model: {folder} is not a checkpoint folder (no config.json)"
         elif not folder.is_dir() and not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", student.model):
             yield f"train.student.model: {student.model} is neither a folder nor a Hub id OWNER/NAME"
-    if not any(name.startswith(("train-", "eval-", "difficulty")) for name in steps):
+    if not _trains(steps):
         return
     if missing := [name for name in TRAINER if find_spec(name) is None]:
         yield (
@@ -323,24 +338,30 @@ def _training(recipe: Recipe, steps: Collection[str]) -> Iterator[str]:
         )
         return
     yield from _passed_on(recipe)
-    yield from _hardware(train, rl="train-rl" in steps)
-
-
-def _hardware(train: TrainSection, *, rl: bool) -> Iterator[str]:
-    """Settings that want a package or a GPU."""
-    student = train.student
     if train.tracker != "none" and find_spec(train.tracker) is None:
         yield f"train.tracker is {train.tracker}, which is not installed - pip install {train.tracker}, or set it to none"
+
+
+def _trains(steps: Collection[str]) -> bool:
+    return any(name.startswith(("train-", "eval-", "difficulty")) for name in steps)
+
+
+def _hardware(recipe: Recipe, steps: Collection[str]) -> Iterator[str]:
+    """Settings that want a GPU, or a package that only a GPU can use."""
+    train = recipe.train
+    if train is None or not _trains(steps):
+        return
+    student = train.student
     if (student.attention or "").startswith("flash_attention"):
         package = "flash_attn_interface" if student.attention == "flash_attention_3" else "flash_attn"
         if not has_gpu():
             yield f"train.student.attention: {student.attention} needs a GPU, and this machine has none - use sdpa"
-        elif find_spec(package) is None:
+        if find_spec(package) is None:
             yield f"train.student.attention: {student.attention} needs {package} - pip install flash-attn, or use sdpa"
-    if rl and train.rl.vllm != "off":
+    if "train-rl" in steps and train.rl.vllm != "off":
         if find_spec("vllm") is None:
             yield f"train.rl.vllm is {train.rl.vllm}, but vllm is not installed - pip install 'cot-factory[vllm]', or set it to off"
-        elif train.rl.vllm == "colocate" and not has_gpu():
+        if train.rl.vllm == "colocate" and not has_gpu():
             yield "train.rl.vllm: colocate needs a GPU, and this machine has none - set it to off"
 
 
@@ -351,6 +372,13 @@ def has_gpu() -> bool:
     return any(Path("/dev").glob("nvidia[0-9]*")) or any(
         Path(f"/dev/{name}").exists() for name in ("kfd", "dxg")
     )
+
+
+def has_hub_token() -> bool:
+    """Whether the Hub knows who asks; off-line the rows come from its cache, which asks nobody."""
+    home = Path(os.environ.get("HF_HOME") or Path.home() / ".cache" / "huggingface")
+    kept = Path(os.environ.get("HF_TOKEN_PATH") or home / "token")
+    return bool(os.environ.get("HF_TOKEN")) or kept.is_file() or os.environ.get("HF_HUB_OFFLINE") == "1"
 
 
 def _passed_on(recipe: Recipe) -> Iterator[str]:

@@ -78,6 +78,7 @@ def run_recipe(
     with locked(run), open_engine(engine) as opened:
         _check_folders(recipe, run)
         save_recipe(recipe, layout.recipe)
+        check_student(recipe, layout.recipe, layout, names)
         for index, step in enumerate(steps, start=1):
             on_step(step.name, index, len(steps))
             if step.name.startswith(("train-", "eval-")):
@@ -90,6 +91,19 @@ def run_recipe(
         if until is None:
             mark_finished(recipe, run, rejected)
     return True
+
+
+def check_student(recipe: Recipe, recipe_file: Path, at: RunLayout, steps: Collection[str]) -> None:
+    """Try a public student's tokens and template before a teacher is paid for data that it could not learn from.
+
+    Raises:
+        UsageError: it cannot be trained; what is wrong was said.
+    """
+    bought = (at.responses / MANIFEST).exists() or (at.checkpoint("base") / MANIFEST).exists()
+    if recipe.train is None or recipe.train.student.model == "tiny" or "train-base" not in steps or bought:
+        return
+    words = ["--stage", "base", "--recipe", str(recipe_file), "--run", str(at.run), "--dry-run"]
+    run_child("train.run", words, what="the check of the student", do="mend what it says above and run again")
 
 
 def _check_folders(recipe: Recipe, run: Path) -> None:

@@ -82,11 +82,22 @@ def test_shipped_recipes_that_need_nothing_pass():
 
 def test_the_papers_recipe_lacks_nothing_but_key_and_gpu(monkeypatch):
     monkeypatch.setenv("OPENROUTER_API_KEY", "k")
+    monkeypatch.setattr(checks, "has_hub_token", lambda: True)
     monkeypatch.setattr(checks, "has_gpu", lambda: True)
     monkeypatch.setattr(checks, "find_spec", lambda name: object())
     monkeypatch.setattr(checks, "_passed_on", lambda recipe: ())
     recipe = load_recipe("phi4_mini_reasoning")
     check_recipe(recipe, [step.name for step in plan(recipe, RunLayout(Path("x")))])
+
+
+def test_a_gated_benchmark_without_a_token_is_refused_before_anything_is_paid(monkeypatch, tmp_path):
+    for name in ("HF_TOKEN", "HF_TOKEN_PATH", "HF_HUB_OFFLINE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HF_HOME", str(tmp_path))
+    with pytest.raises(UsageError, match="gpqa_diamond is gated, and there is no Hub token"):
+        checked("evaluation.benchmarks=[gpqa_diamond]")
+    (tmp_path / "token").write_text("t")
+    checked("evaluation.benchmarks=[gpqa_diamond]")
 
 
 def test_keys_are_needed_only_where_a_teacher_is_asked(monkeypatch, tmp_path):

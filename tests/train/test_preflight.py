@@ -145,8 +145,7 @@ def test_the_time_that_a_stage_takes_goes_by_the_nearest_trained_one(job, run):
 
 
 def memory_of(of):
-    ready = prepare(of)
-    return memory(of, ready.config, ready.rows)
+    return memory(of, prepare(of).rows)
 
 
 def test_memory_counts_every_parameter_without_loading_and_divides_what_is_sharded(job, run, monkeypatch):

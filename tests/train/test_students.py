@@ -1,7 +1,12 @@
 """Public students go through every stage: their padding, stops, templates and position codes as they are shipped."""
 
+import json
+import os
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -21,6 +26,7 @@ from train.run import run_stage
 from train.stage import summary_of
 from train.tokens import end_token, fix_date, settle_tokens
 
+ROOT = Path(__file__).parents[2]
 PADS = {
     "phi4_mini": "<|pad|>",
     "qwen2_5": "<|endoftext|>",
@@ -256,3 +262,62 @@ def test_a_conversation_that_the_template_refuses_is_one_line(tmp_path):
     tokenizer = plain(tmp_path, template)
     with pytest.raises(UsageError, match=r"refuses a conversation of system, user .*not supported"):
         encode(tokenizer, [{"role": "system", "content": "s"}, *PROMPT], ANSWER, loss_on_prompt=False)
+
+
+GPU_NEEDS = (
+    "flash_attention_2 needs a GPU",
+    "needs flash_attn",
+    "vllm is not installed",
+    "colocate needs a GPU",
+)
+REAL_SIZE = {
+    "hidden_size": 3072,
+    "intermediate_size": 8192,
+    "num_hidden_layers": 32,
+    "num_attention_heads": 24,
+    "num_key_value_heads": 8,
+    "vocab_size": 200064,
+}
+"""Phi-4-mini-instruct's config.json."""
+
+
+def planned(tmp_path, *changes):
+    """`factory run phi4_mini_reasoning --dry-run` as typed, with stand-ins; no weights are there to be loaded."""
+    student = write_student("phi4_mini", tmp_path / "phi4")
+    (student / "model.safetensors").unlink()
+    config = json.loads((student / "config.json").read_text())
+    config["rope_parameters"] |= {"short_factor": [1.0] * 48, "long_factor": [2.0] * 48}
+    (student / "config.json").write_text(json.dumps(config | REAL_SIZE))
+    (tmp_path / "problems.jsonl").write_text('{"problem": "What is 1 + 1?", "answer": "2"}\n')
+    sets = ("problems.sources=[problems.jsonl]", f"train.student.model={student}", *changes)
+    command = [sys.executable, "-m", "factory.cli.main", "run", "phi4_mini_reasoning", "--dry-run"]
+    env = os.environ | {
+        "PYTHONPATH": str(ROOT),
+        "OPENROUTER_API_KEY": "k",
+        "HF_TOKEN": "t",
+        "CUDA_VISIBLE_DEVICES": "",
+    }
+    words = [word for change in sets for word in ("--set", change)]
+    return subprocess.run(
+        [*command, *words], capture_output=True, text=True, cwd=tmp_path, env=env, check=False
+    )
+
+
+def test_the_papers_recipe_is_planned_on_a_machine_without_a_gpu(tmp_path):
+    """It was refused by its own preflight (pad = end of turn), and gpqa_diamond was no evaluation: after R1 was paid."""
+    before = set(tmp_path.iterdir())
+    done = planned(tmp_path)
+    assert done.returncode == 0, done.stderr
+    listed = done.stdout.partition("On the machine that trains:")[2]
+    assert all(need in listed for need in GPU_NEEDS)
+    assert "padding token <|pad|>" in done.stderr and "3,836,021,760 parameters" in done.stderr
+    for stage in STAGES:
+        (line,) = (line for line in done.stderr.splitlines() if f"{stage}: " in line and "GiB" in line)
+        assert "weights 14.3, gradients and moments 42.9" in line
+    assert {p.name for p in set(tmp_path.iterdir()) - before} == {"phi4", "problems.jsonl"}
+
+
+def test_a_student_that_cannot_be_trained_is_refused_before_a_teacher_is_paid(tmp_path):
+    (tmp_path / "bad.jinja").write_text("{% for m in messages %}{{ raise_exception('no') }}{% endfor %}")
+    done = planned(tmp_path, "train.student.chat_template=bad.jinja")
+    assert done.returncode == 2 and "chat template refuses" in done.stderr
