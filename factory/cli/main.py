@@ -37,6 +37,7 @@ GROUPS = {
         "decontaminate",
         "difficulty",
         "pairs",
+        "select",
         "eval",
     ),
     "Release": ("card", "publish"),

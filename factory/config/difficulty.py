@@ -8,13 +8,17 @@ from pydantic import Field, model_validator
 
 from factory.config.endpoint import Address, Budget, Endpoint
 
+TEACHER = "teacher"
+"""Student that is not asked: its rollouts are the teacher's responses."""
+
 
 class DifficultySection(Address, Budget):
     """Student rollouts until the band of a problem's pass rate is known."""
 
     for_verbs: ClassVar[frozenset[str]] = frozenset(Budget.model_fields)
     student: str = "student"
-    """Sampler: `student` is the run's own sft checkpoint through transformers; or any preset."""
+    """Sampler: `student` is the run's own sft checkpoint through transformers; or any preset. `teacher` samples nothing: the
+    pass rates are those of the teacher's responses, and pairs are made of them alone."""
     problems: int | None = Field(None, ge=1)
     """Sample on at most this many problems, drawn by seed; for students that are slow to sample."""
     min_samples: int = Field(4, ge=1)

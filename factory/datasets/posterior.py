@@ -115,7 +115,7 @@ def difficulty_table(
 
     Args:
         problems: PROBLEM rows.
-        rollouts: VERDICT rows.
+        rollouts: VERDICT rows; their `answer_kind` is the problem's where the source states none.
         low: lower bound of the useful band, of the rate corrected for guessing.
         high: upper bound of it.
         prior: Beta prior of the raw pass rate.
@@ -142,6 +142,12 @@ def difficulty_table(
         how="inner",
         maintain_order="left",
     )
+    if "answer_kind" in rollouts.columns and "answer_kind" in rows.columns:
+        kinds = rollouts.select(pl.col("problem_id").alias("id"), _kind="answer_kind").drop_nulls()
+        rows = rows.join(
+            kinds.unique("id", keep="first", maintain_order=True), on="id", how="left", maintain_order="left"
+        )
+        rows = rows.with_columns(pl.coalesce("answer_kind", "_kind")).drop("_kind")
     rows = with_guess_rate(rows)
     alpha = prior.alpha + rows["correct"].to_numpy()
     beta = prior.beta + (rows["attempts"] - rows["correct"]).to_numpy()

@@ -15,6 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from factory.config.base import did_you_mean
+from factory.config.difficulty import TEACHER
 from factory.config.endpoint import Budget, Endpoint
 from factory.config.problems import SourceSection
 from factory.config.recipe import Recipe
@@ -88,6 +89,10 @@ def check_engine(name: str) -> None:
 
 def _contradictions(recipe: Recipe) -> Iterator[str]:
     train, prompts = recipe.train, recipe.rl_prompts
+    for side in ("chosen_from", "rejected_from"):
+        who = getattr(recipe.preference, side)
+        if recipe.difficulty.student == TEACHER and who not in ("teacher", "both"):
+            yield f"preference.{side}: {who} needs a student's rollouts, and difficulty.student is teacher - set it to teacher"
     if train is None:
         return
     if (
@@ -228,7 +233,7 @@ def _samplers(recipe: Recipe, asked: bool) -> Iterator[str]:
         if judge is not None:
             yield from check_endpoint(where, judge, recipe.budget, key=asked)
     student = recipe.difficulty
-    if student.student != "student":
+    if student.student not in ("student", TEACHER):
         yield from check_endpoint("difficulty.student", student.endpoint, recipe.budget, key=asked)
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from factory.config.base import Section, did_you_mean
 from factory.config.deduplication import DeduplicationSection
+from factory.config.difficulty import TEACHER
 from factory.config.endpoint import Budget
 from factory.config.load import save_recipe
 from factory.config.recipe import Recipe
@@ -274,6 +275,9 @@ def _select(recipe: Recipe, at: RunLayout, dataset: str, rejected: Collection[st
 def _difficulty(recipe: Recipe, at: RunLayout, engine: Engine) -> None:
     from factory.steps import difficulty as step
 
+    if recipe.difficulty.student == TEACHER:
+        step.run_given(at.clean_problems, at.verdicts, at.difficulty, recipe.difficulty, seed=recipe.seed)
+        return
     on = [stage for stage in ("sft", "midtrain") if recipe.train and getattr(recipe.train, stage).enabled]
     student = on[0] if on else "base"
 
@@ -296,11 +300,15 @@ def _pairs(recipe: Recipe, at: RunLayout, rejected: Collection[str]) -> None:
     from factory.steps import export, preference
     from schemas import PREFERENCE
 
+    alone = recipe.difficulty.student == TEACHER
+    section = recipe.preference
+    if alone:
+        section = section.model_copy(update={"rejected_from": TEACHER, "chosen_from": TEACHER})
     preference.run(
         at.labelled,
-        at.rollouts,
+        None if alone else at.rollouts,
         at.selected("preference"),
-        recipe.preference,
+        section,
         seed=recipe.seed,
         prompt=recipe.datasets.prompt,
         system=recipe.datasets.system,

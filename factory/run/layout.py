@@ -151,8 +151,10 @@ def expected_places(recipe: Mapping[str, Any]) -> list[Place]:
 
     train = None if recipe.get("train", {}) is None else section(recipe, "train")
     on = [stage for stage in STAGES if train is not None and section(train, stage).get("enabled", True)]
-    other = section(recipe, "difficulty").get("student", "student") != "student"
-    if train is None and other:  # a student that is not trained here can be rolled out all the same
+    student = section(recipe, "difficulty").get("student", "student")
+    if (
+        train is None and student != "student"
+    ):  # a student that is not trained here can be rolled out all the same
         on = ["dpo", "rl"]
     evaluated = section(recipe, "evaluation").get("stages", ("base", *STAGES))
 
@@ -161,7 +163,8 @@ def expected_places(recipe: Mapping[str, Any]) -> list[Place]:
             there = train is not None and place.stage in ("base", *on)
             return there and (place.kind == Kind.TRAIN or place.stage in evaluated)
         if place.kind in (Kind.ROLL_OUT, Kind.MEASURE):
-            return "dpo" in on or "rl" in on
+            asked = place.kind == Kind.MEASURE or student != "teacher"
+            return asked and ("dpo" in on or "rl" in on)
         stage = {"preference": "dpo", "rl": "rl"}.get(place.dataset or "")
         if stage is not None:
             return stage in on

@@ -33,8 +33,8 @@ from factory.steps.difficulty_part import (
     student_sampler,
 )
 from factory.verification.result import checking
-from schemas import DIFFICULTY, VERDICT, Band
-from schemas.outcome import solved, truncated
+from schemas import DIFFICULTY, PROBLEM, VERDICT, Band
+from schemas.outcome import scored, solved, truncated
 
 STEP = "difficulty"
 ROLLOUTS = "rollouts"
@@ -44,7 +44,16 @@ SPREAD = (*CHECKPOINTS, "procedural")
 """Students that are rolled out by many workers."""
 SHARD_PROBLEMS = 1_000
 """Problems that a worker rolls out at a time; their rollouts (at most `max_samples` each) are in memory together."""
-LIGHT = ["problem_id", "status", "verdict", "completion_tokens", "sampler", "model", "model_revision"]
+LIGHT = [
+    "problem_id",
+    "status",
+    "verdict",
+    "completion_tokens",
+    "sampler",
+    "model",
+    "model_revision",
+    "answer_kind",
+]
 """What the table needs of the rollouts."""
 
 
@@ -150,15 +159,86 @@ def run(
         writer.read["rows"] += every.height
         prior = Prior(**rolled.summary.prior)
         light = scan_parts(rollouts_out).select(LIGHT).collect()
-        table = difficulty_table(chosen, light, low=section.low, high=section.high, prior=prior)
-        writer.keep(table)
-        mute = chosen.join(table.select("id"), on="id", how="anti", maintain_order="left")
-        writer.drop(dropped_rows(mute, step=STEP, reason="no_signal", detail="no rollout could be verified"))
-        left = every.join(chosen.select("id"), on="id", how="anti", maintain_order="left")
-        writer.drop(dropped_rows(left, step=STEP, reason="not_drawn", detail="beyond difficulty.problems"))
-        return _summary(table, light, prior, rule)
+        table = _measure(writer, every, chosen, light, section, prior)
+        return _summary(table, light, prior, light["problem_id"].n_unique() * rule.max_samples)
 
     return step.run(make)
+
+
+def run_given(
+    problems: Path | None, verdicts: Path, out: Path, section: DifficultySection, *, seed: int
+) -> StepResult[Measured]:
+    """Write the posterior of each pass rate of responses that are there; nothing is sampled.
+
+    Args:
+        problems: folder of PROBLEM parts; None for those of the responses.
+        verdicts: folder of VERDICT parts.
+        out: folder of DIFFICULTY parts.
+        section: the bounds of the bands.
+        seed: decides which problems are drawn.
+
+    Raises:
+        FactoryError: no response has a verdict that says something.
+    """
+    settings = {name: getattr(section, name) for name in ("student", "problems", "low", "high")}
+    inputs: dict[str, Path | str] = {"verdicts": verdicts}
+    if problems:
+        inputs["rows"] = problems
+    step = Step(
+        STEP,
+        out,
+        Measured,
+        settings=settings | {"seed": seed, "version": VERSION},
+        inputs=inputs,
+        schema=DIFFICULTY,
+    )
+
+    def make(writer: StepWriter) -> Measured:
+        every = read_parts(problems) if problems else _answered(verdicts)
+        writer.read["rows"] += every.height
+        chosen = _draw(every, section.problems, seed)
+        light = scan_parts(verdicts).select(LIGHT).collect()
+        light = light.join(chosen.select(problem_id="id"), on="problem_id", how="semi")
+        counts = light.group_by("problem_id").agg(tried=scored().sum(), right=solved().sum())
+        if not counts["tried"].sum():
+            raise FactoryError(
+                "no response to any problem could be verified", do="check that the problems have answers"
+            )
+        prior = fit_prior(counts.sort("problem_id").select("tried", "right").iter_rows())
+        table = _measure(writer, every, chosen, light, section, prior)
+        return _summary(table, light, prior, light.height)
+
+    return step.run(make)
+
+
+def _answered(verdicts: Path) -> pl.DataFrame:
+    """The problems that responses belong to."""
+    rows = scan_parts(verdicts)
+    there = rows.collect_schema().names()
+    names = [name for name in PROBLEM.names if name != "id" and name in there]
+    return (
+        rows.select(pl.col("problem_id").alias("id"), *names)
+        .unique("id", keep="first", maintain_order=True)
+        .collect()
+    )
+
+
+def _measure(
+    writer: StepWriter,
+    every: pl.DataFrame,
+    chosen: pl.DataFrame,
+    light: pl.DataFrame,
+    section: DifficultySection,
+    prior: Prior,
+) -> pl.DataFrame:
+    """Keep the problems with a pass rate, drop the others."""
+    table = difficulty_table(chosen, light, low=section.low, high=section.high, prior=prior)
+    writer.keep(table)
+    mute = chosen.join(table.select("id"), on="id", how="anti", maintain_order="left")
+    writer.drop(dropped_rows(mute, step=STEP, reason="no_signal", detail="no rollout could be verified"))
+    left = every.join(chosen.select("id"), on="id", how="anti", maintain_order="left")
+    writer.drop(dropped_rows(left, step=STEP, reason="not_drawn", detail="beyond difficulty.problems"))
+    return table
 
 
 def _roll(
@@ -245,10 +325,9 @@ def _check_rollouts(rounds: Sequence[FirstRound], section: DifficultySection) ->
         )
 
 
-def _summary(table: pl.DataFrame, rollouts: pl.DataFrame, prior: Prior, rule: StoppingRule) -> Measured:
+def _summary(table: pl.DataFrame, rollouts: pl.DataFrame, prior: Prior, fixed: int) -> Measured:
     bands = dict(table.group_by("band").len().iter_rows())
-    fixed = rollouts["problem_id"].n_unique() * rule.max_samples
-    sure = table.filter(pl.col("band_probability") >= rule.confidence).height
+    sure = table.filter(pl.col("band_probability") >= DifficultySection.confidence).height
     return Measured(
         bands={band.value: bands.get(band.value, 0) for band in Band},
         rollouts=rollouts.height,

@@ -9,6 +9,10 @@ import polars as pl
 import pytest
 import yaml
 
+from factory.cli.main import build_app
+from factory.config.load import load_recipe
+from factory.pipeline.run import run_recipe
+from factory.publishing.card import render_card
 from factory.run.layout import RunLayout
 from factory.run.parts import read_dropped, read_parts
 from factory.sources.problems import read_problems
@@ -66,7 +70,7 @@ def published(tmp_path):
 def factory(folder, *words):
     env = {**os.environ, "FACTORY_PROGRESS": "off"}
     command = [sys.executable, "-m", "factory.cli.main", *map(str, words)]
-    return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=120)
+    return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True)
 
 
 def test_exactly_the_missing_responses_of_the_flagship_are_requested(published, tmp_path):
@@ -128,3 +132,143 @@ def test_exactly_the_missing_responses_of_the_flagship_are_requested(published, 
     sampling = text.partition("How the responses were sampled")[2].partition("\n**")[0]
     assert "| import | deepseek-r1 | - | - | - |" in sampling, sampling
     assert "| vllm | fake-r1 | 0.6 | 0.95 | 64 |" in sampling, sampling
+
+
+def layouts(texts, golds):
+    """Rows in published layouts: right and wrong answers of each problem, none of them the gold's only place."""
+    for number, (text, gold) in enumerate(zip(texts, golds, strict=True)):
+        ask = [{"role": "user", "content": text}]
+        words = [
+            " ".join(
+                f"step {step} of way {way} in case {number} gives {step * 7919 + way * 31 + number}"
+                for step in range(8)
+            )
+            for way in range(3)
+        ]
+        traces = [
+            f"<think>\n{w}\n</think>\nIt is \\boxed{{{a}}}."
+            for w, a in zip(words, (gold, f"{gold}7", f"{gold}9"), strict=True)
+        ]
+        yield number, text, gold, ask, traces, words
+
+
+SHAPES = {
+    "openr1": lambda n, text, gold, ask, traces, words: {
+        "problem": text,
+        "answer": gold,
+        "generations": traces,
+    },
+    "messages": lambda n, text, gold, ask, traces, words: [
+        {"messages": [*ask, {"role": "assistant", "content": each}], "answer": gold} for each in traces
+    ],
+    "sharegpt": lambda n, text, gold, ask, traces, words: [
+        {
+            "conversations": [{"from": "human", "value": text}, {"from": "gpt", "value": each}],
+            "ground_truth": gold,
+        }
+        for each in traces
+    ],
+    "open-math-reasoning": lambda n, text, gold, ask, traces, words: [
+        {
+            "problem": text,
+            "generated_solution": each,
+            "expected_answer": gold,
+            "generation_model": "QwQ-32B",
+            "inference_mode": "cot",
+        }
+        for each in traces
+    ],
+    "am-distilled": lambda n, text, gold, ask, traces, words: [
+        {
+            "messages": [
+                {**ask[0], "info": {"reference_answer": gold, "think_content": None, "answer_content": None}},
+                {
+                    "role": "assistant",
+                    "content": each,
+                    "info": {
+                        "reference_answer": None,
+                        "think_content": w,
+                        "answer_content": each.partition("</think>")[2],
+                    },
+                },
+            ]
+        }
+        for each, w in zip(traces, words, strict=True)
+    ],
+    "prompt-completion": lambda n, text, gold, ask, traces, words: [
+        {"prompt": ask, "completion": [{"role": "assistant", "content": each}], "answer": gold}
+        for each in traces
+    ],
+    "columns": lambda n, text, gold, ask, traces, words: [
+        {"question": text, "gold": gold, "response": each, "model": "mine"} for each in traces
+    ],
+}
+
+
+def test_traces_in_many_layouts_become_four_sets_and_a_card_without_a_request(tmp_path):
+    """The teacher's address answers nobody, so that a single request would stop the run."""
+    drawn = read_problems("procedural:all?count=160&seed=11").rows
+    drawn = drawn.filter(pl.col("answer").str.contains(r"^\d+$")).head(6 * len(SHAPES))
+    assert drawn.height == 6 * len(SHAPES)
+    cases = list(layouts(drawn["problem"], drawn["answer"]))
+    sources = []
+    for place, (name, shape) in enumerate(SHAPES.items()):
+        made = [shape(*case) for case in cases[6 * place : 6 * place + 6]]
+        rows = [row for each in made for row in (each if isinstance(each, list) else [each])]
+        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        sources.append({"path": str(tmp_path / f"{name}.jsonl"), "licence": "MIT"})
+    recipe = {
+        "name": "given",
+        "problems": {"sources": sources},
+        "decontamination": {"against": ["aime24"]},
+        "generate": {"samples": 3, "teacher": "vllm", "model": "nobody", "base_url": "http://127.0.0.1:9/v1"},
+        "difficulty": {"student": "teacher"},
+        "preference": {"max_pairs": 4, "max_length_bias": 9, "max_format_bias": 1},
+        "datasets": {"sft_rows": 3},
+        "train": None,
+    }
+    (tmp_path / "r.yaml").write_text(yaml.safe_dump(recipe))
+    run_recipe(load_recipe(tmp_path / "r.yaml"), tmp_path / "made")
+    at = RunLayout(tmp_path / "made")
+    read = read_parts(at.problems)
+    assert read.select("problem", "answer").rows() == drawn.select("problem", "answer").rows()
+    verdicts = read_parts(at.verdicts).sort("problem", "sample_index")
+    assert verdicts["verdict"].value_counts().sort("verdict").rows() == [("correct", 42), ("incorrect", 84)]
+    assert set(verdicts["sampler"]) == {"import"}
+    models = {
+        "openr1": "deepseek-r1",
+        "am-distilled": "deepseek-r1",
+        "open-math-reasoning": "QwQ-32B",
+        "columns": "mine",
+    }
+    for name, model in (
+        verdicts.select(pl.col("metadata").str.json_path_match("$.source_set"), "model").unique().rows()
+    ):
+        assert model == models.get(name, "unknown")
+    sizes = {name: read_parts(at.selected(name)).height for name in ("midtrain", "sft", "preference", "rl")}
+    used = (
+        read_parts(at.selected("sft"))["problem_id"].to_list()
+        + read_parts(at.selected("preference"))["problem_id"].to_list()
+    )
+    assert sizes == {
+        "midtrain": 42,
+        "sft": 3,
+        "preference": 4,
+        "rl": read_parts(at.clean_problems).height - len(set(used)),
+    }
+    assert set(read_parts(at.selected("rl"))["answer_kind"]) == {"math"}
+    assert not (at.run / "difficulty/rollouts").exists()
+    text = render_card(at.run).partition("## The recipe")[0]
+    assert "no response was requested" in text
+    for never in ("32,768", "0.6", "0.95", "step by step"):
+        assert never not in text.partition("## What is in it")[0], never
+    for name in ("midtrain", "sft", "preference", "rl"):
+        words = ["select", str(at.verdicts), "--set", name, "--out", str(tmp_path / name), "--sft-rows", "3"]
+        words += ["--max-pairs", "4", "--max-length-bias", "9", "--max-format-bias", "1"]
+        build_app().main(args=words, standalone_mode=False)
+        chosen = read_parts(tmp_path / name)
+        if name == "rl":
+            assert chosen.height == read_parts(at.clean_problems).height
+        else:
+            assert chosen.height == sizes[name]
+            assert chosen.columns == read_parts(at.selected(name)).columns
