@@ -47,6 +47,30 @@ def test_midtrain_is_every_whole_correct_response(labelled, make, tmp_path):
     ]
 
 
+@pytest.mark.parametrize(
+    ("settings", "size", "over", "left"),
+    [
+        ({"sft_rows": 250}, 250, 415, 50),
+        ({}, 143, 415, 157),
+        ({"sft_rows": 600, "sft_per_problem": 3}, 600, 0, 115),
+        ({"sft_rows": 500}, 300, 415, 0),
+    ],
+)
+def test_300_problems_with_715_right_answers(settings, size, over, left, labelled, make, tmp_path):
+    """The stated size, or all that the limit per problem leaves; every other row has its reason."""
+    right = [3] * 115 + [2] * 185
+    rows = [
+        make(n, i, "correct" if i < count else "incorrect") for n, count in enumerate(right) for i in range(3)
+    ]
+    section = DatasetsSection(balance=["level"], **settings)
+    manifest = select.run(labelled(rows), tmp_path / "s", section, dataset="sft", seed=0).manifest
+    why = {"incorrect": 185, "over_per_problem": over, "not_drawn": left}
+    assert (manifest["rows_in"], manifest["rows_out"]) == (900, size)
+    assert manifest["dropped"] == {reason: count for reason, count in why.items() if count}
+    assert read_parts(tmp_path / "s")["response_id"].n_unique() == size
+    assert Counter(read_dropped(tmp_path / "s")["reason"]) == Counter(manifest["dropped"])
+
+
 def test_sft_takes_evenly_from_cells_and_the_hardest_first(labelled, make, tmp_path):
     rows = []
     for problem in range(40):
