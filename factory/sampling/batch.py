@@ -25,6 +25,8 @@ from factory.sampling.store.journal import request_key, response_id, response_ke
 from schemas import ResponseStatus
 
 POLL_SECONDS = 30.0
+LOOKS = 10
+"""How often the provider's list is read before an order that may not have arrived counts as never made."""
 OVER = {"failed", "expired", "cancelled"}
 
 
@@ -91,6 +93,8 @@ class BatchSampler:
                         )
         except openai.APIStatusError as error:
             said = f"{self.name}: the Batch API answered HTTP {error.status_code}: {error.message}"
+            if error.status_code == 429 or error.status_code >= 500:
+                raise FactoryError(said, do="run it again") from error
             raise UsageError(said, do="check the key and the model") from error
         except openai.APIConnectionError as error:
             raise FactoryError(
@@ -120,9 +124,11 @@ class BatchSampler:
         token = uuid.uuid4().hex
         note = self.folder / f"batch-{token}.json"
         # The intent is on the disk before anything is ordered: a run that is killed here finds the batch by its token.
-        write_json(note, {"batch": None, "token": token, "ids": list(part)})
+        write_json(note, {"batch": None, "token": token, "file": None, "ids": list(part)})
         file = await client.files.create(file=("requests.jsonl", data), purpose="batch")
-        batch = await client.batches.create(
+        write_json(note, {"batch": None, "token": token, "file": file.id, "ids": list(part)})
+        # Not retried: an order whose reply was lost is looked for in the provider's list instead.
+        batch = await client.with_options(max_retries=0).batches.create(
             input_file_id=file.id,
             endpoint="/v1/chat/completions",
             completion_window="24h",
@@ -132,17 +138,26 @@ class BatchSampler:
         return note
 
     async def _settle_intents(self, client: Any) -> None:
-        """Find out what became of orders that were noted and never confirmed."""
+        """Find out what became of orders that were noted and never confirmed.
+
+        The provider may list an order late, so one whose file was uploaded is looked for `LOOKS` times.
+        """
         open_notes = {
-            str(found["token"]): path for path in self._notes() if not (found := read_json(path))["batch"]
+            str(found["token"]): (path, found)
+            for path in self._notes()
+            if not (found := read_json(path))["batch"]
         }
-        if not open_notes:
-            return
-        async for batch in client.batches.list(limit=100):
-            path = open_notes.pop(str((batch.metadata or {}).get("cot_factory")), None)
-            if path is not None:
-                write_json(path, {**read_json(path), "batch": batch.id})
-        for path in open_notes.values():
+        for look in range(LOOKS):
+            # Notes of former versions do not say whether the file was uploaded.
+            if not any(found.get("file", "unknown") for _, found in open_notes.values()):
+                break
+            if look:
+                await asyncio.sleep(self.poll_seconds)
+            async for batch in client.batches.list(limit=100):
+                note = open_notes.pop(str((batch.metadata or {}).get("cot_factory")), None)
+                if note is not None:
+                    write_json(note[0], {**note[1], "batch": batch.id})
+        for path, _ in open_notes.values():
             path.unlink(missing_ok=True)
 
     def _body(self, request: SampleRequest) -> dict[str, Any]:

@@ -154,6 +154,8 @@ class Endpoints:
 
 def _endpoint(text: str) -> Endpoint:
     found = _WEIGHTED.fullmatch(text.strip())
+    if found and "?" in found[1] and "=" not in re.split("[?&]", found[1])[-1]:
+        found = None  # the value of the query's last parameter
     url, weight = (found[1], found[2]) if found else (text.strip(), "")
     if not url.startswith(("http://", "https://")):
         raise UsageError(

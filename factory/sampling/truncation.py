@@ -139,7 +139,8 @@ def on_the_wire(messages: Sequence[Message], how: Continues) -> dict[str, Any]:
 
 def beta(url: str) -> str:
     """DeepSeek's beta endpoint beside a base URL."""
-    return url.removesuffix("/v1").removesuffix("/beta") + "/beta"
+    head, mark, query = url.partition("?")
+    return f"{head.rstrip('/').removesuffix('/v1').removesuffix('/beta')}/beta{mark}{query}"
 
 
 def join(turn: Mapping[str, str], reasoning_field: str, text: str, *, parsed: bool) -> Parts:

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from factory.engines.engine import Engine
 from factory.errors import UsageError
 from factory.run.part_file import PartFile
-from factory.run.parts import iter_part, reading
+from factory.run.parts import count_rows, iter_part, reading
 from factory.run.tables import arrow_table
 from factory.sources.columns import Kinds, conform, holds_text, kinds_of, union, written
 from factory.sources.files import BLOCK_BYTES, Patterns, no_drops, read_blocks
@@ -40,6 +40,8 @@ def stage(patterns: Patterns, folder: Path, engine: Engine, *, size: int = BLOCK
     """
     files = expand(patterns)
     if all(map(_is_parquet, files)) and len({_schema(path) for path in files}) == 1:
+        if not count_rows(files):
+            raise UsageError(f"{', '.join(map(str, files[:3]))} holds no rows")
         return Staged(files, no_drops())
     folder.mkdir(parents=True, exist_ok=True)
     read = list(engine.map(partial(_read, folder.resolve(), size), list(enumerate(files))))

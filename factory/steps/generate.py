@@ -161,6 +161,8 @@ def run_files(
         if section.serve is None:
             teacher(section, seed)
         found = read_problems(patterns, seed=seed, **reading)
+        if not found.rows.height and not found.dropped.height and limit != 0:
+            raise UsageError(f"{', '.join(patterns)} holds no rows")
         return Problems(
             lambda: iter_problems(found.rows), found.rows.height, found.rows.schema, found.dropped
         )

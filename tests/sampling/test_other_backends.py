@@ -126,6 +126,48 @@ def test_a_kill_between_the_intent_and_its_confirmation_orders_nothing_twice(
     assert stats["completed"] == stats["completed_identities"] == 8
 
 
+@pytest.mark.parametrize("broken", ["unlisted", "500"])
+def test_an_order_whose_reply_was_lost_is_looked_for_and_not_made_again(
+    serve, problems, tmp_path, monkeypatch, broken
+):
+    """The provider took the order and said nothing, or an error; and lists it late."""
+    import httpx
+    from openai import APIConnectionError, InternalServerError
+    from openai.resources.batches import AsyncBatches
+
+    server, store, made = serve(), tmp_path / "s", AsyncBatches.create
+    request = httpx.Request("POST", server.url)
+
+    async def lost(self, **words):
+        await made(self, **words)
+        assert self._client.max_retries == 0, "the client would order again"
+        if broken == "500":
+            raise InternalServerError("late", response=httpx.Response(500, request=request), body=None)
+        raise APIConnectionError(request=request)
+
+    monkeypatch.setattr(AsyncBatches, "create", lost)
+    ask = {"prompt": "{problem}", "store": store}
+    with pytest.raises(FactoryError) as told:
+        sample_problems(problems(4), batch(server, store), 2, PARAMS, **ask)
+    assert type(told.value) is FactoryError, "a fault of the provider is no wrong usage"
+    monkeypatch.setattr(AsyncBatches, "create", made)
+    looks, listed = [], AsyncBatches.list
+
+    async def nothing():
+        for each in ():
+            yield each
+
+    def late(self, **words):
+        looks.append(words)
+        return listed(self, **words) if len(looks) > 3 else nothing()
+
+    monkeypatch.setattr(AsyncBatches, "list", late)
+    rows = sample_problems(problems(4), batch(server, store), 2, PARAMS, **ask)
+    assert (rows.height, len(looks)) == (8, 4)
+    stats = server.get("stats")
+    assert stats["completed"] == stats["completed_identities"] == 8
+
+
 def test_a_provider_without_batches_is_one_line(problems, tmp_path):
     class Nowhere:
         url = "http://127.0.0.1:9/v1"

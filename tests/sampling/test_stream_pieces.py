@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from factory.errors import UsageError
 from factory.sampling.finish import LoopDetector, period
 from factory.sampling.response_parser import EventBytes, Reply
-from factory.sampling.retry import retry_after
+from factory.sampling.retry import Endpoint, Endpoints, retry_after
 from factory.sampling.sampler import build_messages, check_prompt
+from factory.sampling.truncation import beta
 
 
 @given(
@@ -124,3 +125,27 @@ def test_prompts():
     assert shown[0]["content"] == "Which? A) one B) two"
     with pytest.raises(UsageError, match="has no"):
         check_prompt("no slot")
+
+
+@pytest.mark.parametrize(
+    ("text", "url", "weight"),
+    [
+        ("http://h/v1", "http://h/v1/chat/completions", 1),
+        ("http://h/v1=3", "http://h/v1/chat/completions", 3),
+        ("http://h/v1=0.5", "http://h/v1/chat/completions", 0.5),
+        ("http://h/v1?api-version=20240101", "http://h/v1/chat/completions?api-version=20240101", 1),
+        ("http://h/v1?key=7&v=2", "http://h/v1/chat/completions?key=7&v=2", 1),
+        ("http://h/v1?key=7&v=2=3", "http://h/v1/chat/completions?key=7&v=2", 3),
+        ("http://h/v1?flag&v=2.5=4", "http://h/v1/chat/completions?flag&v=2.5", 4),
+    ],
+)
+def test_digits_after_a_url_are_its_weight_and_in_a_query_its_value(text, url, weight):
+    (endpoint,) = Endpoints([text]).all
+    assert (endpoint.url, endpoint.weight) == (url, weight)
+
+
+@pytest.mark.parametrize("path", ["", "/", "/v1", "/v1/", "/beta"])
+@pytest.mark.parametrize("query", ["", "?key=a/v1", "?key=7&x=/beta"])
+def test_deepseeks_beta_endpoint_keeps_the_query(path, query):
+    made = Endpoint(beta(f"https://api.deepseek.com{path}{query}"))
+    assert made.url == f"https://api.deepseek.com/beta/chat/completions{query}"

@@ -46,6 +46,17 @@ def test_a_file_that_is_no_parquet(tmp_path, verb, kind):
     assert_one_line(factory(verb, given, "--out", tmp_path / "out", *more), "cannot read", "given.parquet")
 
 
+@pytest.mark.parametrize("verb", ["dedup", "decontaminate", "verify", "generate"])
+def test_a_file_without_rows(tmp_path, verb):
+    WHOLE.clear().with_columns(answer=pl.lit("1"), content=pl.lit("1")).write_parquet(
+        tmp_path / "given.parquet"
+    )
+    more = {"decontaminate": ["--against", "aime24"], "generate": ["--teacher", "procedural"]}.get(verb, [])
+    done = factory(verb, tmp_path / "given.parquet", "--out", tmp_path / "out", *more)
+    assert_one_line(done, "given.parquet holds no rows")
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize("verb", ["dedup", "decontaminate"])
 def test_a_broken_file_to_compare_with(tmp_path, verb):
     given = broken(tmp_path, "cut")

@@ -11,8 +11,17 @@ from zstandard import ZstdError
 
 from factory.atomic import atomic_path
 from factory.errors import FactoryError, UsageError, first_line
-from factory.sampling.store.integrity import account, charge, inspect, migrate, recount
+from factory.sampling.store.integrity import (
+    account,
+    charge,
+    check_attempts,
+    inspect,
+    migrate,
+    note_attempts,
+    recount,
+)
 from factory.sampling.store.journals import PATTERN, journal_names, open_journal
+from factory.sampling.store.leases import check_leases
 from factory.sampling.store.stored import (
     COLUMNS,
     INSERT,
@@ -27,7 +36,7 @@ from factory.sampling.store.stored import (
 def check_store(folder: Path) -> list[str]:
     """What is wrong with a store, one line for each file or row. Nothing is changed; every byte is read."""
     sealed = {path.name.removesuffix(".seal") for path in folder.glob(f"{PATTERN}.seal")}
-    faults: list[str] = []
+    faults = check_leases(folder)
     for name in sorted({*journal_names(folder), *sealed}):
         try:
             faults += _faults(folder / name)
@@ -64,6 +73,7 @@ def _faults(path: Path) -> Iterator[str]:
                 sound = False
             if not sound:
                 yield f"the request {bytes(key).hex()} in {path} is damaged - restore the store from a backup"
+        check_attempts(connection, path)
         for job in [*(row[0] for row in connection.execute("SELECT job FROM account").fetchall()), ""]:
             try:
                 account(connection, job)
@@ -119,6 +129,7 @@ def _merge(other: sqlite3.Connection, copy: sqlite3.Connection) -> None:
         copy.executemany(tables["request"], other.execute("SELECT key, body FROM request"))
         sql = "SELECT key, job, prompt_tokens, completion_tokens, usd, error FROM attempt"
         copy.executemany(tables["attempt"], other.execute(sql))
+        note_attempts(copy)
         jobs = [job for (job,) in other.execute("SELECT job FROM account")]
         charge(copy, {job: account(other, job) for job in jobs})
         recount(copy)

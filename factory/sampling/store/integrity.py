@@ -15,6 +15,7 @@ from contextlib import suppress
 from functools import reduce
 from operator import xor
 from pathlib import Path
+from typing import Any
 
 from factory.errors import FactoryError, UsageError
 from factory.sampling.store.stored import TABLES, VERSION, checksum
@@ -45,8 +46,11 @@ def migrate(connection: sqlite3.Connection, path: Path) -> None:
     """Bring a journal of version 1 to this version: its addresses and responses stay as they are.
 
     Raises:
-        UsageError: a newer or an unknown version.
+        UsageError: a newer or an unknown version, or no journal at all.
     """
+    tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master")}
+    if not {"note", "response"} <= tables:
+        raise UsageError(f"{path} is not a response store", do="choose another --store")
     version = _note(connection, "version")
     if version == str(VERSION):
         return
@@ -188,6 +192,44 @@ def account(connection: sqlite3.Connection, job: str) -> Spent:
             do="restore the store from a backup",
         )
     return (0.0, 0) if row is None else (float(row[0]), int(row[1]))
+
+
+def note_attempts(connection: sqlite3.Connection) -> None:
+    """Count the broken attempts since the last note into it: the last one's id, how many, and a mix of their rows."""
+    last, count, mixed = _noted_attempts(connection) or (0, 0, 0)
+    rows = _attempts(connection, "id > ?", last)
+    marks = [checksum(*row) for row in rows]
+    text = f"{rows[-1][0] if rows else last}:{count + len(rows)}:{mix(marks, mixed):016x}"
+    connection.execute("INSERT OR REPLACE INTO note VALUES ('attempts', ?)", (text,))
+
+
+def check_attempts(connection: sqlite3.Connection, path: Path) -> None:
+    """Compare the broken attempts with their note; journals of former versions have none.
+
+    Raises:
+        FactoryError: they are not what was stored.
+    """
+    noted = _noted_attempts(connection)
+    if noted is None:
+        return
+    rows = _attempts(connection, "id <= ?", noted[0])
+    if (len(rows), mix(checksum(*row) for row in rows)) != noted[1:]:
+        raise FactoryError(
+            f"{path} is damaged: what it says of broken attempts is not what was stored",
+            do="restore it from a backup; budgets are kept by its accounts, which are checked on their own",
+        )
+
+
+def _attempts(connection: sqlite3.Connection, where: str, last: int) -> list[tuple[Any, ...]]:
+    return connection.execute(f"SELECT * FROM attempt WHERE {where} ORDER BY id", (last,)).fetchall()
+
+
+def _noted_attempts(connection: sqlite3.Connection) -> tuple[int, int, int] | None:
+    text = _note(connection, "attempts")
+    if text is None:
+        return None
+    last, count, mixed = text.split(":")
+    return int(last), int(count), int(mixed, 16)
 
 
 def _accounts(connection: sqlite3.Connection) -> str:

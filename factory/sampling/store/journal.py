@@ -20,14 +20,22 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
 from factory.errors import FactoryError, Stopped, UsageError, first_line, warn
-from factory.sampling.store.integrity import charge, create, grow_tally, inspect, migrate, write_seal
-from factory.sampling.store.journals import BUSY_SECONDS, FILE, Journals
+from factory.sampling.store.integrity import (
+    charge,
+    create,
+    grow_tally,
+    inspect,
+    migrate,
+    note_attempts,
+    write_seal,
+)
+from factory.sampling.store.journals import BUSY_SECONDS, FILE, Journals, open_journal
 from factory.sampling.store.stored import (
     INSERT,
     Stored,
@@ -78,9 +86,10 @@ class ResponseStore(Journals):
                     f"response store {path} is empty (0 bytes): what it held is lost",
                     do="restore it from a backup, or delete it to begin again",
                 )
+            with closing(open_journal(path)) as found:
+                migrate(found, path)  # a file that is no journal is refused before anything in it changes
             self._locks = (folder / "claims.lock").open("a+b")
             super().__init__(path, self._connect(path))
-            migrate(self._read, path)
             if loss := inspect(self._read, path):
                 warn(loss)
         except (OSError, sqlite3.Error, ValueError) as error:
@@ -210,6 +219,7 @@ class ResponseStore(Journals):
                 grow_tally(connection, self._new_keys(connection, whole))
                 connection.executemany(INSERT, (to_row(put.stored, put.job) for put in whole))
                 connection.executemany(_ATTEMPT, (_attempt(put) for put in batch if put.broken))
+                note_attempts(connection)
                 charge(connection, _costs(batch))
             write_seal(self.path, connection)
         except (sqlite3.Error, OSError, FactoryError) as error:

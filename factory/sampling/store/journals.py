@@ -17,7 +17,7 @@ from typing import Any
 from zstandard import ZstdError
 
 from factory.errors import FactoryError, first_line, warn
-from factory.sampling.store.integrity import account, inspect, migrate, recount, write_seal
+from factory.sampling.store.integrity import account, check_attempts, inspect, migrate, recount, write_seal
 from factory.sampling.store.stored import (
     COLUMNS,
     DamagedError,
@@ -155,6 +155,8 @@ class Journals:
     def attempts(self) -> dict[str, Any]:
         """What broken attempts cost: how many, tokens, dollars."""
         sql = "SELECT COUNT(*), TOTAL(prompt_tokens), TOTAL(completion_tokens), TOTAL(usd) FROM attempt"
+        for connection in self._all():
+            check_attempts(connection, Path(_name(connection)))
         sums = [_rows(connection, sql)[0] for connection in self._all()]
         count, prompt, completion, usd = (sum(column) for column in zip(*sums, strict=True))
         return {
@@ -197,6 +199,7 @@ def leave_shared_memory(folder: Path) -> None:
     path = folder / FILE
     if path.exists():
         with suppress(sqlite3.Error), closing(sqlite3.connect(path, timeout=1)) as connection:
+            migrate(connection, path)
             connection.execute("PRAGMA journal_mode=TRUNCATE")
 
 

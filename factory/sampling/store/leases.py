@@ -20,9 +20,10 @@ from collections.abc import Callable, Sequence
 from io import BufferedRandom
 from pathlib import Path
 
-from factory.errors import Stopped
+from factory.errors import FactoryError, Stopped, first_line
 from factory.sampling.store.journals import BUSY_SECONDS, journal_names, transaction
 from factory.sampling.store.money import NOTHING, Money
+from factory.sampling.store.stored import checksum
 from factory.sampling.store.worker_locks import seated
 
 FILE = "leases.sqlite"
@@ -30,12 +31,17 @@ FILE = "leases.sqlite"
 _TABLES = """
 CREATE TABLE IF NOT EXISTS account (
     job TEXT, journal TEXT, life TEXT, seen REAL, starving INTEGER, done INTEGER,
-    spent_usd REAL, spent_tokens INTEGER, leased_usd REAL, leased_tokens INTEGER,
+    spent_usd REAL, spent_tokens INTEGER, leased_usd REAL, leased_tokens INTEGER, mark BLOB,
     PRIMARY KEY (job, journal)
 ) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS bucket (job TEXT, kind INTEGER, level REAL, at REAL, PRIMARY KEY (job, kind)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS bucket (job TEXT, kind INTEGER, level REAL, at REAL, mark BLOB, PRIMARY KEY (job, kind)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS stop (job TEXT PRIMARY KEY) WITHOUT ROWID;
 """
+_MARKED = {
+    "account": "job, journal, life, seen, starving, done, spent_usd, spent_tokens, leased_usd, leased_tokens",
+    "bucket": "job, kind, level, at",
+}
+"""The columns that a row's checksum covers."""
 EXPIRY_SECONDS = 600.0
 SHARE = 4
 """A lease is at most this part of a worker's even share of what is left, so that the last dollars are not hoarded."""
@@ -95,6 +101,7 @@ class Leases:
                 " WHERE job = ? AND journal = ? AND life = ?",
                 (done, spent.usd, spent.tokens, self.job, self.journal, self.life),
             )
+            self._mark(self.journal)
         self._ledger.close()
         self._seat.close()
 
@@ -175,10 +182,11 @@ class Leases:
                 levels = [level - amount for level, amount in zip(levels, need, strict=True)]
                 granted += 1
             self._ledger.executemany(
-                "INSERT INTO bucket VALUES (?, ?, ?, ?) ON CONFLICT (job, kind) DO UPDATE SET"
+                "INSERT INTO bucket VALUES (?, ?, ?, ?, NULL) ON CONFLICT (job, kind) DO UPDATE SET"
                 " level = excluded.level, at = excluded.at",
                 [(self.job, kind, level, now) for kind, level in enumerate(levels)],
             )
+            _mark(self._ledger, "bucket", "job = ?", self.job)
         return granted, wait
 
     def _now(self) -> float:
@@ -227,16 +235,22 @@ class Leases:
                 f"worker {self.journal} was silent for so long that its lease was given to others",
                 do="run the same command again to go on",
             )
+        self._mark(self.journal)
+
+    def _mark(self, journal: str) -> None:
+        """Renew the checksum of an account."""
+        _mark(self._ledger, "account", "job = ? AND journal = ?", self.job, journal)
 
     def _close_account(self, journal: str) -> None:
         """Book what a journal shows (or what its last life had reported, when that is more); nothing is on lease."""
         usd, tokens = self._booked(journal)
         self._ledger.execute(
-            "INSERT INTO account VALUES (?1, ?2, '', 0, 0, 0, ?3, ?4, 0, 0) ON CONFLICT (job, journal) DO UPDATE SET"
+            "INSERT INTO account VALUES (?1, ?2, '', 0, 0, 0, ?3, ?4, 0, 0, NULL) ON CONFLICT (job, journal) DO UPDATE SET"
             " life = '', starving = 0, leased_usd = 0, leased_tokens = 0,"
             " spent_usd = MAX(spent_usd, ?3), spent_tokens = MAX(spent_tokens, ?4)",
             (self.job, journal, usd, tokens),
         )
+        self._mark(journal)
 
     def _dead(self) -> list[str]:
         """Others with a lease whose seat is free, or whose account did not move for too long.
@@ -270,14 +284,72 @@ class Leases:
 
 
 def open_leases(folder: Path) -> sqlite3.Connection:
-    """The ledger of a store. Without write-ahead, so that several machines may use it on a shared file system."""
+    """The ledger of a store. Without write-ahead, so that several machines may use it on a shared file system.
+
+    Raises:
+        FactoryError: it is damaged, or something else.
+    """
     connection = sqlite3.connect(
         folder / FILE, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
     )
-    connection.execute("PRAGMA journal_mode=TRUNCATE")
-    connection.execute("PRAGMA synchronous=FULL")
-    connection.executescript(_TABLES)
+    connection.create_function("mark_of", -1, checksum, deterministic=True)
+    try:
+        _inspect(connection)
+        connection.execute("PRAGMA journal_mode=TRUNCATE")
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.executescript(_TABLES)
+        if any(not _has_marks(connection, table) for table in _MARKED):  # of a former version
+            with transaction(connection, folder / FILE):
+                for table in _MARKED:
+                    if not _has_marks(connection, table):
+                        connection.execute(f"ALTER TABLE {table} ADD COLUMN mark BLOB")
+                        _mark(connection, table, "1")
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
+        connection.close()
+        raise FactoryError(
+            f"cannot use {folder / FILE}, the workers' ledger: {first_line(error)}",
+            do="delete it while no worker runs: it is made again from the journals",
+        ) from error
     return connection
+
+
+def check_leases(folder: Path) -> list[str]:
+    """What is wrong with the ledger of a store, if it has one. Nothing is changed."""
+    path = folder / FILE
+    if not path.exists() or not path.stat().st_size:
+        return []
+    try:
+        open_leases(folder).close()
+    except FactoryError as error:
+        return [str(error)]
+    return []
+
+
+def _inspect(connection: sqlite3.Connection) -> None:
+    """Compare every row with its checksum.
+
+    Raises:
+        sqlite3.DatabaseError: one differs, or the file is something else.
+    """
+    tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master")}
+    if not tables <= {*_MARKED, "stop"}:
+        raise sqlite3.DatabaseError("it is something else")
+    faults = [said for (said,) in connection.execute("PRAGMA integrity_check") if said != "ok"]
+    for table, columns in _MARKED.items():
+        if _has_marks(connection, table):
+            sql = f"SELECT COUNT(*) FROM {table} WHERE mark IS NOT mark_of({columns})"
+            if connection.execute(sql).fetchone()[0]:
+                faults.append(f"a row of its table {table} is damaged")
+    if faults:
+        raise sqlite3.DatabaseError(faults[0])
+
+
+def _has_marks(connection: sqlite3.Connection, table: str) -> bool:
+    return "mark" in {row[1] for row in connection.execute(f"PRAGMA table_info({table})")}
+
+
+def _mark(connection: sqlite3.Connection, table: str, where: str, *values: str) -> None:
+    connection.execute(f"UPDATE {table} SET mark = mark_of({_MARKED[table]}) WHERE {where}", values)
 
 
 def ask_to_stop(folder: Path, job: str, stop: bool = True) -> None:

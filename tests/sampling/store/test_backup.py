@@ -96,6 +96,8 @@ def test_the_journals_of_all_workers_go_into_one_file_as_they_count(tmp_path):
     [
         ("UPDATE response SET usd = 0.25 WHERE sample_index = 2", "response r-"),
         ("UPDATE account SET usd = 0", "account of job j"),
+        ("UPDATE attempt SET usd = 0.25", "broken attempts"),
+        ("DELETE FROM attempt", "broken attempts"),
         ("UPDATE request SET key = x'00'", "request 00"),
         ("DELETE FROM response WHERE sample_index = 2", "does not hold the responses"),
         ("UPDATE note SET value = 'x' WHERE name = 'id'", "is not the response store"),
@@ -104,6 +106,8 @@ def test_the_journals_of_all_workers_go_into_one_file_as_they_count(tmp_path):
 def test_a_damaged_store_is_named_and_does_not_replace_a_backup(tmp_path, harm, named):
     with ResponseStore(tmp_path / "s") as store:
         put(store, *(real(i) for i in range(4)), job="j")
+        for i in range(2):
+            store.submit(real(i, status="failed"), job="j", broken=True).result()
     assert check_store(tmp_path / "s") == []
     back_up(tmp_path / "s", tmp_path / "b.sqlite")
     before = (tmp_path / "b.sqlite").read_bytes()

@@ -9,6 +9,7 @@ import pytest
 
 from factory.errors import FactoryError, UsageError
 from factory.sampling.store.journal import ResponseStore, Stored, response_key
+from factory.sampling.store.journals import leave_shared_memory
 
 COUNT = 60
 KEYS = [response_key("a" * 64, i) for i in range(COUNT)]
@@ -106,6 +107,20 @@ def test_an_emptied_and_a_foreign_store_are_refused(whole, tmp_path):
     (tmp_path / "e" / "responses.sqlite").touch()
     with pytest.raises(UsageError, match="is empty"):
         ResponseStore(tmp_path / "e")
+
+
+@pytest.mark.parametrize("table", ["note (name TEXT, value TEXT)", "anything (x)"])
+@pytest.mark.parametrize("look", [ResponseStore, leave_shared_memory])
+def test_a_foreign_database_is_refused_as_it_was(tmp_path, table, look):
+    path = tmp_path / "responses.sqlite"
+    with sqlite3.connect(path) as theirs:
+        theirs.execute(f"CREATE TABLE {table}")
+    theirs.close()
+    before = path.read_bytes()
+    with pytest.raises(UsageError, match="is not a response store"):
+        look(tmp_path)
+    assert path.read_bytes() == before
+    assert [each.name for each in tmp_path.iterdir()] == ["responses.sqlite"]
 
 
 def test_a_lost_write_ahead_file_is_said(tmp_path, capsys):

@@ -193,7 +193,7 @@ def test_a_full_disk_stops_cleanly_and_goes_on(tmp_path):
         env={**os.environ, "FACTORY_PROGRESS": "off"},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
     )
     if done.returncode and "first" not in done.stdout:
         pytest.skip("cannot mount a small file system here")
