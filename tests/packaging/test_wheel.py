@@ -58,6 +58,34 @@ def test_every_extra_resolves(extra, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(("extras", "vllm"), [("train hub", None), ("train vllm hub", "0.30.0")])
+def test_the_gpu_environment_resolves(extras, vllm):
+    """Its constraints named a vLLM that no trainer's environment could hold."""
+    words = [word for extra in extras.split() for word in ("--extra", extra)]
+    command = (
+        sys.executable,
+        "-m",
+        "uv",
+        "pip",
+        "compile",
+        "-q",
+        "--no-header",
+        "--no-annotate",
+        "pyproject.toml",
+    )
+    options = (*words, "-c", "constraints-gpu.txt", "--python-version", "3.11")
+    resolved = run(*command, *options, cwd=ROOT, timeout=280).splitlines()
+    pins = [
+        line
+        for line in (ROOT / "constraints-gpu.txt").read_text().splitlines()
+        if "==" in line and line[0] != "#"
+    ]
+    wanted = {pin for pin in pins if pin.startswith(("torch", "trl", "transformers", "accelerate", "peft"))}
+    assert wanted <= set(resolved)
+    assert [line for line in resolved if line.startswith("vllm==")] == ([f"vllm=={vllm}"] if vllm else [])
+
+
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_the_light_core_runs_the_data_half_from_any_folder(wheel, tmp_path):
     venv = tmp_path / "venv"
