@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: quickstart test test-slow chaos fuzz mutants lint types install clean staircase
+.PHONY: quickstart test test-slow chaos fuzz mutants lint types install clean base staircase
 
 $(STAMP): pyproject.toml constraints-cpu.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -16,6 +16,10 @@ install: $(STAMP)
 
 quickstart: $(STAMP)
 	$(BIN)/factory run quickstart
+
+# The tiny pretrained base of the quickstart, made again (the files are in the repository).
+base: $(STAMP)
+	$(BIN)/python -m recipes.tiny_base.make
 
 staircase: $(STAMP)
 	$(BIN)/python -m benchmarks.run staircase --out runs/staircase

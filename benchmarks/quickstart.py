@@ -1,13 +1,12 @@
-"""What comes out of the quickstart, read from a finished run.
+"""What comes out of the quickstart, read from finished runs: the first one's tables, and every one's student.
 
-python -m benchmarks.run quickstart runs/quickstart
+python -m benchmarks.run quickstart runs/quickstart [RUN ...]
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,34 +19,41 @@ SHOWN = (
 
 
 def measure(args: list[str]) -> dict[str, Any]:
-    """Ledger, manifests and evaluations of a run."""
-    from factory.evaluation.ladder import read_ladder
+    """Ledger and sets of the first run; evaluations of all."""
     from factory.run.layout import DATASETS, RunLayout
     from factory.run.ledger import read_ledger
     from factory.run.parts import MANIFEST
 
     parser = argparse.ArgumentParser(prog="benchmarks.run quickstart")
-    parser.add_argument("run", type=Path)
-    run = parser.parse_args(args).run
-    at = RunLayout(run)
-    paths = run.rglob(MANIFEST)
-    manifests = [json.loads(path.read_text("utf-8")) for path in paths]
-    times = [datetime.fromisoformat(m["finished_at"]) for m in manifests if "finished_at" in m]
-    sets = {name: json.loads((at.dataset(name) / MANIFEST).read_text("utf-8")) for name in DATASETS}
-    keys = ("low", "high", "questions", "samples")
+    parser.add_argument("run", type=Path, nargs="+")
+    runs = parser.parse_args(args).run
+    at = RunLayout(runs[0])
     return {
         "steps": [
             {"step": row.step, "in": row.rows_in, "out": row.rows_out, "dropped": dict(row.dropped)}
-            for row in read_ledger(run)
+            for row in read_ledger(runs[0])
             if row.step in SHOWN
         ],
-        "sets": {name: manifest["rows_out"] for name, manifest in sets.items()},
+        "sets": {n: json.loads((at.dataset(n) / MANIFEST).read_text("utf-8"))["rows_out"] for n in DATASETS},
+        "runs": [_run(run) for run in runs],
+    }
+
+
+def _run(run: Path) -> dict[str, Any]:
+    """The student of a run after every stage, each compared with the stage before."""
+    from factory.config.load import load_recipe
+    from factory.evaluation.ladder import read_ladder, stage_deltas
+
+    changes = {delta.after: delta.change.as_dict() for delta in stage_deltas(run / "eval")}
+    keys = ("low", "high", "questions", "samples")
+    return {
+        "seed": load_recipe(run / "recipe.yaml").seed,
         "ladder": {
-            score.stage: {"pass_at_1": score.value} | {key: getattr(score, key) for key in keys}
+            score.stage: {"pass_at_1": score.value, "change": changes.get(score.stage)}
+            | {key: getattr(score, key) for key in keys}
             for score in read_ladder(run)[0]
             if score.benchmark == "held_out"
         },
-        "first_to_last_step_minutes": (max(times) - min(times)).total_seconds() / 60,
     }
 
 
@@ -63,21 +69,26 @@ def render(result: Result) -> dict[str, str]:
         )
         for row in found["steps"]
     ]
+    runs = found["runs"]
     stages = [
-        (
-            stage,
-            f"{row['pass_at_1']:.1%}",
-            f"{row['low']:.1%} to {row['high']:.1%}",
-            f"{row['questions']}, {row['samples']}",
-        )
-        for stage, row in found["ladder"].items()
+        (stage, *(cell for run in runs for cell in _cells(run["ladder"][stage])))
+        for stage in runs[0]["ladder"]
     ]
+    heads = ["stage", *(head for run in runs for head in (f"seed {run['seed']}", "change, 95% interval"))]
     sets = ", ".join(f"{name} {rows:,}" for name, rows in found["sets"].items())
+    asked = next(iter(runs[0]["ladder"].values()))
     parts = [
         table(["step", "in", "out", "dropped"], steps, (1, 2)),
-        f"Training sets: {sets} rows. The student after each stage, on held-out problems:",
-        table(["stage", "pass@1", "95% interval", "questions, samples"], stages, (1, 3)),
-        f"From the end of the first step to the end of the last: {found['first_to_last_step_minutes']:.1f} minutes on "
-        f"{result.cores or 'an unknown number of'} CPU cores.",
+        f"Training sets: {sets} rows. The student's pass@1 after each stage on {asked['questions']} held-out problems, "
+        f"{asked['samples']} samples, with the change from the stage before (paired bootstrap over the problems):",
+        table(heads, stages, tuple(range(1, len(heads)))),
     ]
     return {"quickstart": "\n\n".join(parts)}
+
+
+def _cells(row: dict[str, Any]) -> tuple[str, str]:
+    change = row["change"]
+    if change is None:
+        return f"{row['pass_at_1']:.1%}", "-"
+    low, high = (f"{100 * change[side]:+.1f}" for side in ("low", "high"))
+    return f"{row['pass_at_1']:.1%}", f"{100 * change['delta']:+.1f} ({low} to {high})"

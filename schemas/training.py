@@ -68,6 +68,10 @@ RL_PROMPT = TableSchema(
         Column("pass_rate", pa.float64(), "Posterior mean pass rate of the student."),
         Column("tokens_mean", pa.float64(), "Mean rollout length, tokens."),
         Column("tokens_cv", pa.float64(), "Coefficient of variation of rollout length."),
-        Column("bucket", pa.int32(), "Length bucket; rows are written in training order."),
+        Column(
+            "bucket",
+            pa.int32(),
+            "Length bucket, 0 shortest; rows are written in training order, one of each bucket in turn.",
+        ),
     ),
 )

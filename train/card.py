@@ -18,6 +18,7 @@ if not __package__:
 import yaml
 
 from factory.atomic import atomic_path
+from factory.config.train import OWN
 from factory.evaluation.ladder import read_ladder
 from factory.run.layout import STAGES, RunLayout
 from factory.run.parts import MANIFEST
@@ -41,9 +42,9 @@ def write_card(layout: RunLayout, stage: str) -> None:
         "pipeline_tag": "text-generation",
         "tags": ["cot-factory", stage, *summary.lineage],
     }
-    if base != "tiny" and not Path(base).is_absolute():
+    if base not in OWN and not Path(base).is_absolute():
         head["base_model"] = base
-    made_from = "a small Phi-3-class model built in code" if base == "tiny" else f"`{base}`"
+    made_from = OWN.get(base, f"`{base}`")
     parts = [
         f"# {summary.recipe}: {stage}",
         f"{WHAT[stage][0].upper()}{WHAT[stage][1:]}. Made by `cot-factory` {manifest['factory_version']} from {made_from}.",

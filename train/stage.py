@@ -135,6 +135,8 @@ def stage_step(job: Job) -> Step[Trained]:
     if job.stage != "base" or job.section.model == "tiny":
         data_files(job)
         inputs["rows"] = job.data
+    elif job.section.model == "tiny_base":
+        settings["base"] = model_digest(Path(job.section.checkpoint))
     if job.parent is not None:
         inputs["model"] = job.layout.checkpoint(job.parent)
         if not (inputs["model"] / MANIFEST).exists():

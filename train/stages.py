@@ -74,7 +74,7 @@ def build_base(job: Job) -> dict[str, Any]:
         elif student.model == "tiny":
             write_tiny(student, training_texts(data_files(job)), folder, job.recipe.seed)
         else:
-            model = loaded(AutoModelForCausalLM, student.model, student.revision)
+            model = loaded(AutoModelForCausalLM, student.checkpoint, student.revision)
             tokenizer, tokens = settled(student, model)
             model.save_pretrained(folder)
             tokenizer.save_pretrained(folder)
@@ -83,7 +83,7 @@ def build_base(job: Job) -> dict[str, Any]:
 
 def settled(student: StudentSection, model: Any) -> tuple[Any, dict[str, Any]]:
     """The student's tokenizer with its special tokens settled, in `model` too, and the facts for the manifest."""
-    tokenizer = load_tokenizer(student.model, student.chat_template, student.revision)
+    tokenizer = load_tokenizer(student.checkpoint, student.chat_template, student.revision)
     if student.long_factors:
         long_factors(model.config)
     tokens, said = settle_tokens(tokenizer, model, student.pad_token)
@@ -104,7 +104,7 @@ def check_student(job: Job) -> list[str]:
     assert train is not None
     if student.model == "tiny":
         return ["nothing to check"]
-    model = empty_model(loaded(AutoConfig, student.model, student.revision))
+    model = empty_model(loaded(AutoConfig, student.checkpoint, student.revision))
     tokenizer, _ = settled(student, model)
     question, answer = ({"role": role, "content": "x"} for role in ("user", "assistant"))
     system = [{"role": "system", "content": job.recipe.datasets.system}] if job.recipe.datasets.system else []

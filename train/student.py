@@ -43,8 +43,9 @@ CHAT_TEMPLATE = (
 )
 """Phi-4-mini's form (docs/paper.md, Student) without its fixed identity sentence."""
 
-PIECES = r"[0-9]| ?[A-Za-z]+| ?[^\sA-Za-z0-9]|\s"
-"""What may become one token: a digit, a word, a sign, one blank; the space before a word or sign belongs to it."""
+PIECES = r"[0-9]| ?[A-Za-z]+|[^\sA-Za-z0-9]|\s"
+"""What may become one token: a digit, a word with the space before it, a sign, one blank. A sign has no space of its own:
+`+` is the same token in a question and in the work."""
 
 
 def load_tokenizer(folder: Path | str, template: str | None, revision: str | None = None) -> Any:

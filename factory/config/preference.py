@@ -52,7 +52,7 @@ class RLPromptsSection(Section):
     max_length_cv: float | None = Field(None, gt=0)
     """Drop prompts whose rollout lengths vary more (prompt optimisation); None keeps all."""
     buckets: ClassVar[int] = 4
-    """Length buckets; prompts are written bucket by bucket in order."""
+    """Length buckets; prompts are written one of each in turn, so that every step of RL meets every length."""
 
     @model_validator(mode="after")
     def _bounds_agree(self) -> Self:

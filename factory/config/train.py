@@ -6,18 +6,26 @@ beyond these few fields goes through `trl:` under TRL's own names and is checked
 
 from __future__ import annotations
 
+from importlib import resources
 from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
 from factory.config.base import Section
 
+OWN = {
+    "tiny": "a small Phi-3-class model built in code",
+    "tiny_base": "the small pretrained model that ships with its recipes",
+}
+"""Students that come with the project, and what they are."""
+
 
 class StudentSection(Section):
     """Which model is trained."""
 
     model: str = "tiny"
-    """`tiny` builds a small Phi-3-class model in code; else a checkpoint folder or a Hub id."""
+    """`tiny` builds a small Phi-3-class model in code, `tiny_base` is the small pretrained one that ships with the recipes;
+    else a checkpoint folder or a Hub id."""
     revision: str | None = None
     """Commit or tag of a Hub model."""
     hidden_size: int = Field(192, ge=16)
@@ -47,6 +55,11 @@ class StudentSection(Section):
         if self.hidden_size % self.heads:
             raise ValueError(f"hidden_size {self.hidden_size} is not a multiple of heads {self.heads}")
         return self
+
+    @property
+    def checkpoint(self) -> str:
+        """What transformers loads: `model`, or the folder of the shipped base."""
+        return str(resources.files("recipes") / self.model) if self.model == "tiny_base" else self.model
 
 
 class LoraSection(Section):

@@ -329,7 +329,7 @@ def _training(recipe: Recipe, steps: Collection[str]) -> Iterator[str]:
     if student.chat_template is not None and not Path(student.chat_template).is_file():
         yield f"train.student.chat_template: {student.chat_template} does not exist"
     if student.model != "tiny":
-        folder = Path(student.model)
+        folder = Path(student.checkpoint)
         if folder.is_dir() and not (folder / "config.json").is_file():
             yield f"train.student.model: {folder} is not a checkpoint folder (no config.json)"
         elif not folder.is_dir() and not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", student.model):

@@ -18,6 +18,7 @@ from factory.config.difficulty import TEACHER
 from factory.config.endpoint import Budget
 from factory.config.load import save_recipe
 from factory.config.recipe import Recipe
+from factory.config.train import OWN
 from factory.engines.child import run_child
 from factory.engines.engine import Engine, EngineName, open_engine
 from factory.errors import UsageError
@@ -101,7 +102,7 @@ def check_student(recipe: Recipe, recipe_file: Path, at: RunLayout, steps: Colle
         UsageError: it cannot be trained; what is wrong was said.
     """
     bought = (at.responses / MANIFEST).exists() or (at.checkpoint("base") / MANIFEST).exists()
-    if recipe.train is None or recipe.train.student.model == "tiny" or "train-base" not in steps or bought:
+    if recipe.train is None or "train-base" not in steps or bought or recipe.train.student.model in OWN:
         return
     words = ["--stage", "base", "--recipe", str(recipe_file), "--run", str(at.run), "--dry-run"]
     run_child("train.run", words, what="the check of the student", do="mend what it says above and run again")

@@ -24,7 +24,7 @@ from schemas import RL_PROMPT
 from schemas.outcome import with_guess_rate
 
 STEP = "rl-prompts"
-VERSION = 1
+VERSION = 2
 """Rises when other prompts are chosen with the same settings."""
 
 
@@ -56,7 +56,7 @@ def run(
         difficulty: folder of DIFFICULTY parts.
         out: folder of RL_PROMPT parts.
         section: band, length uniformity and buckets.
-        seed: decides the draw when there are more than `max_prompts`.
+        seed: decides the order, and the draw when there are more than `max_prompts`.
         exclude: folders whose problems must not come back here: same id or same canonical text.
         prompt: prompt template with `{problem}`.
         system: system message.
@@ -79,7 +79,7 @@ def run(
         chosen = judged.filter(pl.col("reason").is_null())
         if chosen.height == 0:
             raise _nothing(judged, section)
-        ordered = in_training_order(chosen, section.buckets)
+        ordered = in_training_order(chosen, section.buckets, seed)
         ordered = ordered.with_columns(prompt_column(ordered, prompt, system))
         writer.keep(ordered.select(_present(ordered)))
         left = judged.filter(pl.col("reason").is_not_null())

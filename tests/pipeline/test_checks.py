@@ -33,7 +33,7 @@ BAD = {
     "evaluation.benchmarks=['hf://datasets/x']": "not of the form hf://datasets/OWNER/NAME",
     "problems.held_out=0": "problems.held_out is 0",
     "deduplication.against=[nosuch.jsonl]": "deduplication.against: nosuch.jsonl does not exist",
-    "train.rl.max_accuracy=0.5": "rl_prompts.high 0.75 is above train.rl.max_accuracy 0.5",
+    "train.rl.max_accuracy=0.5": None,
     "generate.batch=true": "has no Batch API",
     "generate.truncation=continue": "truncation continue",
     "generate.base_url=localhost:8000": None,
@@ -49,6 +49,11 @@ def checked(*changes):
     recipe = load_recipe("quickstart", changes)
     at = RunLayout(Path("no-such-run"))
     check_recipe(recipe, [step.name for step in plan(recipe, at)], at)
+
+
+def test_rl_prompts_that_rebalancing_would_all_leave_out_are_refused():
+    with pytest.raises(UsageError, match=r"rl_prompts\.high 0\.9 is above train\.rl\.max_accuracy 0\.5"):
+        checked("train.rl.rebalance=true", "train.rl.max_accuracy=0.5")
 
 
 @pytest.mark.parametrize("change", BAD)

@@ -1,0 +1,1 @@
+"""The tiny pretrained base: `make.py` makes it, `README.md` is its card."""
