@@ -38,6 +38,7 @@ def command(recipe, run, stage, *more):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_two_processes_agree(run, tmp_path, tiny_recipe):
     recipe = tiny_recipe(
         sft={"micro_batch_size": 4}, dpo={"enabled": False}, rl={"micro_batch_size": 4, "batch_size": 16}
@@ -76,6 +77,7 @@ def test_two_processes_agree(run, tmp_path, tiny_recipe):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_accelerate_launch_with_the_shipped_config(run, tmp_path, tiny_recipe):
     """`recipes/accelerate/cpu2.yaml` as it is; two processes learn from the same rows, half each."""
     path = write_recipe(tmp_path / "r.yaml", tiny_recipe(sft={"micro_batch_size": 4, "learning_rate": 1e-3}))
@@ -181,9 +183,12 @@ FSDP2 = {
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
+@pytest.mark.parametrize("environment", [FSDP2, {}], ids=["fsdp2", "ddp"])
 @pytest.mark.parametrize("lora", [None, {"rank": 4, "alpha": 8}], ids=["full", "lora"])
 @pytest.mark.parametrize(("stage", "parent"), [("sft", "midtrain"), ("dpo", "sft"), ("rl", "sft")])
-def test_a_fully_sharded_stage_ends_with_a_merged_model(run, tmp_path, tiny_recipe, stage, parent, lora):
+def test_a_stage_of_two_processes_ends_with_a_merged_model(
+    run, tmp_path, tiny_recipe, stage, parent, lora, environment
+):
     """With adapters the first process alone ran a forward to merge them: the others waited at a barrier for ever."""
     recipe = tiny_recipe(
         lora=lora,
@@ -191,7 +196,7 @@ def test_a_fully_sharded_stage_ends_with_a_merged_model(run, tmp_path, tiny_reci
         dpo={"max_steps": 2, "enabled": stage == "dpo"},
         rl={"batch_size": 16, "max_steps": 1},
     )
-    launched(write_recipe(tmp_path / "r.yaml", recipe), run, stage, environment=FSDP2, port=29617)
+    launched(write_recipe(tmp_path / "r.yaml", recipe), run, stage, environment=environment, port=29617)
     before, after = (load_file(run.checkpoint(s) / "model.safetensors") for s in (parent, stage))
     assert before.keys() == after.keys() and all(after[k].shape == before[k].shape for k in before)
     assert not list(run.stage(stage).rglob("adapter*"))
