@@ -19,7 +19,7 @@ from factory.config.difficulty import TEACHER
 from factory.config.endpoint import Budget, Endpoint
 from factory.config.problems import SourceSection
 from factory.config.recipe import Recipe
-from factory.config.train import StageSection
+from factory.config.train import StageSection, StudentSection, TrainSection
 from factory.engines.engine import EngineName
 from factory.errors import UsageError
 from factory.run.layout import STAGES, RunLayout
@@ -55,12 +55,14 @@ def check_recipe(
         *_benchmarks(recipe),
         *_samplers(recipe, asked),
         *_columns(recipe),
-        *(_training(recipe, steps) if recipe.train is not None else ()),
+        *(_student(recipe.train.student) if recipe.train else ()),
     ]
-    needs = list(_hardware(recipe, steps))
-    if not elsewhere:
-        faults += needs
-    if faults:
+    trains = any(name.startswith(("train-", "eval-", "difficulty")) for name in steps)
+    needs: list[str] = []
+    if recipe.train and trains:
+        faults += _training(recipe.train)
+        needs += _hardware(recipe.train, rl="train-rl" in steps)
+    if faults := faults + ([] if elsewhere else needs):
         raise UsageError("\n".join(dict.fromkeys(faults)))
     return needs
 
@@ -188,14 +190,12 @@ def _benchmarks(recipe: Recipe) -> Iterator[str]:
     from factory.decontamination.load import SETS, shipped
     from factory.evaluation.benchmarks import GPQA, NAMES
 
-    names = ["all", *SETS, *shipped()]
-    for name in recipe.decontamination.against:
+    against, shown = recipe.decontamination.against, ["all", *SETS, *shipped()]
+    for name in against:
         yield from _known(
-            "decontamination.against", "benchmark", name, names, "factory benchmarks lists them"
+            "decontamination.against", "benchmark", name, shown, "factory benchmarks lists them"
         )
-    if recipe.decontamination.embedding is not None and all(
-        name in names for name in recipe.decontamination.against
-    ):
+    if recipe.decontamination.embedding is not None and set(against) <= set(shown):
         yield "decontamination.embedding: shipped indexes hold no text - name a data file in decontamination.against"
     if recipe.train is None:
         return
@@ -206,10 +206,7 @@ def _benchmarks(recipe: Recipe) -> Iterator[str]:
         else:
             yield from _known("evaluation.benchmarks", "benchmark", name, names, f"known: {', '.join(names)}")
         if name == GPQA and not has_hub_token():
-            yield (
-                f"evaluation.benchmarks: {GPQA} is gated, and there is no Hub token - accept its terms on the Hub and set "
-                "HF_TOKEN, or leave it out"
-            )
+            yield f"evaluation.benchmarks: {GPQA} is gated, and there is no Hub token - accept its terms on the Hub and set HF_TOKEN, or leave it out"
 
 
 def _known(key: str, what: str, name: str, names: Iterable[str], do: str) -> Iterator[str]:
@@ -321,41 +318,33 @@ def _columns(recipe: Recipe) -> Iterator[str]:
             yield f"datasets.balance: no column {name} - {near or 'factory schema labelled lists the columns'}"
 
 
-def _training(recipe: Recipe, steps: Collection[str]) -> Iterator[str]:
-    """Packages, hardware and files that training needs."""
-    train = recipe.train
-    assert train is not None
-    student = train.student
+def _student(student: StudentSection) -> Iterator[str]:
     if student.chat_template is not None and not Path(student.chat_template).is_file():
         yield f"train.student.chat_template: {student.chat_template} does not exist"
-    if student.model != "tiny":
-        folder = Path(student.checkpoint)
-        if folder.is_dir() and not (folder / "config.json").is_file():
-            yield f"train.student.model: {folder} is not a checkpoint folder (no config.json)"
-        elif not folder.is_dir() and not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", student.model):
-            yield f"train.student.model: {student.model} is neither a folder nor a Hub id OWNER/NAME"
-    if not _trains(steps):
+    folder = Path(student.checkpoint)
+    if student.model == "tiny":
         return
+    if folder.is_dir() and not (folder / "config.json").is_file():
+        yield f"train.student.model: {folder} is not a checkpoint folder (no config.json)"
+    elif not folder.is_dir() and not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", student.model):
+        yield f"train.student.model: {student.model} is neither a folder nor a Hub id OWNER/NAME"
+
+
+def _training(train: TrainSection) -> Iterator[str]:
+    """Packages that training needs, and names that TRL does not know."""
     if missing := [name for name in TRAINER if find_spec(name) is None]:
         yield (
             f"this recipe trains a student, but {', '.join(missing)} is not installed - "
             "pip install 'cot-factory[train]', or leave the training out with --set train=null"
         )
         return
-    yield from _passed_on(recipe)
+    yield from _passed_on(train)
     if train.tracker != "none" and find_spec(train.tracker) is None:
         yield f"train.tracker is {train.tracker}, which is not installed - pip install {train.tracker}, or set it to none"
 
 
-def _trains(steps: Collection[str]) -> bool:
-    return any(name.startswith(("train-", "eval-", "difficulty")) for name in steps)
-
-
-def _hardware(recipe: Recipe, steps: Collection[str]) -> Iterator[str]:
+def _hardware(train: TrainSection, *, rl: bool) -> Iterator[str]:
     """Settings that want a GPU, or a package that only a GPU can use."""
-    train = recipe.train
-    if train is None or not _trains(steps):
-        return
     student = train.student
     if (student.attention or "").startswith("flash_attention"):
         package = "flash_attn_interface" if student.attention == "flash_attention_3" else "flash_attn"
@@ -363,7 +352,7 @@ def _hardware(recipe: Recipe, steps: Collection[str]) -> Iterator[str]:
             yield f"train.student.attention: {student.attention} needs a GPU, and this machine has none - use sdpa"
         if find_spec(package) is None:
             yield f"train.student.attention: {student.attention} needs {package} - pip install flash-attn, or use sdpa"
-    if "train-rl" in steps and train.rl.vllm != "off":
+    if rl and train.rl.vllm != "off":
         if find_spec("vllm") is None:
             yield f"train.rl.vllm is {train.rl.vllm}, but vllm is not installed - pip install 'cot-factory[vllm]', or set it to off"
         if train.rl.vllm == "colocate" and not has_gpu():
@@ -381,15 +370,15 @@ def has_gpu() -> bool:
 
 def has_hub_token() -> bool:
     """Whether the Hub knows who asks; off-line the rows come from its cache, which asks nobody."""
-    home = Path(os.environ.get("HF_HOME") or Path.home() / ".cache" / "huggingface")
-    kept = Path(os.environ.get("HF_TOKEN_PATH") or home / "token")
-    return bool(os.environ.get("HF_TOKEN")) or kept.is_file() or os.environ.get("HF_HUB_OFFLINE") == "1"
+    home = Path(os.environ.get("HF_HOME") or "~/.cache/huggingface").expanduser()
+    kept = Path(os.environ.get("HF_TOKEN_PATH") or home / "token").is_file()
+    return kept or bool(os.environ.get("HF_TOKEN")) or os.environ.get("HF_HUB_OFFLINE") == "1"
 
 
-def _passed_on(recipe: Recipe) -> Iterator[str]:
+def _passed_on(train: TrainSection) -> Iterator[str]:
     """Names under `trl:` that the installed TRL does not know; it is read, not imported, which takes seconds."""
     for stage in STAGES:
-        section: StageSection = getattr(recipe.train, stage)
+        section: StageSection = getattr(train, stage)
         if not section.enabled or not section.trl:
             continue
         known = _fields_of("trl", f"trainer/{TRL[stage].lower()}_config.py")
