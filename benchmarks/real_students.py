@@ -27,7 +27,7 @@ problems:
   held_out: 24
 generate: {teacher: procedural, samples: 4, max_tokens: 256, slip_rate: 0.3}
 datasets: {sft_rows: 120}
-difficulty: {problems: 24, min_samples: 4, max_samples: 4, max_tokens: 64, low: 0.0, high: 1.0}
+difficulty: {problems: 24, min_samples: 4, max_samples: 4, max_tokens: 48, batch_size: 16, low: 0.0, high: 1.0}
 preference: {max_pairs: 24, max_format_bias: 1.0, max_length_bias: 9.0, max_duplicates: 1.0}
 rl_prompts: {low: 0.0, high: 1.0}
 train:
@@ -36,9 +36,9 @@ train:
   midtrain: {max_length: 512, batch_size: 4, micro_batch_size: 1, max_steps: 12, learning_rate: 1.0e-4}
   sft: {max_length: 256, batch_size: 8, micro_batch_size: 8, max_steps: 8, learning_rate: 5.0e-5}
   dpo: {max_length: 256, batch_size: 4, micro_batch_size: 4, max_steps: 4, learning_rate: 2.0e-6}
-  rl: {batch_size: 8, micro_batch_size: 4, group_size: 4, oversample: 2, max_steps: 3, max_completion_length: 64,
+  rl: {batch_size: 8, micro_batch_size: 4, group_size: 4, oversample: 2, max_steps: 3, max_completion_length: 48,
        max_prompt_length: 128, learning_rate: 1.0e-6, max_dead: 1}
-evaluation: {samples: 1, max_tokens: 64, limit: 16}
+evaluation: {samples: 1, max_tokens: 48, limit: 16, batch_size: 8}
 """
 ENDS = (
     "sft-set", "train-base", "eval-base", "train-midtrain", "eval-midtrain", "train-sft", "eval-sft", "difficulty",
@@ -57,8 +57,10 @@ def measure(args: list[str]) -> dict[str, Any]:
     out.mkdir(parents=True, exist_ok=True)
     clock = out / "parts.json"
     parts: dict[str, Any] = json.loads(clock.read_text("utf-8")) if clock.exists() else {}
-    recipe = out / "recipe.yaml"
-    recipe.write_text(RECIPE.replace("MODEL", str(student.resolve())), "utf-8")
+    recipe, text = out / "recipe.yaml", RECIPE.replace("MODEL", str(student.resolve()))
+    if parts and recipe.read_text("utf-8") != text:
+        parser.error(f"{out} was measured with other settings: choose another --out")
+    recipe.write_text(text, "utf-8")
     convert = ["-m", "benchmarks.gguf", str(given.gguf), str(student)]
     work = ["-m", "factory.cli.main", "run", str(recipe), "--out", str(out / "run")]
     commands = {"convert": convert} | {end: [*work, "--until", end] for end in ENDS}
