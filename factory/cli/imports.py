@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated
 
+from pydantic import ValidationError
+
 from factory.cli.flags import Flag, Use
 from factory.cli.params import Out
 from factory.cli.show import show
+from factory.config.base import faults
 from factory.config.problems import ReadingSection, SourceSection
 from factory.errors import UsageError
 
@@ -30,9 +33,11 @@ def command(
     from factory.steps.imports import run
 
     named = dict(_pair(each) for each in fields)
-    sources = [
-        SourceSection(**settings.model_dump(exclude={"fields"}), path=each, fields=named) for each in inputs
-    ]
+    said = settings.model_dump(exclude={"fields"})
+    try:
+        sources = [SourceSection(**said, path=each, fields=named) for each in inputs]
+    except ValidationError as error:
+        raise UsageError("\n".join(what for _, what, _ in faults(error, SourceSection))) from error
     results = run(sources, out / "problems", out / "responses")
     rows = []
     for result, name in zip(results, ("problems", "responses"), strict=False):

@@ -71,7 +71,8 @@ def _kind(given: Any) -> str:
 
 
 Given = Annotated[
-    Annotated[str, Tag("text")] | Annotated[SourceSection, Tag("mapping")], Discriminator(_kind)
+    Annotated[str, Field(min_length=1), Tag("text")] | Annotated[SourceSection, Tag("mapping")],
+    Discriminator(_kind),
 ]
 """A source: its path, or a mapping."""
 

@@ -188,6 +188,8 @@ SLIPS = [
     ("held out all", "run good.yaml --out run --set problems.held_out=9", "held_out"),
     ("until a stage of no training", "run good.yaml --until train-sft", "train-sft"),
     ("empty source list", "run good.yaml --set problems.sources=[]", "problems.sources"),
+    ("empty source", 'run good.yaml --set problems.sources=[""]', "problems.sources"),
+    ("import what is drawn", "import procedural:all --licence MIT --out o", "leave licence out"),
 ]  # fmt: skip
 
 
