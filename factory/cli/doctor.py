@@ -118,7 +118,7 @@ def check_machine() -> Iterator[Finding]:
     import platform
     import shutil
 
-    from factory.pipeline.checks import has_gpu
+    from factory.pipeline.training_checks import has_gpu
 
     free = shutil.disk_usage(Path.cwd()).free / 2**30
     yield Finding("python", platform.python_version())

@@ -6,7 +6,6 @@ teachers, benchmarks and columns there are, and what this machine has. A run and
 
 from __future__ import annotations
 
-import ast
 import glob
 import os
 import re
@@ -19,15 +18,11 @@ from factory.config.difficulty import TEACHER
 from factory.config.endpoint import Budget, Endpoint
 from factory.config.problems import SourceSection
 from factory.config.recipe import Recipe
-from factory.config.train import StageSection, StudentSection, TrainSection
 from factory.engines.engine import EngineName
 from factory.errors import UsageError
-from factory.run.layout import STAGES, RunLayout
+from factory.pipeline.training_checks import missing_hardware, student_faults, training_faults
+from factory.run.layout import RunLayout
 from factory.run.parts import MANIFEST
-
-TRAINER = ("torch", "transformers", "trl", "datasets", "scipy")
-TRL = {"midtrain": "SFT", "sft": "SFT", "dpo": "DPO", "rl": "GRPO"}
-"""Stage to the beginning of its TRL config's name."""
 
 
 def check_recipe(
@@ -55,13 +50,13 @@ def check_recipe(
         *_benchmarks(recipe),
         *_samplers(recipe, asked),
         *_columns(recipe),
-        *(_student(recipe.train.student) if recipe.train else ()),
+        *(student_faults(recipe.train.student) if recipe.train else ()),
     ]
     trains = any(name.startswith(("train-", "eval-", "difficulty")) for name in steps)
     needs: list[str] = []
     if recipe.train and trains:
-        faults += _training(recipe.train)
-        needs += _hardware(recipe.train, rl="train-rl" in steps)
+        faults += training_faults(recipe.train)
+        needs += missing_hardware(recipe.train, rl="train-rl" in steps)
     if faults := faults + ([] if elsewhere else needs):
         raise UsageError("\n".join(dict.fromkeys(faults)))
     return needs
@@ -318,83 +313,8 @@ def _columns(recipe: Recipe) -> Iterator[str]:
             yield f"datasets.balance: no column {name} - {near or 'factory schema labelled lists the columns'}"
 
 
-def _student(student: StudentSection) -> Iterator[str]:
-    if student.chat_template is not None and not Path(student.chat_template).is_file():
-        yield f"train.student.chat_template: {student.chat_template} does not exist"
-    folder = Path(student.checkpoint)
-    if student.model == "tiny":
-        return
-    if folder.is_dir() and not (folder / "config.json").is_file():
-        yield f"train.student.model: {folder} is not a checkpoint folder (no config.json)"
-    elif not folder.is_dir() and not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", student.model):
-        yield f"train.student.model: {student.model} is neither a folder nor a Hub id OWNER/NAME"
-
-
-def _training(train: TrainSection) -> Iterator[str]:
-    """Packages that training needs, and names that TRL does not know."""
-    if missing := [name for name in TRAINER if find_spec(name) is None]:
-        yield (
-            f"this recipe trains a student, but {', '.join(missing)} is not installed - "
-            "pip install 'cot-factory[train]', or leave the training out with --set train=null"
-        )
-        return
-    yield from _passed_on(train)
-    if train.tracker != "none" and find_spec(train.tracker) is None:
-        yield f"train.tracker is {train.tracker}, which is not installed - pip install {train.tracker}, or set it to none"
-
-
-def _hardware(train: TrainSection, *, rl: bool) -> Iterator[str]:
-    """Settings that want a GPU, or a package that only a GPU can use."""
-    student = train.student
-    if (student.attention or "").startswith("flash_attention"):
-        package = "flash_attn_interface" if student.attention == "flash_attention_3" else "flash_attn"
-        if not has_gpu():
-            yield f"train.student.attention: {student.attention} needs a GPU, and this machine has none - use sdpa"
-        if find_spec(package) is None:
-            yield f"train.student.attention: {student.attention} needs {package} - pip install flash-attn, or use sdpa"
-    if rl and train.rl.vllm != "off":
-        if find_spec("vllm") is None:
-            yield f"train.rl.vllm is {train.rl.vllm}, but vllm is not installed - pip install 'cot-factory[vllm]', or set it to off"
-        if train.rl.vllm == "colocate" and not has_gpu():
-            yield "train.rl.vllm: colocate needs a GPU, and this machine has none - set it to off"
-
-
-def has_gpu() -> bool:
-    """Whether this machine shows a GPU; without importing torch, which takes seconds."""
-    if os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1"):
-        return False
-    return any(Path("/dev").glob("nvidia[0-9]*")) or any(
-        Path(f"/dev/{name}").exists() for name in ("kfd", "dxg")
-    )
-
-
 def has_hub_token() -> bool:
     """Whether the Hub knows who asks; off-line the rows come from its cache, which asks nobody."""
     home = Path(os.environ.get("HF_HOME") or "~/.cache/huggingface").expanduser()
     kept = Path(os.environ.get("HF_TOKEN_PATH") or home / "token").is_file()
     return kept or bool(os.environ.get("HF_TOKEN")) or os.environ.get("HF_HUB_OFFLINE") == "1"
-
-
-def _passed_on(train: TrainSection) -> Iterator[str]:
-    """Names under `trl:` that the installed TRL does not know; it is read, not imported, which takes seconds."""
-    for stage in STAGES:
-        section: StageSection = getattr(train, stage)
-        if not section.enabled or not section.trl:
-            continue
-        known = _fields_of("trl", f"trainer/{TRL[stage].lower()}_config.py")
-        shared = _fields_of("trl", "trainer/base_config.py") | _fields_of("transformers", "training_args.py")
-        if known and shared:  # a TRL of another layout is checked by the trainer alone
-            for name in sorted(set(section.trl) - known - shared):
-                near = did_you_mean(name, known | shared)
-                yield f"train.{stage}.trl.{name}: {TRL[stage]}Config has no such field - {near or 'see the TRL reference'}"
-
-
-def _fields_of(package: str, file: str) -> set[str]:
-    """Names that a module's classes annotate."""
-    spec = find_spec(package)
-    path = Path(str(spec.origin)).parent / file if spec else Path(file)
-    if not path.is_file():
-        return set()
-    classes = [node for node in ast.parse(path.read_text("utf-8")).body if isinstance(node, ast.ClassDef)]
-    lines = [line for each in classes for line in each.body if isinstance(line, ast.AnnAssign)]
-    return {line.target.id for line in lines if isinstance(line.target, ast.Name)}

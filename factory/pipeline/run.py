@@ -105,7 +105,7 @@ def check_student(recipe: Recipe, recipe_file: Path, at: RunLayout, steps: Colle
     if recipe.train is None or "train-base" not in steps or bought or recipe.train.student.model in OWN:
         return
     words = ["--stage", "base", "--recipe", str(recipe_file), "--run", str(at.run), "--dry-run"]
-    run_child("train.run", words, what="the check of the student", do="mend what it says above and run again")
+    run_child("train.run", words, what="the check of the student", do="fix what is said above and run again")
 
 
 def _check_folders(recipe: Recipe, run: Path) -> None:
@@ -341,7 +341,7 @@ def _rl_prompts(recipe: Recipe, at: RunLayout, rejected: Collection[str]) -> Non
 def _train(at: RunLayout, stage: str) -> None:
     arguments = ["--stage", stage, "--recipe", str(at.recipe), "--run", str(at.run), "--resume"]
     run_child(
-        "train.run", arguments, what=f"training stage {stage}", do="mend what it says above and run again"
+        "train.run", arguments, what=f"training stage {stage}", do="fix what is said above and run again"
     )
 
 

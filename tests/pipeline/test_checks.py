@@ -9,7 +9,7 @@ import pytest
 
 from factory.config.load import load_recipe
 from factory.errors import UsageError
-from factory.pipeline import checks
+from factory.pipeline import checks, training_checks
 from factory.pipeline.checks import check_recipe
 from factory.pipeline.run import plan, run_recipe
 from factory.run.layout import RunLayout
@@ -88,9 +88,10 @@ def test_shipped_recipes_that_need_nothing_pass():
 def test_the_papers_recipe_lacks_nothing_but_key_and_gpu(monkeypatch):
     monkeypatch.setenv("OPENROUTER_API_KEY", "k")
     monkeypatch.setattr(checks, "has_hub_token", lambda: True)
-    monkeypatch.setattr(checks, "has_gpu", lambda: True)
-    monkeypatch.setattr(checks, "find_spec", lambda name: object())
-    monkeypatch.setattr(checks, "_passed_on", lambda recipe: ())
+    monkeypatch.setattr(training_checks, "has_gpu", lambda: True)
+    for module in (checks, training_checks):
+        monkeypatch.setattr(module, "find_spec", lambda name: object())
+    monkeypatch.setattr(training_checks, "_passed_on", lambda recipe: ())
     recipe = load_recipe("phi4_mini_reasoning")
     check_recipe(recipe, [step.name for step in plan(recipe, RunLayout(Path("x")))])
 
@@ -129,9 +130,10 @@ def test_keys_are_needed_only_where_a_teacher_is_asked(monkeypatch, tmp_path):
 )
 def test_a_missing_package_or_gpu_is_named(changes, line, monkeypatch):
     missing = ("vllm", "wandb", "reasoning_gym") + (("datasets",) if "needs datasets" in line else ())
-    monkeypatch.setattr(checks, "has_gpu", lambda: False)
-    monkeypatch.setattr(checks, "find_spec", lambda name: None if name in missing else object())
-    monkeypatch.setattr(checks, "_passed_on", lambda recipe: ())
+    monkeypatch.setattr(training_checks, "has_gpu", lambda: False)
+    for module in (checks, training_checks):
+        monkeypatch.setattr(module, "find_spec", lambda name: None if name in missing else object())
+    monkeypatch.setattr(training_checks, "_passed_on", lambda recipe: ())
     with pytest.raises(UsageError, match=line):
         checked(*changes)
 
