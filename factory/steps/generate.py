@@ -114,24 +114,17 @@ def run(
         UsageError: no key, no endpoint, unknown teacher, unusable prompt.
     """
 
-    def read() -> Problems:
+    def read(writer: StepWriter) -> Problems:
         frame = scan_parts(problems)
         count = int(frame.select(pl.len()).collect().item())
-        return Problems(lambda: _iterate(problems), count, frame.collect_schema())
+        found = Problems(lambda: _iterate(problems), count, frame.collect_schema())
+        return _with_reuse(found, section, writer, need_reasoning=need_reasoning)
 
     step = _step(out, section, seed, {"rows": problems}, verify)
     if section.reuse and need_reasoning:
         step.settings["need_reasoning"] = True
     return _generate(
-        step,
-        read,
-        section,
-        store=store,
-        seed=seed,
-        verify=verify,
-        need_reasoning=need_reasoning,
-        engine=engine,
-        workers=workers,
+        step, read, section, store=store, seed=seed, verify=verify, engine=engine, workers=workers
     )
 
 
@@ -157,15 +150,16 @@ def run_files(
     inputs = source_digests(patterns) | {name: str(value) for name, value in reading.items()}
     step = _step(out, section, seed, inputs, None)
 
-    def read() -> Problems:
+    def read(writer: StepWriter) -> Problems:
         if section.serve is None:
             teacher(section, seed)
         found = read_problems(patterns, seed=seed, **reading)
         if not found.rows.height and not found.dropped.height and limit != 0:
             raise UsageError(f"{', '.join(patterns)} holds no rows")
-        return Problems(
+        problems = Problems(
             lambda: iter_problems(found.rows), found.rows.height, found.rows.schema, found.dropped
         )
+        return _with_reuse(problems, section, writer)
 
     return _generate(step, read, section, store=store, seed=seed, engine=engine, workers=workers)
 
@@ -189,13 +183,15 @@ def _step(
 
 
 def _with_reuse(
-    problems: Problems, section: GenerateSection, need_reasoning: bool, writer: StepWriter
+    problems: Problems, section: GenerateSection, writer: StepWriter, *, need_reasoning: bool = False
 ) -> Problems:
-    """The problems with what is still missing of each.
+    """The problems with what is still missing of each; as they are where nothing is reused.
 
     Raises:
         UsageError: `accept` counts responses that are requested, and some are there already.
     """
+    if not section.reuse:
+        return problems
     if section.accept is not None:
         raise UsageError(
             "generate.accept counts responses that are requested, but the sources hold responses",
@@ -214,13 +210,12 @@ def _iterate(problems: Path) -> Iterator[dict[str, Any]]:
 
 def _generate(
     step: Step[Generated],
-    read: Callable[[], Problems],
+    read: Callable[[StepWriter], Problems],
     section: GenerateSection,
     *,
     store: Path,
     seed: int,
     verify: VerifySection | None = None,
-    need_reasoning: bool = False,
     engine: Engine | None = None,
     workers: int | None = None,
 ) -> StepResult[Generated]:
@@ -232,25 +227,21 @@ def _generate(
         what = "--accept" if section.accept is not None else "--batch"
         raise UsageError(f"{what} works with one worker only", do="leave --workers out")
     return step.run(
-        partial(_buy_and_collect, read, section, store, seed, verify, need_reasoning, engine, workers),
-        again=done is not None,
+        partial(_buy_and_collect, read, section, store, seed, verify, engine, workers), again=done is not None
     )
 
 
 def _buy_and_collect(
-    read: Callable[[], Problems],
+    read: Callable[[StepWriter], Problems],
     section: GenerateSection,
     store: Path,
     seed: int,
     verify: VerifySection | None,
-    need_reasoning: bool,
     engine: Engine | None,
     workers: int | None,
     writer: StepWriter,
 ) -> Generated:
-    problems = read()
-    if section.reuse:
-        problems = _with_reuse(problems, section, need_reasoning, writer)
+    problems = read(writer)
     expected = problems.requests(section.samples)
     of = workers or _workers(engine, section)
     spread = engine is not None and of > 1
