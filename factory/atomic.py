@@ -81,7 +81,7 @@ def read_json(path: Path) -> Any:
         raise UsageError(f"{path} does not exist") from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise UsageError(
-            f"{path} is not valid JSON ({error})", do="mend it; if a run wrote it, delete it and run again"
+            f"{path} is not valid JSON ({error})", do="fix it; if a run wrote it, delete it and run again"
         ) from error
     if not isinstance(value, dict):
         return value

@@ -86,6 +86,6 @@ def _say_given(recipe: Recipe) -> None:
     say(
         *(f"layout of {path}: {shown}" for path, shown in found.layouts.items()),
         f"{found.problems:,} problems x {samples} samples = {wanted:,} responses",
-        f"there already: {found.count:,} of the {found.responses:,} that came with the problems; still missing: "
-        f"{wanted - found.count:,} (before duplicates and problems of benchmarks are dropped)",
+        f"{found.responses:,} responses came with the problems: {found.count:,} of these samples are there, "
+        f"{wanted - found.count:,} are missing (before duplicates and benchmark problems are dropped)",
     )

@@ -46,7 +46,7 @@ def read_decisions(path: Path | None) -> pl.DataFrame:
                 found[tuple(str(entry[name]) for name in ABOUT)] = Decision(entry["decision"]).value
             except (ValueError, KeyError, TypeError) as error:
                 raise UsageError(
-                    f"{path}:{number} is no decision ({type(error).__name__})", do="mend or remove the line"
+                    f"{path}:{number} is no decision ({type(error).__name__})", do="fix or remove the line"
                 ) from None
     return pl.DataFrame([(*about, said) for about, said in found.items()], schema=DECISIONS, orient="row")
 

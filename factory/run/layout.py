@@ -152,9 +152,8 @@ def expected_places(recipe: Mapping[str, Any]) -> list[Place]:
     train = None if recipe.get("train", {}) is None else section(recipe, "train")
     on = [stage for stage in STAGES if train is not None and section(train, stage).get("enabled", True)]
     student = section(recipe, "difficulty").get("student", "student")
-    if (
-        train is None and student != "student"
-    ):  # a student that is not trained here can be rolled out all the same
+    # A student that is not trained here can be rolled out all the same.
+    if train is None and student != "student":
         on = ["dpo", "rl"]
     evaluated = section(recipe, "evaluation").get("stages", ("base", *STAGES))
 

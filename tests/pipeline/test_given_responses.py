@@ -32,7 +32,7 @@ def chain(number, answer):
 
 @pytest.fixture
 def published(tmp_path):
-    """Files in the shape of OpenR1-Math-220k and Bespoke-Stratos-17k, and how many whole responses a problem has."""
+    """Files in the shape of OpenR1-Math-220k and Bespoke-Stratos-17k, and how many complete responses each problem has."""
     drawn = read_problems("procedural:all?count=14&seed=5").rows
     texts, golds = drawn["problem"].to_list(), drawn["answer"].to_list()
     counts = [0, 1, 2, 3, 5, 1, 2, 0, 4, 3]
@@ -93,8 +93,8 @@ def test_exactly_the_missing_responses_of_the_flagship_are_requested(published, 
         # The problem that leaks and the one of both sets, which dedup makes one, are two more.
         count = sum(min(n, SAMPLES) for n in published.values()) + 1 + 1
         given = sum(published.values()) + 1 + 5 + 4
-        assert f"there already: {count} of the {given} that came with the problems" in dry.stdout
-        assert f"still missing: {48 - count}" in dry.stdout
+        assert f"{given} responses came with the problems: {count} of these samples are there" in dry.stdout
+        assert f"there, {48 - count} are missing" in dry.stdout
         assert "openr1 (problem, answer) -> responses from generations[*]" in dry.stdout
         assert server.get("stats")["asked"] == 0
         done = factory(tmp_path, *command)

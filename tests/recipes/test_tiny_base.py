@@ -13,7 +13,7 @@ from factory.config.train import StudentSection  # noqa: E402
 from factory.run.parts import MANIFEST  # noqa: E402
 from recipes.tiny_base import make  # noqa: E402
 from train.stage import model_digest  # noqa: E402
-from train.student import loaded  # noqa: E402
+from train.student import build_tokenizer, loaded  # noqa: E402
 
 FOLDER = Path(make.__file__).parent
 LINE = re.compile(r"(\d)([+*-])(\d)=(\d)")
@@ -71,7 +71,8 @@ def test_two_makings_are_the_same():
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
-def test_a_sign_is_one_token_wherever_it_stands(base):
-    _, tokenizer = base
+@pytest.mark.parametrize("kind", ["shipped", "built"])
+def test_a_sign_is_one_token_wherever_it_stands(base, kind):
+    tokenizer = base[1] if kind == "shipped" else build_tokenizer(["3 +2 *4", "3+2=5"] * 9, 300)
     inside, alone = (tokenizer(text, add_special_tokens=False)["input_ids"] for text in ("3 +2", "3+2"))
     assert [i for i in inside if i not in tokenizer(" ", add_special_tokens=False)["input_ids"]] == alone
