@@ -93,14 +93,17 @@ def save(result: Result) -> Path:
 
 
 def head() -> str | None:
-    """The checkout's commit, with `+` for uncommitted changes outside the results and the docs; None without git."""
+    """The checkout's commit, with `+` for uncommitted changes outside the results and the docs.
+
+    In a copy without git it is what the environment's `COMMIT` says, else None.
+    """
     try:
         commit = _git("rev-parse", "--short=7", "HEAD").strip()
         changed = _git(
             "status", "--porcelain", "--", "factory", "schemas", "train", "recipes", "benchmarks/*.py"
         )
     except (OSError, subprocess.CalledProcessError):
-        return None
+        return os.environ.get("COMMIT")
     return commit + ("+" if changed.strip() else "")
 
 

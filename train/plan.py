@@ -56,7 +56,7 @@ def plan(job: Job, rows: TrainingRows) -> dict[str, Any]:
 
 
 def memory(job: Job, rows: TrainingRows) -> dict[str, float]:
-    """`device_memory` of the rows that are trained on, against the card that is there.
+    """`device_memory` of the rows that are trained on in GiB, against the card and what the stage took when it ran last.
 
     Raises:
         UsageError: the card cannot hold it; names the settings that save most.
@@ -77,7 +77,10 @@ def memory(job: Job, rows: TrainingRows) -> dict[str, float]:
             do=_savings(job, parts),
         )
     sums = parts | {"total": total} | ({"card": float(card)} if card else {})
-    return {name: round(value / GIB, 3) for name, value in sums.items()}
+    facts = {name: round(value / GIB, 3) for name, value in sums.items()}
+    if (job.final / MANIFEST).exists() and (peak := summary_of(job.layout, job.stage).peak_gib):
+        facts["last_run"] = peak
+    return facts
 
 
 def device_memory(job: Job, empty: Any, longest: float, card: int) -> dict[str, float]:
@@ -137,6 +140,11 @@ def _savings(job: Job, parts: dict[str, float]) -> str:
         "vllm": "lower train.rl.trl.vllm_gpu_memory_utilization, or sample from a server (train.rl.vllm=server)",
         "reference_weights": "set train.rl.beta=0",
     }[max(parts, key=lambda name: parts[name])]
+
+
+def peak_bytes() -> int:
+    """Largest memory that torch has held on this process's card so far; 0 without one."""
+    return int(torch.cuda.max_memory_reserved()) if torch.cuda.is_available() else 0
 
 
 def card_bytes() -> int:

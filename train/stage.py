@@ -86,6 +86,9 @@ class Trained:
     base_model: str = ""
     steps: int = 0
     seconds: float = 0.0
+    """Seconds of the training, from loading the weights to the last checkpoint."""
+    peak_gib: float = 0.0
+    """Largest memory that torch held on this process's card; 0 without one."""
     rows: int = 0
     """Rows trained on."""
     read: int = 0

@@ -41,7 +41,7 @@ from train.callbacks import (
 )
 from train.configs import stage_config
 from train.data import TrainingRows, completion_rows, encode, preference_rows, prompt_rows, training_texts
-from train.plan import GIB, card_bytes, device_memory, vllm_share
+from train.plan import GIB, card_bytes, device_memory, peak_bytes, vllm_share
 from train.rewards import VerifiedReward
 from train.rl import FactoryGRPOTrainer, TemperatureSchedule
 from train.say import say
@@ -185,6 +185,9 @@ def train_stage(job: Job, prepared: Prepared, checkpoint: Path | None) -> dict[s
     assert job.recipe.train is not None and job.parent is not None
     student, section = job.recipe.train.student, job.section
     config, tokenizer, rows = prepared.config, prepared.tokenizer, prepared.rows
+    began = time.monotonic()
+    if torch.cuda.is_available():
+        torch.cuda.reset_peak_memory_stats()
     model = load_model(job.layout.checkpoint(job.parent), student.attention)
     resumed = int(checkpoint.name.rpartition("-")[2]) if checkpoint else 0
     stop = StopOnSignal()
@@ -206,9 +209,9 @@ def train_stage(job: Job, prepared: Prepared, checkpoint: Path | None) -> dict[s
             trainer = _trainer(job, model, config, rows, reward, shared)
             trainer.remove_callback(PrinterCallback)
             trainer.remove_callback(ProgressCallback)
-            began = time.monotonic()
             with _watched(job, trainer):
                 result = trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+            seconds = round(time.monotonic() - began, 3)
     finally:
         stop.release()
     if stop.asked and trainer.state.global_step < trainer.state.max_steps:
@@ -220,7 +223,8 @@ def train_stage(job: Job, prepared: Prepared, checkpoint: Path | None) -> dict[s
     numbers = {k: float(v) for k, v in result.metrics.items() if isinstance(v, int | float)}
     return {
         "steps": trainer.state.global_step,
-        "seconds": round(time.monotonic() - began, 3),
+        "seconds": seconds,
+        "peak_gib": round(peak_bytes() / GIB, 3),
         "rows": len(rows.rows),
         "read": rows.read,
         "overlong": len(rows.overlong),
