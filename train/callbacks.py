@@ -23,6 +23,7 @@ from transformers import TrainerCallback
 from factory.atomic import atomic_path, read_json, write_json
 from factory.errors import FactoryError, UsageError
 from factory.progress import Task
+from factory.run.tables import file_facts
 from train.say import say
 from train.stage import Job
 
@@ -208,11 +209,11 @@ def rollout_writer(folder: Path, rank: int) -> Callable[[list[dict[str, Any]]], 
 
 
 SEAL = "sealed.json"
-"""Names and sizes of a checkpoint's files, written last."""
+"""Names, sizes and digests of a checkpoint's files, written last."""
 
 
 class SealCheckpoints(TrainerCallback):
-    """Write the seal once all processes have written their files, so that a torn checkpoint is known.
+    """Write the seal once all processes have written their files, so that a torn or rotten checkpoint is known.
 
     transformers writes a checkpoint file by file; a kill or a full disk in between leaves a folder that looks like one.
     """
@@ -223,31 +224,28 @@ class SealCheckpoints(TrainerCallback):
             torch.distributed.barrier()
         if state.is_world_process_zero:
             folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
-            write_json(folder / SEAL, _sizes(folder))
+            write_json(folder / SEAL, _facts(folder, file_facts))
 
 
-def _sizes(folder: Path) -> dict[str, int]:
+def _facts(folder: Path, fact: Callable[[Path], Any]) -> dict[str, Any]:
     files = (p for p in sorted(folder.rglob("*")) if p.is_file() and p.name != SEAL)
-    return {os.path.relpath(path, folder): path.stat().st_size for path in files}
+    return {os.path.relpath(path, folder): fact(path) for path in files}
 
 
 def is_whole(folder: Path) -> bool:
-    """Whether a checkpoint is sealed and its files have the sizes that were sealed."""
+    """Whether a checkpoint is sealed and its files are those that were sealed; seals of former versions hold sizes."""
     try:
-        return bool(read_json(folder / SEAL) == _sizes(folder))
+        sealed = read_json(folder / SEAL)
     except UsageError:
         return False
+    former = isinstance(sealed, dict) and all(isinstance(each, int) for each in sealed.values())
+    return bool(sealed == _facts(folder, (lambda path: path.stat().st_size) if former else file_facts))
 
 
 def checkpoints(job: Job) -> list[Path]:
     """The stage's checkpoint folders, whole or torn, the latest first."""
     found = job.checkpoints.glob("checkpoint-*")
     return sorted(found, key=lambda path: int(path.name.rpartition("-")[2]), reverse=True)
-
-
-def last_checkpoint(job: Job) -> Path | None:
-    """The latest whole checkpoint, or None."""
-    return next((path for path in checkpoints(job) if is_whole(path)), None)
 
 
 class Watchdog(TrainerCallback):

@@ -36,7 +36,6 @@ from train.callbacks import (
     Watchdog,
     checkpoints,
     is_whole,
-    last_checkpoint,
     rollout_writer,
 )
 from train.configs import stage_config
@@ -160,11 +159,13 @@ def start(job: Job, step: Step[Trained], *, resume: bool) -> Path | None:
         for path in torn:
             shutil.rmtree(path)
         if torn:
-            last = last_checkpoint(job)
+            last = next(iter(checkpoints(job)), None)
             names = ", ".join(path.name for path in torn)
-            say(f"{job.stage}: {names} is incomplete; resuming from {last.name if last else 'the start'}")
+            say(
+                f"{job.stage}: {names} is incomplete or damaged; resuming from {last.name if last else 'the start'}"
+            )
     state.wait_for_everyone()
-    return last_checkpoint(job)
+    return next(iter(checkpoints(job)), None)
 
 
 def wait() -> None:

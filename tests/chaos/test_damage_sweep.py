@@ -14,8 +14,10 @@ import shutil
 import sys
 from collections import Counter
 from contextlib import redirect_stderr
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
@@ -25,9 +27,15 @@ from factory.cli.main import build_app
 from factory.config.recipe import Recipe
 from factory.errors import FactoryError
 from factory.pipeline.run import run_recipe
-from factory.run.parts import read_parts
+from factory.run.parts import finish_step, input_digest, read_parts
 from factory.run.review import add_review
+from factory.run.tables import file_facts
 from factory.sampling.store.journal import ResponseStore, Stored, request_key, response_key
+from factory.sampling.store.journals import journal_name
+from factory.sampling.store.leases import Leases, progress
+from factory.sampling.store.money import Money
+from factory.sampling.store.worker_locks import take_seat
+from train.stage import check_inputs, model_digest
 
 SETTINGS = {
     "name": "victim",
@@ -58,12 +66,64 @@ CLASSES = {
     "run state": ("_done.json", "*/*/__side/_job.json"),
     "review": ("review.jsonl", "review.jsonl.seal"),
     "journal": ("store/responses.sqlite",),
+    "worker's journal": ("store/responses-00001.sqlite",),
+    "broken attempts": ("store/responses.sqlite",),
+    "workers' ledger": ("store/leases.sqlite",),
+    "stage": ("train/base/final/*",),
     "write-ahead file": ("store/responses.sqlite-wal",),
     "journal's seal": ("store/responses.sqlite.seal",),
 }
-STORE = ("store/responses.sqlite", "store/responses.sqlite-wal", "store/responses.sqlite.seal")
+BROKEN = "the stream ended in the middle of the sweep's own attempt"
+LEDGER = "store/leases.sqlite"
+STAGE = "train/base/final"
 CHECKSUMS = ("_done.json", "review.jsonl.seal", "report.html")
 """Notes about other files: losing one is no loss while the others are as they were."""
+
+
+WORKERS = [
+    Stored(response_key("b" * 64, i), "b" * 64, i, "s", "m", "complete", 3, 7, 1.5, {"content": f"{i}"}) for i in range(3)
+]  # fmt: skip
+
+
+def broken(stored):
+    """An attempt for this response, of which only the cost is kept."""
+    return replace(stored, status="failed", usd=0.25, body={"error": BROKEN})
+
+
+def ledger_of(run, store, number):
+    """A worker's access to the ledger of its job."""
+    seat = take_seat(run / "store", journal_name(number))
+    cap, booked = Money(10.0, 1e9), lambda name: store.spent("spread", name)
+    return Leases(run / "store", "spread", journal_name(number), seat, cap, booked)
+
+
+def write_stage(folder, seed):
+    """A finished stage as `train.stage.close` leaves it, with small weights."""
+    folder.mkdir(parents=True)
+    (folder / "model.safetensors").write_bytes(random.Random(seed).randbytes(4_096))
+    (folder / "config.json").write_text('{"model_type": "qwen3", "hidden_size": 32}')
+    (folder / "tokenizer.json").write_text('{"version": "1.0", "model": {"vocab": {"a": 0}}}')
+    finish_step(
+        folder,
+        "train-base",
+        "k",
+        settings={"seed": seed},
+        inputs={},
+        read={},
+        rows_out=0,
+        dropped={},
+        totals={"loss": 2.5},
+        files={path.name: file_facts(path) for path in folder.iterdir()},
+        output_digest=model_digest(folder),
+    )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def without_pictures():
+    """Pictures are drawn from the numbers of the report's tables, and take most of its time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("factory.report.svg.can_draw", lambda: False)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +138,8 @@ def victim(tmp_path_factory):
             if name == "earlier" and number == 1:
                 break
         run_recipe(recipe, at / name)
+        with ResponseStore(at / name / "store") as store:
+            store.submit(broken(EXTRA[0]), job="extra", broken=True).result()
         store = ResponseStore(at / name / "store")
 
         async def put(store, some):
@@ -85,17 +147,26 @@ def victim(tmp_path_factory):
 
         for some in (EXTRA[:3], EXTRA[3:]) if name == "now" else (EXTRA[:3],):
             asyncio.run(put(store, some))
+        with ResponseStore(at / name / "store", journal_name(1)) as own:
+            for each in WORKERS[: 3 if name == "now" else 2]:
+                own.submit(each, job="spread").result()
+            ledger = ledger_of(at / name, own, 1)
+            ledger.take([0.001], [(1.0,)], [0.0])
+            ledger.leave(Money(*own.spent("spread")), 2)
+        write_stage(at / name / STAGE, seed=name)
+        run_recipe(recipe, at / name)
         shutil.copytree(at / name, at / f"{name}-live")
         store.close()
     return at / "now-live", at / "earlier-live"
 
 
-def damage(path, older, kind, draw):
-    """Harm one file; False when that would change nothing."""
+def damage(path, older, kind, draw, near=b""):
+    """Harm one file, by a flip within `near` and 40 bytes before; False when that would change nothing."""
     data, times = path.read_bytes(), path.stat()
     if kind == "flip":
         bad = bytearray(data)
-        bad[draw.randrange(len(bad))] ^= 1 << draw.randrange(8)
+        begin = data.index(near) - 40 if near else 0
+        bad[draw.randrange(begin, begin + 40 + len(near) if near else len(bad))] ^= 1 << draw.randrange(8)
         path.write_bytes(bad)
     elif kind == "truncate":
         path.write_bytes(data[: draw.randrange(len(data))])
@@ -114,11 +185,18 @@ def damage(path, older, kind, draw):
 
 
 def run_bytes(run):
-    """What a run hands out: every file of its own that is not the store, without the times in manifests."""
+    """What a run hands out: every file of its own that is not the store, without the times in manifests.
+
+    Stages are left out: this recipe trains nothing, so the run makes none again.
+    """
     found = {}
     for path in sorted(run.rglob("*")):
         name = str(path.relative_to(run))
-        if path.is_file() and path.name not in (".lock", *CHECKSUMS) and not name.startswith("store/"):
+        if (
+            path.is_file()
+            and path.name not in (".lock", *CHECKSUMS)
+            and not name.startswith(("store/", "train/"))
+        ):
             manifest = path.parent / "_manifest.json"
             if not manifest.exists():
                 found[name] = path.read_bytes()
@@ -133,7 +211,17 @@ def store_rows(run):
     with ResponseStore(run / "store") as store:
         keys = sorted(store.keys())
         rows = {each.key: each for each in store.get_many(keys)}
-        return rows, store.spent("extra"), store.summary(), store.request(request_key(WIRE))
+        costs = store.spent("extra"), store.spent("spread"), store.attempts()
+        return rows, costs, store.summary(), store.request(request_key(WIRE))
+
+
+def ledger_rows(run):
+    """What the ledger grants another worker, and then says of the job. A lost one is made again from the journals."""
+    with ResponseStore(run / "store", journal_name(2)) as store:
+        ledger = ledger_of(run, store, 2)
+        granted = ledger.extend(Money(0, 0), Money(0, 0), Money(0.1, 1), Money(9, 9), 0)
+        ledger.leave(Money(0, 0), 0)
+    return granted, progress(run / "store", "spread")[1:]
 
 
 def command(*words):
@@ -149,8 +237,8 @@ def command(*words):
 def check(run, name):
     """`factory status --check`; what is there to be handed out afterwards."""
     command("status", run, "--check")
-    if name in STORE:
-        return store_rows(run)
+    if name.startswith("store/"):
+        return ledger_rows(run) if name == LEDGER else store_rows(run)
     return (
         None if Path(name).name in CHECKSUMS else (run / name).read_bytes() if (run / name).exists() else ""
     )
@@ -164,8 +252,17 @@ def again(run, name):
 
 def next_verb(run, name):
     """What reads this file next: generate for the store, report for the recipe, why for the tables."""
-    if name in STORE or name.endswith("_job.json"):
-        if name in STORE:
+    if name.startswith(STAGE):
+        check_inputs(
+            SimpleNamespace(folders={"model": run / STAGE}, inputs={"model": input_digest(run / STAGE)})
+        )
+        return [
+            path.read_bytes() for path in sorted((run / STAGE).iterdir()) if path.name != "_manifest.json"
+        ]
+    if name == LEDGER:
+        return ledger_rows(run)
+    if name.startswith("store/") or name.endswith("_job.json"):
+        if name.startswith("store/"):
             shutil.rmtree(run / "responses" / "teacher")
         run_recipe(NOW, run, until="generate")
         parts = sorted((run / "responses" / "teacher").glob("part-*"))
@@ -197,9 +294,11 @@ def sweep(victim, tmp_path, count, seed):
         tries += 1
         names = sorted(str(p.relative_to(run)) for each in CLASSES[what] for p in run.glob(each))
         name, kind = draw.choice(names), draw.choice(KINDS)
+        near = BROKEN.encode() if what == "broken attempts" else b""
+        kind = "flip" if near else kind
         shutil.rmtree(tmp_path / "damaged", ignore_errors=True)
         shutil.copytree(run, tmp_path / "damaged")
-        if not damage(tmp_path / "damaged" / name, earlier / name, kind, draw):
+        if not damage(tmp_path / "damaged" / name, earlier / name, kind, draw, near):
             continue
         done += 1
         for verb in (check, again, next_verb):

@@ -93,11 +93,19 @@ def stored(run):
         return found, store.spent(read_json(note)["job"])[0] if note.exists() else 0.0
 
 
-def step_at(run):
-    """The step that a run was in: the first without a manifest."""
-    return next(
-        (p.step for p in PLAN if not p.stage and not (run / p.folder / "_manifest.json").exists()), "report"
-    )
+def step_at(run, folders):
+    """The step that a run was in: the first without a manifest, of those that a finished run has."""
+    steps = [(place.step, place.folder) for place in PLAN if place.folder in folders]
+    return next((step for step, folder in steps if not (run / folder / "_manifest.json").exists()), "report")
+
+
+def wait_for_steps(process, run, more, patience):
+    """Wait until `more` further steps have ended, or the run itself, at most `patience` seconds."""
+    begin, until = len(digests(run)), time.monotonic() + patience
+    while process.poll() is None and time.monotonic() < until:
+        if len(list(run.rglob("_manifest.json"))) >= begin + more:
+            return
+        time.sleep(0.005)
 
 
 def kill_and_check(serve, tmp_path, *, kills, seed):
@@ -113,7 +121,13 @@ def kill_and_check(serve, tmp_path, *, kills, seed):
     while at.total() < kills:
         process = start(recipe, out)
         try:
-            process.wait(timeout=draw.uniform(0.0, longest))
+            # Half of the kills fall at any time, most of which a run spends on its start and on requests; the others
+            # soon after the end of one of the next steps.
+            if draw.random() < 0.5:
+                wait_for_steps(process, out, draw.randrange(4), longest)
+                process.wait(timeout=draw.uniform(0.0, longest / 50))
+            else:
+                process.wait(timeout=draw.uniform(0.0, longest))
         except subprocess.TimeoutExpired:
             # All of its processes, or the first alone: its workers end with it.
             (os.killpg if draw.random() < 0.6 else os.kill)(process.pid, signal.SIGKILL)
@@ -123,7 +137,7 @@ def kill_and_check(serve, tmp_path, *, kills, seed):
             finished += 1
         else:
             assert process.returncode == -signal.SIGKILL, errors
-            at[step_at(out)] += 1
+            at[step_at(out, expected)] += 1
         found, booked = stored(out)
         asked = server.get("asked")
         lost += sum(found.get(name) != each for name, each in safe.items())

@@ -229,11 +229,20 @@ def test_held_out_problems_are_whole_and_not_learnt_from(run, tiny_recipe):
 
 
 def damage(folder, name):
-    path = folder / name
-    path.write_bytes(b"" if name == "trainer_state.json" else path.read_bytes()[: path.stat().st_size // 2])
+    path = folder / name.removesuffix(" flipped")
+    if path.name != name:
+        data = bytearray(path.read_bytes())
+        data[len(data) // 2] ^= 4
+        return path.write_bytes(data)
+    return path.write_bytes(
+        b"" if name == "trainer_state.json" else path.read_bytes()[: path.stat().st_size // 2]
+    )
 
 
-@pytest.mark.parametrize("torn", ["trainer_state.json", "model.safetensors", "optimizer.pt", "sealed.json"])
+@pytest.mark.parametrize(
+    "torn",
+    ["trainer_state.json", "model.safetensors", "optimizer.pt", "sealed.json", "model.safetensors flipped"],
+)
 def test_a_torn_checkpoint_is_left_for_the_last_whole_one(torn, run, tiny_recipe, monkeypatch, capsys):
     """Each of these was a traceback; the run ends as if nothing had happened."""
     recipe = tiny_recipe(save_every=1, sft={"max_steps": 4})
@@ -245,7 +254,7 @@ def test_a_torn_checkpoint_is_left_for_the_last_whole_one(torn, run, tiny_recipe
         run_stage(recipe, run.run, "sft")
     damage(run.stage("sft") / "checkpoints" / "checkpoint-3", torn)
     run_stage(recipe, run.run, "sft", resume=True)
-    assert "checkpoint-3 is incomplete; resuming from checkpoint-2" in capsys.readouterr().err
+    assert "checkpoint-3 is incomplete or damaged; resuming from checkpoint-2" in capsys.readouterr().err
     assert same(weights(run, "sft"), weights(whole, "sft")) and metrics(run, "sft") == metrics(whole, "sft")
 
 

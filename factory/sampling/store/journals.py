@@ -9,14 +9,14 @@ same response; a finished one always goes before a failed one.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from zstandard import ZstdError
 
-from factory.errors import FactoryError, first_line, warn
+from factory.errors import FactoryError, UsageError, first_line, warn
 from factory.sampling.store.integrity import account, check_attempts, inspect, migrate, recount, write_seal
 from factory.sampling.store.stored import (
     COLUMNS,
@@ -33,6 +33,11 @@ PATTERN = "responses*.sqlite"
 BUSY_SECONDS = 60
 """How long a reader or writer waits for another one's commit."""
 _AT_ONCE = 500
+T = TypeVar("T")
+_MOVED = (
+    "SELECT key FROM response NOT INDEXED"
+    " EXCEPT SELECT key FROM response INDEXED BY sqlite_autoindex_response_1"
+)
 
 
 def journal_name(worker: int) -> str:
@@ -83,8 +88,10 @@ class Journals:
         """Move a damaged row out of the way, so that its response is owed again, and name it."""
         for name, connection in list(self._connections.items()):
             with transaction(connection, self.folder / name):
-                if connection.execute("SELECT 1 FROM response WHERE key = ?", (key,)).fetchone() is None:
+                sql = "SELECT 1 FROM response NOT INDEXED WHERE key = ?"
+                if connection.execute(sql, (key,)).fetchone() is None:
                     continue
+                connection.execute("REINDEX response")  # it may hold another address than the row
                 connection.execute(
                     "INSERT INTO damaged SELECT NULL, * FROM (SELECT "
                     + COLUMNS
@@ -113,9 +120,11 @@ class Journals:
         return found
 
     def keys(self) -> Iterator[bytes]:
-        """Addresses of all finished responses, each once."""
+        """Addresses of all finished responses, each once. A row whose own differs from its index is set aside."""
         seen: set[bytes] = set()
         for connection in self._all():
+            for (key,) in _rows(connection, _MOVED):
+                self._set_aside(key)
             for (key,) in _rows(connection, "SELECT key FROM response WHERE status != 'failed'"):
                 if key not in seen:
                     seen.add(key)
@@ -142,13 +151,18 @@ class Journals:
                 before = sums.get((sampler, model, status), [None] * len(figures))
                 sums[sampler, model, status] = [_plus(a, b) for a, b in zip(before, figures, strict=True)]
         names = ("sampler", "model", "status", "responses", "prompt_tokens", "completion_tokens", "usd")
-        return [dict(zip(names, (*group, *sums[group]), strict=True)) for group in sorted(sums)]
+        return [
+            dict(zip(names, (*map(str, group), *sums[group]), strict=True))
+            for group in sorted(sums, key=repr)
+        ]
 
     def spent(self, job: str, journal: str | None = None) -> tuple[float, int]:
         """Dollars and completion tokens that a job has cost so far, in all journals or in one."""
         connections = self._all() if journal is None else [self._named(journal)]
         sums = (
-            [_account(connection, job) for connection in connections if connection is not None] if job else []
+            [_reading(account, connection, job) for connection in connections if connection is not None]
+            if job
+            else []
         )
         return sum(usd for usd, _ in sums), sum(tokens for _, tokens in sums)
 
@@ -156,7 +170,7 @@ class Journals:
         """What broken attempts cost: how many, tokens, dollars."""
         sql = "SELECT COUNT(*), TOTAL(prompt_tokens), TOTAL(completion_tokens), TOTAL(usd) FROM attempt"
         for connection in self._all():
-            check_attempts(connection, Path(_name(connection)))
+            _reading(check_attempts, connection, Path(_name(connection)))
         sums = [_rows(connection, sql)[0] for connection in self._all()]
         count, prompt, completion, usd = (sum(column) for column in zip(*sums, strict=True))
         return {
@@ -179,6 +193,7 @@ class Journals:
         """Connections to all journals, in the order in which they count."""
         now = self.folder.stat().st_mtime_ns
         if now != self._looked:
+            require_sealed(self.folder)
             self._looked = now
             for name in journal_names(self.folder):
                 if name not in self._connections:
@@ -189,6 +204,20 @@ class Journals:
                         self._connections[name] = opened
             self._connections = dict(sorted(self._connections.items()))
         return self._connections.values()
+
+
+def require_sealed(folder: Path) -> None:
+    """Check that the journals are there whose seals are.
+
+    Raises:
+        UsageError: one is missing; a seal is written after its journal, so it was lost.
+    """
+    for seal in sorted(folder.glob(f"{PATTERN}.seal")):
+        if not seal.with_suffix("").exists():
+            raise UsageError(
+                f"{seal.with_suffix('')} is missing, and its seal is there",
+                do=f"restore it from a backup, or delete {seal.name} to do without what it held",
+            )
 
 
 def leave_shared_memory(folder: Path) -> None:
@@ -220,7 +249,7 @@ def _open_reader(path: Path) -> sqlite3.Connection | None:
             migrate(connection, path)
             if loss := inspect(connection, path):
                 warn(loss)
-    except (sqlite3.Error, OSError) as error:
+    except (sqlite3.Error, OSError, ValueError) as error:
         raise unreadable(path, error) from error
     if ready is None:
         connection.close()
@@ -230,16 +259,18 @@ def _open_reader(path: Path) -> sqlite3.Connection | None:
 
 def _rows(connection: sqlite3.Connection, sql: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
     """All rows at once: an open cursor would keep the journal's writer from committing."""
-    try:
-        return connection.execute(sql, tuple(values)).fetchall()
-    except (sqlite3.Error, UnicodeDecodeError) as error:
-        raise unreadable(_name(connection), error) from error
+    return _reading(lambda own: own.execute(sql, tuple(values)).fetchall(), connection)
 
 
-def _account(connection: sqlite3.Connection, job: str) -> tuple[float, int]:
+def _reading(read: Callable[..., T], connection: sqlite3.Connection, *more: object) -> T:
+    """What `read(connection, *more)` gives.
+
+    Raises:
+        FactoryError: SQLite cannot read the journal.
+    """
     try:
-        return account(connection, job)
-    except (sqlite3.Error, UnicodeDecodeError) as error:
+        return read(connection, *more)
+    except (sqlite3.Error, ValueError) as error:
         raise unreadable(_name(connection), error) from error
 
 

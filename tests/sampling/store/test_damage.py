@@ -8,6 +8,7 @@ import sqlite3
 import pytest
 
 from factory.errors import FactoryError, UsageError
+from factory.sampling.store.backup import check_store
 from factory.sampling.store.journal import ResponseStore, Stored, response_key
 from factory.sampling.store.journals import leave_shared_memory
 
@@ -107,6 +108,37 @@ def test_an_emptied_and_a_foreign_store_are_refused(whole, tmp_path):
     (tmp_path / "e" / "responses.sqlite").touch()
     with pytest.raises(UsageError, match="is empty"):
         ResponseStore(tmp_path / "e")
+
+
+@pytest.mark.parametrize("bit", [0, 5])
+def test_a_flip_in_an_address_is_named_wherever_it_stands(whole, tmp_path, bit, capsys):
+    """An address stands in its row and in the index over the rows; either may be the damaged one."""
+    data, place, ends, sound = (whole / "responses.sqlite").read_bytes(), -1, [], read(whole)[0]
+    while (place := data.find(KEYS[3], place + 1)) >= 0:
+        folder = tmp_path / str(place)
+        shutil.copytree(whole, folder)
+        bad = bytearray(data)
+        bad[place + 7] ^= 1 << bit
+        (folder / "responses.sqlite").write_bytes(bad)
+        try:
+            with ResponseStore(folder) as store:
+                by_address = {row.key: row for row in store.get_many(KEYS)}
+                listed = {row.key: row for row in store.get_many(list(store.keys()))}
+        except FactoryError as error:
+            assert "responses.sqlite" in str(error)
+            ends.append("refused")
+            continue
+        said = "is set aside and owed again" in capsys.readouterr().err
+        assert by_address == sound, "the index led to the row, whose other bytes are sound"
+        assert listed == (sound if not said else {key: row for key, row in sound.items() if key != KEYS[3]})
+        with ResponseStore(folder) as store:
+            assert store.present([KEYS[3]]) == (set() if said else {KEYS[3]})
+            put(store, stored(3, text="again"), job="job")
+        rows, _, damaged = read(folder)
+        assert (len(rows), damaged) == (COUNT, 0)
+        assert [fault for fault in check_store(folder) if "the request a" not in fault] == []
+        ends.append("set aside" if said else "unused bytes of a page")
+    assert {"refused", "set aside"} <= set(ends)
 
 
 @pytest.mark.parametrize("table", ["note (name TEXT, value TEXT)", "anything (x)"])

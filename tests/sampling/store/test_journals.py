@@ -8,6 +8,9 @@ import sys
 import textwrap
 from pathlib import Path
 
+import pytest
+
+from factory.errors import UsageError
 from factory.sampling.store.journal import ResponseStore, Stored, response_key
 from factory.sampling.store.journals import journal_name, leave_shared_memory
 
@@ -122,3 +125,15 @@ def test_the_journal_of_a_process_on_its_own_is_made_fit_for_many_machines(tmp_p
         assert worker.get(stored(0).key) == stored(0)
     assert not [name for name in os.listdir(tmp_path) if name.endswith("-shm")]
     leave_shared_memory(tmp_path / "nowhere")
+
+
+def test_a_lost_journal_of_a_worker_is_said_by_whoever_opens_the_store(tmp_path):
+    """Its responses and what its job has spent would else be forgotten."""
+    with ResponseStore(tmp_path, journal_name(1)) as store:
+        put(store, stored(0), job="j")
+    (tmp_path / journal_name(1)).unlink()
+    with ResponseStore(tmp_path) as store, pytest.raises(UsageError, match="its seal is there"):
+        store.spent("j")
+    (tmp_path / f"{journal_name(1)}.seal").unlink()
+    with ResponseStore(tmp_path) as store:
+        assert store.spent("j") == (0.0, 0)
