@@ -138,7 +138,7 @@ def row_ids(rows: pl.DataFrame, first: int = 0) -> pl.Series:
     name = next((n for n in ("response_id", "id") if n in rows.columns), None)
     if name is not None and not rows[name].null_count():
         return rows[name].cast(pl.String).alias("id")
-    places = pl.format("row-{}", pl.int_range(first + 1, first + 1 + pl.len()))
+    places = pl.lit("row-") + pl.int_range(first + 1, first + 1 + pl.len()).cast(pl.String)
     expression = places if name is None else pl.coalesce(pl.col(name).cast(pl.String), places)
     return rows.select(expression.alias("id"))["id"] if rows.width else pl.Series("id", [], dtype=pl.String)
 

@@ -56,7 +56,7 @@ def _dropped(rows: pl.DataFrame, fate: pl.DataFrame, step: str) -> pl.DataFrame:
         row_id=pl.col("row_id"),
         problem_id=rows[problem].cast(pl.String) if problem else pl.lit(None, dtype=pl.String),
         reason=pl.when("exact").then(pl.lit("exact_duplicate")).otherwise(pl.lit("near_duplicate")),
-        detail=pl.format("duplicate of {}", "survivor"),
+        detail=pl.lit("duplicate of ") + pl.col("survivor"),
         evidence=proof,
         row=rows_as_json(rows),
     )

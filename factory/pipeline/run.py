@@ -29,6 +29,7 @@ from factory.run.ledger import close_ledger
 from factory.run.out_folder import OutFolder
 from factory.run.parts import MANIFEST
 from factory.run.review import NOTHING, rejected_ids
+from factory.sampling.store.backup import adopt
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,8 @@ def run_recipe(
         )
     with locked(run), open_engine(engine) as opened:
         _check_folders(recipe, run)
+        # Former versions kept the judge's replies, and what they cost, in a store of their own.
+        adopt(layout.verdicts.with_name(f"{layout.verdicts.name}-judge"), layout.store)
         save_recipe(recipe, layout.recipe)
         check_student(recipe, layout.recipe, layout, names)
         for index, step in enumerate(steps, start=1):
@@ -197,7 +200,7 @@ def _calls(
     def verify(engine: Engine) -> None:
         from factory.steps import verify as step
 
-        step.run(at.responses, at.verdicts, paid().verify, store=_judge_store(at), engine=engine)
+        step.run(at.responses, at.verdicts, paid().verify, store=at.store, engine=engine)
 
     def label(engine: Engine) -> None:
         from factory.steps import label as step
@@ -249,12 +252,6 @@ def within_budget(recipe: Recipe, at: RunLayout) -> Recipe:
 
     done: Recipe = under(recipe)
     return done
-
-
-def _judge_store(at: RunLayout) -> Path:
-    """Where the judge's replies are kept: with all others, or where former versions of this run paid for some."""
-    former = at.verdicts.with_name(f"{at.verdicts.name}-judge")
-    return former if former.is_dir() else at.store
 
 
 def _select(recipe: Recipe, at: RunLayout, dataset: str, rejected: Collection[str], engine: Engine) -> None:

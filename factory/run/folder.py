@@ -45,6 +45,8 @@ def is_finished(recipe: Recipe, run: Path) -> bool:
                 f"{run / name} is missing or damaged: it names the account of the step's budget",
                 do=f"restore it, or delete {done} to begin a new account",
             )
+        if not (run / name).exists():
+            warn(f"{run / name} is missing: what it describes is made again if the recipe has it")
     if noted != _state(recipe, run, rejected_ids(run)):
         return False
     _check_steps(run)

@@ -117,7 +117,9 @@ def _judge(
         rows = give_reason(
             rows, pl.col("_draw").rank("ordinal") > section.max_prompts, "beyond_max_prompts"
         ).drop("_draw")
-    detail = pl.when(pl.col("reason") == "already_used").then(pl.format("used in {}", "used")).otherwise(None)
+    detail = (
+        pl.when(pl.col("reason") == "already_used").then(pl.lit("used in ") + pl.col("used")).otherwise(None)
+    )
     return rows.with_columns(detail=detail).drop("used")
 
 

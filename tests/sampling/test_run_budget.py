@@ -1,6 +1,7 @@
 """One budget for a whole run: teacher and judges together, over restarts."""
 
 import os
+import shutil
 import subprocess
 import sys
 
@@ -81,6 +82,22 @@ def test_teacher_and_judge_spend_one_budget(tmp_path, server):
     assert booked(tmp_path / "run") == pytest.approx(paid(server))
     assert read_json(at.verdicts / MANIFEST)["totals"]["usd"] > 0
     assert not list(at.verdicts.parent.glob("*-judge")), "the judge's replies are in the run's store"
+
+
+def test_what_a_former_version_kept_in_a_store_of_the_judge_counts(tmp_path, server):
+    """Its replies are not asked for again, and what they cost is part of the run's budget."""
+    path, at = recipe(tmp_path, server, 1.0), RunLayout(tmp_path / "run")
+    assert run(path, at.run).returncode == 0
+    all_of_it, asked = booked(at.run), server.get("stats")["asked"]
+    # As the former version left it: one store for the judge, one for the rest.
+    former = at.verdicts.with_name(f"{at.verdicts.name}-judge")
+    shutil.move(at.store, former)
+    shutil.rmtree(at.verdicts)
+    for _again in range(2):
+        assert run(path, at.run).returncode == 0
+        assert (booked(at.run), server.get("stats")["asked"]) == (all_of_it, asked)
+    done = run(recipe(tmp_path, server, all_of_it / 2), at.run, until="verify")
+    assert done.returncode == 0, "a lower budget changes nothing that is done"
 
 
 def test_a_cap_without_a_price_is_refused_before_anything_is_asked(tmp_path, server):

@@ -108,6 +108,20 @@ def back_up(folder: Path, out: Path) -> int:
     return count
 
 
+def adopt(former: Path, folder: Path) -> None:
+    """Copy another store into a journal of this one, once; the other one stays as it is."""
+    names = journal_names(former)
+    if not names:
+        return
+    with closing(open_journal(former / names[0])) as first:
+        migrate(first, former / names[0])
+        identity = first.execute("SELECT value FROM note WHERE name = 'id'").fetchone()[0]
+    out = folder / f"responses-{identity[:12]}.sqlite"
+    if not out.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        back_up(former, out)
+
+
 def _copy(path: Path, copy: sqlite3.Connection) -> None:
     with closing(open_journal(path)) as source:
         if loss := inspect(source, path):
