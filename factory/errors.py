@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import sys
 
 from factory.redaction import safe
@@ -51,7 +52,13 @@ def first_line(error: BaseException) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0][:200]
 
 
+_SHORT = re.compile(r"\d+ requested and \d+ written")
+"""What numpy's `tofile` says of a short write, without its cause (numpy/_core/src/multiarray/convert.c)."""
+
+
 def is_disk_full(error: BaseException) -> bool:
     """Whether a library failed for want of room on a disk; some say so in words only."""
+    if isinstance(error, OSError) and error.errno is None and _SHORT.fullmatch(str(error)):
+        return True
     full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
     return full or os.strerror(errno.ENOSPC) in str(error) or os.strerror(errno.EDQUOT) in str(error)
