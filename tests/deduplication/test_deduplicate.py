@@ -7,6 +7,8 @@ import pytest
 from factory.config.deduplication import DeduplicationSection, Keep
 from factory.deduplication import deduplicate
 from factory.deduplication.bands import bucket_codes, optimal_bands
+from factory.deduplication.deduplicate import row_ids
+from factory.deduplication.evidence import _dropped
 from factory.errors import UsageError
 from factory.text.hashing import mix
 
@@ -174,3 +176,21 @@ def test_pairs_of_a_bucket_too_large_for_all_pairs():
 def test_rows_without_company_have_no_pairs():
     assert bucket_codes(np.zeros(0, np.uint64), np.zeros(0, np.int64)).size == 0
     assert bucket_codes(np.ones(1, np.uint64), np.zeros(1, np.int64)).size == 0
+
+
+def test_ids_and_dropped_rows_of_a_table_in_several_chunks():
+    """`pl.format` panicked on those (polars 2.1)."""
+    kinds = {"id": pl.String, "problem_id": pl.String}
+    rows = [pl.DataFrame({"id": [name], "problem_id": ["p"]}, schema=kinds) for name in (None, "x")]
+    rows = pl.concat(rows, rechunk=False)
+    assert rows.n_chunks() == 2
+    assert row_ids(rows).to_list() == ["row-1", "x"]
+    assert row_ids(rows.drop("id"), first=5).to_list() == ["row-6", "row-7"]
+    fates = [
+        pl.DataFrame(
+            {"row_id": [n], "cluster_id": ["c"], "survivor": ["s"], "similarity": [0.5], "exact": [True]}
+        )
+        for n in "ab"
+    ]
+    dropped = _dropped(rows, pl.concat(fates, rechunk=False), "dedup")
+    assert dropped["detail"].to_list() == ["duplicate of s"] * 2

@@ -25,7 +25,7 @@ def write(folder, step, n, rows="x", read=None):
         return writer.finish(rows_in=n)
 
 
-def test_a_finished_run_whose_shard_is_gone_is_not_finished(tmp_path):
+def test_a_finished_run_whose_shard_is_gone_is_not_finished(tmp_path, capsys):
     recipe = load_recipe(RECIPE, [])
     write(tmp_path / "problems" / "read", "problems", 3)
     mark_finished(recipe, tmp_path)
@@ -40,6 +40,9 @@ def test_a_finished_run_whose_shard_is_gone_is_not_finished(tmp_path):
         is_finished(recipe, tmp_path)
     part.write_bytes(data)
     assert is_finished(recipe, tmp_path), "the same bytes with another time"
+    (part.parent / "_manifest.json").unlink()
+    assert not is_finished(recipe, tmp_path)
+    assert "_manifest.json is missing" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", ["recipe.yaml", "ledger.json", "report.html"])
