@@ -20,7 +20,7 @@ from factory.sampling.store.integrity import (
     note_attempts,
     recount,
 )
-from factory.sampling.store.journals import PATTERN, journal_names, open_journal
+from factory.sampling.store.journals import PATTERN, journal_names, open_journal, unreadable
 from factory.sampling.store.leases import check_leases
 from factory.sampling.store.stored import (
     COLUMNS,
@@ -72,7 +72,7 @@ def _faults(path: Path) -> Iterator[str]:
             except (ZstdError, ValueError, TypeError, AttributeError):
                 sound = False
             if not sound:
-                yield f"the request {bytes(key).hex()} in {path} is damaged - restore the store from a backup"
+                yield f"the request {key.hex() if isinstance(key, bytes) else key} in {path} is damaged - restore the store from a backup"
         check_attempts(connection, path)
         for job in [*(row[0] for row in connection.execute("SELECT job FROM account").fetchall()), ""]:
             try:
@@ -94,17 +94,20 @@ def back_up(folder: Path, out: Path) -> int:
     *others, last = journal_names(folder) or [""]
     if not last:
         raise UsageError(f"{folder} holds no response store", do="name a run, a verb's folder or a store")
-    with atomic_path(out) as temporary, closing(sqlite3.connect(temporary, isolation_level=None)) as copy:
-        _copy(folder / last, copy)
-        copy.execute("PRAGMA journal_mode=DELETE")
-        # The first by file name counts, so it is merged last.
-        for name in reversed(others):
-            with closing(sqlite3.connect(":memory:", isolation_level=None)) as other:
-                _copy(folder / name, other)
-                _merge(other, copy)
-        if faults := list(_faults(temporary)):
-            raise FactoryError("\n".join(each.replace(str(temporary), str(folder)) for each in faults))
-        count: int = copy.execute("SELECT COUNT(*) FROM response").fetchone()[0]
+    try:
+        with atomic_path(out) as temporary, closing(sqlite3.connect(temporary, isolation_level=None)) as copy:
+            _copy(folder / last, copy)
+            copy.execute("PRAGMA journal_mode=DELETE")
+            # The first by file name counts, so it is merged last.
+            for name in reversed(others):
+                with closing(sqlite3.connect(":memory:", isolation_level=None)) as other:
+                    _copy(folder / name, other)
+                    _merge(other, copy)
+            if faults := list(_faults(temporary)):
+                raise FactoryError("\n".join(each.replace(str(temporary), str(folder)) for each in faults))
+            count: int = copy.execute("SELECT COUNT(*) FROM response").fetchone()[0]
+    except (sqlite3.Error, ValueError) as error:
+        raise unreadable(folder, error) from error
     return count
 
 
@@ -113,9 +116,12 @@ def adopt(former: Path, folder: Path) -> None:
     names = journal_names(former)
     if not names:
         return
-    with closing(open_journal(former / names[0])) as first:
-        migrate(first, former / names[0])
-        identity = first.execute("SELECT value FROM note WHERE name = 'id'").fetchone()[0]
+    try:
+        with closing(open_journal(former / names[0])) as first:
+            migrate(first, former / names[0])
+            identity = first.execute("SELECT value FROM note WHERE name = 'id'").fetchone()[0]
+    except (sqlite3.Error, ValueError) as error:
+        raise unreadable(former / names[0], error) from error
     out = folder / f"responses-{identity[:12]}.sqlite"
     if not out.exists():
         folder.mkdir(parents=True, exist_ok=True)
@@ -126,6 +132,7 @@ def _copy(path: Path, copy: sqlite3.Connection) -> None:
     with closing(open_journal(path)) as source:
         if loss := inspect(source, path):
             raise FactoryError(loss)
+        check_attempts(source, path)
         source.backup(copy)
     migrate(copy, path)
 

@@ -88,17 +88,17 @@ class Journals:
         """Move a damaged row out of the way, so that its response is owed again, and name it."""
         for name, connection in list(self._connections.items()):
             with transaction(connection, self.folder / name):
-                sql = "SELECT 1 FROM response NOT INDEXED WHERE key = ?"
+                sql = "SELECT 1 FROM response NOT INDEXED WHERE key IS ?"
                 if connection.execute(sql, (key,)).fetchone() is None:
                     continue
                 connection.execute("REINDEX response")  # it may hold another address than the row
                 connection.execute(
-                    "INSERT INTO damaged SELECT NULL, * FROM (SELECT "
+                    "INSERT OR IGNORE INTO damaged SELECT NULL, * FROM (SELECT "
                     + COLUMNS
-                    + " FROM response WHERE key = ?)",
+                    + " FROM response WHERE key IS ?)",
                     (key,),
                 )
-                connection.execute("DELETE FROM response WHERE key = ?", (key,))
+                connection.execute("DELETE FROM response WHERE key IS ?", (key,))
                 recount(connection)
             write_seal(self.folder / name, connection)
             self.damaged += 1

@@ -70,9 +70,9 @@ def account_key(job: str) -> bytes:
     return hashlib.sha256(f"budget of {job}".encode()).digest()[:16]
 
 
-def response_id(key: bytes) -> str:
-    """The address as `schemas.RESPONSE` writes it."""
-    return "r-" + key.hex()
+def response_id(key: object) -> str:
+    """The address as `schemas.RESPONSE` writes it; of a damaged row it may be anything."""
+    return f"r-{key.hex() if isinstance(key, bytes) else key}"
 
 
 @dataclass(frozen=True, slots=True)

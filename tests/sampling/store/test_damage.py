@@ -4,11 +4,12 @@ import asyncio
 import random
 import shutil
 import sqlite3
+from collections import Counter
 
 import pytest
 
 from factory.errors import FactoryError, UsageError
-from factory.sampling.store.backup import check_store
+from factory.sampling.store.backup import back_up, check_store
 from factory.sampling.store.journal import ResponseStore, Stored, response_key
 from factory.sampling.store.journals import leave_shared_memory
 
@@ -108,6 +109,32 @@ def test_an_emptied_and_a_foreign_store_are_refused(whole, tmp_path):
     (tmp_path / "e" / "responses.sqlite").touch()
     with pytest.raises(UsageError, match="is empty"):
         ResponseStore(tmp_path / "e")
+
+
+def test_no_damage_is_an_error_of_ours(whole, tmp_path, capsys):
+    """One flip or several: every way of reading the journal ends well or with one line that says what to do."""
+    data, draw, ends = (whole / "responses.sqlite").read_bytes(), random.Random(11), Counter()
+    for _ in range(150):
+        folder = tmp_path / "s"
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(whole, folder)
+        bad = bytearray(data)
+        for _flip in range(draw.choice([1, 1, 8])):
+            # Half of them in the first page, which holds the tables' definitions.
+            bad[draw.randrange(4_096 if draw.random() < 0.5 else len(bad))] ^= 1 << draw.randrange(8)
+        (folder / "responses.sqlite").write_bytes(bad)
+        for look in (check_store, lambda at: back_up(at, tmp_path / "b.sqlite"), read_all):
+            try:
+                look(folder)
+                ends["well"] += 1
+            except FactoryError:
+                ends["refused"] += 1
+    assert min(ends["well"], ends["refused"]) > 50
+
+
+def read_all(folder):
+    with ResponseStore(folder) as store:
+        store.summary(), store.attempts(), list(store.get_many(list(store.keys()))), store.request("a" * 64)
 
 
 @pytest.mark.parametrize("bit", [0, 5])
