@@ -79,22 +79,25 @@ def _telling_hash(
     count: U,
     telling: U64,
     asking: U64,
+    questions: U64,
     letters: U64,
     minus: U,
     salt: U,
     found: U64,
 ) -> U:
-    """One hash of a text's numbers, telling words and asked letters in order, with the minus signs before them."""
-    many, asked = _0, False
+    """One hash of a text's numbers, telling words and what is asked for in order, with the minus signs before them."""
+    many, asked, behind = _0, False, False
     for place in range(count):
         i = U(place)
         asked = bool(asked and look_up(letters, hashes[i]) >= 0)
-        if kinds[i] == _NUMBER or asked or look_up(telling, hashes[i]) >= 0:
+        question = bool(look_up(questions, hashes[i]) >= 0)
+        if kinds[i] == _NUMBER or asked or behind or question or look_up(telling, hashes[i]) >= 0:
             found[many] = hashes[i]
             if place > 0 and hashes[i - _1] == minus:
                 found[many] += _1
             many += _1
         asked = bool(look_up(asking, hashes[i]) >= 0)
+        behind = question
     return sequence_hash(found, _0, many, salt)
 
 
@@ -121,6 +124,7 @@ def sign_texts(
     names: U64,
     telling: U64,
     asking: U64,
+    questions: U64,
     letters: U64,
     minus: U,
     salt: U,
@@ -153,7 +157,7 @@ def sign_texts(
             exact[row] = _bytes_hash(words, first, last - first, grams)
         if telling.size:
             guard[row] = _telling_hash(
-                hashes, kinds, count, telling, asking, letters, minus, salt, grams
+                hashes, kinds, count, telling, asking, questions, letters, minus, salt, grams
             ) ^ marks_hash(text, words, bounds[row], bounds[row + 1])
         found = np.int64(run_hashes(hashes, _0, count, n, _0, grams, _0))
         counts[row] = found

@@ -52,12 +52,13 @@ OPPOSITES = (
 )
 ASKING = "find compute determine evaluate calculate is are of for 求"
 """A single letter behind one of these words is what is asked for: "Find w" and "Find l" are two problems."""
-"""Words, commands and operators that turn the meaning of a text round: the numbers-differ rule reads them as it reads
-numbers."""
+QUESTIONS = "how many much what which when who whom whose where why 何 几 谁 哪"
+"""So are these with any word behind them: below one passage, "How many lamps" and "How many ropes" are two problems."""
 _TELLING_WORDS = sorted({*NUMBER_WORDS.split(), *OPPOSITES.split()})
 _TELLING, _TELLING_TABLE = HashSet(_TELLING_WORDS), open_table(_TELLING_WORDS)[0]
 _LETTERS = list("bcdefghjklmnopqrstuvwxyz")  # "a" is an article, "i" a pronoun
 _ASKING, _ASKING_TABLE = HashSet(ASKING.split()), open_table(ASKING.split())[0]
+_QUESTION, _QUESTION_TABLE = HashSet(QUESTIONS.split()), open_table(QUESTIONS.split())[0]
 _LETTER, _LETTER_TABLE = HashSet(_LETTERS), open_table(_LETTERS)[0]
 _GUARD = np.uint64(0x6755617264)
 """Salt of the guard: without it a text of numbers alone would have the same hash as its guard."""
@@ -122,7 +123,7 @@ def _sign_compiled(texts: pl.Series, settings: DeduplicationSection, bands: int,
     part = _unsigned(len(texts), bands)
     telling = _TELLING_TABLE if settings.numbers_differ else _TELLING_TABLE[:0]
     kernels.sign_texts(
-        data, byte_view(data), bounds, CLASSES, NAMES, telling, _ASKING_TABLE, _LETTER_TABLE, MINUS, _GUARD, np.uint64(settings.ngram),
+        data, byte_view(data), bounds, CLASSES, NAMES, telling, _ASKING_TABLE, _QUESTION_TABLE, _LETTER_TABLE, MINUS, _GUARD, np.uint64(settings.ngram),
         *permutations(bands * width + 1), width, part.exact, part.guard, part.counts, part.draw, part.keys,
     )  # fmt: skip
     return part
@@ -161,7 +162,7 @@ def _sign_arrays(texts: pl.Series, settings: DeduplicationSection, bands: int, w
 
 
 def _telling_hashes(tokens: Tokens) -> U64:
-    """One hash of every text's numbers, telling words and asked letters in order, with the minus signs before them."""
+    """One hash of every text's numbers, telling words and what is asked for in order, with the minus signs before them."""
     chosen = tokens.kinds == Kind.NUMBER
     chosen[_TELLING.positions(tokens.hashes)] = True
     minus, asked = np.zeros((2, chosen.size), dtype=bool)
@@ -171,10 +172,13 @@ def _telling_hashes(tokens: Tokens) -> U64:
     asking = np.zeros(chosen.size, dtype=bool)
     asking[_ASKING.positions(tokens.hashes)] = True
     asked[1:] &= asking[:-1]
+    question = _QUESTION.positions(tokens.hashes)
+    asked[question[question + 1 < asked.size] + 1] = True
     begins = tokens.offsets[:-1]
     begins = begins[begins < minus.size]
     minus[begins] = asked[begins] = False
     chosen |= asked
+    chosen[question] = True
     values = tokens.hashes + minus.astype(np.uint64)
     counts = np.concatenate([[0], np.cumsum(chosen)])
     return sequence_hashes(values[chosen], counts[tokens.offsets], _GUARD)
