@@ -27,10 +27,12 @@ from factory.decontamination.features import (
     features,
     short_form,
 )
+from factory.decontamination.figures import Words, content_words, read_answers
 from factory.decontamination.index import ANCHOR, ANCHOR_TOKENS, LONGEST, Benchmark, problem_ids
+from factory.text.fold import fold
 from factory.text.hashing import U64, distinct
 from factory.text.ngrams import SequenceHasher
-from factory.text.tokens import Places, tokenize
+from factory.text.tokens import Places, text_bytes, tokenize, tokenize_bytes
 
 KEPT = 64
 """N-grams that an index keeps of one problem: those with the smallest hashes, a fair sample of a longer problem."""
@@ -48,6 +50,8 @@ LEAST_TELLING = 3
 """Different symbols, other than signs, variables and small words, that a sequence must have to be looked for: "a, b, c,
 d" stands in many a text."""
 
+INSTRUCTION = r"(?i)\s*please reason step by step, and put your final answer within \\boxed\{\}\.?\s*$"
+"""What some copies of a benchmark add to every problem (aime26's source): the prompt of a model, no part of the problem."""
 OPTIONS = re.compile(
     r"\n\s*(?=[\(\[]?A\s*[\)\].:])|(?:answer choices|options?)\s*:|\s(?=\(A\))|\s(?=a \) )|(?=\$?\\(?:textbf|text|mathrm|mathbf)\{\s*\(A\))",
     re.IGNORECASE,
@@ -65,17 +69,28 @@ class Document:
     whole: Features
     stems: Features
     has_options: npt.NDArray[np.bool_]
+    answers: npt.NDArray[np.uint32]
+    content: Words
 
 
 def read_document(name: str, rows: pl.DataFrame, facts: dict[str, Any]) -> Document:
     """Hash the problems of one benchmark."""
-    texts = rows["problem"].cast(pl.String).fill_null("")
+    texts = rows["problem"].cast(pl.String).fill_null("").str.replace(INSTRUCTION, "")
     cuts = [_stem(text) for text in texts]
     options = np.array([len(cut) < len(text) for cut, text in zip(cuts, texts, strict=True)], dtype=bool)
     if "choices" in rows.columns:
         options |= rows["choices"].is_not_null().to_numpy()
+    whole = _all_features(texts)
+    content = content_words(tokenize_bytes(*text_bytes(fold(texts))))
     return Document(
-        name, facts, problem_ids(rows), _all_features(texts), _all_features(pl.Series(cuts)), options
+        name,
+        facts,
+        problem_ids(rows),
+        whole,
+        _all_features(pl.Series(cuts)),
+        options,
+        read_answers(rows).keys,
+        content,
     )
 
 
@@ -118,7 +133,21 @@ def _benchmark(
         numbers=numbers,
         numbers_offsets=numbers_offsets,
         numbers_df=numbers_df,
+        figures=_short(d.whole.figures),
+        ordered=_short(d.whole.ordered),
+        answers=d.answers,
+        language=d.content.language,
+        content=d.content.words,
+        content_offsets=d.content.offsets,
+        spots=d.content.spots,
+        spots_offsets=d.content.spot_offsets,
+        extent=d.content.extent,
     )
+
+
+def _short(hashes: U64) -> npt.NDArray[np.uint32]:
+    """`short_form`, but 0 for none."""
+    return np.where(hashes == 0, np.uint32(0), short_form(hashes))
 
 
 def _thin(

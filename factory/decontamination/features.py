@@ -6,6 +6,7 @@ template   the same with numbers masked too
 words      runs of three neighbouring symbols, words cut to stems, small words left out, a blank for every number: what
            is said and what the formulas look like, whatever the figures and the endings
 numbers    pairs of successive numbers: which figures
+figures    all numerals of the text in any order, number words included; ordered: those in digits, in their order
 
 Single letters, Greek letters and short runs of capitals (points of a figure) are variables. Parentheses, bars and
 factorials are written in too many ways to count as symbols. Small words are grammar and the words of every exercise
@@ -60,6 +61,20 @@ _SMALL = HashSet(_SMALL_WORDS.split())
 NOT_TELLING = HashSet([*_SMALL_WORDS.split(), *OPERATORS.decode()])
 """Small words and signs."""
 _GREEK_LETTERS = HashSet(_GREEK.split())
+_FIGURES = {
+    "zero": "0", "two": "2", "three": "3", "four": "4", "five": "5", "six": "6", "seven": "7", "eight": "8", "nine": "9",
+    "ten": "10", "eleven": "11", "twelve": "12", "thirteen": "13", "fourteen": "14", "fifteen": "15", "sixteen": "16",
+    "seventeen": "17", "eighteen": "18", "nineteen": "19", "twenty": "20", "thirty": "30", "forty": "40", "fifty": "50", "sixty": "60", "seventy": "70", "eighty": "80", "ninety": "90",
+    "hundred": "100", "thousand": "1000", "million": "1000000", "dozen": "12", "half": "half", "halves": "half",
+    "twice": "2", "double": "2", "doubled": "2", "thrice": "3", "triple": "3", "tripled": "3", "third": "3",
+    "thirds": "3", "quarter": "4", "quarters": "4", "零": "0", "二": "2", "两": "2", "三": "3", "四": "4", "五": "5",
+    "六": "6", "七": "7", "八": "8", "九": "9", "十": "10", "百": "100", "千": "1000", "半": "half",
+}  # fmt: skip
+"""Number words as numerals. 1 is left out in any form: "one" is a pronoun, and formulas add a 1 or leave it out."""
+ONE = hash_words(["1"])[0]
+_FIGURE_WORDS, _FIGURE_ORDER = HashSet(list(_FIGURES)), np.argsort(hash_words(list(_FIGURES)))
+_FIGURE_HASHES = hash_words(list(_FIGURES))[_FIGURE_ORDER]
+FIGURE_VALUES = hash_words(list(_FIGURES.values()))[_FIGURE_ORDER]
 VARIABLE_MARK, NUMBER_MARK = hash_words(["<variable>", "<number>"])
 """What stands for every variable and for every number."""
 _PARENTHESES = HashSet(["(", ")", "!", "|"])
@@ -97,6 +112,10 @@ class Features:
     """Pairs of successive numbers (of a text's only number: that number)."""
     content: Places
     """Content words and numbers of every text."""
+    figures: U64
+    """All numerals but 1, number words included, in any order; 0 for texts of fewer than two."""
+    ordered: U64
+    """The numerals but 1 that are written in digits, in their order; 0 for texts of fewer than two."""
 
 
 def features(tokens: Tokens) -> Features:
@@ -129,7 +148,31 @@ def features(tokens: Tokens) -> Features:
         word_ends=word_ends,
         numbers=_number_pairs(_stream(tokens, tokens.hashes * np.uint64(BASE), number)),
         content=_sums(content | number, tokens.offsets),
+        figures=_figures(numerals(tokens)),
+        ordered=_ordered(_stream(tokens, tokens.hashes, number & (tokens.hashes != ONE))),
     )
+
+
+def numerals(tokens: Tokens) -> Stream:
+    """The numerals of every text but 1, number words among them."""
+    found = (tokens.kinds == Kind.NUMBER) & (tokens.hashes != ONE)
+    hashes = tokens.hashes.copy()
+    words = np.flatnonzero((tokens.kinds == Kind.WORD) | (tokens.kinds == Kind.CHARACTER))
+    words = words[_FIGURE_WORDS.positions(hashes[words])]
+    hashes[words] = FIGURE_VALUES[np.searchsorted(_FIGURE_HASHES, hashes[words])]
+    found[words] = True
+    return _stream(tokens, hashes, found)
+
+
+def _figures(stream: Stream) -> U64:
+    sums = np.zeros(stream.hashes.size + 1, dtype=np.uint64)
+    np.cumsum(mix(stream.hashes), out=sums[1:])
+    total = sums[stream.offsets[1:]] - sums[stream.offsets[:-1]]
+    return np.where(stream.lengths > 1, mix(total ^ SALT), np.uint64(0))
+
+
+def _ordered(stream: Stream) -> U64:
+    return np.where(stream.lengths > 1, sequence_hashes(stream.hashes, stream.offsets, SALT), np.uint64(0))
 
 
 def short_form(hashes: U64) -> npt.NDArray[np.uint32]:
@@ -190,6 +233,20 @@ def _letters(tokens: Tokens) -> U64:
     return mix(letters ^ sequence_hashes(names.hashes, names.offsets, SALT))
 
 
+def stem_hashes(tokens: Tokens) -> tuple[U64, npt.NDArray[np.bool_]]:
+    """Hashes of all tokens with words cut to their stems, and which tokens are words other than small words and numerals."""
+    word = tokens.kinds == Kind.WORD
+    at = np.flatnonzero(word)
+    longest = np.where(tokens.data[tokens.starts[at]] >= 0x80, WIDE_STEM, STEM)
+    hashes = tokens.hashes.copy()
+    hashes[at] = range_hashes(
+        byte_words(tokens.data), tokens.starts[at], np.minimum(tokens.lengths[at], longest)
+    )
+    for small in (_SMALL, _FIGURE_WORDS):
+        word[at[small.positions(tokens.hashes[at])]] = False
+    return hashes, word
+
+
 def _stemmed(tokens: Tokens, symbols: Stream, variable: npt.NDArray[np.bool_]) -> Stream:
     """Symbols with words cut to their stems, small words left out and a blank for every number."""
     kinds, lengths, starts = tokens.kinds[symbols.at], tokens.lengths[symbols.at], tokens.starts[symbols.at]
@@ -220,14 +277,19 @@ def _number_pairs(stream: Stream) -> Stream:
     return Stream(hashes, offsets, stream.at[at])
 
 
-def word_sets() -> tuple[U64, npt.NDArray[np.uint8]]:
-    """Words that are no content (bit 1), small words (bit 2) and Greek letters (bit 4), for `reading_kernels.Words`.
+def word_sets() -> tuple[U64, npt.NDArray[np.uint8], U64]:
+    """Marked words for `reading_kernels.Language`.
 
-    The words are an open table (`hashing.open_table`).
+    Returns:
+        An open table of words (`hashing.open_table`); for each, bits: no content (1), small word (2), Greek letter (4), number
+        word (8); and the numeral of a number word.
     """
-    sets = [words.split() for words in (_MATH_WORDS, _SMALL_WORDS, _GREEK)]
+    sets = [*(words.split() for words in (_MATH_WORDS, _SMALL_WORDS, _GREEK)), list(_FIGURES)]
     hashes = open_table(sorted({word for words in sets for word in words}))[0]
     marks = np.zeros(hashes.size, dtype=np.uint8)
-    for bit, words in zip((1, 2, 4), sets, strict=True):
+    for bit, words in zip((1, 2, 4, 8), sets, strict=True):
         marks[np.isin(hashes, hash_words(words))] |= np.uint8(bit)
-    return hashes, marks
+    figures = np.zeros(hashes.size, dtype=np.uint64)
+    slots = np.flatnonzero(marks & 8)
+    figures[slots] = FIGURE_VALUES[np.searchsorted(_FIGURE_HASHES, hashes[slots])]
+    return hashes, marks, figures

@@ -13,11 +13,12 @@ import polars as pl
 
 from factory.config.decontamination import DecontaminationSection
 from factory.decontamination.decisions import decided
+from factory.decontamination.figures import Answers, read_answers
 from factory.decontamination.hits import Hits, Tier, tiers_kept
 from factory.decontamination.index import BenchmarkIndex
 from factory.errors import UsageError
 from factory.sources.columns import message_text
-from factory.text.hashing import Bytes
+from factory.text.hashing import U64, Bytes, Places
 from factory.text.tokens import flat, in_threads
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ def _by_index(
     names = np.array([b.name for b in index.benchmarks], dtype=object)
     ids = np.array([i for b in index.benchmarks for i in b.ids], dtype=object)
     tiers = np.array([tier.value for tier in Tier], dtype=object)
-    for first, folded, hits in scan(rows[field], matcher, coverage):
+    for first, folded, hits in scan(rows[field], matcher, coverage, answers=read_answers(rows)):
         at = (first + hits.row).tolist()
         which = np.searchsorted(matcher.firsts, hits.problem, side="right") - 1
         columns = {
@@ -126,22 +127,27 @@ def arranged(index: BenchmarkIndex) -> Matcher:
 
 
 def scan(
-    texts: pl.Series, matcher: Matcher, coverage: float, threads: int | None = None
+    texts: pl.Series,
+    matcher: Matcher,
+    coverage: float,
+    threads: int | None = None,
+    answers: Answers | None = None,
 ) -> Iterator[tuple[int, Bytes, Hits]]:
     """Hits chunk by chunk, in order: number of the chunk's first text, its folded bytes, the hits in it.
 
     Chunks are worked on in threads (one a core unless `threads` says otherwise); the outcome does not depend on how
-    many.
+    many. `answers`: the gold answers of the texts, for the tier `numbers`.
     """
 
-    def work(piece: pl.Series) -> tuple[int, Bytes, Hits]:
+    def work(piece: pl.Series) -> tuple[pl.Series, Bytes, Places, Hits, U64]:
         folded, bounds = flat(piece)
-        return len(piece), folded, matcher.match(folded, bounds, coverage)
+        return piece, folded, bounds, *matcher.match(folded, bounds, coverage)
 
-    first = 0
-    for count, folded, hits in in_threads(work, texts, threads):
-        yield first, folded, hits
-        first += count
+    first, answers = 0, answers or read_answers(texts.to_frame("text"))
+    for piece, folded, bounds, hits, figures in in_threads(work, texts, threads):
+        said = answers.slice(first, len(piece))
+        yield first, folded, matcher.decide(folded, bounds, said, hits, figures)
+        first += len(piece)
 
 
 def text_digest(text: str) -> str:

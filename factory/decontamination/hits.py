@@ -24,6 +24,9 @@ class Tier(StrEnum):
     """A short problem, or a multiple-choice stem, stands in the text as a whole."""
     NGRAM = "ngram"
     """The text covers the problem's telling n-grams, in one place, with the same numbers."""
+    NUMBERS = "numbers"
+    """The same numbers and answer, with some words in common or in another language; or the wording of a template or variant
+    with the same numbers."""
     TEMPLATE = "template"
     """The same wording with other numbers; dropped only if asked."""
     VARIANT = "variant"

@@ -20,7 +20,7 @@ from factory.errors import UsageError, first_line
 from factory.text.hashing import U64
 from factory.text.tokens import Places
 
-FORMAT = 2
+FORMAT = 3
 SUFFIX = ".index.npz"
 
 
@@ -34,6 +34,8 @@ class Benchmark:
     `words`, `numbers`: n-grams of all problems one after another, `*_offsets` the problems in them, `*_counts` how many
     different ones each problem has in all (an index keeps at most `build.KEPT` of them), `*_df` in how many problems an
     n-gram occurs, 255 for more.
+    `figures`, `ordered`, `answers`: its numerals, those in digits in their order, and the answer, short hashes, 0 for none;
+    `language`, `content`, `spots` and `extent`: what texts with the same numbers are compared by (`figures.Words`).
     """
 
     name: str
@@ -53,6 +55,15 @@ class Benchmark:
     numbers: npt.NDArray[np.uint32]
     numbers_offsets: Places
     numbers_df: npt.NDArray[np.uint8]
+    figures: npt.NDArray[np.uint32]
+    ordered: npt.NDArray[np.uint32]
+    answers: npt.NDArray[np.uint32]
+    language: npt.NDArray[np.uint8]
+    content: npt.NDArray[np.uint16]
+    content_offsets: Places
+    spots: npt.NDArray[np.uint8]
+    spots_offsets: Places
+    extent: Places
 
 
 LONGEST = 2**16
@@ -65,13 +76,17 @@ and number of all its tokens, where in it the run begins, and the problem that i
 MOST_GRAMS = 255
 """N-grams that a problem may have: kernels count them in a byte. `build.KEPT` is less."""
 ARRAYS = tuple(field.name for field in fields(Benchmark) if field.name not in ("name", "facts", "ids"))
-LENGTHS = ("letter_bytes", "tokens", "words_counts")
+LENGTHS = ("letter_bytes", "tokens", "words_counts", "extent")
 """Arrays of numbers, as wide as such are while they are worked with; offsets are too."""
-A_PROBLEM = ("letters", "letter_bytes", "tokens", "symbols", "template", "bag", "words_counts")
+A_PROBLEM = (
+    "letters", "letter_bytes", "tokens", "symbols", "template", "bag", "words_counts", "figures", "ordered", "answers",
+    "language", "extent",
+)  # fmt: skip
 """The arrays with one entry a problem."""
 TYPES: dict[str, npt.DTypeLike] = {
     **dict.fromkeys(("letters", "symbols", "template", "bag"), np.uint64),
-    **dict.fromkeys(("words_df", "numbers_df"), np.uint8),
+    **dict.fromkeys(("words_df", "numbers_df", "language", "spots"), np.uint8),
+    "content": np.uint16,
     "anchors": ANCHOR,
 }
 """How arrays lie in a file; those that are not here are numbers of 32 bits."""
@@ -137,13 +152,18 @@ def _whole(ids: Any, arrays: Mapping[str, npt.NDArray[Any]]) -> bool:
     kinds = all(array.dtype == TYPES.get(name, np.uint32) for name, array in arrays.items())
     rows = all(len(arrays[name]) == len(ids) for name in A_PROBLEM)
     grams = all(
-        len(arrays[f"{kind}_df"]) == len(arrays[kind])
-        and len(arrays[f"{kind}_offsets"]) == len(ids) + 1
+        len(arrays[f"{kind}_offsets"]) == len(ids) + 1
         and arrays[f"{kind}_offsets"][0] == 0
         and arrays[f"{kind}_offsets"][-1] == len(arrays[kind])
-        and _between(np.diff(arrays[f"{kind}_offsets"].astype(np.int64)), 0, MOST_GRAMS)
-        for kind in ("words", "numbers")
+        and _between(np.diff(arrays[f"{kind}_offsets"].astype(np.int64)), 0, most)
+        for kind, most in (
+            ("words", MOST_GRAMS),
+            ("numbers", MOST_GRAMS),
+            ("content", 2**16),
+            ("spots", 2**32),
+        )
     )
+    rows = rows and all(len(arrays[f"{kind}_df"]) == len(arrays[kind]) for kind in ("words", "numbers"))
     return kinds and rows and grams and bool((arrays["anchors"]["problem"] < len(ids)).all())
 
 

@@ -48,11 +48,13 @@ from factory.decontamination.rules import (
 from factory.text.compiled import inlined, kernel
 from factory.text.hashing import BASE, U64, Bytes, Places
 from factory.text.kernels import mix
+from factory.text.tokens import Kind
 
 U = np.uint64
 Found = npt.NDArray[np.float64]
 """Hits, one row each: text, problem, tier, score, first byte, the one after the last."""
 _BASE, _SALT = U(BASE), U(SALT)
+_OPERATOR = int(Kind.OPERATOR)
 _ZERO, _ONE, _TWO, _HALF = U(0), U(1), U(2), U(32)
 _EQUAL = (EXACT, RENAMED, TEMPLATE, SHUFFLED)
 """Tier of an equal text by the readings of `Text.whole`."""
@@ -140,7 +142,9 @@ def _sequence(
         length = sequences.length[entry]
         if start < 0 or start + length > size:
             continue
-        if size - length > limits.loose_tokens and length < limits.firm_tokens:
+        behind = start + length
+        goes_on = behind < size and text.kinds[U(text.symbol_at[behind])] == _OPERATOR
+        if length < limits.firm_tokens and (goes_on or size - length > limits.loose_tokens):
             continue
         total, power = _ZERO, _ONE
         for k in range(start, start + length):
@@ -328,16 +332,19 @@ def match_texts(
     limits: Thresholds,
     text: Text,
     room: Room,
+    figures: U64,
     hits: Found,
 ) -> int:
     """Read the folded texts of a chunk and look them up, one after another; returns how many hits there are.
 
-    `text` and `room` have space for the longest text. Only as many hits are written as `hits` has rows.
+    `text` and `room` have space for the longest text. Only as many hits are written as `hits` has rows. `figures`, one row
+    per text: its numerals (`features.Features.figures`, `ordered`).
     """
     count = 0
     for row in range(bounds.size - 1):
         first, last = U(bounds[row]), U(bounds[row + 1])
         read_text(raw, eights, first, last, language, known.most_letters, known.most_symbols, text)
+        figures[row, 0], figures[row, 1] = text.whole[4], text.whole[5]
         if text.sizes[TOKEN_COUNT] == 0:
             continue
         count = _equal(row, 0, text, known.letters, limits, hits, count)

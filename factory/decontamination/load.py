@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
@@ -31,54 +32,66 @@ def load_index(names_or_paths: Sequence[str | Path]) -> BenchmarkIndex:
     """Load the benchmarks that are named.
 
     Args:
-        names_or_paths: names of shipped indexes, `all`, `paper`, index files or folders of them, or data files with a
-            column `problem`, of which an index is made in memory.
+        names_or_paths: see `files_of`.
 
     Raises:
         UsageError: a name is unknown or a file cannot be read.
     """
-    known = shipped()
+    from factory.decontamination.build import build, read_stock
+
     found: dict[str, Benchmark] = {}
     for name in map(str, names_or_paths):
-        for benchmark in _resolve(name, known):
+        paths = list(files_of(name).values())
+        texts = [path for path in paths if not path.name.endswith(SUFFIX)]
+        loaded = [read(path) for path in paths if path not in texts]
+        loaded += build(_documents(texts, {}), read_stock()) if texts else []
+        for benchmark in loaded:
             found.setdefault(benchmark.name, benchmark)
     return BenchmarkIndex(tuple(found.values()))
 
 
-def _resolve(name: str, known: dict[str, Path]) -> list[Benchmark]:
-    if name == "all":
-        return [read(path) for path in known.values()]
-    if name in SETS:
-        missing = [part for part in SETS[name] if part not in known]
-        if missing:
-            raise UsageError(
-                f"the set {name} needs the index {', '.join(missing)}, which this installation lacks"
-            )
-        return [read(known[part]) for part in SETS[name]]
-    if name in known:
-        return [read(known[name])]
-    path = Path(name)
-    if path.name.endswith(SUFFIX) and path.is_file():
-        return [read(path)]
+def files_of(name: str) -> dict[str, Path]:
+    """The files that a name stands for, by their names in a step's key.
+
+    Args:
+        name: a shipped index (`AIME-2024` and `MATH-500` are read as `aime24` and `math500`), `all`, `paper`, an index file, a
+            folder of indexes, or data files with a column `problem`, of which an index is made in memory.
+
+    Raises:
+        UsageError: there is no such index and no such file, or this installation lacks a part of a set.
+    """
+    from factory.sources.paths import expand
+
+    known, path = shipped(), Path(name)
+    wanted = shipped_as(name)
+    if missing := [part for part in wanted if part not in known]:
+        raise UsageError(
+            f"the set {name} needs the index {', '.join(missing)}, which this installation lacks"
+        )
+    if wanted:
+        return {part: known[part] for part in wanted}
     if path.is_dir() and (inside := sorted(path.glob(f"*{SUFFIX}"))):
-        return [read(each) for each in inside]
+        return {str(each): each for each in inside}
     if path.exists() or any(c in name for c in "*?["):
-        return _from_data(name)
-    raise _unknown(name, known)
-
-
-def _unknown(name: str, known: dict[str, Path]) -> UsageError:
-    near = did_you_mean(name, [*SETS, "all", *known])
-    return UsageError(
+        return {str(each): each for each in expand([name])}
+    raise UsageError(
         f"no benchmark {name}: neither a shipped index nor a file",
-        do=near or "factory benchmarks lists the shipped ones",
+        do=did_you_mean(name, [*SETS, "all", *known]) or "factory benchmarks lists the shipped ones",
     )
 
 
-def _from_data(pattern: str) -> list[Benchmark]:
-    from factory.decontamination.build import build, read_stock
+def shipped_as(name: str) -> tuple[str, ...]:
+    """The shipped indexes that a name stands for; none for a file's."""
+    known = shipped()
+    if name == "all" or name in SETS or name in known:
+        return tuple(known) if name == "all" else SETS.get(name, (name,))
+    same = [each for each in known if _plain(each) in (_plain(name), f"{_plain(name)}test")]
+    return () if Path(name).exists() else tuple(same[:1])
 
-    return build(_documents([pattern], {}), read_stock())
+
+def _plain(name: str) -> str:
+    """A benchmark's name without what people write in several ways: case, signs, and the century of a year."""
+    return re.sub(r"20(?=2\d(?!\d))", "", re.sub(r"[\W_]", "", name.lower()))
 
 
 def build_indexes(patterns: Sequence[str], out: Path, facts: Path | None = None) -> list[Benchmark]:
@@ -103,7 +116,7 @@ def build_indexes(patterns: Sequence[str], out: Path, facts: Path | None = None)
     return benchmarks
 
 
-def _documents(patterns: Sequence[str], facts: dict[str, Any]) -> list[Document]:
+def _documents(patterns: Sequence[str | Path], facts: dict[str, Any]) -> list[Document]:
     from factory.atomic import file_digest
     from factory.decontamination.build import read_document
     from factory.sources.files import read_file, require_columns
@@ -132,24 +145,12 @@ def index_digests(names_or_paths: Sequence[str | Path]) -> dict[str, str]:
     """What the benchmarks of a list are, for a step's key: the digest of every index or data file.
 
     Raises:
-        UsageError: a name is neither a shipped index nor a file.
+        UsageError: see `files_of`.
     """
     from factory.atomic import file_digest
-    from factory.sources.paths import expand
 
-    known = shipped()
-    digests = {}
-    for name in map(str, names_or_paths):
-        chosen = list(known) if name == "all" else list(SETS.get(name, ()))
-        for part in chosen:
-            if part in known:
-                digests[f"benchmark:{part}"] = file_digest(known[part])
-        if name in known:
-            digests[f"benchmark:{name}"] = file_digest(known[name])
-        elif not chosen and Path(name).is_dir() and (inside := sorted(Path(name).glob(f"*{SUFFIX}"))):
-            digests |= {f"benchmark:{path}": file_digest(path) for path in inside}
-        elif not chosen and name != "all" and (Path(name).exists() or any(c in name for c in "*?[")):
-            digests |= {f"benchmark:{path}": file_digest(path) for path in expand([name])}
-        elif not chosen and name != "all":
-            raise _unknown(name, known)
-    return digests
+    return {
+        f"benchmark:{part}": file_digest(path)
+        for name in map(str, names_or_paths)
+        for part, path in files_of(name).items()
+    }

@@ -20,7 +20,7 @@ from factory.decontamination.index import ANCHOR_TOKENS, ARRAYS, LENGTHS, TYPES,
 from factory.decontamination.rules import BOILERPLATE, Thresholds
 from factory.text.hashing import U64, Bytes, distinct, ranges
 from factory.text.ngrams import SequenceHasher
-from factory.text.tokens import Places, Tokens, thousands_commas, tokenize_bytes
+from factory.text.tokens import Kind, Places, Tokens, thousands_commas, tokenize_bytes
 
 Floats = npt.NDArray[np.float64]
 
@@ -67,8 +67,8 @@ def columns(benchmarks: Sequence[Benchmark]) -> Columns:
     )
 
 
-def match(raw: Bytes, bounds: Places, known: Columns, limits: Thresholds) -> Hits:
-    """All hits in some folded texts, several of a text and problem included."""
+def match(raw: Bytes, bounds: Places, known: Columns, limits: Thresholds) -> tuple[Hits, U64]:
+    """All hits by words in some folded texts, several of a text and problem included, and the numerals of each text."""
     raw = raw[: bounds[-1]]
     tokens = tokenize_bytes(raw, bounds)
     read = features(tokens)
@@ -83,7 +83,8 @@ def match(raw: Bytes, bounds: Places, known: Columns, limits: Thresholds) -> Hit
     before = commas - np.arange(commas.size)
     begin, end = tokens.starts[first], tokens.starts[last] + tokens.lengths[last] - 1
     begin, end = (at + np.searchsorted(before, at, side="right") for at in (begin, end))
-    return Hits(row, problem, tier, score, begin, end + 1)
+    figures = np.stack([read.figures, read.ordered], axis=1)
+    return Hits(row, problem, tier, score, begin, end + 1), figures
 
 
 Found = tuple[Places, Places, Places, Floats, Places, Places]
@@ -148,7 +149,10 @@ def _contained(tokens: Tokens, read: Features, known: Columns, limits: Threshold
     row = np.searchsorted(symbols.offsets, place, side="right") - 1
     inside = (start >= symbols.offsets[row]) & (start + length <= symbols.offsets[row + 1])
     more = symbols.lengths[row] - length
-    inside &= (more <= limits.loose_tokens) | (length >= limits.firm_tokens)
+    behind = start + length
+    goes_on = behind < symbols.offsets[row + 1]
+    goes_on[goes_on] = tokens.kinds[symbols.at[behind[goes_on]]] == Kind.OPERATOR
+    inside &= (more <= limits.loose_tokens) & ~goes_on | (length >= limits.firm_tokens)
     row, start, length, entry = row[inside], start[inside], length[inside], entry[inside]
     same = hasher(start, length) == anchors["whole"][entry]
     row, start, length, entry = row[same], start[same], length[same], entry[same]

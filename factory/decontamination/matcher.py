@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from factory.decontamination.features import word_sets
+from factory.decontamination.figures import Answers, Figures, Words, decide
 from factory.decontamination.hits import Hits, surest
 from factory.decontamination.index import BenchmarkIndex
 from factory.decontamination.match import columns, match
 from factory.decontamination.rules import DEFAULT
 from factory.text import compiled
-from factory.text.hashing import Bytes
+from factory.text.hashing import U64, Bytes
 from factory.text.tokens import CLASSES, NAMES, Places
 
 if TYPE_CHECKING:
@@ -32,11 +33,20 @@ class Matcher:
         many = index.benchmarks
         self.firsts = np.concatenate([[0], np.cumsum([len(b.ids) for b in many])]).astype(np.int64)
         self._columns = columns(many)
+        content = Words(
+            self._columns.content,
+            self._columns.content_offsets,
+            self._columns.language,
+            self._columns.spots,
+            self._columns.spots_offsets,
+            self._columns.extent,
+        )
+        self._figures = Figures(self._columns.figures, self._columns.ordered, self._columns.answers, content)
         self._arranged: Index | None = None
         self._lock, self._spaces = threading.Lock(), threading.local()
 
-    def match(self, text: Bytes, bounds: Places, coverage: float) -> Hits:
-        """All hits in some texts, at most one a text and problem (`hits.surest`).
+    def match(self, text: Bytes, bounds: Places, coverage: float) -> tuple[Hits, U64]:
+        """All hits by words in some texts, at most one a text and problem, and the numerals of each text (for `decide`).
 
         Args:
             text: the folded texts one after another (`tokens.flat`).
@@ -45,10 +55,16 @@ class Matcher:
         """
         limits = DEFAULT._replace(coverage=coverage)
         if not compiled.active():
-            return surest(match(text, bounds, self._columns, limits))
-        return surest(self._match_compiled(text, bounds, coverage))
+            hits, figures = match(text, bounds, self._columns, limits)
+        else:
+            hits, figures = self._match_compiled(text, bounds, coverage)
+        return surest(hits), figures
 
-    def _match_compiled(self, text: Bytes, bounds: Places, coverage: float) -> Hits:
+    def decide(self, text: Bytes, bounds: Places, answers: Answers, hits: Hits, figures: U64) -> Hits:
+        """What `match` found with what numbers, words and `answers` decide (`figures.decide`), at most one hit a text and problem."""
+        return surest(decide(text, bounds, answers, figures, hits, self._figures, DEFAULT))
+
+    def _match_compiled(self, text: Bytes, bounds: Places, coverage: float) -> tuple[Hits, U64]:
         from factory.decontamination.kernels import match_texts
         from factory.decontamination.reading_kernels import Language
         from factory.text.kernels import byte_view
@@ -58,14 +74,17 @@ class Matcher:
         limits = DEFAULT._replace(coverage=float(coverage))
         language = Language(CLASSES, NAMES[0], NAMES[1], *word_sets())
         found = getattr(self._spaces, "found", np.empty((FEW_HITS, 6), np.float64))
+        figures = np.zeros((bounds.size - 1, 2), np.uint64)
         while True:
-            count = match_texts(text, byte_view(text), bounds, language, index, limits, *space, found)
+            count = match_texts(
+                text, byte_view(text), bounds, language, index, limits, *space, figures, found
+            )
             if count <= len(found):
                 break
             found = np.empty((2 * count, 6), np.float64)
         self._spaces.found = found
         row, problem, tier, first, last = (found[:count, i].astype(np.int64) for i in (0, 1, 2, 4, 5))
-        return Hits(row, problem, tier, found[:count, 3].copy(), first, last)
+        return Hits(row, problem, tier, found[:count, 3].copy(), first, last), figures
 
     def _index(self) -> Index:
         from factory.decontamination.arrange import arrange

@@ -160,18 +160,11 @@ def read_problems(against: Sequence[str]) -> pl.DataFrame:
         UsageError: none of them is.
     """
     from factory.decontamination.index import SUFFIX, problem_ids
-    from factory.decontamination.load import SETS, benchmark_name, shipped
+    from factory.decontamination.load import benchmark_name, files_of
     from factory.sources.files import read_file
-    from factory.sources.paths import expand
 
-    known = {*shipped(), *SETS, "all"}
-    files = [
-        path
-        for name in against
-        if name not in known and not Path(name).is_dir()
-        for path in expand([name])
-        if not path.name.endswith(SUFFIX)
-    ]
+    named = [path for name in against for path in files_of(name).values()]
+    files = [path for path in dict.fromkeys(named) if not path.name.endswith(SUFFIX)]
     if not files:
         raise UsageError(
             "the embedding tier needs benchmarks as texts, and indexes hold none",

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from factory.decontamination.features import (
     LONGEST_POINTS,
     NUMBER_MARK,
+    ONE,
     SALT,
     SHORTEST_WORD,
     STEM,
@@ -26,7 +27,8 @@ _BASE, _SALT = U(BASE), U(SALT)
 _ZERO, _ONE, _SEVEN, _EIGHT = U(0), U(1), U(7), U(8)
 _VARIABLE, _NUMBER_HASH = U(VARIABLE_MARK), U(NUMBER_MARK)
 _WORD, _NUMBER, _OPERATOR, _CHARACTER, _COMMAND = 1, 2, 3, 4, 6
-_NO_CONTENT, _SMALL, _GREEK = 1, 2, 4
+_NO_CONTENT, _SMALL, _GREEK, _FIGURE = 1, 2, 4, 8
+_ONE_NUMERAL = U(ONE)
 _POINT, _COMMA = 46, 44
 TOKEN_COUNT, SYMBOL_COUNT, WORD_COUNT, NUMBER_COUNT, LETTER_BYTES, CONTENT = 0, 1, 2, 3, 4, 5
 """Places in `Text.sizes`."""
@@ -40,6 +42,7 @@ class Language(NamedTuple):
     meanings: U64
     words: U64
     word_bits: Bytes
+    figures: U64
 
 
 class Text(NamedTuple):
@@ -48,8 +51,8 @@ class Text(NamedTuple):
     `hashes`, `kinds`, `starts`, `ends`: its tokens. `symbols`, `symbol_at`: masked tokens and where they are among the
     tokens; `words`, `word_at`: the same with stems of words and blanks for numbers, without small words; `numbers`,
     `number_at`: number tokens. `letters`: its letters and digits one after another, and the same bytes as eight-byte words.
-    `whole`: hashes of the whole text: letters, symbols, template, bag; of the first three 0 where a text is longer than
-    any problem. `sizes`: tokens, symbols, words, numbers, bytes of tokens other than operators, content words and numbers.
+    `whole`: hashes of the whole text: letters, symbols, template, bag, figures, ordered; of the first three 0 where a text is
+    longer than any problem. `sizes`: tokens, symbols, words, numbers, bytes of tokens other than operators, content words and numbers.
     """
 
     hashes: U64
@@ -84,7 +87,7 @@ def room(size: int) -> Text:
         number_at=np.empty(size, np.int32),
         letters=letters,
         letter_words=byte_view(letters),
-        whole=np.zeros(4, np.uint64),
+        whole=np.zeros(6, np.uint64),
         sizes=np.zeros(6, np.uint64),
     )
 
@@ -167,6 +170,12 @@ def _spell_number(text: Bytes, start: U, end: U, letters: Bytes, spelled: U) -> 
 
 
 @inlined
+def _figure(slot: np.int64, language: Language) -> U:
+    """What a word that is a numeral adds to `features.Features.figures`; 0 for another. `slot`: its place, or -1."""
+    return mix(language.figures[slot]) if slot >= 0 and language.word_bits[slot] & _FIGURE else _ZERO
+
+
+@inlined
 def read_text(
     raw: Bytes,
     eights: U64,
@@ -201,6 +210,7 @@ def read_text(
     sparse = -1  # not known yet: most texts have no words in capitals
     symbol_count = word_count = number_count = spelled = letter_bytes = contents = commands = _ZERO
     bag, names, name_power = _ZERO, _ZERO, _ONE
+    figure_sum, figure_count, ordered, ordered_count, power = _ZERO, _ZERO, _ZERO, _ZERO, _ONE
     for i in range(count):
         kind, value, start = kinds[i], hashes[i], starts[i]
         length = ends[i] - start
@@ -215,6 +225,12 @@ def read_text(
             number_count += _ONE
             contents += _ONE
             bag += value
+            tells = U(value != _ONE_NUMERAL)
+            figure_sum += mix(value) * tells
+            figure_count += tells
+            ordered += value * power * tells
+            power *= _BASE if tells else _ONE
+            ordered_count += tells
             spelled, size = _spell_number(raw, start, ends[i], letters, spelled)
             letter_bytes += size
         elif kind == _CHARACTER:
@@ -222,6 +238,9 @@ def read_text(
             letter_bytes += length
             bag += value
             spelled = _spell(eights, start, ends[i], text.letter_words, spelled)
+            figure = _figure(look_up(known_words, value), language)
+            figure_sum += figure
+            figure_count += U(figure != _ZERO)
         else:
             letter_bytes += length
             slot = look_up(known_words, value)
@@ -232,6 +251,9 @@ def read_text(
                 commands += _ONE
                 variable = (bits & _GREEK) != 0
             else:
+                figure = _figure(slot, language)
+                figure_sum += figure
+                figure_count += U(figure != _ZERO)
                 spelled = _spell(eights, start, ends[i], text.letter_words, spelled)
                 variable = length == _ONE
                 if length <= U(LONGEST_POINTS) and not variable and _capitals(raw, start, ends[i]):
@@ -255,6 +277,8 @@ def read_text(
     if symbol_count <= most_symbols:
         whole[1], whole[2] = _hash_symbols(symbols, symbol_at, kinds, symbol_count)
     whole[3] = mix(bag ^ _SALT)
+    whole[4] = mix(figure_sum ^ _SALT) if figure_count > _ONE else _ZERO
+    whole[5] = finish(ordered, ordered_count, _SALT) if ordered_count > _ONE else _ZERO
     sizes[TOKEN_COUNT], sizes[SYMBOL_COUNT] = count, symbol_count
     sizes[WORD_COUNT], sizes[NUMBER_COUNT] = word_count, number_count
     sizes[LETTER_BYTES], sizes[CONTENT] = letter_bytes, contents

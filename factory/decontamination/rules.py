@@ -19,7 +19,8 @@ class Thresholds(NamedTuple):
     least_content: int = 8
     """Content words and numbers from which texts with the same words in another order count as shuffled."""
     loose_tokens: int = 60
-    """A short sequence counts as contained when the text has at most so many further tokens ..."""
+    """A short sequence counts as contained when the text has at most so many further tokens, and goes on with no operator, which
+    would make it a part of a formula ..."""
     firm_tokens: int = 15
     """... or when the sequence itself is this long."""
     least_grams: int = 3
@@ -37,10 +38,29 @@ class Thresholds(NamedTuple):
     short_coverage: float = 0.7
     same_numbers: float = 0.5
     """Share of a problem's number pairs that a text must have to count as the same problem, not as its template."""
+    inside: float = 1.7
+    inside_margin: int = 200
+    inside_words: float = 0.75
+    inside_least: tuple[int, ...] = (6, 12)
+    inside_coverage: tuple[float, ...] = (0.95, 0.7, 0.0)
+    """In a text of more than `inside` times a problem's letters, within so many bytes of the hit, so much of the problem's words must stand, its question
+    among them, or nearly all of its n-grams; and of a problem of fewer words than `inside_least` at least so many n-grams, the
+    more the fewer words: some formulas stand in many a problem."""
     template_coverage: float = 0.5
     """Share of a problem's n-grams that a text with other numbers must have to count as its template."""
     variant_similarity: float = 0.4
     """Jaccard similarity of the n-grams of a text and a problem from which the text counts as a variant."""
+    telling_numbers: tuple[float, ...] = (2.5, 3.5, 5.0, 7.0)
+    same_words: tuple[float, ...] = (0.65, 0.5, 0.3, 0.2)
+    least_words: int = 3
+    """How much the numerals and the answer of a problem must tell (`figures.telling`), and how alike the words of a text with
+    the same ones must be (Dice coefficient): few digits need many words, `least_words` at least."""
+    telling_translation: tuple[float, float] = (4.5, 9.0)
+    same_length: float = 1.5
+    same_place: int = 38
+    """The same for a text in another language, of which no words can be compared: the numerals in digits must stand in the same
+    order and, each, of a text not `same_length` times as long or short, within 38/255 of the text's length of where they stand in the problem. Those that tell twice as much
+    may stand anywhere: clauses change places."""
     margin: int = 10
     """Tokens around the window of words in which numbers count."""
     crumb: float = 1e-6
@@ -53,7 +73,7 @@ DEFAULT = Thresholds()
 BOILERPLATE = 100
 """An n-gram in so many problems is boilerplate and has no weight. (The largest families of variants of one problem, in
 GSM-Plus and the translations of GSM8K, have about twenty members.)"""
-EXACT, RENAMED, SHUFFLED, CONTAINED, NGRAM, TEMPLATE, VARIANT = range(7)
+EXACT, RENAMED, SHUFFLED, CONTAINED, NGRAM, NUMBERS, TEMPLATE, VARIANT = range(8)
 """Tiers by their position in `hits.Tier`."""
 FAR = 2**62
 """Further than any token."""

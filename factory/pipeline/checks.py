@@ -182,15 +182,15 @@ def _file(key: str, path: str) -> Iterator[str]:
 
 
 def _benchmarks(recipe: Recipe) -> Iterator[str]:
-    from factory.decontamination.load import SETS, shipped
+    from factory.decontamination.load import SETS, shipped, shipped_as
     from factory.evaluation.benchmarks import GPQA, NAMES
 
     against, shown = recipe.decontamination.against, ["all", *SETS, *shipped()]
-    for name in against:
+    for name in (each for each in against if not shipped_as(each)):
         yield from _known(
             "decontamination.against", "benchmark", name, shown, "factory benchmarks lists them"
         )
-    if recipe.decontamination.embedding is not None and set(against) <= set(shown):
+    if recipe.decontamination.embedding is not None and all(map(shipped_as, against)):
         yield "decontamination.embedding: shipped indexes hold no text - name a data file in decontamination.against"
     if recipe.train is None:
         return

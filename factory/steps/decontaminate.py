@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from factory.decontamination.index import BenchmarkIndex
 
 STEP = "decontaminate"
-VERSION = 1
+VERSION = 2
 """Rises when other rows are found with the same settings."""
 BATCH_ROWS = 2_000
 """Rows whose texts are looked at together."""

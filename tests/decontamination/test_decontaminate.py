@@ -199,8 +199,41 @@ def test_a_missing_column_and_an_unknown_name_are_the_users_mistakes(index):
 
 
 @pytest.mark.parametrize(
-    ("said", "meant"), [("AIME24", "aime24"), ("MATH-500", "math500"), ("AIME-2024", "aime24")]
+    ("written", "name"),
+    [
+        ("AIME24", "aime24"),
+        ("AIME 2024", "aime24"),
+        ("aime_2025", "aime25"),
+        ("MATH-500", "math500"),
+        ("GPQA-Diamond", "gpqa_diamond"),
+        ("GSM8K", "gsm8k_test"),
+        ("HMMT-Feb-2025", "hmmt_feb_2025"),
+        ("Paper", None),
+    ],
 )
+def test_names_are_read_as_people_write_them(written, name):
+    if name is None:
+        with pytest.raises(UsageError) as error:
+            load_index([written])
+        assert "did you mean paper?" in str(error.value)
+    else:
+        assert [b.name for b in load_index([written]).benchmarks] == [name]
+
+
+def test_the_prompt_behind_a_benchmarks_problems_is_no_part_of_them(tmp_path):
+    told = f"{GEESE}\nPlease reason step by step, and put your final answer within \\boxed{{}}."
+    (tmp_path / "told.jsonl").write_text(json.dumps({"id": "b0", "problem": told}))
+    assert found(GEESE, load_index([tmp_path / "told.jsonl"])) == {"b0": "exact"}
+
+
+def test_a_file_goes_before_a_name_that_is_only_alike(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "AIME24").write_text(json.dumps({"problem": GEESE}) + "\n")
+    (benchmark,) = load_index(["AIME24"]).benchmarks
+    assert benchmark.name == "AIME24" and len(benchmark.ids) == 1
+
+
+@pytest.mark.parametrize(("said", "meant"), [("AIMME24", "aime24"), ("GPQA-Dimond", "gpqa_diamond")])
 def test_a_name_that_is_nearly_right_is_named_before_a_row_is_read(tmp_path, said, meant):
     (tmp_path / "rows.jsonl").write_text('{"problem": "1+1?"}\n')
     command = [sys.executable, "-m", "factory.cli.main", "decontaminate", "rows.jsonl", "--out", "o"]

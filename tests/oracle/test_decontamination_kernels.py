@@ -31,7 +31,7 @@ from factory.text import compiled
 from factory.text.compiled import kernel
 from factory.text.kernels import byte_view
 from factory.text.ngrams import SequenceHasher
-from factory.text.tokens import CLASSES, NAMES, flat, tokenize
+from factory.text.tokens import CLASSES, NAMES, Kind, flat, tokenize
 
 PIECES = [
     "the", "farmer", "geese", "Goat", "ABC", "PQ", "find", "which", "rotation", "rotated", "élan", "Straße",
@@ -39,10 +39,11 @@ PIECES = [
     "=", "+", "-", "1,234", "3.14", "7", "12", "2024", "多少", "只", "鹅", "Сколько", "гусей", ".", ",", "\n", "[asy]",
     "supercalifragilistic", "abcdefgh", "abcdefghi", "where", "A", "answer",
 ]  # fmt: skip
+NUMERALS = ["1", "seven", "Seven", "one", "twice", "\\half", "三", "0.50"]
 TEXTS = st.lists(
     st.one_of(
-        st.lists(st.sampled_from(PIECES), max_size=60).map(" ".join),
-        st.lists(st.sampled_from(PIECES), max_size=30).map("".join),
+        st.lists(st.sampled_from(PIECES + NUMERALS), max_size=60).map(" ".join),
+        st.lists(st.sampled_from(PIECES + NUMERALS), max_size=30).map("".join),
         st.text(max_size=40),
     ),
     min_size=1,
@@ -81,7 +82,7 @@ def test_every_text_is_read_as_whole_arrays_read_it(texts):
     f = features(tokens)
     for row, (symbols, symbol_at, word_at, whole, sizes) in enumerate(readings(texts)):
         wanted = [f.letters[row], f.symbols_hash[row], f.template_hash[row], f.bag[row]]
-        assert whole == [int(x) for x in wanted]
+        assert whole == [int(x) for x in (*wanted, f.figures[row], f.ordered[row])]
         assert sizes == [f.letter_bytes[row], f.content[row]]
         begin = tokens.offsets[row]
         low, high = f.symbols.offsets[row : row + 2]
@@ -95,7 +96,7 @@ def test_texts_longer_than_any_problem_are_not_hashed_as_a_whole():
     texts = ["seven geese and a farmer", "seven geese"]
     (_, _, _, long, _), (_, _, _, short, _) = readings(texts, most_letters=12, most_symbols=3)
     (_, _, _, whole, _), (_, _, _, also, _) = readings(texts)
-    assert long == [0, 0, 0, whole[3]]
+    assert long == [0, 0, 0, *whole[3:]]
     assert short == also
 
 
@@ -135,6 +136,10 @@ def expected(texts, benchmark, coverage):
             if len(symbols) - length > DEFAULT.loose_tokens and length < DEFAULT.firm_tokens:
                 continue
             for start in range(len(symbols) - length + 1):
+                behind = tokens.kinds[f.symbols.at[low + start + length :][:1]]
+                last = start + length == len(symbols)
+                if length < DEFAULT.firm_tokens and not last and behind[0] == Kind.OPERATOR:
+                    continue
                 if runs(np.array([low + start]), length)[0] == entry["whole"]:
                     hit(row, problem, Tier.CONTAINED, 1.0)
         for problem in range(len(benchmark.ids)):
@@ -254,7 +259,7 @@ def matched(problems, texts):
     (benchmark,) = build([read_document("made", rows, {})], {})
     KNOWN.clear()
     KNOWN.update(benchmark.words.tolist())
-    hits = Matcher(BenchmarkIndex((benchmark,))).match(*flat(pl.Series(texts)), 0.45)
+    hits, _ = Matcher(BenchmarkIndex((benchmark,))).match(*flat(pl.Series(texts)), 0.45)
     found = {
         (int(r), int(p)): (int(t), -round(float(s), 6))
         for r, p, t, s in zip(hits.row, hits.problem, hits.tier, hits.score, strict=True)
@@ -270,7 +275,7 @@ def test_matcher_finds_what_plain_comparison_finds(seed):
     texts = [disguised(rng, rng.choice(problems)) for _ in range(60)] + ["", "???", "unlike all others"]
     found, wanted = matched(problems, texts)
     assert found == wanted
-    assert {tier for tier, _ in wanted.values()} >= {0, 3, 4, 5, 6}
+    assert {tier for tier, _ in wanted.values()} >= {0, 3, 4, 6, 7}
 
 
 DATA = Path(__file__).parents[2] / "../shared/data"

@@ -19,7 +19,7 @@ from factory.text import compiled
 from factory.text.tokens import flat
 
 rng = random.Random(3)
-PIECES = ["geese", "Goat", "ABC", "é", "日本", "1,234", "3.14", "7", "x", "\\\\alpha", "\\\\left(", "^{n+1}", "\\\\sqrt[3]{x+1}",
+PIECES = ["geese", "seven", "三", "Goat", "ABC", "é", "日本", "1,234", "3.14", "7", "x", "\\\\alpha", "\\\\left(", "^{n+1}", "\\\\sqrt[3]{x+1}",
           "f'", "5%", "⊂", "(", "-", " ", "\\n", "{,}", "supercalifragilistic"]
 texts = ["", "?", "a", "1,234", "\\\\", "^", "'", "⊂", "é"]
 texts += ["".join(rng.choices(PIECES, k=rng.randint(1, 80))) for _ in range(300)]
@@ -31,8 +31,8 @@ found = []
 for use in (False, True):
     with compiled.forced(use):
         signed = sign(series, DeduplicationSection(ngram=3))
-        hits = matcher.match(*flat(series), 0.45)
-    found.append([signed.exact, signed.guard, signed.counts, signed.draw, signed.keys, *hits])
+        hits, figures = matcher.match(*flat(series), 0.45)
+    found.append([signed.exact, signed.guard, signed.counts, signed.draw, signed.keys, *hits, figures])
 for one, other in zip(*found):
     assert np.array_equal(one, other)
 assert len(found[0][5]) > 200

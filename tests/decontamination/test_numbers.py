@@ -1,0 +1,81 @@
+"""The tier `numbers`: reworded and translated problems are found by numerals and answer, others with the same ones are not."""
+
+import json
+
+import polars as pl
+import pytest
+
+from factory.config.decontamination import DecontaminationSection
+from factory.decontamination import load_index
+from factory.decontamination.find import find_hits
+
+SETTINGS = DecontaminationSection()
+PROBLEMS = {
+    "eggs": (
+        "Janet's hens lay 16 eggs per day. She eats 3 for breakfast every morning and bakes muffins with 4. She "
+        "sells the rest for $2 per egg. How much does she make every day at the market?",
+        "18",
+    ),
+    "grid": (
+        r"Find the number of integers $n$ with $1 \leq n \leq 2017$ so that $(n-2)(n-0)(n-1)(n-7)$ is a multiple of "
+        "$1001$.",
+        "99",
+    ),
+    "small": ("If $2x + 3 = 7$, what is the value of $x^2$?", "4"),
+}
+
+
+@pytest.fixture(scope="module")
+def index(tmp_path_factory):
+    path = tmp_path_factory.mktemp("benchmark") / "made.jsonl"
+    rows = [{"id": name, "problem": text, "answer": answer} for name, (text, answer) in PROBLEMS.items()]
+    path.write_text("\n".join(map(json.dumps, rows)))
+    return load_index([path])
+
+
+def tiers(index, text, answer):
+    hits = find_hits(
+        pl.DataFrame({"problem": [text], "answer": [answer]}), index, SETTINGS, fields=["problem"]
+    )
+    return {name: (tier, drops) for name, tier, drops in hits.select("benchmark_id", "tier", "drops").rows()}
+
+
+FOUND = ("numbers", True)
+REWORDED = (
+    "Each day the hens of Janet produce 16 eggs. Three of them she eats in the morning and 4 go into muffins that she "
+    "bakes; the remaining eggs are sold for $2 each. What is her daily income at the market?"
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "answer", "problem"),
+    [
+        (REWORDED, "18", "eggs"),
+        (REWORDED, r"\$18.00", "eggs"),
+        (REWORDED.replace("16", "sixteen").replace("$2", "two dollars"), "18", "eggs"),
+        ("珍妮特的母鸡每天下16个蛋。她每天早上早餐时吃3个，又用4个为朋友们烤松饼。剩下的蛋她以每个2美元的价格全部卖掉。她每天在市场上能赚多少钱？", "18", "eggs"),
+        ("Janets Hennen legen täglich 16 Eier. Sie isst 3 davon jeden Morgen zum Frühstück und bäckt mit 4 weiteren Muffins. Den Rest verkauft sie für 2 Dollar pro Ei. Wie viel verdient sie jeden Tag auf dem Markt?", "18", "eggs"),
+        (r"设 $n$ 为整数且 $1 \le n \le 2017$，使得 $(n-2)(n-0)(n-1)(n-7)$ 是 $1001$ 的倍数，求这样的 $n$ 的个数。", "99", "grid"),
+        (r"How many integers $1 \le n \le 2017$ make $(n-2)(n-0)(n-1)(n-7)$ divisible by, that is a multiple of, $1001$?", "99", "grid"),
+    ],
+)  # fmt: skip
+@pytest.mark.usefixtures("both_codes")
+def test_the_same_problem_in_other_words_is_dropped(index, text, answer, problem):
+    assert tiers(index, text, answer) == {problem: FOUND}
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        (REWORDED, "19"),  # another answer: another question
+        (REWORDED, None),
+        (REWORDED.replace("16", "17"), "18"),
+        ("A train has 16 cars, three of which carry coal and four ore; 2 drivers take turns. How long is the trip?", "18"),
+        ("Let $a$ and $b$ be roots of $x^2 - 7x + 3 = 0$. Determine $a + b - 3$ in lowest terms.", "4"),
+        ("已知 $2x + 3 = 7$ 的另一种情形", "4"),
+        ("16 Züge halten am Bahnhof, 3 davon mit 4 Wagen, und in jedem Wagen sitzen am Abend noch 2 Leute, wenn es regnet. Wie viele?", "18"),
+    ],
+)  # fmt: skip
+@pytest.mark.usefixtures("both_codes")
+def test_another_problem_is_not_dropped(index, text, answer):
+    assert not any(drops for _, drops in tiers(index, text, answer).values())
