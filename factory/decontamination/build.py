@@ -80,6 +80,7 @@ def read_document(name: str, rows: pl.DataFrame, facts: dict[str, Any]) -> Docum
     options = np.array([len(cut) < len(text) for cut, text in zip(cuts, texts, strict=True)], dtype=bool)
     if "choices" in rows.columns:
         options |= rows["choices"].is_not_null().to_numpy()
+    answers = rows["answer"].cast(pl.String, strict=False) if "answer" in rows.columns else None
     whole = _all_features(texts)
     content = content_words(tokenize_bytes(*text_bytes(fold(texts))))
     return Document(
@@ -89,7 +90,7 @@ def read_document(name: str, rows: pl.DataFrame, facts: dict[str, Any]) -> Docum
         whole,
         _all_features(pl.Series(cuts)),
         options,
-        read_answers(rows).keys,
+        read_answers(answers, rows.height).keys,
         content,
     )
 

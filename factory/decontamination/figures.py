@@ -67,16 +67,11 @@ class Answers(NamedTuple):
     keys: npt.NDArray[np.uint32]
     digits: Places
 
-    def slice(self, first: int, count: int) -> Answers:
-        """Some of them."""
-        return Answers(self.keys[first : first + count], self.digits[first : first + count])
 
-
-def read_answers(rows: pl.DataFrame) -> Answers:
-    """The column `answer` of a table, if it has one."""
-    if "answer" not in rows.columns:
-        return Answers(np.zeros(rows.height, np.uint32), np.zeros(rows.height, np.int64))
-    texts = rows["answer"].cast(pl.String, strict=False)
+def read_answers(texts: pl.Series | None, count: int) -> Answers:
+    """Gold answers as written; None if all `count` of them are unknown."""
+    if texts is None:
+        return Answers(np.zeros(count, np.uint32), np.zeros(count, np.int64))
     keys = gold_keys(texts)
     short = np.where(keys == 0, np.uint32(0), short_form(mix(keys ^ SALT)) | np.uint32(1))
     digits = texts.fill_null("").str.replace(r"\.0+$", "").str.count_matches(r"\d")

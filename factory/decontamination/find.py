@@ -13,12 +13,12 @@ import polars as pl
 
 from factory.config.decontamination import DecontaminationSection
 from factory.decontamination.decisions import decided
-from factory.decontamination.figures import Answers, read_answers
+from factory.decontamination.figures import read_answers
 from factory.decontamination.hits import Hits, Tier, tiers_kept
 from factory.decontamination.index import BenchmarkIndex
 from factory.errors import UsageError
 from factory.sources.columns import message_text
-from factory.text.hashing import U64, Bytes, Places
+from factory.text.hashing import Bytes
 from factory.text.tokens import flat, in_threads
 
 if TYPE_CHECKING:
@@ -89,7 +89,8 @@ def _by_index(
     names = np.array([b.name for b in index.benchmarks], dtype=object)
     ids = np.array([i for b in index.benchmarks for i in b.ids], dtype=object)
     tiers = np.array([tier.value for tier in Tier], dtype=object)
-    for first, folded, hits in scan(rows[field], matcher, coverage, answers=read_answers(rows)):
+    answers = rows["answer"].cast(pl.String, strict=False) if "answer" in rows.columns else None
+    for first, folded, hits in scan(rows[field], matcher, coverage, answers=answers):
         at = (first + hits.row).tolist()
         which = np.searchsorted(matcher.firsts, hits.problem, side="right") - 1
         columns = {
@@ -131,7 +132,7 @@ def scan(
     matcher: Matcher,
     coverage: float,
     threads: int | None = None,
-    answers: Answers | None = None,
+    answers: pl.Series | None = None,
 ) -> Iterator[tuple[int, Bytes, Hits]]:
     """Hits chunk by chunk, in order: number of the chunk's first text, its folded bytes, the hits in it.
 
@@ -139,15 +140,13 @@ def scan(
     many. `answers`: the gold answers of the texts, for the tier `numbers`.
     """
 
-    def work(piece: pl.Series) -> tuple[pl.Series, Bytes, Places, Hits, U64]:
+    def work(piece: pl.Series, first: int) -> tuple[int, Bytes, Hits]:
         folded, bounds = flat(piece)
-        return piece, folded, bounds, *matcher.match(folded, bounds, coverage)
+        hits, figures = matcher.match(folded, bounds, coverage)
+        said = read_answers(None if answers is None else answers.slice(first, len(piece)), len(piece))
+        return first, folded, matcher.decide(folded, bounds, said, hits, figures)
 
-    first, answers = 0, answers or read_answers(texts.to_frame("text"))
-    for piece, folded, bounds, hits, figures in in_threads(work, texts, threads):
-        said = answers.slice(first, len(piece))
-        yield first, folded, matcher.decide(folded, bounds, said, hits, figures)
-        first += len(piece)
+    return in_threads(work, texts, threads)
 
 
 def text_digest(text: str) -> str:

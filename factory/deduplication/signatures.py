@@ -52,8 +52,9 @@ OPPOSITES = (
 )
 ASKING = "find compute determine evaluate calculate is are of for 求"
 """A single letter behind one of these words is what is asked for: "Find w" and "Find l" are two problems."""
-QUESTIONS = "how many much what which when who whom whose where why 何 几 谁 哪"
-"""So are these with any word behind them: below one passage, "How many lamps" and "How many ropes" are two problems."""
+QUESTIONS = "how many much what which whose why 何 几 谁 哪"
+"""So are these with any word behind them: below one passage, "How many lamps" and "How many ropes" are two problems. (Not
+"where", "when" and "who": they mostly begin a relative clause.)"""
 _TELLING_WORDS = sorted({*NUMBER_WORDS.split(), *OPPOSITES.split()})
 _TELLING, _TELLING_TABLE = HashSet(_TELLING_WORDS), open_table(_TELLING_WORDS)[0]
 _LETTERS = list("bcdefghjklmnopqrstuvwxyz")  # "a" is an article, "i" a pronoun
@@ -102,7 +103,7 @@ def sign(texts: pl.Series, settings: DeduplicationSection, within: pl.Series | N
     signed = _unsigned(count, bands)
     work = _sign_compiled if compiled.active() else _sign_arrays
     first = 0
-    for part in in_threads(lambda piece: work(piece, settings, bands, width), texts):
+    for part in in_threads(lambda piece, _: work(piece, settings, bands, width), texts):
         last = first + part.exact.size
         for name in ("exact", "guard", "counts", "draw"):
             getattr(signed, name)[first:last] = getattr(part, name)

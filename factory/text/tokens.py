@@ -192,16 +192,22 @@ def text_bytes(texts: pl.Series) -> tuple[Bytes, Places]:
     return data[offsets[0] : offsets[-1]], offsets - offsets[0]
 
 
-def in_threads(work: Callable[[pl.Series], _T], texts: pl.Series, threads: int | None = None) -> Iterator[_T]:
-    """`work` on every piece of `texts`, in order, in threads: as many as polars has unless `threads` says otherwise.
+def in_threads(
+    work: Callable[[pl.Series, int], _T], texts: pl.Series, threads: int | None = None
+) -> Iterator[_T]:
+    """`work` on every piece of `texts` and the number of its first text, in order, in threads.
+
+    There are as many threads as polars has unless `threads` says otherwise.
 
     A few pieces are worked on ahead of the one that is asked for, never all of them.
     """
     workers = threads or pl.thread_pool_size()
     with ThreadPoolExecutor(workers) as pool:
         waiting: deque[Future[_T]] = deque()
+        first = 0
         for piece in pieces(texts):
-            waiting.append(pool.submit(work, piece))
+            waiting.append(pool.submit(work, piece, first))
+            first += len(piece)
             if len(waiting) > workers + 1:
                 yield waiting.popleft().result()
         while waiting:
