@@ -73,13 +73,28 @@ def _bytes_hash(words: U64, first: U, size: U, values: U64) -> U:
 
 
 @inlined
+def _opens(text: Bytes, start: U, first: U) -> bool:
+    """Whether a sentence begins at `start`: behind one of `signatures.BOUNDARIES`, one blank between them at most."""
+    if start <= first:
+        return True
+    before = text[start - _1]
+    if before == 32 and start > first + _1:
+        before = text[start - U(2)]
+    return before == 46 or before == 63 or before == 33 or before == 58 or before == 59 or before == 10
+
+
+@inlined
 def _telling_hash(
+    text: Bytes,
+    first: U,
+    starts: U64,
     hashes: U64,
     kinds: Bytes,
     count: U,
     telling: U64,
     asking: U64,
     questions: U64,
+    beginning: U64,
     letters: U64,
     minus: U,
     salt: U,
@@ -91,6 +106,8 @@ def _telling_hash(
         i = U(place)
         asked = bool(asked and look_up(letters, hashes[i]) >= 0)
         question = bool(look_up(questions, hashes[i]) >= 0)
+        if not question and look_up(beginning, hashes[i]) >= 0:
+            question = place == 0 or _opens(text, starts[i], first)
         if kinds[i] == _NUMBER or asked or behind or question or look_up(telling, hashes[i]) >= 0:
             found[many] = hashes[i]
             if place > 0 and hashes[i - _1] == minus:
@@ -125,6 +142,7 @@ def sign_texts(
     telling: U64,
     asking: U64,
     questions: U64,
+    beginning: U64,
     letters: U64,
     minus: U,
     salt: U,
@@ -157,7 +175,20 @@ def sign_texts(
             exact[row] = _bytes_hash(words, first, last - first, grams)
         if telling.size:
             guard[row] = _telling_hash(
-                hashes, kinds, count, telling, asking, questions, letters, minus, salt, grams
+                text,
+                first,
+                starts,
+                hashes,
+                kinds,
+                count,
+                telling,
+                asking,
+                questions,
+                beginning,
+                letters,
+                minus,
+                salt,
+                grams,
             ) ^ marks_hash(text, words, bounds[row], bounds[row + 1])
         found = np.int64(run_hashes(hashes, _0, count, n, _0, grams, _0))
         counts[row] = found

@@ -53,13 +53,16 @@ OPPOSITES = (
 ASKING = "find compute determine evaluate calculate is are of for 求"
 """A single letter behind one of these words is what is asked for: "Find w" and "Find l" are two problems."""
 QUESTIONS = "how many much what which whose why 何 几 谁 哪"
-"""So are these with any word behind them: below one passage, "How many lamps" and "How many ropes" are two problems. (Not
-"where", "when" and "who": they mostly begin a relative clause.)"""
+"""So are these with any word behind them: below one passage, "How many lamps" and "How many ropes" are two problems."""
+BEGINNING = "when where who whom"
+"""These ask at the beginning of a sentence only; elsewhere they mostly begin a relative clause."""
+BOUNDARIES = b".?!:;\n"
 _TELLING_WORDS = sorted({*NUMBER_WORDS.split(), *OPPOSITES.split()})
 _TELLING, _TELLING_TABLE = HashSet(_TELLING_WORDS), open_table(_TELLING_WORDS)[0]
 _LETTERS = list("bcdefghjklmnopqrstuvwxyz")  # "a" is an article, "i" a pronoun
 _ASKING, _ASKING_TABLE = HashSet(ASKING.split()), open_table(ASKING.split())[0]
 _QUESTION, _QUESTION_TABLE = HashSet(QUESTIONS.split()), open_table(QUESTIONS.split())[0]
+_BEGINNING, _BEGINNING_TABLE = HashSet(BEGINNING.split()), open_table(BEGINNING.split())[0]
 _LETTER, _LETTER_TABLE = HashSet(_LETTERS), open_table(_LETTERS)[0]
 _GUARD = np.uint64(0x6755617264)
 """Salt of the guard: without it a text of numbers alone would have the same hash as its guard."""
@@ -124,7 +127,7 @@ def _sign_compiled(texts: pl.Series, settings: DeduplicationSection, bands: int,
     part = _unsigned(len(texts), bands)
     telling = _TELLING_TABLE if settings.numbers_differ else _TELLING_TABLE[:0]
     kernels.sign_texts(
-        data, byte_view(data), bounds, CLASSES, NAMES, telling, _ASKING_TABLE, _QUESTION_TABLE, _LETTER_TABLE, MINUS, _GUARD, np.uint64(settings.ngram),
+        data, byte_view(data), bounds, CLASSES, NAMES, telling, _ASKING_TABLE, _QUESTION_TABLE, _BEGINNING_TABLE, _LETTER_TABLE, MINUS, _GUARD, np.uint64(settings.ngram),
         *permutations(bands * width + 1), width, part.exact, part.guard, part.counts, part.draw, part.keys,
     )  # fmt: skip
     return part
@@ -173,7 +176,12 @@ def _telling_hashes(tokens: Tokens) -> U64:
     asking = np.zeros(chosen.size, dtype=bool)
     asking[_ASKING.positions(tokens.hashes)] = True
     asked[1:] &= asking[:-1]
-    question = _QUESTION.positions(tokens.hashes)
+    relative = _BEGINNING.positions(tokens.hashes)
+    begin = tokens.starts[relative]
+    before = tokens.raw[begin - 1]
+    before = np.where(before == ord(" "), tokens.raw[begin - 2], before)
+    opens = np.isin(before, np.frombuffer(BOUNDARIES, np.uint8)) | np.isin(relative, tokens.offsets)
+    question = np.union1d(_QUESTION.positions(tokens.hashes), relative[opens])
     asked[question[question + 1 < asked.size] + 1] = True
     begins = tokens.offsets[:-1]
     begins = begins[begins < minus.size]

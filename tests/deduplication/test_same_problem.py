@@ -169,3 +169,11 @@ THINGS = ["lamps", "ropes", "apples", "sheep", "crates", "windows"]
 def test_another_question_below_the_same_passage_is_another_problem(question):
     assert kept({"problem": [2 * LONG + question.format(thing) for thing in THINGS]}) == len(THINGS)
     assert kept({"problem": [2 * LONG + question.format("lamps")] * 3}) == 1
+
+
+@pytest.mark.usefixtures("both_codes")
+def test_who_when_and_where_ask_at_the_beginning_of_a_sentence_only():
+    asked = ["Who sold them?", "When did it rain?", "Where is the cart?", "Which cart was it?"]
+    assert kept({"problem": [2 * LONG + question for question in asked]}) == len(asked)
+    told = [2 * LONG + f"He rests {word} the road ends." for word in ("where", "because", "when")]
+    assert kept({"problem": told}) == 1
