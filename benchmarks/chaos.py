@@ -1,4 +1,4 @@
-"""Figures that a chaos test counts."""
+"""Figures that a slow chaos test counts, and leaves in the file that `CHAOS_FIGURES` names."""
 
 from __future__ import annotations
 
@@ -7,14 +7,16 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from benchmarks.result import ROOT
+from benchmarks.result import RESULTS, ROOT, head, load
 
 
-def figures_of(test: str, variable: str, args: list[str]) -> Any:
-    """Run a slow test that writes its figures into the file named by an environment variable.
+def figures_of(test: str, args: list[str]) -> Any:
+    """Run a slow test that leaves its figures.
 
     Raises:
         SystemExit: the test failed, or `args` has words: a chaos test takes none.
@@ -24,6 +26,22 @@ def figures_of(test: str, variable: str, args: list[str]) -> Any:
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / "figures.json"
         command = [sys.executable, "-m", "pytest", "-q", "-m", "slow", test]
-        if subprocess.run(command, cwd=ROOT, env={**os.environ, variable: str(target)}).returncode:
+        if subprocess.run(command, cwd=ROOT, env={**os.environ, "CHAOS_FIGURES": str(target)}).returncode:
             raise SystemExit(f"{test} failed")
         return json.loads(target.read_text("utf-8"))
+
+
+def pieces(name: str, test: str, seeds: list[str]) -> dict[str, Any]:
+    """Figures by seed: those kept of this commit, and those of `seeds`, measured now, each a few minutes.
+
+    Raises:
+        SystemExit: the test failed.
+    """
+    kept = load(name) if (RESULTS / f"{name}.json").exists() else None
+    found = dict(kept.figures) if kept and kept.commit == head() else {}
+    return found | {seed: figures_of(f"{test}[{seed}]", []) for seed in seeds}
+
+
+def total(counts: Iterable[dict[str, int]]) -> dict[str, int]:
+    """Sums by name."""
+    return dict(sum(map(Counter, counts), Counter()))

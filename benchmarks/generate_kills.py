@@ -13,7 +13,7 @@ TEST = "tests/chaos/test_generate_kills.py::test_two_hundred_kills_over_two_thou
 
 def measure(args: list[str]) -> dict[str, Any]:
     """What the test counted."""
-    return figures_of(TEST, "CHAOS_FIGURES", args)
+    return figures_of(TEST, args)
 
 
 def render(result: Result) -> dict[str, str]:

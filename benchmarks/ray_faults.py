@@ -13,7 +13,7 @@ TEST = "tests/chaos/test_ray_faults.py::test_many_workers_nodes_and_drivers_kill
 
 def measure(args: list[str]) -> dict[str, Any]:
     """What the test counted."""
-    return figures_of(TEST, "CHAOS_RAY_FIGURES", args)
+    return figures_of(TEST, args)
 
 
 def render(result: Result) -> dict[str, str]:
