@@ -57,11 +57,14 @@ class Progress(TrainerCallback):
 
 
 class MetricsFile(TrainerCallback):
-    """One JSON line a step in `metrics.jsonl`; a resumed run cuts the lines after its checkpoint first."""
+    """One JSON line a step in `metrics.jsonl`; a resumed run cuts the lines after its checkpoint first.
+
+    `seconds` counts from the beginning of the attempt that wrote the line.
+    """
 
     def __init__(self, path: Path, resumed: int = 0) -> None:
         """`resumed`: step of the checkpoint that the run resumes from; 0 starts a new file."""
-        self.path = path
+        self.path, self.began = path, time.monotonic()
         if os.environ.get("RANK", "0") != "0":
             return
         kept = []
@@ -75,7 +78,8 @@ class MetricsFile(TrainerCallback):
         """Append what was logged; the summary at the end is the manifest's."""
         if state.is_world_process_zero and logs and "train_runtime" not in logs:
             with self.path.open("a", encoding="utf-8") as handle:
-                handle.write(json.dumps({"step": state.global_step, **logs}, default=float) + "\n")
+                facts = {"step": state.global_step, "seconds": round(time.monotonic() - self.began, 3)}
+                handle.write(json.dumps(facts | logs, default=float) + "\n")
 
 
 class StopOnSignal(TrainerCallback):

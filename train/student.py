@@ -30,6 +30,7 @@ from transformers import (
 
 from factory.config.train import StudentSection
 from factory.errors import FactoryError, UsageError, first_line
+from factory.sampling.generation import without_cudnn_attention
 
 PAD, START, END = "<|pad|>", "<|endoftext|>", "<|end|>"
 ROLES = ("<|system|>", "<|user|>", "<|assistant|>")
@@ -76,6 +77,7 @@ def loaded(kind: Any, name: Path | str, revision: str | None) -> Any:
 
 def load_model(folder: Path, attention: str | None) -> Any:
     """A checkpoint's model in float32; lower precision is the arithmetic's business (autocast), not the weights'."""
+    without_cudnn_attention()
     kwargs = {"attn_implementation": attention} if attention else {}
     return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, **kwargs)
 

@@ -44,6 +44,7 @@ class LoadedModel:
     def __init__(self, folder: Path, device: str | None = None) -> None:
         """Load from a folder; no code of the checkpoint is run (`trust_remote_code` stays off)."""
         self.given_up = threading.Event()
+        without_cudnn_attention()
         self.device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         disable_progress_bar()
         try:
@@ -122,6 +123,15 @@ class LoadedModel:
             prompt_tokens=len(prompt.tokens),
             completion_tokens=len(tokens) if end is None else end + 1,
         )
+
+
+def without_cudnn_attention() -> None:
+    """Take cuDNN out of torch's choice of attention kernels, in this process.
+
+    On Hopper and later torch asks cuDNN first, which makes a plan for every new (batch, length): with texts of all
+    lengths, and with every sampled token, that costs milliseconds a layer (docs/gpu.md; modelscope/FunASR issue 3704).
+    """
+    torch.backends.cuda.enable_cudnn_sdp(False)
 
 
 class GivenUp(StoppingCriteria):
