@@ -7,6 +7,7 @@ folder, the scratch directory, parts, dropped rows, side tables, the balance, th
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
@@ -96,11 +97,14 @@ class Step(Generic[S]):
     def finished(self) -> StepResult[S] | None:
         """The result of an earlier run with this key, or None when the step has to run.
 
+        A run that was killed after its manifest may have left its scratch directory; that is removed.
+
         Raises:
             FactoryError: it is finished, but one of its files is missing or changed.
         """
         try:
-            manifest = finished(self.out, self.key)
+            if manifest := finished(self.out, self.key):
+                shutil.rmtree(OutFolder(self.out, self.name, self.key).scratch, ignore_errors=True)
         except OSError as error:
             raise disk_error(error, self.out) from error
         return (

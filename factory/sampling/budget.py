@@ -59,6 +59,11 @@ class Budget:
         self.stuck = 0
         """Requests that keep their reservation and wait for more, because broken attempts cost some of it."""
 
+    @property
+    def counts(self) -> bool:
+        """Whether requests cost anything that is capped or priced."""
+        return self.prices is not None or self.max_tokens is not None
+
     def fits(self, worst: Money) -> bool:
         """True when the worst case of one more request stays below the caps."""
         usd = self.max_usd is None or self.usd + self.reserved_usd + worst.usd <= self.max_usd + 1e-12
@@ -127,6 +132,11 @@ class SharedBudget(Budget):
         self.done: Callable[[], int] = lambda: 0
         self._lock = asyncio.Lock()
         self._heard = steady()
+
+    @property
+    def counts(self) -> bool:
+        """The same; a lease counts tokens whether they are capped or not."""
+        return self.prices is not None or self.leases.cap.tokens != float("inf")
 
     def fits(self, worst: Money) -> bool:
         """Nothing fits once the lease may have been given to others."""

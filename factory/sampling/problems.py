@@ -14,6 +14,7 @@ import polars as pl
 
 from factory.config import endpoint as caps
 from factory.config.endpoint import Access
+from factory.errors import warn
 from factory.progress import watch
 from factory.sampling.budget import Budget
 from factory.sampling.limits import AdaptiveLimit, RateLimiter, RateLimits
@@ -111,11 +112,23 @@ def budget_of(section: caps.Budget, sampler: Sampler, store: ResponseStore, job:
     try:
         usd, tokens = store.spent(job)
         prices = prices_of(sampler)
+        if capped:
+            warn_of_killed(store, job)
         yield Budget(
             section.max_usd, section.max_tokens_total, prices=prices, spent_usd=usd, spent_tokens=tokens
         )
     finally:
         store.release(account)
+
+
+def warn_of_killed(store: ResponseStore, job: str) -> None:
+    """Say what a job's budget holds for requests that a killed process had sent."""
+    count, usd, tokens = store.in_flight(job)
+    if count:
+        warn(
+            f"{count:,} requests were in flight when this job was killed; they count with their worst case, "
+            f"${usd:,.4f} and {tokens:,} completion tokens"
+        )
 
 
 def schedule_of(access: Access, max_tokens: int) -> Schedule:

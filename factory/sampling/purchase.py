@@ -147,7 +147,7 @@ class _Buyer:
     ) -> None:
         """Buy one by one, many at once."""
         try:
-            await schedule.run(sampler, missing, self.budget, self.keep, self.book)
+            await schedule.run(sampler, missing, self.budget, self.keep, self)
         finally:
             self._let_go()
 
@@ -215,11 +215,22 @@ class _Buyer:
             self.looked = time.monotonic()
             self._look_again()
 
-    def book(self, request: SampleRequest, partial: Completion) -> asyncio.Future[None]:
+    def broke(self, request: SampleRequest, partial: Completion, more: bool) -> asyncio.Future[None]:
         """Have the store keep what a broken attempt cost; done when that is durable."""
         item = self.buying[id(request)]
         stored = to_stored(item.key, item.request_key, request, partial, self.sampler)
-        return asyncio.wrap_future(self.store.submit(stored, job=self.job, broken=True))
+        return asyncio.wrap_future(self.store.submit(stored, job=self.job, broken=True, more=more))
+
+    async def sent(self, request: SampleRequest) -> None:
+        """Have the store note a request before it is sent, if requests cost anything."""
+        if self.budget.counts:
+            key, worst = self.buying[id(request)].key, self.budget.held[id(request)]
+            await asyncio.wrap_future(self.store.sent(key, self.job, worst))
+
+    def not_taken_up(self, request: SampleRequest) -> None:
+        """Have the store forget that note: the server gave no answer that could cost anything."""
+        if self.budget.counts:
+            self.store.sent(self.buying[id(request)].key, self.job, None)
 
     def _look_again(self) -> None:
         """Count what others have bought meanwhile."""

@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 from factory.errors import FactoryError, Stopped
 from factory.sampling.budget import Budget, Extension
@@ -31,8 +32,19 @@ REFUSED_REQUESTS = 3
 """Requests that the server calls wrong, before anything was answered, that show that all of them are."""
 
 Done = Callable[[SampleRequest, Completion], Awaitable[None]]
-Book = Callable[[SampleRequest, Completion], Awaitable[None]]
-"""Hands what a broken attempt cost to the store; what it returns is done when that is durable."""
+
+
+class Account(Protocol):
+    """What keeps track of attempts durably; what `sent` and `broke` return is done when it is on the disk."""
+
+    def sent(self, request: SampleRequest) -> Awaitable[None]:
+        """An attempt is about to be sent."""
+
+    def not_taken_up(self, request: SampleRequest) -> None:
+        """It ended before it could cost anything."""
+
+    def broke(self, request: SampleRequest, partial: Completion, more: bool) -> Awaitable[None]:
+        """It cost `partial`, which is no answer; with `more` an answer follows."""
 
 
 @dataclass(slots=True)
@@ -57,7 +69,7 @@ class Schedule:
     _freed: asyncio.Event = field(default_factory=asyncio.Event)
     _error: BaseException | None = None
     _refusal: RefusedError | None = None
-    _book: Book | None = None
+    _account: Account | None = None
 
     async def run(
         self,
@@ -65,11 +77,12 @@ class Schedule:
         requests: AsyncIterator[SampleRequest],
         budget: Budget,
         done: Done,
-        book: Book | None = None,
+        account: Account | None = None,
     ) -> None:
         """Ask for every request and hand each completion to `done`, which is awaited outside of the slot.
 
-        What attempts cost that broke or were cancelled goes to `book`, before anything is tried again.
+        Each attempt goes to `account` before it is sent, and what it cost if it broke or was cancelled, before anything
+        is tried again.
 
         Raises:
             Stopped: the budget is spent (answers in flight are waited for), or the endpoint only fails.
@@ -77,7 +90,7 @@ class Schedule:
             Whatever else `done` or the sampler raise; what is in flight is cancelled then.
         """
         tasks: set[asyncio.Task[None]] = set()
-        self._error, self._refusal, self._book = None, None, book
+        self._error, self._refusal, self._account = None, None, account
 
         def ended(task: asyncio.Task[None]) -> None:
             tasks.discard(task)
@@ -217,16 +230,18 @@ class Schedule:
                 self.answered += 1
                 if completion.unseen is not None:
                     await self._broke(
-                        request, completion.unseen, "cut off, but perhaps billed to its end", budget
+                        request, completion.unseen, "cut off, but perhaps billed to its end", budget, True
                     )
                 return completion
 
     def _broke(
-        self, request: SampleRequest, partial: Completion, why: str, budget: Budget
+        self, request: SampleRequest, partial: Completion, why: str, budget: Budget, more: bool = False
     ) -> Awaitable[None]:
         """Count what a broken attempt cost, and hand it to the store."""
         budget.charge(partial)
-        return self._book(request, replace(partial, error=why)) if self._book else asyncio.sleep(0)
+        if self._account is None:
+            return asyncio.sleep(0)
+        return self._account.broke(request, replace(partial, error=why), more)
 
     async def _attempt(self, sampler: RemoteSampler, request: SampleRequest) -> Completion:
         need = None
@@ -236,15 +251,20 @@ class Schedule:
             self.waits = "rate"
             await self.rates.admit(need)
         self.in_flight += 1
-        number = self.limit.sent(self.in_flight)
-        sent = time.monotonic()
+        number = 0
         try:
+            if self._account is not None:
+                await self._account.sent(request)
+            number = self.limit.sent(self.in_flight)
+            sent = time.monotonic()
             completion = await sampler.ask(request, lambda: self._started(number, sent))
             self.limit.succeeded(self.in_flight)
-        except RetryableError as error:
-            if error.trouble == Trouble.THROTTLED:
+        except BaseException as error:
+            if isinstance(error, RetryableError) and error.trouble == Trouble.THROTTLED:
                 self.refusals += 1
                 error.load = self.limit.refused(number)
+            if self._account is not None and getattr(error, "partial", None) is None:
+                self._account.not_taken_up(request)
             raise
         finally:
             self.limit.lost(number)

@@ -69,12 +69,16 @@ CLASSES = {
     "journal": ("store/responses.sqlite",),
     "worker's journal": ("store/responses-00001.sqlite",),
     "broken attempts": ("store/responses.sqlite",),
+    "requests in flight": ("store/responses.sqlite",),
     "workers' ledger": ("store/leases.sqlite",),
     "stage": ("train/base/final/*",),
     "write-ahead file": ("store/responses.sqlite-wal",),
     "journal's seal": ("store/responses.sqlite.seal",),
 }
 BROKEN = "the stream ended in the middle of the sweep's own attempt"
+KILLED = "a job that was killed in the middle of the sweep"
+NEAR = {"broken attempts": BROKEN, "requests in flight": KILLED}
+"""What stands near the bytes that are flipped."""
 LEDGER = "store/leases.sqlite"
 STAGE = "train/base/final"
 CHECKSUMS = ("_done.json", "review.jsonl.seal", "report.html")
@@ -141,6 +145,8 @@ def victim(tmp_path_factory):
         run_recipe(recipe, at / name)
         with ResponseStore(at / name / "store") as store:
             store.submit(broken(EXTRA[0]), job="extra", broken=True).result()
+            for number in range(6 if name == "now" else 5):
+                store.sent(response_key("c" * 64, number), KILLED, Money(0.25, 7)).result()
         store = ResponseStore(at / name / "store")
 
         async def put(store, some):
@@ -212,7 +218,7 @@ def store_rows(run):
     with ResponseStore(run / "store") as store:
         keys = sorted(store.keys())
         rows = {each.key: each for each in store.get_many(keys)}
-        costs = store.spent("extra"), store.spent("spread"), store.attempts()
+        costs = store.spent("extra"), store.spent("spread"), store.attempts(), store.spent(KILLED)
         return rows, costs, store.summary(), store.request(request_key(WIRE))
 
 
@@ -296,7 +302,7 @@ def sweep(victim, tmp_path, count, seed):
         tries += 1
         names = sorted(str(p.relative_to(run)) for each in CLASSES[what] for p in run.glob(each))
         name, kind = draw.choice(names), draw.choice(KINDS)
-        near = BROKEN.encode() if what == "broken attempts" else b""
+        near = NEAR.get(what, "").encode()
         kind = "flip" if near else kind
         shutil.rmtree(tmp_path / "damaged", ignore_errors=True)
         shutil.copytree(run, tmp_path / "damaged")

@@ -18,9 +18,11 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from workers import contents, leave, look, start, write_problems
+from workers import contents, leave, look, start, wait_for, write_problems
 
+from factory.atomic import read_json
 from factory.run.parts import read_dropped, read_parts
+from factory.sampling.store.journal import ResponseStore
 
 SERVER = Path(__file__).parents[1] / "servers" / "fault_server.py"
 FAULTS = {
@@ -127,6 +129,28 @@ def test_kills_lose_nothing(server, tmp_path):
     figures = kill_and_check(server, tmp_path, problems=60, samples=4, kills=6, longest=0.5, seed=1)
     assert figures["kills"] >= 4
     assert figures["in_flight_at_a_kill_and_bought_again"] <= 40 * figures["kills"]
+
+
+def test_a_cap_holds_over_kills(server, tmp_path):
+    """What was in flight at a kill counts with its worst case, so a job that dies again and again ends at its cap."""
+    settings = {"tokens": [200, 400], "rate": 100, "chunk": 5}
+    urllib.request.urlopen(f"{server}/settings", json.dumps(settings).encode()).close()
+    source, out, store = write_problems(tmp_path / "p.jsonl", 40), tmp_path / "out", tmp_path / "store"
+    more = ["--concurrency", 4, "--max-tokens", 512, "--price", "1,1000", "--max-usd", 6]
+    for life in range(4):
+        before = look(server, "stats")["completion_tokens"]
+        process = start(server, source, out, samples=1, store=store, more=more)
+        wait_for(lambda before=before: look(server, "stats")["completion_tokens"] >= before + 40 or life == 3)
+        if life < 3:
+            os.killpg(process.pid, signal.SIGKILL)
+        errors = process.communicate(timeout=120)[1].decode()
+        stats = look(server, "stats")
+        delivered = (stats["prompt_tokens"] + 1000 * stats["completion_tokens"]) / 1e6
+        with ResponseStore(store) as opened:
+            booked, _ = opened.spent(read_json(out / "__side" / "_job.json")["job"])
+        assert delivered <= booked <= 6.0
+    assert process.returncode == 3
+    assert "requests were in flight when this job was killed" in errors and "budget spent" in errors
 
 
 @pytest.mark.slow

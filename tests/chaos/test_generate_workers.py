@@ -13,6 +13,7 @@ from contextlib import closing
 import pytest
 from workers import children, contents, end, start, wait_for, write_problems
 
+from factory.atomic import read_json
 from factory.run.parts import check_parts, read_parts
 from factory.sampling.store.journal import ResponseStore
 from factory.sampling.store.journals import journal_names
@@ -101,7 +102,7 @@ def test_tokens_never_exceed_the_cap_in_sum_and_hardly_fall_short(spread, tmp_pa
 
 
 def test_dollars_hold_while_workers_are_killed(spread, tmp_path):
-    """Whatever a killed worker had on lease comes back; what its journal shows is spent."""
+    """What a killed worker had on lease comes back, less what its journal shows: answers, and requests in flight."""
     begin, server = spread(120, 4, **SLOW)
     more = ["--max-tokens", 256, "--price", "1,2", "--max-usd", "0.06", "--concurrency", 24]
     job = begin(3, more=more)
@@ -114,9 +115,11 @@ def test_dollars_hold_while_workers_are_killed(spread, tmp_path):
     code, said = end(job)
     assert code == 3, said
     with ResponseStore(tmp_path / "store") as store:
-        spent = sum(row["usd"] for row in store.summary())
+        spent, _ = store.spent(read_json(tmp_path / "out" / "__side" / "_job.json")["job"])
+        assert spent > sum(row["usd"] for row in store.summary())
     assert 0.06 - 0.0006 < spent <= 0.06
     stats = server.get("stats")
+    assert (stats["prompt_tokens"] + 2 * stats["completion_tokens"]) / 1e6 <= spent
     assert stats["completed"] - stats["completed_identities"] <= 3 * 24
 
 

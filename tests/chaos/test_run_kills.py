@@ -1,7 +1,7 @@
 """SIGKILL at random moments over all steps of `factory run`, with a server that breaks replies on purpose.
 
-What counted before a kill is there after it, unchanged, and is not asked for again; what is booked is at least what every
-stored answer cost; the finished run has the digests of one that nobody killed.
+What counted before a kill is there after it, unchanged, and is not asked for again; what is booked is at least what the
+server delivered, also to requests that were in flight at a kill; the finished run has the digests of one that nobody killed.
 """
 
 import json
@@ -19,6 +19,7 @@ from workers import ROOT, identity, leave
 
 from factory.atomic import read_json
 from factory.run.layout import PLAN
+from factory.sampling.presets import Prices
 from factory.sampling.store.journal import ResponseStore
 from factory.steps.status import check_folder
 
@@ -31,6 +32,7 @@ FAULTS = {
     "split_unicode": 0.04,
 }
 LIMIT = 512
+PRICES = Prices(1.0, 1000.0, "test")
 RECIPE = """
 name: kills
 problems: {{sources: ["{problems}"], held_out: 3}}
@@ -42,7 +44,7 @@ generate:
   samples: 3
   max_tokens: {limit}
   concurrency: 8
-  price: [1.0, 1000.0]
+  price: [{prices.prompt}, {prices.completion}]
 train: null
 """
 
@@ -56,7 +58,7 @@ def write_recipe(folder, port):
     lines += [{**line, "id": f"again-{line['id']}"} for line in lines[:4]]
     (folder / "p.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     path = folder / "recipe.yaml"
-    path.write_text(RECIPE.format(problems=folder / "p.jsonl", port=port, limit=LIMIT))
+    path.write_text(RECIPE.format(problems=folder / "p.jsonl", port=port, limit=LIMIT, prices=PRICES))
     return path
 
 
@@ -117,7 +119,7 @@ def kill_and_check(serve, tmp_path, *, kills, seed):
     expected = digests(tmp_path / "whole")
     recipe, out = write_recipe(tmp_path / "killed", server.port), tmp_path / "run"
     draw, safe, asked_when_safe, at = random.Random(seed), {}, {}, Counter()
-    lost = twice = below = finished = 0
+    lost = twice = below = finished = delivered_before = 0
     while at.total() < kills:
         process = start(recipe, out)
         try:
@@ -139,15 +141,16 @@ def kill_and_check(serve, tmp_path, *, kills, seed):
             assert process.returncode == -signal.SIGKILL, errors
             at[step_at(out, expected)] += 1
         found, booked = stored(out)
-        asked = server.get("asked")
+        asked, stats = server.get("asked"), server.get("stats")
+        delivered = PRICES.cost(stats["prompt_tokens"], stats["completion_tokens"])
         lost += sum(found.get(name) != each for name, each in safe.items())
         twice += sum(asked[name] != asked_when_safe[name] for name in safe)
-        below += booked < sum(each.usd for each in found.values()) - 1e-9
+        below += booked < delivered - delivered_before - 1e-9
         asked_when_safe |= {name: asked[name] for name in found.keys() - safe.keys()}
         safe = found
         if process.returncode == 0:
             shutil.rmtree(out)
-            safe, asked_when_safe = {}, {}
+            safe, asked_when_safe, delivered_before = {}, {}, delivered
     finish(recipe, out)
     assert digests(out) == expected
     assert check_folder(out) == []
@@ -155,13 +158,13 @@ def kill_and_check(serve, tmp_path, *, kills, seed):
     stats = server.get("stats")
     return {
         "kills": at.total(), "at": dict(at), "finished in between": finished, "lost": lost,
-        "counted and asked again": twice, "booked below what is stored": below, "left over": left,
+        "counted and asked again": twice, "booked below what was delivered": below, "left over": left,
         "completed by server": stats["completed"], "in flight at a kill and asked again": stats["completed"] - stats["completed_identities"],
     }  # fmt: skip
 
 
 def sound(figures):
-    names = ("lost", "counted and asked again", "booked below what is stored")
+    names = ("lost", "counted and asked again", "booked below what was delivered")
     assert [figures[name] for name in names] == [0, 0, 0], figures
     assert figures["left over"] == []
 

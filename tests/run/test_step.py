@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 from factory.errors import FactoryError, Stopped, UsageError
+from factory.run.out_folder import OutFolder
 from factory.run.parts import check_parts, read_dropped, read_parts, side_path
 from factory.run.step import Step, StepWriter
 from factory.run.tables import dropped_rows
@@ -57,6 +58,21 @@ def test_a_summary_comes_back_typed_and_the_step_is_made_once(tmp_path):
     assert first.summary == again.summary == Counted(4)
     assert again.manifest["totals"] == {"kept": 4}
     assert make(tmp_path / "a", threshold=2).made
+
+
+def test_a_kill_after_the_manifest_leaves_nothing_once_the_step_was_looked_at(tmp_path, monkeypatch):
+    class Killed(BaseException):
+        pass
+
+    def killed(self):
+        raise Killed
+
+    monkeypatch.setattr(OutFolder, "clean", killed)
+    with pytest.raises(Killed):
+        make(tmp_path / "a")
+    assert list(tmp_path.glob("a/.scratch-*"))
+    assert not make(tmp_path / "a").made
+    assert not list(tmp_path.glob("a/.*"))
 
 
 def test_side_tables_and_dropped_rows_are_named_in_the_manifest(tmp_path):

@@ -11,6 +11,7 @@ from zstandard import ZstdError
 
 from factory.atomic import atomic_path
 from factory.errors import FactoryError, UsageError, first_line
+from factory.sampling.store.in_flight import end, in_flight, note, seal
 from factory.sampling.store.integrity import (
     account,
     charge,
@@ -74,6 +75,7 @@ def _faults(path: Path) -> Iterator[str]:
             if not sound:
                 yield f"the request {key.hex() if isinstance(key, bytes) else key} in {path} is damaged - restore the store from a backup"
         check_attempts(connection, path)
+        in_flight(connection, path)
         for job in [*(row[0] for row in connection.execute("SELECT job FROM account").fetchall()), ""]:
             try:
                 account(connection, job)
@@ -133,6 +135,7 @@ def _copy(path: Path, copy: sqlite3.Connection) -> None:
         if loss := inspect(source, path):
             raise FactoryError(loss)
         check_attempts(source, path)
+        in_flight(source, path)
         source.backup(copy)
     migrate(copy, path)
 
@@ -150,6 +153,11 @@ def _merge(other: sqlite3.Connection, copy: sqlite3.Connection) -> None:
         copy.executemany(tables["request"], other.execute("SELECT key, body FROM request"))
         sql = "SELECT key, job, prompt_tokens, completion_tokens, usd, error FROM attempt"
         copy.executemany(tables["attempt"], other.execute(sql))
+        for key, job, usd, tokens in other.execute("SELECT key, job, usd, tokens FROM in_flight"):
+            if (first := end(copy, key, set())) is not None:
+                charge(copy, {first[0]: first[1:]})
+            note(copy, key, job, usd, tokens)
+        seal(copy)
         note_attempts(copy)
         jobs = [job for (job,) in other.execute("SELECT job FROM account")]
         charge(copy, {job: account(other, job) for job in jobs})

@@ -8,24 +8,52 @@ others.
 
 from __future__ import annotations
 
+import fcntl
+import os
 import sqlite3
 import uuid
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from functools import reduce
 from operator import xor
 from pathlib import Path
 from typing import Any
 
 from factory.errors import FactoryError, UsageError
-from factory.sampling.store.stored import TABLES, VERSION, checksum
+from factory.sampling.store.stored import IN_FLIGHT, TABLES, VERSION, checksum
 
 Spent = tuple[float, int]
 """Dollars and completion tokens."""
 
 
 def create(path: Path, mode: str) -> None:
-    """Make an empty journal in one step, so that an empty file is always the sign of a loss."""
+    """Make an empty journal, if there is none, in one step, so that an empty file is always the sign of a loss.
+
+    What a process left that was killed in between is removed, where folders can be locked.
+    """
+    with _alone(path.parent) as alone:
+        for left in path.parent.glob(f".{path.name}.*") if alone else ():
+            left.unlink(missing_ok=True)
+        if not path.exists():
+            _create(path, mode)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[bool]:
+    """Hold the folder's lock; False where its file system has none."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        except OSError:
+            yield False
+        else:
+            yield True
+    finally:
+        os.close(handle)
+
+
+def _create(path: Path, mode: str) -> None:
     made = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
     try:
         connection = sqlite3.connect(made, isolation_level=None)
@@ -53,6 +81,8 @@ def migrate(connection: sqlite3.Connection, path: Path) -> None:
         raise UsageError(f"{path} is not a response store", do="choose another --store")
     version = _note(connection, "version")
     if version == str(VERSION):
+        if "in_flight" not in tables:
+            connection.execute(IN_FLIGHT)
         return
     if version not in ("1", None):
         newer = version.isdigit() and int(version) > VERSION

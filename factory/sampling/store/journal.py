@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from factory.errors import FactoryError, Stopped, UsageError, first_line, warn
+from factory.sampling.store.in_flight import DEAD, end, note, seal
 from factory.sampling.store.integrity import (
     charge,
     create,
@@ -36,6 +37,7 @@ from factory.sampling.store.integrity import (
     write_seal,
 )
 from factory.sampling.store.journals import BUSY_SECONDS, FILE, Journals, open_journal
+from factory.sampling.store.money import Money
 from factory.sampling.store.stored import (
     INSERT,
     Stored,
@@ -60,6 +62,22 @@ class _Put:
     job: str
     done: Future[None]
     broken: bool = False
+    more: bool = False
+    """The request's answer follows."""
+
+    @property
+    def key(self) -> bytes:
+        return self.stored.key
+
+
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """A request that is about to be sent, with its worst case; without one, nothing of it was taken up by the server."""
+
+    key: bytes
+    job: str
+    worst: Money | None
+    done: Future[None]
 
 
 class ResponseStore(Journals):
@@ -79,9 +97,8 @@ class ResponseStore(Journals):
         path = folder / journal
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            if not path.exists():
-                create(path, self._mode)
-            elif path.stat().st_size == 0:
+            create(path, self._mode)
+            if path.stat().st_size == 0:
                 raise UsageError(
                     f"response store {path} is empty (0 bytes): what it held is lost",
                     do="restore it from a backup, or delete it to begin again",
@@ -104,7 +121,9 @@ class ResponseStore(Journals):
             ) from error
         self._claimed: set[bytes] = set()
         self._requests_seen: set[bytes] = set()
-        self._queue: queue.SimpleQueue[_Put | None] = queue.SimpleQueue()
+        self._sent: set[bytes] = set()
+        """Our own requests in flight; the writer's."""
+        self._queue: queue.SimpleQueue[_Put | _Sent | None] = queue.SimpleQueue()
         self._broken: FactoryError | None = None
         self._writer = threading.Thread(target=self._write_loop, name="response-store", daemon=True)
         self._writer.start()
@@ -155,21 +174,36 @@ class ResponseStore(Journals):
     # Writing
 
     def submit(
-        self, stored: Stored, wire: Mapping[str, Any] | None = None, *, job: str = "", broken: bool = False
+        self,
+        stored: Stored,
+        wire: Mapping[str, Any] | None = None,
+        *,
+        job: str = "",
+        broken: bool = False,
+        more: bool = False,
     ) -> Future[None]:
         """Queue a response; the future is done when it is durable.
 
         A response that is already there is kept; only a failed one is replaced. What each of them cost is added to the
-        job's account, also that of a `broken` attempt, of which nothing else is kept.
+        job's account, also that of a `broken` attempt, of which nothing else is kept; of one with `more` the answer follows.
         """
-        done: Future[None] = Future()
+        return self._hand_over(_Put(stored, wire, job, Future(), broken, more))
+
+    def sent(self, key: bytes, job: str, worst: Money | None) -> Future[None]:
+        """Note a request before it is sent, or (None) that the server did not take it up; done when that is durable.
+
+        The note goes when the request's response, or what a broken attempt cost, is submitted.
+        """
+        return self._hand_over(_Sent(key, job, worst, Future()))
+
+    def _hand_over(self, item: _Put | _Sent) -> Future[None]:
         if self._broken is not None:
-            done.set_exception(self._broken)
+            item.done.set_exception(self._broken)
         else:
             # Running, so that nobody can cancel it: what was handed over is written whoever still waits for it.
-            done.set_running_or_notify_cancel()
-            self._queue.put(_Put(stored, wire, job, done, broken))
-        return done
+            item.done.set_running_or_notify_cancel()
+            self._queue.put(item)
+        return item.done
 
     async def put(self, stored: Stored, wire: Mapping[str, Any] | None = None, *, job: str = "") -> None:
         """Store a response and return when it is durable.
@@ -193,7 +227,7 @@ class ResponseStore(Journals):
                 connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             connection.close()
 
-    def _gather(self, first: _Put) -> tuple[list[_Put], bool]:
+    def _gather(self, first: _Put | _Sent) -> tuple[list[_Put | _Sent], bool]:
         batch = [first]
         until = time.monotonic() + LINGER_SECONDS
         while (left := until - time.monotonic()) > 0:
@@ -206,7 +240,8 @@ class ResponseStore(Journals):
             batch.append(item)
         return batch, True
 
-    def _commit(self, connection: sqlite3.Connection, batch: list[_Put]) -> None:
+    def _commit(self, connection: sqlite3.Connection, items: list[_Put | _Sent]) -> None:
+        batch = [item for item in items if isinstance(item, _Put)]
         try:
             if self._broken is not None:
                 raise self._broken
@@ -219,16 +254,37 @@ class ResponseStore(Journals):
                 grow_tally(connection, self._new_keys(connection, whole))
                 connection.executemany(INSERT, (to_row(put.stored, put.job) for put in whole))
                 connection.executemany(_ATTEMPT, (_attempt(put) for put in batch if put.broken))
+                dead = self._track(connection, items)
                 note_attempts(connection)
-                charge(connection, _costs(batch))
+                charge(
+                    connection,
+                    _costs(
+                        [*dead, *((put.job, put.stored.usd, put.stored.completion_tokens) for put in batch)]
+                    ),
+                )
             write_seal(self.path, connection)
         except (sqlite3.Error, OSError, FactoryError) as error:
             self._broken = _disk_error(error, self.path)
-            for put in batch:
-                put.done.set_exception(self._broken)
+            for item in items:
+                item.done.set_exception(self._broken)
         else:
-            for put in batch:
-                put.done.set_result(None)
+            for item in items:
+                item.done.set_result(None)
+
+    def _track(self, connection: sqlite3.Connection, items: Iterable[_Put | _Sent]) -> list[DEAD]:
+        """Keep the notes of requests in flight; those of killed processes whose requests are sent again."""
+        dead = []
+        for item in items:
+            if isinstance(item, _Put) and item.more:
+                continue
+            if (killed := end(connection, item.key, self._sent)) is not None:
+                dead.append(killed)
+            self._sent.discard(item.key)
+            if isinstance(item, _Sent) and item.worst is not None:
+                note(connection, item.key, item.job, item.worst.usd, int(item.worst.tokens))
+                self._sent.add(item.key)
+        seal(connection)
+        return dead
 
     def _new_keys(self, connection: sqlite3.Connection, batch: Iterable[_Put]) -> set[bytes]:
         keys = {put.stored.key for put in batch}
@@ -262,12 +318,12 @@ def _attempt(put: _Put) -> tuple[Any, ...]:
     return (stored.key, put.job, *tokens, stored.usd, stored.body.get("error"))
 
 
-def _costs(batch: Iterable[_Put]) -> dict[str, tuple[float, int]]:
+def _costs(each: Iterable[tuple[str, float | None, int | None]]) -> dict[str, tuple[float, int]]:
     costs: dict[str, tuple[float, int]] = {}
-    for put in batch:
-        if put.job:
-            usd, tokens = costs.get(put.job, (0.0, 0))
-            costs[put.job] = usd + (put.stored.usd or 0.0), tokens + (put.stored.completion_tokens or 0)
+    for job, usd, tokens in each:
+        if job:
+            before = costs.get(job, (0.0, 0))
+            costs[job] = before[0] + (usd or 0.0), before[1] + (tokens or 0)
     return costs
 
 

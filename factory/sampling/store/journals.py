@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 from zstandard import ZstdError
 
 from factory.errors import FactoryError, UsageError, first_line, warn
+from factory.sampling.store.in_flight import in_flight
 from factory.sampling.store.integrity import account, check_attempts, inspect, migrate, recount, write_seal
 from factory.sampling.store.stored import (
     COLUMNS,
@@ -157,14 +158,21 @@ class Journals:
         ]
 
     def spent(self, job: str, journal: str | None = None) -> tuple[float, int]:
-        """Dollars and completion tokens that a job has cost so far, in all journals or in one."""
+        """Dollars and completion tokens that a job has cost so far, in all journals or in one.
+
+        A request in flight counts with its worst case, also one of a process that was killed.
+        """
         connections = self._all() if journal is None else [self._named(journal)]
-        sums = (
-            [_reading(account, connection, job) for connection in connections if connection is not None]
-            if job
-            else []
-        )
+        mine = [each for each in connections if each is not None] if job else []
+        sums = [_reading(account, each, job) for each in mine]
+        sums += [_reading(in_flight, each, Path(_name(each)), job)[1:] for each in mine]
         return sum(usd for usd, _ in sums), sum(tokens for _, tokens in sums)
+
+    def in_flight(self, job: str) -> tuple[int, float, int]:
+        """Requests of a job that were sent and not answered: how many, and their worst case in dollars and tokens."""
+        sums = [_reading(in_flight, each, Path(_name(each)), job) for each in self._all()]
+        count, usd, tokens = (sum(column) for column in zip(*sums, strict=True))
+        return int(count), float(usd), int(tokens)
 
     def attempts(self) -> dict[str, Any]:
         """What broken attempts cost: how many, tokens, dollars."""

@@ -28,6 +28,10 @@ _ROW = """
     body BLOB NOT NULL,
     mark BLOB
 """
+IN_FLIGHT = """
+CREATE TABLE IF NOT EXISTS in_flight (key BLOB PRIMARY KEY, job TEXT, usd REAL, tokens INTEGER, mark BLOB) WITHOUT ROWID;
+"""
+"""What was sent and is not answered yet; journals of the first releases of version 2 get it when they are opened."""
 TABLES = f"""
 CREATE TABLE IF NOT EXISTS request (key BLOB PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS response ({_ROW.format(unique="UNIQUE")});
@@ -35,6 +39,7 @@ CREATE TABLE IF NOT EXISTS damaged ({_ROW.format(unique="")});
 CREATE TABLE IF NOT EXISTS attempt (
     id INTEGER PRIMARY KEY, key BLOB, job TEXT, prompt_tokens INTEGER, completion_tokens INTEGER, usd REAL, error TEXT
 );
+{IN_FLIGHT}
 CREATE TABLE IF NOT EXISTS account (job TEXT PRIMARY KEY, usd REAL, tokens INTEGER, mark BLOB) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS note (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 """
