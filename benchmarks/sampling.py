@@ -41,7 +41,8 @@ def measure(args: list[str]) -> dict[str, Any]:
 
 
 def _shape(count: int, tokens: int, chunk: int) -> dict[str, Any]:
-    small, large = (_generate(n, tokens, chunk) for n in (count // 4, count))
+    settings = {"tokens": tokens, "chunk": chunk, "style": "inline"}
+    small, large = (generate(n, tokens, CONCURRENT, settings) for n in (count // 4, count))
     requests, spent, chunks = (large[key] - small[key] for key in ("requests", "cpu_seconds", "chunks"))
     return {
         "requests": count,
@@ -52,10 +53,12 @@ def _shape(count: int, tokens: int, chunk: int) -> dict[str, Any]:
     }
 
 
-def _generate(count: int, tokens: int, chunk: int) -> dict[str, Any]:
+def generate(
+    count: int, tokens: int, concurrency: int | str, settings: dict[str, Any], samples: int = 1
+) -> dict[str, Any]:
     """One whole run of the verb against a fresh server."""
-    settings = json.dumps({"tokens": tokens, "chunk": chunk, "style": "inline"})
-    server = subprocess.Popen([sys.executable, str(SERVER), settings], stdout=subprocess.PIPE, text=True)
+    words = [sys.executable, str(SERVER), json.dumps(settings)]
+    server = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
     assert server.stdout is not None
     try:
         address = f"http://127.0.0.1:{int(server.stdout.readline())}"
@@ -72,16 +75,25 @@ def _generate(count: int, tokens: int, chunk: int) -> dict[str, Any]:
                 "--teacher",
                 "vllm",
             ]
-            command += ["--base-url", f"{address}/v1", "--model", "m", "--concurrency", str(CONCURRENT)]
-            command += ["--samples", "1", "--max-tokens", str(tokens), "--out", str(Path(folder) / "out")]
+            command += ["--base-url", f"{address}/v1", "--model", "m", "--concurrency", str(concurrency)]
+            command += [
+                "--samples",
+                str(samples),
+                "--max-tokens",
+                str(tokens),
+                "--out",
+                str(Path(folder) / "out"),
+            ]
             cost = measured(command)
         with urllib.request.urlopen(f"{address}/stats") as reply:
             stats = json.load(reply)
     finally:
         server.kill()
         server.wait()
-    if stats["completed_identities"] != count:
-        raise SystemExit(f"the server completed {stats['completed_identities']} of {count} requests")
+    if stats["completed_identities"] != count * samples:
+        raise SystemExit(
+            f"the server completed {stats['completed_identities']} of {count * samples} requests"
+        )
     return {
         "requests": count,
         "cpu_seconds": cost["cpu_seconds"],
