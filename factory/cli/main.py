@@ -10,6 +10,7 @@ import errno
 import importlib
 import os
 import re
+import signal
 import sys
 import traceback
 from pathlib import Path
@@ -19,6 +20,7 @@ import click
 
 try:
     from factory.errors import FactoryError, Stopped, first_line, is_disk_full
+    from factory.signals import terminated
 except ImportError:
     # factory_boy installs a package `factory`, too; whichever was installed last has overwritten the other's files.
     sys.exit(
@@ -142,14 +144,19 @@ def main() -> None:
     # The Hub's client reports home by default; neither we nor the trainer that we start do.
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     try:
-        sys.exit(build_app().main(args=_arguments(sys.argv[1:]), prog_name="factory", standalone_mode=False))
+        with terminated():
+            sys.exit(
+                build_app().main(args=_arguments(sys.argv[1:]), prog_name="factory", standalone_mode=False)
+            )
     except FactoryError as error:
         _say(str(error))
         sys.exit(error.exit_code)
     except click.ClickException as error:
         _say(_usage(error))
         sys.exit(error.exit_code)
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, click.Abort) as error:
+        if isinstance(error, KeyboardInterrupt):
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second one would only spoil the end
         _say("stopped - run the same command again to resume")
         sys.exit(Stopped.exit_code)
     except BrokenPipeError:

@@ -8,12 +8,9 @@ Unsolved problems come first.
 from __future__ import annotations
 
 import math
-import signal
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from typing import Any, Self
 
 import polars as pl
@@ -266,19 +263,6 @@ class Panel:
             return ""
         names = {"rate": "rate limits", "budget": "budget", "server": "server (asks to wait)"}
         return names.get(self.schedule.waits, "")
-
-
-@contextmanager
-def terminated() -> Iterator[None]:
-    """Make SIGTERM stop like Ctrl-C, so that a batch system's warning ends the step cleanly."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 SURPLUS = 1.1

@@ -25,13 +25,14 @@ from factory.run.keys import deciding
 from factory.run.parts import JOB, iter_parts, note_path, scan_parts
 from factory.run.step import Step, StepResult, StepWriter, sums
 from factory.run.tables import dropped_rows
-from factory.sampling.job import Job, terminated
+from factory.sampling.job import Job
 from factory.sampling.presets import LOCAL
 from factory.sampling.problems import budget_of, iter_problems
 from factory.sampling.rows import FIRST, MISSING
 from factory.sampling.sampler import check_prompt
 from factory.sampling.serving import served
 from factory.sampling.store.journal import ResponseStore
+from factory.signals import terminated
 from factory.sources.problems import read_problems
 from factory.steps.generate_workers import buy_spread
 from factory.steps.reuse import Reuse, read_reuse

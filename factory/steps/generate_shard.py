@@ -20,7 +20,7 @@ from factory.config.generate import GenerateSection
 from factory.errors import FactoryError, Stopped
 from factory.progress import silently
 from factory.sampling.budget import SharedBudget
-from factory.sampling.job import Job, terminated
+from factory.sampling.job import Job
 from factory.sampling.limits import RateLimits, SharedRates
 from factory.sampling.presets import prices_of
 from factory.sampling.purchase import Tally, addressed
@@ -30,6 +30,7 @@ from factory.sampling.store.journals import journal_name
 from factory.sampling.store.leases import Leases
 from factory.sampling.store.money import Money
 from factory.sampling.store.worker_locks import take_first_seat
+from factory.signals import terminated
 from factory.steps.teacher import teacher
 
 INFINITE = float("inf")
