@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from benchmarks.decontamination_merged import render as merged_table
 from benchmarks.decontamination_rewritten import render as rewritten_table
 from benchmarks.markdown import table
 from benchmarks.result import SHARED, Result
@@ -20,6 +21,7 @@ def measure(args: list[str]) -> dict[str, Any]:
     """All parts, or those asked for."""
     from benchmarks import decontamination_cases as cases
     from benchmarks import decontamination_speed as rates
+    from benchmarks.decontamination_merged import merged
     from benchmarks.decontamination_rewritten import rewritten
     from factory.decontamination.index import BenchmarkIndex
     from factory.decontamination.load import load_index
@@ -28,6 +30,7 @@ def measure(args: list[str]) -> dict[str, Any]:
     parts = {
         "overlap": cases.overlap,
         "rewritten": rewritten,
+        "merged": merged,
         "control": cases.control,
         "labelled": cases.labelled,
         "mutations": cases.mutations,
@@ -69,6 +72,7 @@ def render(result: Result) -> dict[str, str]:
             [(n.replace("_", " "), f["texts"], f["flagged"]) for n, f in report["false_positives"].items()],
         ),
         *rewritten_table(report["rewritten"]),
+        *merged_table(report["merged"]),
         *_labelled(report["labelled"]),
         *_speed(report["speed"]),
         "MB per second of processor time, one thread each, on a busy machine:",

@@ -37,8 +37,8 @@ def speed(data: Path, index: BenchmarkIndex) -> dict[str, Any]:
     five = BenchmarkIndex(tuple(b for b in index.benchmarks if b.name in SPEED_SET))
     problems = {n: _column(data / "benchmarks" / f"{n}.jsonl", "problem") for n in SPEED_SET}
     result: dict[str, Any] = {"cores": os.cpu_count(), "rounds": ROUNDS, "load_before": _load()}
-    for name, texts in (("problems", _problems(data)), ("traces", _traces(data))):
-        result[name] = _contest(pl.Series(texts), problems, {"five": five, "all": index})
+    for name, texts, answers in _texts(data):
+        result[name] = _contest(texts, answers, problems, {"five": five, "all": index})
     return result | {"load_after": _load()}
 
 
@@ -49,15 +49,16 @@ def cpu(data: Path, index: BenchmarkIndex) -> dict[str, Any]:
     every = Matcher(index)
     problems = {n: _column(data / "benchmarks" / f"{n}.jsonl", "problem") for n in SPEED_SET}
     result: dict[str, Any] = {}
-    for name, texts in (("problems", _problems(data)[::8]), ("traces", _traces(data)[::8])):
-        series, part = pl.Series(texts), texts[::4]
+    for name, texts, answers in _texts(data):
+        series, said = texts.gather_every(8), answers.gather_every(8)
+        part = series.gather_every(4).to_list()
         for matcher in (five, every):
-            ours(series[:20], matcher, 1)  # kernels are loaded
+            ours(series[:20], said[:20], matcher, 1)  # kernels are loaded
         runs: dict[str, tuple[pl.Series, Callable[[], int]]] = {
             "open_r1_as_published": (pl.Series(part), lambda part=part: as_published(part, problems)),  # type: ignore[misc]
             "open_r1_one_pass": (pl.Series(part), lambda part=part: in_one_pass(part, problems)),  # type: ignore[misc]
-            "factory_five": (series, lambda series=series: ours(series, five, 1)),  # type: ignore[misc]
-            "factory_all": (series, lambda series=series: ours(series, every, 1)),  # type: ignore[misc]
+            "factory_five": (series, lambda series=series, said=said: ours(series, said, five, 1)),  # type: ignore[misc]
+            "factory_all": (series, lambda series=series, said=said: ours(series, said, every, 1)),  # type: ignore[misc]
         }
         result[name] = {}
         for who, (read, run) in runs.items():
@@ -68,7 +69,7 @@ def cpu(data: Path, index: BenchmarkIndex) -> dict[str, Any]:
 
 
 def _contest(
-    texts: pl.Series, problems: dict[str, list[str]], indexes: dict[str, BenchmarkIndex]
+    texts: pl.Series, answers: pl.Series, problems: dict[str, list[str]], indexes: dict[str, BenchmarkIndex]
 ) -> dict[str, Any]:
     part = texts.gather_every(SHARE)
     contenders: dict[str, Callable[[], tuple[int, int]]] = {
@@ -80,7 +81,7 @@ def _contest(
         for threads in (1, os.cpu_count() or 1):
             contenders[f"factory_{name}_{threads}_threads"] = lambda m=matcher, t=threads: (  # type: ignore[misc]
                 _bytes(texts),
-                ours(texts, m, t),
+                ours(texts, answers, m, t),
             )
     for name, contender in contenders.items():
         if "factory" in name:
@@ -124,10 +125,10 @@ def in_one_pass(texts: list[str], problems: dict[str, list[str]]) -> int:
     return sum(not words(text, 8).isdisjoint(table) for text in texts)
 
 
-def ours(texts: pl.Series, matcher: Matcher, threads: int) -> int:
-    """How many texts are dropped with the default settings."""
+def ours(texts: pl.Series, answers: pl.Series, matcher: Matcher, threads: int) -> int:
+    """How many texts are dropped with the default settings; `answers` are their golds."""
     dropped: set[int] = set()
-    for first, _, hits in scan(texts, matcher, DecontaminationSection().coverage, threads):
+    for first, _, hits in scan(texts, matcher, DecontaminationSection().coverage, threads, answers):
         dropped.update((first + hits.row[hits.tier < FIRST_REPORTED]).tolist())
     return len(dropped)
 
@@ -143,8 +144,14 @@ def _grams(text: str) -> list[str]:
     return [" ".join(parts[i : i + 8]) for i in range(len(parts) - 7)]
 
 
-def _problems(data: Path) -> list[str]:
-    return [t for path in sorted((data / "seeds").glob("*.jsonl")) for t in _column(path, "problem")]
+def _texts(data: Path) -> list[tuple[str, pl.Series, pl.Series]]:
+    """Problems and traces, with their golds (traces have none: the column `answer` is what a step looks at)."""
+    seeds = sorted((data / "seeds").glob("*.jsonl"))
+    problems, golds = (
+        pl.Series([t for path in seeds for t in _column(path, n)]) for n in ("problem", "answer")
+    )
+    traces = pl.Series(_traces(data))
+    return [("problems", problems, golds), ("traces", traces, pl.repeat("", len(traces), eager=True))]
 
 
 def _traces(data: Path) -> list[str]:

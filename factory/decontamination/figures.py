@@ -193,7 +193,9 @@ def decide(
     times = _times(raw, bounds, row[far], known.content, problem[far])
     abroad[far] = (times <= limits.same_length) & (times * limits.same_length >= 1)
     near = np.flatnonzero(abroad & (told < limits.telling_translation[1]))
-    abroad[near] = _apart(ours, known.content, place[near], problem[near]) <= limits.same_place
+    few = np.diff(known.content.spot_offsets)[problem[near]] < limits.least_numerals
+    allowed = np.where(few, limits.same_place_few, limits.same_place)
+    abroad[near] = _apart(ours, known.content, place[near], problem[near]) <= allowed
     score = np.where(abroad, np.minimum(told / 10, 1.0), score)
     keep = np.flatnonzero(score[:numbered] > 0)
     row, problem = row[keep], problem[keep]

@@ -42,10 +42,10 @@ class Thresholds(NamedTuple):
     inside_margin: int = 200
     inside_words: float = 0.75
     inside_least: tuple[int, ...] = (6, 12)
-    inside_coverage: tuple[float, ...] = (0.95, 0.7, 0.0)
-    """In a text of more than `inside` times a problem's letters, within so many bytes of the hit, so much of the problem's words must stand, its question
-    among them, or nearly all of its n-grams; and of a problem of fewer words than `inside_least` at least so many n-grams, the
-    more the fewer words: some formulas stand in many a problem."""
+    inside_coverage: tuple[float, ...] = (0.98, 0.8, 0.6)
+    """In a text of more than `inside` times a problem's letters, within so many bytes of the hit, so much of the problem's words
+    must stand, its question among them, and so many of its n-grams: the more the fewer words it has (`inside_least`), because
+    some formulas stand in many a problem."""
     template_coverage: float = 0.5
     """Share of a problem's n-grams that a text with other numbers must have to count as its template."""
     variant_similarity: float = 0.4
@@ -56,11 +56,14 @@ class Thresholds(NamedTuple):
     """How much the numerals and the answer of a problem must tell (`figures.telling`), and how alike the words of a text with
     the same ones must be (Dice coefficient): few digits need many words, `least_words` at least."""
     telling_translation: tuple[float, float] = (4.5, 9.0)
+    least_numerals: int = 3
+    same_place_few: int = 20
     same_length: float = 1.5
     same_place: int = 38
     """The same for a text in another language, of which no words can be compared: the numerals in digits must stand in the same
-    order and, each, of a text not `same_length` times as long or short, within 38/255 of the text's length of where they stand in the problem. Those that tell twice as much
-    may stand anywhere: clauses change places."""
+    order and, in a text not `same_length` times as long or short, each within 38/255 of the text's length of where it stands in
+    the problem, or within 20/255 if there are fewer than `least_numerals`. Those that tell twice as much may stand anywhere:
+    clauses change places."""
     margin: int = 10
     """Tokens around the window of words in which numbers count."""
     crumb: float = 1e-6
