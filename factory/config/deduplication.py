@@ -27,6 +27,17 @@ class Keep(StrEnum):
     """The row that comes first in the input; decides what the other rules leave open."""
 
 
+class Conflicts(StrEnum):
+    """What becomes of similar rows whose gold answers contradict each other; they are listed in any case."""
+
+    KEEP_BOTH = "keep_both"
+    """One row per gold stays."""
+    MAJORITY = "majority"
+    """The gold that most rows have stays; where two lead, one row per gold."""
+    DROP = "drop"
+    """None stays."""
+
+
 class ProblemDeduplicationSection(Section):
     """MinHash LSH with verified pairs."""
 
@@ -39,6 +50,8 @@ class ProblemDeduplicationSection(Section):
         default_factory=lambda: [Keep.VERIFIED, Keep.ANSWERED, Keep.SOURCE, Keep.SHORTER, Keep.FIRST]
     )
     """Which row of a cluster stays: the first rule that distinguishes two rows decides."""
+    conflicts: Conflicts = Conflicts.KEEP_BOTH
+    """What becomes of similar rows whose gold answers contradict each other: `keep_both`, `majority` or `drop`."""
     sources: list[str] = Field(default_factory=list)
     """Sources in order of preference, for the rule `source`; for mixes of curated and scraped sets."""
     against: list[str] = Field(default_factory=list)

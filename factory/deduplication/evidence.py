@@ -55,8 +55,14 @@ def _dropped(rows: pl.DataFrame, fate: pl.DataFrame, step: str) -> pl.DataFrame:
         step=pl.lit(step, dtype=pl.String),
         row_id=pl.col("row_id"),
         problem_id=rows[problem].cast(pl.String) if problem else pl.lit(None, dtype=pl.String),
-        reason=pl.when("exact").then(pl.lit("exact_duplicate")).otherwise(pl.lit("near_duplicate")),
-        detail=pl.lit("duplicate of ") + pl.col("survivor"),
+        reason=pl.when("outvoted")
+        .then(pl.lit("contradicting_gold"))
+        .when("exact")
+        .then(pl.lit("exact_duplicate"))
+        .otherwise(pl.lit("near_duplicate")),
+        detail=pl.when("outvoted")
+        .then(pl.lit("another gold in cluster ") + pl.col("group"))
+        .otherwise(pl.lit("duplicate of ") + pl.col("survivor")),
         evidence=proof,
         row=rows_as_json(rows),
     )

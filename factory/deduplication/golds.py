@@ -94,3 +94,27 @@ def split_by_gold(labels: Places, golds: U64, ranks: Places) -> tuple[Places, np
     split = labels.copy()
     split[order] = order[fresh][np.cumsum(fresh) - 1]
     return split, torn
+
+
+def leading_parts(labels: Places, parts: Places, golds: U64, torn: npt.NDArray[np.bool_]) -> Places:
+    """For every row of a torn cluster the part whose gold most of its rows state, or its own part where two lead.
+
+    Args:
+        labels: the smallest row of every row's cluster.
+        parts: the smallest row of every row's part of it (`split_by_gold`).
+        golds: `gold_keys` of the rows; only stated ones count.
+        torn: which rows are in a cluster with contradicting golds.
+    """
+    counts = np.bincount(parts, torn & (golds != 0), parts.size)
+    heads = np.flatnonzero(torn & (parts == np.arange(parts.size)))
+    heads = heads[np.lexsort((-counts[heads], labels[heads]))]
+    first = np.ones(heads.size, dtype=bool)
+    first[1:] = labels[heads][1:] != labels[heads][:-1]
+    follows = np.flatnonzero(first) + 1  # every torn cluster has two parts and more
+    leads = counts[heads[first]] > counts[heads[follows]]
+    chosen = parts.copy()
+    winner = np.full(parts.size, -1)
+    winner[labels[heads[first]][leads]] = heads[first][leads]
+    won = torn & (winner[labels] >= 0)
+    chosen[won] = winner[labels][won]
+    return chosen

@@ -10,12 +10,12 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from factory.config.deduplication import DeduplicationSection
+from factory.config.deduplication import Conflicts, DeduplicationSection
 from factory.deduplication.audit import draw_sample, measure_recall
 from factory.deduplication.bands import Pairs, candidates, optimal_bands
 from factory.deduplication.clusters import components, survivors
 from factory.deduplication.evidence import cluster_names
-from factory.deduplication.golds import split_by_gold
+from factory.deduplication.golds import leading_parts, split_by_gold
 from factory.deduplication.signatures import Signed
 from factory.deduplication.similarity import Reader, Similarities, Verify
 from factory.text.hashing import U64
@@ -106,7 +106,7 @@ class Settled:
     """What becomes of the first `own` rows; the others are only compared against.
 
     `chosen`: the survivor of every row. `lost`: the rows that are dropped, ascending, and their similarity to their
-    survivors. `torn`: whether a row is in a cluster with contradicting golds.
+    survivors. `torn`: whether a row is in a cluster with contradicting golds. `outvoted`: whether it is dropped for its gold.
     """
 
     signed: Signed
@@ -115,6 +115,7 @@ class Settled:
     lost: Places
     nearness: Similarities
     torn: npt.NDArray[np.bool_]
+    outvoted: npt.NDArray[np.bool_]
     own: int
 
     @property
@@ -126,7 +127,7 @@ class Settled:
     def fate(self, names: pl.Series, first: int, last: int) -> pl.DataFrame:
         """A table of the rows from `first` to `last`; `names`: the id of the survivor of every lost row.
 
-        Columns `cluster_id`, `group` (the cluster before it was split by golds), `torn`, and of dropped rows only
+        Columns `cluster_id`, `group` (the cluster before it was split by golds), `torn`, `outvoted`, and of dropped rows only
         `survivor`, `similarity` and `exact`.
         """
         keys, here = self.signed.text_keys, slice(first, last)
@@ -137,6 +138,7 @@ class Settled:
             "cluster_id": cluster_names(keys[self.chosen[here]]),
             "group": cluster_names(keys[self.labels[here]]),
             "torn": self.torn[here],
+            "outvoted": self.outvoted[here],
         }
         told = {
             "place": gone - first,
@@ -148,13 +150,22 @@ class Settled:
         return joined.drop("place")
 
 
-def settle(signed: Signed, linked: Linked, golds: U64, ranks: Places, own: int, verify: Verify) -> Settled:
-    """Choose the survivors: clusters are split by `golds`, and of each part the row of the first rank stays."""
-    labels, torn = split_by_gold(linked.labels, golds, ranks)
-    chosen = survivors(labels, ranks)
-    lost = np.flatnonzero(chosen[:own] != np.arange(own))
+def settle(
+    signed: Signed, linked: Linked, golds: U64, ranks: Places, own: int, verify: Verify, rule: Conflicts
+) -> Settled:
+    """Choose the survivors: clusters are split by `golds`, and of each part the row of the first rank stays.
+
+    `rule`: what becomes of the parts of one cluster.
+    """
+    parts, torn = split_by_gold(linked.labels, golds, ranks)
+    labels = leading_parts(linked.labels, parts, golds, torn) if rule is Conflicts.MAJORITY else parts
+    chosen = survivors(parts, ranks)
+    outvoted = labels != parts
+    chosen[outvoted] = chosen[labels[outvoted]]
+    outvoted = torn if rule is Conflicts.DROP else outvoted & (golds != 0)
+    lost = np.flatnonzero((chosen != np.arange(chosen.size))[:own] | outvoted[:own])
     nearness = _similarity_to(chosen, lost, linked, verify)
-    return Settled(signed, linked.labels, chosen, lost, nearness, torn, own)
+    return Settled(signed, linked.labels, chosen, lost, nearness, torn, outvoted, own)
 
 
 def _similarity_to(chosen: Places, lost: Places, linked: Linked, verify: Verify) -> Similarities:

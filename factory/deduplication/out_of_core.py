@@ -151,7 +151,8 @@ def decide(
     ranks = preference(found.head(own), task.settings.keep) + published
     ranks = np.concatenate([ranks, np.arange(published)])
     verify = verifier(task, "near", parts, signed.counts, engine, step)
-    settled = link.settle(signed, linked, found["gold"].to_numpy(), ranks, own, verify)
+    golds, rule = found["gold"].to_numpy(), task.settings.conflicts
+    settled = link.settle(signed, linked, golds, ranks, own, verify, rule)
     keeps = settled.chosen[settled.lost]
     wanted = distinct(keeps)
     survivors = _ids(tables, wanted).gather(np.searchsorted(wanted, keeps))

@@ -9,7 +9,7 @@ import pytest
 from factory.config.deduplication import DeduplicationSection
 from factory.deduplication import deduplicate
 from factory.deduplication.golds import gold_keys
-from factory.run.parts import read_parts, side_path
+from factory.run.parts import read_dropped, read_parts, side_path
 from factory.steps import deduplicate as step
 
 LONG = (
@@ -140,6 +140,43 @@ def test_published_rows_with_another_gold_do_not_win(tmp_path):
     old = pl.DataFrame({"problem": ROWS["problem"][:1], "answer": ["99"]})
     result = deduplicate(pl.DataFrame(ROWS), SECTION, field="problem", against=old)
     assert result.kept["id"].to_list() == ["a", "c", "f"]
+
+
+@pytest.mark.parametrize(
+    ("rule", "golds", "kept_ids"),
+    [
+        ("majority", ["12", None, "13", "12.0", "13", "12"], ["a"]),
+        ("majority", ["13", None, "12", "12.0", "13", "12"], ["c"]),
+        ("majority", ["12", None, None, None, "13", "13"], ["e"]),
+        ("majority", ["12", None, "13", "12", "13", "14"], ["a", "c", "f"]),  # two lead
+        ("majority", ["12", None, "12", "12", "12", None], ["a"]),  # no contradiction
+        ("drop", ["12", None, "13", "12.0", "13", "12"], []),
+        ("drop", ["12", None, "12", "12.0", "12", "12"], ["a"]),
+    ],
+)
+def test_a_rule_says_what_becomes_of_contradicting_golds(tmp_path, rule, golds, kept_ids):
+    section = DeduplicationSection(conflicts=rule)
+    alike = [LONG + "How many metres?"] * 6
+    table = pl.DataFrame({"id": [*"abcdefg"], "problem": [*alike, "Another"], "answer": [*golds, "1"]})
+    result = deduplicate(table, section, field="problem")
+    assert result.kept["id"].to_list() == [*kept_ids, "g"]
+    torn = "13" in golds
+    assert result.conflicts.height == (6 if torn else 0)
+    for row, reason in result.dropped.select("row_id", "reason").rows():
+        gold = golds["abcdefg".index(row)]
+        lost = torn and (
+            rule == "drop"
+            or (
+                gold is not None
+                and len(kept_ids) == 1
+                and gold[:2] != golds["abcdefg".index(kept_ids[0])][:2]
+            )
+        )
+        assert (reason == "contradicting_gold") == bool(lost), row
+    table.write_parquet(tmp_path / "in.parquet")
+    step.run([str(tmp_path / "in.parquet")], tmp_path / "out", section, field="problem")
+    assert read_parts(tmp_path / "out").equals(result.kept)
+    assert sorted(read_dropped(tmp_path / "out")["reason"]) == sorted(result.dropped["reason"])
 
 
 CASES = Path(__file__).parents[2] / "../shared/cases/dedup.jsonl"
