@@ -58,6 +58,9 @@ def command(
 
 
 def _report(manifest: dict[str, Any], out: Path) -> None:
+    from factory.decontamination.certificate import MARKDOWN
+    from factory.run.parts import side_path
+
     certificate = manifest["totals"]["certificate"]
     tiers = sorted({tier for found in certificate["rows_found"].values() for tier in found})
     rows = [
@@ -70,6 +73,12 @@ def _report(manifest: dict[str, Any], out: Path) -> None:
         f"{manifest['rows_in']:,} rows against {len(certificate['benchmarks'])} benchmarks: "
         f"{manifest['rows_out']:,} kept, {manifest['rows_dropped']:,} dropped"
     )
+    if control := certificate.get("temporal_control"):
+        newer = ", ".join(control["newer"]) or "no dated benchmark"
+        say(
+            f"newer than the sources ({control['sources_until']}): {newer}; {control['rows_dropped']:,} rows dropped for them"
+        )
+    say(f"certificate {certificate['digest'][:12]}: {side_path(out, MARKDOWN)}")
 
 
 def _compare(differences: Any) -> None:

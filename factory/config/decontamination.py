@@ -36,6 +36,8 @@ class DecontaminationSection(Section):
     """Also drop problems that are similar to a benchmark problem without being the same."""
     decisions: str | None = None
     """File of decisions on single hits, written by `factory decontaminate --review` and applied by the next run."""
+    sources_until: str | None = Field(None, pattern=r"^\d{4}-(0[1-9]|1[0-2])$")
+    """Month of the newest text in the sources, as YYYY-MM: the certificate counts what is found of newer benchmarks."""
     embedding: EmbeddingSection | None = None
     """Folder of a sentence-embedding model: search for paraphrases and translations, too. Needs benchmarks as data files:
     indexes hold no text."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,10 +10,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-import factory
-from factory.config.decontamination import DecontaminationSection, EmbeddingSection
+from factory.config.decontamination import DecontaminationSection
+from factory.decontamination.certificate import certify
 from factory.decontamination.find import NOTHING, Outside, find_hits
-from factory.decontamination.index import FORMAT, BenchmarkIndex, salt
+from factory.decontamination.index import BenchmarkIndex
 from factory.deduplication.deduplicate import row_ids
 from factory.run.tables import dropped_rows
 
@@ -106,33 +105,3 @@ def dropped_with_evidence(rows: pl.DataFrame, ids: pl.Series, hits: pl.DataFrame
     )
     whole = [json.dumps(row, ensure_ascii=False, default=str) for row in rows.iter_rows(named=True)]
     return dropped.with_columns(row=pl.Series("row", whole, dtype=pl.String))
-
-
-def _tier_facts(tier: EmbeddingSection) -> dict[str, Any]:
-    judge = {"judge": tier.judge.preset, "judge_model": tier.judge.model} if tier.judge else {"judge": None}
-    return {"model": tier.model, "threshold": tier.threshold, **judge}
-
-
-def certify(
-    index: BenchmarkIndex, settings: DecontaminationSection, rows: int, dropped: int, hits: pl.DataFrame
-) -> dict[str, Any]:
-    """What was checked against what, how, and what was found: for the manifest and the data card."""
-    counts: dict[str, Counter[str]] = {}
-    for benchmark, tier, count in (
-        hits.group_by("benchmark", "tier").agg(pl.col("row").n_unique()).sort("benchmark", "tier").rows()
-    ):
-        counts.setdefault(benchmark, Counter())[tier] = count
-    return {
-        "factory_version": factory.__version__,
-        "index_format": FORMAT,
-        "salt": salt(),
-        "benchmarks": index.facts,
-        "coverage": settings.coverage,
-        "drop_templates": settings.drop_templates,
-        "drop_variants": settings.drop_variants,
-        "embedding": _tier_facts(settings.embedding) if settings.embedding else None,
-        "decisions": dict(hits["decision"].drop_nulls().value_counts().sort("decision").rows()),
-        "rows": rows,
-        "rows_dropped": dropped,
-        "rows_found": {name: dict(tiers) for name, tiers in counts.items()},
-    }

@@ -34,6 +34,8 @@ OTHER, ENGLISH, UNSPACED = 0, 1, 2
 _LEAST_CHARACTERS = 5
 _LEAST_SMALL, _SMALL_SHARE, _FEW_WORDS = 2, 0.12, 8
 """English is what has small words, or hardly any words: formulas."""
+_BEGINNING = 20
+"""Bits by which texts are told that have the numbers of no problem."""
 _LONGEST_NUMERAL, _TWO = 3, hash_words(["2"])[0]
 """Digits that make a numeral more telling; a 2 tells half as much, it is in every formula."""
 
@@ -130,12 +132,31 @@ class Figures(NamedTuple):
     ordered: npt.NDArray[np.uint32]
     answers: npt.NDArray[np.uint32]
     content: Words
+    seen: npt.NDArray[np.bool_]
+    """For every possible beginning of a hash of `figures` or `ordered` whether a problem has such a one."""
+
+
+def beginnings(*hashes: npt.NDArray[np.uint32]) -> npt.NDArray[np.bool_]:
+    """See `Figures.seen`."""
+    seen = np.zeros(1 << _BEGINNING, dtype=bool)
+    for each in hashes:
+        seen[each[each != 0] >> np.uint32(32 - _BEGINNING)] = True
+    return seen
+
+
+def _stated(answers: pl.Series | None, asked: npt.NDArray[np.bool_]) -> Answers:
+    """The answers of some texts; 0 for the others, which are not read."""
+    places = np.flatnonzero(asked)
+    found = read_answers(None if answers is None else answers.gather(places), places.size)
+    every = read_answers(None, asked.size)
+    every.keys[places], every.digits[places] = found
+    return every
 
 
 def decide(
     raw: Bytes,
     bounds: Places,
-    answers: Answers,
+    golds: pl.Series | None,
     read: U64,
     hits: Hits,
     known: Figures,
@@ -149,7 +170,7 @@ def decide(
     Args:
         raw: the folded texts of a chunk.
         bounds: where each lies in them.
-        answers: their gold answers.
+        golds: their gold answers as written, if there are any.
         read: `Features.figures` and `ordered` of every text, shape (texts, 2).
         hits: what was found in them by n-grams.
         known: the problems.
@@ -158,32 +179,37 @@ def decide(
     Returns:
         All hits, several of one text and problem included.
     """
-    own = answers.keys
     figures, ordered = np.where(read == 0, np.uint32(0), short_form(read)).T
+    asked = (
+        known.seen[figures >> np.uint32(32 - _BEGINNING)] | known.seen[ordered >> np.uint32(32 - _BEGINNING)]
+    )
+    asked[hits.row] = True
+    answers = _stated(golds, asked)
+    own = answers.keys
     one, other = own[hits.row], known.answers[hits.problem]
     alike = (hits.tier >= rules.TEMPLATE) & (figures[hits.row] != 0)
     alike &= (figures[hits.row] == known.figures[hits.problem]) & ((one == other) | (one == 0) | (other == 0))
     doubtful = (hits.tier == rules.NGRAM) & (hits.score < limits.inside_coverage[0])
     unsure = np.flatnonzero(alike | doubtful)
     longer = _times(raw, bounds, hits.row[unsure], known.content, hits.problem[unsure]) > limits.inside
-    asked = unsure[alike[unsure] & ~longer]
+    same = unsure[alike[unsure] & ~longer]
     tier = _parts(raw, bounds, hits, unsure[doubtful[unsure] & longer], known.content, limits)
     pairs = [
         _equal(mine, theirs, own, known.answers)
         for mine, theirs in ((figures, known.figures), (ordered, known.ordered))
     ]
     row, problem = (
-        np.concatenate(each) for each in zip(*pairs, (hits.row[asked], hits.problem[asked]), strict=True)
+        np.concatenate(each) for each in zip(*pairs, (hits.row[same], hits.problem[same]), strict=True)
     )
     if not row.size:
         return hits._replace(tier=tier)
-    numbered, in_order = row.size - asked.size, np.arange(row.size) >= pairs[0][0].size
+    numbered, in_order = row.size - same.size, np.arange(row.size) >= pairs[0][0].size
     chosen = distinct(row)
     tokens = _tokens(raw, bounds[chosen], bounds[chosen + 1])
     ours, place = content_words(tokens), np.searchsorted(chosen, row)
     compared = _compare(ours, known.content, place, problem)
     told = telling(tokens, answers.digits[chosen])[place]
-    tier[asked[told[numbered:] >= limits.telling_numbers[1]]] = rules.NUMBERS
+    tier[same[told[numbered:] >= limits.telling_numbers[1]]] = rules.NUMBERS
     least = np.array([2.0, *limits.same_words])[np.searchsorted(limits.telling_numbers, told, side="right")]
     enough = (compared.shared >= limits.least_words) | (told >= limits.telling_numbers[-1])
     score = np.where(enough & (compared.dice >= least), compared.dice, 0.0)

@@ -13,7 +13,6 @@ import polars as pl
 
 from factory.config.decontamination import DecontaminationSection
 from factory.decontamination.decisions import decided
-from factory.decontamination.figures import read_answers
 from factory.decontamination.hits import Hits, Tier, tiers_kept
 from factory.decontamination.index import BenchmarkIndex
 from factory.errors import UsageError
@@ -143,7 +142,7 @@ def scan(
     def work(piece: pl.Series, first: int) -> tuple[int, Bytes, Hits]:
         folded, bounds = flat(piece)
         hits, figures = matcher.match(folded, bounds, coverage)
-        said = read_answers(None if answers is None else answers.slice(first, len(piece)), len(piece))
+        said = None if answers is None else answers.slice(first, len(piece))
         return first, folded, matcher.decide(folded, bounds, said, hits, figures)
 
     return in_threads(work, texts, threads)

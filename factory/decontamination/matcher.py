@@ -6,9 +6,10 @@ import threading
 from typing import TYPE_CHECKING
 
 import numpy as np
+import polars as pl
 
 from factory.decontamination.features import word_sets
-from factory.decontamination.figures import Answers, Figures, Words, decide
+from factory.decontamination.figures import Figures, Words, beginnings, decide
 from factory.decontamination.hits import Hits, surest
 from factory.decontamination.index import BenchmarkIndex
 from factory.decontamination.match import columns, match
@@ -41,7 +42,13 @@ class Matcher:
             self._columns.spots_offsets,
             self._columns.extent,
         )
-        self._figures = Figures(self._columns.figures, self._columns.ordered, self._columns.answers, content)
+        self._figures = Figures(
+            self._columns.figures,
+            self._columns.ordered,
+            self._columns.answers,
+            content,
+            beginnings(self._columns.figures, self._columns.ordered),
+        )
         self._arranged: Index | None = None
         self._lock, self._spaces = threading.Lock(), threading.local()
 
@@ -60,9 +67,9 @@ class Matcher:
             hits, figures = self._match_compiled(text, bounds, coverage)
         return surest(hits), figures
 
-    def decide(self, text: Bytes, bounds: Places, answers: Answers, hits: Hits, figures: U64) -> Hits:
-        """What `match` found with what numbers, words and `answers` decide (`figures.decide`), at most one hit a text and problem."""
-        return surest(decide(text, bounds, answers, figures, hits, self._figures, DEFAULT))
+    def decide(self, text: Bytes, bounds: Places, golds: pl.Series | None, hits: Hits, figures: U64) -> Hits:
+        """What `match` found with what numbers, words and `golds` decide (`figures.decide`), at most one hit a text and problem."""
+        return surest(decide(text, bounds, golds, figures, hits, self._figures, DEFAULT))
 
     def _match_compiled(self, text: Bytes, bounds: Places, coverage: float) -> tuple[Hits, U64]:
         from factory.decontamination.kernels import match_texts

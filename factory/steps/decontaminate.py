@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from factory.atomic import digest, file_digest, read_json
+from factory.atomic import atomic_path, digest, file_digest, read_json
 from factory.config.decontamination import DecontaminationSection
 from factory.engines.engine import Engine, engine_or_local
 from factory.errors import UsageError
@@ -113,6 +113,8 @@ def borderline_hits(out: Path, section: DecontaminationSection) -> pl.DataFrame:
 def key_parts(section: DecontaminationSection, fields: Sequence[str]) -> dict[str, Any]:
     """The settings that decide what comes out; files are among the inputs, by their digests."""
     chosen = deciding(section, without={"decisions"})
+    if section.sources_until is None:
+        del chosen["sources_until"]
     if section.embedding:
         chosen["embedding"] = deciding(section.embedding, without={"model"})
     return {"section": chosen, "fields": list(fields), "version": VERSION}
@@ -168,7 +170,7 @@ def _write(
     store: Path,
     writer: StepWriter,
 ) -> Decontaminated:
-    from factory.decontamination.decontaminate import certify
+    from factory.decontamination.certificate import JSON, MARKDOWN, certify, markdown
 
     if section.embedding and section.embedding.judge:
         open_endpoint(section.embedding.judge, section.embedding.judge)  # known and with a key
@@ -192,7 +194,11 @@ def _write(
     rows = sum(each.rows_in for each in records)
     dropped = rows - sum(each.rows_out for each in records)
     certificate = certify(_index(tuple(section.against), digests), section, rows, dropped, hits)
-    return Decontaminated({**certificate, "digest": digest(certificate)})
+    certificate["digest"] = digest(certificate)
+    writer.side(JSON, certificate)
+    with atomic_path(writer.side_file(MARKDOWN)) as temporary:
+        temporary.write_text(markdown(certificate), encoding="utf-8")
+    return Decontaminated(certificate)
 
 
 def _clean(

@@ -13,7 +13,7 @@ import polars as pl
 import pyarrow.parquet as pq
 
 from factory.atomic import atomic_path, file_digest, read_json
-from factory.config.deduplication import DeduplicationSection
+from factory.config.deduplication import Conflicts, DeduplicationSection
 from factory.engines.engine import Engine
 from factory.engines.local import ThreadEngine
 from factory.errors import UsageError
@@ -130,7 +130,10 @@ def rethreshold(
 
 def key_parts(section: DeduplicationSection, field: str) -> dict[str, Any]:
     """The settings that decide what comes out; files are among the inputs, by their digests."""
-    return {"section": deciding(section, without={"against"}), "field": field, "version": VERSION}
+    chosen = deciding(section, without={"against"})
+    if section.conflicts is Conflicts.KEEP_BOTH:
+        del chosen["conflicts"]  # as before there was another rule
+    return {"section": chosen, "field": field, "version": VERSION}
 
 
 def _step(
