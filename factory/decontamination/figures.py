@@ -249,6 +249,8 @@ def _parts(
             np.searchsorted(limits.inside_least, compared.words, side="right")
         ]
         part = (hits.score[asked] < needed) | (compared.contained < limits.inside_words)
+        response = extents(raw, bounds, row) >= limits.response
+        part &= ~response | (compared.words < limits.inside_least[0])
         tier[asked[part]] = rules.TEMPLATE
     return tier
 

@@ -46,6 +46,9 @@ class Thresholds(NamedTuple):
     """In a text of more than `inside` times a problem's letters, within so many bytes of the hit, so much of the problem's words
     must stand, its question among them, and so many of its n-grams: the more the fewer words it has (`inside_least`), because
     some formulas stand in many a problem."""
+    response: int = 900
+    """A text of so many letters is no problem but a response, which says again what is asked piece by piece: of a problem of
+    six words and more nothing more is demanded."""
     template_coverage: float = 0.5
     """Share of a problem's n-grams that a text with other numbers must have to count as its template."""
     variant_similarity: float = 0.4

@@ -79,3 +79,24 @@ def test_the_same_problem_in_other_words_is_dropped(index, text, answer, problem
 @pytest.mark.usefixtures("both_codes")
 def test_another_problem_is_not_dropped(index, text, answer):
     assert not any(drops for _, drops in tiers(index, text, answer).values())
+
+
+CAR_WASH = (
+    "Keegan was running a car wash with his friend Tasha to raise money for a baseball camp. They needed to raise $200 for "
+    "the two of them. By 3 pm, Keegan had earned $83 and Tasha had earned $91. How much more did they need to earn to "
+    "reach their goal?"
+)
+RESPONSE = (
+    "Keegan was running a car wash to raise money for a baseball camp. Their goal is $200 in total. By 3 pm, Keegan had "
+    "earned $83 and Tasha had earned $91. I have to find how much more they need to earn to reach their goal. "
+)
+THOUGHTS = "So let me think about that once more, slowly, and see whether every part of it fits what was said above. "
+
+
+@pytest.mark.usefixtures("both_codes")
+def test_a_response_says_again_what_is_asked_piece_by_piece(tmp_path):
+    path = tmp_path / "made.jsonl"
+    path.write_text(json.dumps({"id": "wash", "problem": CAR_WASH, "answer": "26"}))
+    index = load_index([path])
+    assert tiers(index, RESPONSE + 12 * THOUGHTS, None) == {"wash": ("ngram", True)}
+    assert tiers(index, RESPONSE + 4 * THOUGHTS, None) == {"wash": ("template", False)}
