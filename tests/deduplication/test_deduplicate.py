@@ -188,9 +188,18 @@ def test_ids_and_dropped_rows_of_a_table_in_several_chunks():
     assert row_ids(rows.drop("id"), first=5).to_list() == ["row-6", "row-7"]
     fates = [
         pl.DataFrame(
-            {"row_id": [n], "cluster_id": ["c"], "survivor": ["s"], "similarity": [0.5], "exact": [True]}
+            {
+                "row_id": [n],
+                "cluster_id": ["c"],
+                "group": ["g"],
+                "survivor": ["s"],
+                "similarity": [0.5],
+                "exact": [True],
+                "outvoted": [n == "b"],
+            }
         )
         for n in "ab"
     ]
     dropped = _dropped(rows, pl.concat(fates, rechunk=False), "dedup")
-    assert dropped["detail"].to_list() == ["duplicate of s"] * 2
+    assert dropped["detail"].to_list() == ["duplicate of s", "another gold in cluster g"]
+    assert dropped["reason"].to_list() == ["exact_duplicate", "contradicting_gold"]
