@@ -31,15 +31,16 @@ def figures_of(test: str, args: list[str]) -> Any:
         return json.loads(target.read_text("utf-8"))
 
 
-def pieces(name: str, test: str, seeds: list[str]) -> dict[str, Any]:
-    """Figures by seed: those kept of this commit, and those of `seeds`, measured now, each a few minutes.
+def pieces(name: str, test: str, seeds: Iterable[int], args: list[str]) -> dict[str, Any]:
+    """Figures by seed: those kept of this commit, and those of `args`, else of all others, measured now.
 
     Raises:
         SystemExit: the test failed.
     """
     kept = load(name) if (RESULTS / f"{name}.json").exists() else None
     found = dict(kept.figures) if kept and kept.commit == head() else {}
-    return found | {seed: figures_of(f"{test}[{seed}]", []) for seed in seeds}
+    wanted = args or [str(seed) for seed in seeds if str(seed) not in found]
+    return found | {seed: figures_of(f"{test}[{seed}]", []) for seed in wanted}
 
 
 def total(counts: Iterable[dict[str, int]]) -> dict[str, int]:

@@ -51,7 +51,7 @@ def render(result: Result) -> dict[str, str]:
         for name, each in result.figures["servers"].items()
     }
     heads, right = ("behaviour", "requests", "delivered $", "booked $", "ended"), (1, 2, 3)
-    bound = f"At most {result.figures['beyond_bytes'] / 2**20:g} MiB of stream for each request in flight."
+    bound = f"at most {result.figures['beyond_bytes'] / 2**20:g} MiB of stream for each request in flight."
     return {
         "servers": f"{table(heads, rows.values(), right)}\n\n`BEYOND_BYTES`: {bound}",
         "servers_telling": table(heads, [rows[name] for name in TELLING], right),

@@ -56,6 +56,7 @@ def ask(server, name, folder, max_usd=None, max_tokens=MAX_TOKENS):
             )
         except FactoryError as error:
             ended = str(error)
+    with ResponseStore(folder) as store:  # all that was on its way to the disk is there
         return rows, store.spent("job")[0], ended
 
 
