@@ -155,11 +155,9 @@ def kill_and_check(serve, tmp_path, *, kills, seed):
     assert digests(out) == expected
     assert check_folder(out) == []
     left = [path.name for path in out.rglob(".*") if path.name != ".lock"]
-    stats = server.get("stats")
     return {
         "kills": at.total(), "at": dict(at), "finished in between": finished, "lost": lost,
         "counted and asked again": twice, "booked below what was delivered": below, "left over": left,
-        "completed by server": stats["completed"], "in flight at a kill and asked again": stats["completed"] - stats["completed_identities"],
     }  # fmt: skip
 
 
