@@ -245,9 +245,9 @@ def _parts(
         last = np.minimum(hits.last[asked] + limits.inside_margin, bounds[row + 1])
         ours = content_words(_tokens(raw, first, last))
         compared = _compare(ours, theirs, np.arange(asked.size), problem)
-        needed = np.array(limits.inside_coverage)[
-            np.searchsorted(limits.inside_least, compared.words, side="right")
-        ]
+        kinds = np.searchsorted(limits.inside_least, compared.words, side="right")
+        far = _times(raw, bounds, row, theirs, problem) > limits.far
+        needed = np.where(far, np.array(limits.far_coverage)[kinds], np.array(limits.inside_coverage)[kinds])
         part = (hits.score[asked] < needed) | (compared.contained < limits.inside_words)
         response = extents(raw, bounds, row) >= limits.response
         part &= ~response | (compared.words < limits.inside_least[0])

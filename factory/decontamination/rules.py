@@ -42,10 +42,12 @@ class Thresholds(NamedTuple):
     inside_margin: int = 200
     inside_words: float = 0.75
     inside_least: tuple[int, ...] = (6, 12)
-    inside_coverage: tuple[float, ...] = (0.98, 0.8, 0.6)
+    inside_coverage: tuple[float, ...] = (0.98, 0.7, 0.0)
+    far: float = 2.7
+    far_coverage: tuple[float, ...] = (0.98, 0.8, 0.6)
     """In a text of more than `inside` times a problem's letters, within so many bytes of the hit, so much of the problem's words
     must stand, its question among them, and so many of its n-grams: the more the fewer words it has (`inside_least`), because
-    some formulas stand in many a problem."""
+    some formulas stand in many a problem, and the more in a text of more than `far` times its letters."""
     response: int = 900
     """A text of so many letters is no problem but a response, which says again what is asked piece by piece: of a problem of
     six words and more nothing more is demanded."""
