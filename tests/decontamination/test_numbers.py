@@ -99,4 +99,4 @@ def test_a_response_says_again_what_is_asked_piece_by_piece(tmp_path):
     path.write_text(json.dumps({"id": "wash", "problem": CAR_WASH, "answer": "26"}))
     index = load_index([path])
     assert tiers(index, RESPONSE + 12 * THOUGHTS, None) == {"wash": ("ngram", True)}
-    assert tiers(index, RESPONSE + 4 * THOUGHTS, None) == {"wash": ("template", False)}
+    assert tiers(index, RESPONSE + 6 * THOUGHTS, None) == {"wash": ("template", False)}
