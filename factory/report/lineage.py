@@ -217,7 +217,7 @@ def _only_news(events: list[Event]) -> list[Event]:
 def _what(rows: pl.DataFrame, row_id: str, kind: str) -> str:
     one = rows.row(0, named=True) if rows.height == 1 else None
     for name, other, word, against in ((*_SIDES, "chosen", "over"), (*_SIDES[::-1], "rejected", "under")):
-        if name in rows.columns and (rows[name].cast(pl.String, strict=False) == row_id).any():
+        if name in rows.columns and (rows.select(as_string(name, rows.schema)).to_series() == row_id).any():
             words = f"{word} in {rows.height} pair{'s' if rows.height > 1 else ''}"
             return f"{words}, {against} {one.get(other)}" if one else words
     if kind == "problem" and one and "chosen_response_id" in one:

@@ -139,6 +139,18 @@ def test_a_row_that_is_not_there_is_one_line(tmp_path, address):
     assert "no such row" in answer.text or "has no row" in answer.text
 
 
+@pytest.mark.parametrize("odd", [["a"], [{"role": "user", "content": None}], {"a": 1}])
+@pytest.mark.parametrize(
+    "name", ["id", "problem_id", "response_id", "chosen_response_id", "rejected_response_id"]
+)
+def test_a_list_or_object_for_an_id_breaks_no_page(tmp_path, name, odd):
+    with client(write(tmp_path / "out", PAIR | {name: odd}, count=1)) as viewer:
+        tables = [viewer.get(page).text for page in links(viewer.get("/").text, "/table")]
+        inner = {a for text in tables for kind in ("/row", "/record") for a in links(text, kind)}
+        assert inner
+        assert all(viewer.get(address).status_code < 500 for address in inner)
+
+
 ODD = st.sampled_from(
     [None, "", "x", 7, 0.5, True, ["a"], [{"role": "user", "content": None}], {"a": 1}, "\u202e<script>"]
 )
