@@ -68,7 +68,7 @@ def files_of(name: str) -> dict[str, Path]:
         raise UsageError(
             f"the set {name} needs the index {', '.join(missing)}, which this installation lacks"
         )
-    if wanted:
+    if wanted or name == "all":
         return {part: known[part] for part in wanted}
     if path.is_dir() and (inside := sorted(path.glob(f"*{SUFFIX}"))):
         return {str(each): each for each in inside}
