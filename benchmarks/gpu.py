@@ -10,19 +10,17 @@ answers are short. Rollouts by vLLM are timed too where vLLM is installed.
 from __future__ import annotations
 
 import argparse
-import gc
-import itertools
 import json
-import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from benchmarks.markdown import table
+from benchmarks.plain_trl import STAGES, median_step
 from benchmarks.result import ROOT, Result
 
 SHAPES: dict[str, dict[str, Any]] = {
@@ -80,8 +78,6 @@ PACKED_ONLY = (
 )  # fmt: skip
 """Settings for a student whose four stages take longer than this command may: one pack of the paper's 16K at a time."""
 
-TRAINED = ("midtrain", "sft", "dpo", "rl")
-
 
 def measure(args: list[str]) -> dict[str, Any]:
     """Make the students, run the recipe on each, then the same stages by TRL alone."""
@@ -101,17 +97,17 @@ def _measured(shape: str, out: Path) -> dict[str, Any]:
     out.mkdir(parents=True, exist_ok=True)
     student = out / "student"
     if not (student / "config.json").exists():
-        _call("-m", "benchmarks.gpu", "student", shape, str(student))
+        _call("-m", "benchmarks.gpu", shape, str(student))
     recipe, text = out / "recipe.yaml", RECIPE.replace("STUDENT", str(student.resolve()))
     for name, value in WORDS[shape].items():
         text = text.replace(name, str(value))
     recipe.write_text(text, "utf-8")
-    stages = TRAINED[:1] if shape == "phi4_mini" else TRAINED
+    stages = STAGES[:1] if shape == "phi4_mini" else STAGES
     sets = [word for each in (PACKED_ONLY if len(stages) == 1 else ()) for word in ("--set", each)]
     run = ["-m", "factory.cli.main", "run", str(recipe), "--out", str(out / "run"), *sets]
     _call(*run)
     found = _ours(out / "run", stages)
-    _call("-m", "benchmarks.gpu", "plain", str(out / "run"), str(out / "plain.json"), *stages)
+    _call("-m", "benchmarks.plain_trl", str(out / "run"), str(out / "plain.json"), *stages)
     plain = json.loads((out / "plain.json").read_text("utf-8"))
     vllm = None
     if find_spec("vllm") and "rl" in stages:
@@ -159,20 +155,13 @@ def _ours(run: Path, trained: Iterable[str]) -> dict[str, Any]:
         stages[stage] = {
             "steps": summary.steps,
             "seconds": summary.seconds,
-            "step_seconds": _median_step([json.loads(line)["seconds"] for line in lines]),
+            "step_seconds": median_step([json.loads(line)["seconds"] for line in lines]),
             "tokens": summary.metrics["last/num_tokens"],
             "peak_gib": summary.peak_gib,
             "forecast_gib": report["memory_gib"]["total"],
             "loss": summary.metrics.get("train_loss"),
         }
     return {"stages": stages}
-
-
-def _median_step(ends: list[float]) -> float:
-    """Median seconds between steps; the first step, which chooses kernels, is left out where there are others."""
-    return (
-        round(statistics.median(b - a for a, b in itertools.pairwise(ends)), 3) if len(ends) > 1 else ends[0]
-    )
 
 
 def device() -> tuple[str | None, float]:
@@ -183,133 +172,6 @@ def device() -> tuple[str | None, float]:
         return None, 0.0
     card = torch.cuda.get_device_properties(0)
     return card.name, round(card.total_memory / 2**30, 1)
-
-
-def plain(run: Path, out: Path, stages: Iterable[str]) -> None:
-    """The same rows, sizes and steps by TRL's trainers as their documentation shows them."""
-    import torch
-    from transformers import TrainerCallback
-
-    class Clock(TrainerCallback):
-        def __init__(self) -> None:
-            self.ends: list[float] = []
-
-        def on_log(self, *_: Any, logs: dict[str, Any], **__: Any) -> None:
-            if "train_runtime" not in logs:
-                self.ends.append(time.monotonic() - began)
-
-    found = {}
-    for stage in stages:
-        if torch.cuda.is_available():
-            torch.cuda.reset_peak_memory_stats()
-        began = time.monotonic()
-        trainer, clock = PLAIN[stage](run, stage), Clock()
-        trainer.add_callback(clock)
-        trainer.train()
-        tokens = [line["num_tokens"] for line in trainer.state.log_history if "num_tokens" in line]
-        found[stage] = {
-            "steps": trainer.state.global_step,
-            "seconds": round(time.monotonic() - began, 3),
-            "step_seconds": _median_step(clock.ends),
-            "tokens": tokens[-1],
-            "peak_gib": round(torch.cuda.max_memory_reserved() / 2**30, 3)
-            if torch.cuda.is_available()
-            else 0.0,
-        }
-        del trainer
-        gc.collect()
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
-    out.write_text(json.dumps(found), "utf-8")
-
-
-def _shared(run: Path, stage: str) -> tuple[Any, dict[str, Any]]:
-    """The stage's rows, and what its TRL config takes from the recipe."""
-    import torch
-    from datasets import load_dataset
-
-    from factory.config.load import load_recipe
-    from factory.run.layout import RunLayout
-
-    recipe, at = load_recipe(run / "recipe.yaml"), RunLayout(run)
-    assert recipe.train is not None
-    section = getattr(recipe.train, stage)
-    name = {"dpo": "preference"}.get(stage, stage)
-    rows = load_dataset("parquet", data_files=str(at.dataset(name) / "train-*.parquet"), split="train")
-    before = TRAINED[TRAINED.index(stage) - 1] if stage != "midtrain" else "base"
-    gpu = torch.cuda.is_available()
-    return rows, {
-        "model": str(at.checkpoint(before)),
-        "train_dataset": rows,
-        "section": section,
-        "values": {
-            "output_dir": str(run.parent / "plain"),
-            "max_steps": section.max_steps,
-            "learning_rate": section.learning_rate,
-            "per_device_train_batch_size": section.micro_batch_size,
-            "gradient_accumulation_steps": section.batch_size // section.micro_batch_size,
-            "model_init_kwargs": {"dtype": "float32"},
-            "logging_steps": 1,
-            "report_to": "none",
-            "bf16": gpu,
-            "use_cpu": not gpu,
-            "gradient_checkpointing": gpu,
-            **section.trl,
-        },
-    }
-
-
-def _sft(run: Path, stage: str) -> Any:
-    from trl import SFTConfig, SFTTrainer
-
-    rows, given = _shared(run, stage)
-    section = given["section"]
-    config = SFTConfig(**given["values"], max_length=section.max_length, packing=section.packing)
-    return SFTTrainer(
-        given["model"], args=config, train_dataset=rows.select_columns(["prompt", "completion"])
-    )
-
-
-def _dpo(run: Path, stage: str) -> Any:
-    from trl import DPOConfig, DPOTrainer
-
-    rows, given = _shared(run, stage)
-    config = DPOConfig(**given["values"], max_length=given["section"].max_length)
-    return DPOTrainer(
-        given["model"], args=config, train_dataset=rows.select_columns(["prompt", "chosen", "rejected"])
-    )
-
-
-def _grpo(run: Path, stage: str) -> Any:
-    from math_verify import parse, verify
-    from trl import GRPOConfig, GRPOTrainer
-
-    def right(completions: list[Any], answer: list[str], **_: Any) -> list[float]:
-        texts = [completion[-1]["content"].rpartition("</think>")[2] for completion in completions]
-        return [
-            1.0 if verify(parse(f"${gold}$"), parse(text)) else -1.0
-            for text, gold in zip(texts, answer, strict=True)
-        ]
-
-    rows, given = _shared(run, stage)
-    section = given["section"]
-    config = GRPOConfig(
-        **given["values"],
-        num_generations=section.group_size,
-        max_completion_length=section.max_completion_length,
-        temperature=section.temperature_start,
-        loss_type=section.loss,
-        beta=section.beta,
-    )
-    return GRPOTrainer(
-        given["model"],
-        reward_funcs=right,
-        args=config,
-        train_dataset=rows.select_columns(["prompt", "answer"]),
-    )
-
-
-PLAIN: dict[str, Callable[[Path, str], Any]] = {"midtrain": _sft, "sft": _sft, "dpo": _dpo, "rl": _grpo}
 
 
 def render(result: Result) -> dict[str, str]:
@@ -367,8 +229,4 @@ def render(result: Result) -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    actions: dict[str, Callable[..., None]] = {
-        "student": lambda shape, folder: build_student(shape, Path(folder)),
-        "plain": lambda run, out, *stages: plain(Path(run), Path(out), stages),
-    }
-    actions[sys.argv[1]](*sys.argv[2:])
+    build_student(sys.argv[1], Path(sys.argv[2]))

@@ -20,9 +20,8 @@ def terminated() -> Iterator[None]:
     def stop(number: int, frame: object) -> None:
         if os.getpid() != owner:
             os._exit(128 + number)  # a fork, which is not asked to clean up
-        if (
-            signal.getsignal(signal.SIGINT) == signal.SIG_IGN
-        ):  # as a shell has it for what runs in the background
+        # A shell has Ctrl-C ignored by what runs in the background.
+        if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
             raise KeyboardInterrupt
         signal.raise_signal(signal.SIGINT)
 

@@ -155,7 +155,7 @@ def _shared(job: Job) -> dict[str, Any]:
         "bf16": bfloat16,
         "use_cpu": not gpu,
         "gradient_checkpointing": gpu,
-        "pad_to_multiple_of": 64 if gpu else None,  # few shapes: kernels are chosen anew for each
+        "pad_to_multiple_of": 64 if gpu else None,  # torch chooses kernels for every new shape: few shapes
         "dataloader_pin_memory": gpu,
         "disable_tqdm": True,
     } | (validated if getattr(section, "validation", 0) else {})
