@@ -19,6 +19,7 @@ one and many times faster, and a test holds the two against each other.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
@@ -277,6 +278,7 @@ def _number_pairs(stream: Stream) -> Stream:
     return Stream(hashes, offsets, stream.at[at])
 
 
+@cache
 def word_sets() -> tuple[U64, npt.NDArray[np.uint8], U64]:
     """Marked words for `reading_kernels.Language`.
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from fractions import Fraction
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -26,25 +27,31 @@ _UNITS = re.compile(
 _NAMED = re.compile(r"^\s*[A-Za-z]\w*\s*(?:\([a-z]\))?\s*=")
 _FRACTION = re.compile(r"(-?)\s*\\[dt]?frac\s*(?:\{(\d+)\}|(\d))\s*(?:\{(\d+)\}|(\d))")
 _LONGEST = 64
-"""Characters of the longest answer that is read as a number."""
+"""Characters of the longest answer that is read; a longer one counts as it stands."""
 
 
 def gold_keys(answers: pl.Series) -> U64:
     """Equal for answers that agree; 0 for rows without one."""
     texts = answers.cast(pl.String).fill_null("").str.strip_chars()
     known = texts.unique(maintain_order=True)
-    bare = [_bare(text) for text in known]
-    canonical = canonical_text(pl.Series(bare, dtype=pl.String))
-    said = [_number(short) or plain or raw for short, plain, raw in zip(bare, canonical, known, strict=True)]
+    read = [_read(text) if len(text) <= _LONGEST else (text, None) for text in known]
+    words = canonical_text(pl.Series([bare for bare, number in read if number is None], dtype=pl.String))
+    word = iter(words.to_list())
+    said = [number or next(word) or raw for (_, number), raw in zip(read, known, strict=True)]
     keys = text_hashes(*text_bytes(pl.Series(said, dtype=pl.String))) | np.uint64(1)
     table = pl.DataFrame({"text": known, "key": np.where(known == "", np.uint64(0), keys)})
     return texts.to_frame("text").join(table, on="text", maintain_order="left", how="left")["key"].to_numpy()
 
 
+@lru_cache(maxsize=1 << 16)
+def _read(text: str) -> tuple[str, str | None]:
+    """A short answer without what does not matter, and as a number; kept, because the same numbers come again and again."""
+    bare = _bare(text)
+    return bare, _number(bare)
+
+
 def _bare(text: str) -> str:
     """An answer without box, dollars, units, layout and the name of what is asked; itself if nothing is left."""
-    if len(text) > _LONGEST:
-        return text
     if boxed := _BOXED.search(text):
         text = boxed[1]
     bare = _NAMED.sub("", _UNITS.sub(" ", text)).strip().rstrip(".")
@@ -53,8 +60,6 @@ def _bare(text: str) -> str:
 
 def _number(text: str) -> str | None:
     """A number as a fraction, None for other texts."""
-    if len(text) > _LONGEST:
-        return None
     if match := _FRACTION.fullmatch(text):
         text = f"{match[1]}{match[2] or match[3]}/{match[4] or match[5]}"
     try:
