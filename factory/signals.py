@@ -30,5 +30,15 @@ def terminated() -> Iterator[None]:
     try:
         yield
     finally:
+        keep_exit_code()
         for sign, former in before.items():
             signal.signal(sign, former)
+
+
+def keep_exit_code() -> None:
+    """Let the exit code hold that is given after an interrupt, also under `python -m`.
+
+    CPython lets `-m` die of SIGINT when the interrupt passed through an `exec` of a string, as every dataclass and
+    named tuple does on import; another `exec` resets the mark.
+    """
+    exec("pass")

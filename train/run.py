@@ -23,6 +23,7 @@ from factory.leftovers import own_torchelastic
 from factory.run.folder import newest_run
 from factory.run.layout import STAGES, RunLayout
 from factory.run.step import Step
+from factory.signals import keep_exit_code
 from train.say import main_process, say, say_error, silence
 from train.stage import Job, Trained, check_inputs, close, stage_step
 from train.trackers import tracked
@@ -127,23 +128,14 @@ def main(argv: list[str] | None = None) -> int:
         return error.exit_code
     except KeyboardInterrupt:
         say("stopped - the same command with --resume resumes from the last checkpoint")
-        return stopped()
+        keep_exit_code()
+        return Stopped.exit_code
     except Exception as error:
         if not is_disk_full(error):
             raise
         say_error(f"the disk is full ({first_line(error)}) - free some space, then run again with --resume")
         return Stopped.exit_code
     return 0
-
-
-def stopped() -> int:
-    """Exit code 3, also for a module started with `-m`.
-
-    CPython lets `-m` die of SIGINT when the interrupt passed through an `exec` of a string, as every dataclass does on
-    import; another `exec` resets the mark.
-    """
-    exec("pass")
-    return Stopped.exit_code
 
 
 def show(report: dict[str, object]) -> None:

@@ -73,3 +73,17 @@ def test_what_runs_in_the_background_hears_sigterm_alone():
     os.kill(process.pid, signal.SIGTERM)
     assert process.stdout.readline() == "cleans up\n"
     assert ends(process) == 3
+
+
+@pytest.mark.parametrize(
+    ("setting", "codes"), [("nullcontext()", (-signal.SIGINT, 130)), ("terminated()", (3,))]
+)
+def test_the_exit_code_holds_under_m_when_the_interrupt_passed_through_exec(tmp_path, setting, codes):
+    """`python -m` died of SIGINT (-2) instead, whatever the code given to sys.exit."""
+    (tmp_path / "interrupted.py").write_text(
+        "import sys\nfrom contextlib import nullcontext\nfrom factory.signals import terminated\n"
+        f"try:\n    with {setting}:\n        exec('raise KeyboardInterrupt')\n"
+        "except KeyboardInterrupt:\n    pass\nsys.exit(3)\n"
+    )
+    done = subprocess.run([sys.executable, "-m", "interrupted"], cwd=tmp_path, check=False)
+    assert done.returncode in codes
