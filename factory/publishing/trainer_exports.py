@@ -1,0 +1,241 @@
+"""Training sets written for other trainers: reads a run or a set, writes the rows and the trainer's own files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from factory.atomic import atomic_path, disk_error
+from factory.datasets.trainer_configs import MODEL, trainer_files
+from factory.datasets.trainer_formats import (
+    VERSION,
+    Format,
+    Reasoning,
+    find_format,
+    prepare,
+    refusal,
+    split_reasoning,
+)
+from factory.errors import UsageError, first_line
+from factory.progress import watch
+from factory.publishing.shards import write_shards
+from factory.run.layout import DATASETS, RunLayout
+from factory.run.parts import MANIFEST, count_rows, iter_part
+from factory.run.step import Step, StepResult, StepWriter
+from factory.run.tables import dropped_rows
+
+BATCH = 2_000
+"""Rows in memory together."""
+ONE_FILE = 2**62
+"""Trainers are given one file a set: not all of them take folders."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """A set in a trainer's format: the table its rows are of, the file, relative to the step's folder."""
+
+    table: str
+    file: str
+
+
+def export_sets(
+    source: Path,
+    out: Path,
+    name: str,
+    *,
+    reasoning: Reasoning | None = None,
+    system: str | None = None,
+    model: str | None = None,
+) -> tuple[dict[str, StepResult[Exported]], dict[str, str], dict[str, str]]:
+    """Write every set of `source` that the trainer can use as `out/SET/`, and its configuration into `out`.
+
+    Args:
+        source: a run, or a folder with one set (of `factory run`, `factory select`, or downloaded).
+        out: folder to write.
+        name: the format, see `trainer_formats.FORMATS`.
+        reasoning: where traces go; None for what the trainer's templates take first.
+        system: system message in place of the sets' own; empty for none.
+        model: the student, for the commands.
+
+    Returns:
+        The result of each set; the sets left out, each with the reason; the trainer's files, name to text.
+
+    Raises:
+        UsageError: there is no set, or none that the trainer can use; the format has no such reasoning.
+        FactoryError: a set is not what its step wrote.
+        Stopped: the disk is full.
+    """
+    form = find_format(name)
+    chosen = reasoning or form.reasoning[0]
+    if chosen not in form.reasoning:
+        raise UsageError(f"{name} takes no reasoning as {chosen}", do=f"choose {' or '.join(form.reasoning)}")
+    sets = find_sets(source)
+    left_out = {each: form.why_not[table] for each, (table, _) in sets.items() if table in form.why_not}
+    if len(left_out) == len(sets):
+        each, why = next(iter(left_out.items()))
+        raise UsageError(
+            f"{name} cannot use the {each} set: {why}", do="export another set, or for another trainer"
+        )
+    if model and Path(model).is_dir():
+        check_template(Path(model), sets[next(each for each in sets if each not in left_out)], chosen, system)
+    done = {
+        each: _export(folder, out / each, name, form, table, chosen, system)
+        for each, (table, folder) in sets.items()
+        if each not in left_out
+    }
+    where = {each: (r.summary.table, Path(each) / r.summary.file) for each, r in done.items()}
+    files = trainer_files(name, where, chosen, model or MODEL)
+    for file, text in files.items():
+        with atomic_path(out / file) as temporary:
+            temporary.write_text(text, "utf-8")
+    return done, left_out, files
+
+
+def check_template(student: Path, of: tuple[str, Path], reasoning: Reasoning, system: str | None) -> None:
+    """Try the student's chat template on the first row: its trace and its answer must be there, once.
+
+    Raises:
+        UsageError: the template drops or doubles the trace; says which `--reasoning` it takes. Or it cannot be read.
+    """
+    from transformers import AutoTokenizer
+
+    table, folder = of
+    if table == "rl_prompt":
+        return
+    first = next(iter_part(_paths(folder)[0], 1)).to_dicts()[0]
+    trace, answer = split_reasoning(first["chosen" if table == "preference" else "completion"][0]["content"])
+    try:
+        tokenizer: Any = AutoTokenizer.from_pretrained(student, local_files_only=True)
+    except (OSError, ValueError) as error:
+        raise UsageError(f"cannot read the tokenizer of {student}: {first_line(error)}") from error
+
+    def shown(how: Reasoning) -> str:
+        row = prepare(first, how, system)
+        reply = row["chosen"] if table == "preference" else row["completion"]
+        return str(tokenizer.apply_chat_template(row["prompt"] + reply, tokenize=False))
+
+    wanted = [answer.strip(), *([trace.strip()] if trace and reasoning != "none" else [])]
+    if all(shown(reasoning).count(text) == 1 for text in wanted):
+        return
+    other: Reasoning = "tags" if reasoning == "field" else "field"
+    right = all(shown(other).count(text) == 1 for text in wanted)
+    raise UsageError(
+        f"the chat template of {student} does not show a row's trace and answer as --reasoning {reasoning}",
+        do=f"use --reasoning {other}, which it shows" if right else "train with another chat template",
+    )
+
+
+def find_sets(source: Path) -> dict[str, tuple[str, Path]]:
+    """The training sets at a place: name to (table, folder).
+
+    Raises:
+        UsageError: there are none.
+    """
+    at = RunLayout(source)
+    folders = {name: at.dataset(name) for name in DATASETS if (at.dataset(name) / MANIFEST).exists()}
+    found = {name: (_table(folder), folder) for name, folder in folders.items()}
+    if not found:
+        table = _table(source)
+        found = {
+            {"completion": "sft", "preference": "preference", "rl_prompt": "rl", "": ""}[table]: (
+                table,
+                source,
+            )
+        }
+    filled = {
+        n: (table, folder) for n, (table, folder) in found.items() if table and count_rows(_paths(folder))
+    }
+    if not filled:
+        raise UsageError(
+            f"{source} holds no training set with rows",
+            do="name a run, or the folder of a set (factory select makes one)",
+        )
+    return filled
+
+
+def _paths(folder: Path) -> list[Path]:
+    return sorted(folder.glob("*.parquet"))
+
+
+def _table(folder: Path) -> str:
+    """What the rows of a folder are of, by their columns; empty for none of the three tables."""
+    names = set(pq.read_schema(paths[0]).names) if (paths := _paths(folder)) else set()
+    for table, wanted in (
+        ("preference", {"prompt", "chosen", "rejected"}),
+        ("completion", {"prompt", "completion"}),
+        ("rl_prompt", {"prompt", "answer", "answer_kind"}),
+    ):
+        if wanted <= names:
+            return table
+    return ""
+
+
+def _export(
+    folder: Path, out: Path, name: str, form: Format, table: str, reasoning: Reasoning, system: str | None
+) -> StepResult[Exported]:
+    shape, schema = form.shapes[table], form.schema(name, table, reasoning)
+    settings = {"for": name, "table": table, "reasoning": reasoning, "system": system, "version": VERSION}
+    step = Step(f"export-{name}", out, Exported, settings=settings, inputs={"rows": folder}, schema=schema)
+
+    def rows(writer: StepWriter) -> Iterator[list[dict[str, Any]]]:
+        paths = _paths(folder)
+        with watch(step.name, count_rows(paths), "rows") as task:
+            for path in paths:
+                for batch in iter_part(path, BATCH):
+                    found = batch.to_dicts()
+                    why = pl.Series("reason", [refusal(row, shape) for row in found], dtype=pl.String)
+                    lost = why.is_not_null()
+                    if lost.any():
+                        reason = pl.lit(why.filter(lost))
+                        writer.drop(
+                            dropped_rows(
+                                batch.filter(lost), step=step.name, reason=reason, id_column="problem_id"
+                            )
+                        )
+                    writer.read["rows"] += batch.height
+                    task.advance(batch.height)
+                    yield [
+                        shape.row(prepare(row, reasoning, system))
+                        for row, refused in zip(found, why, strict=True)
+                        if not refused
+                    ]
+
+    def make(writer: StepWriter) -> Exported:
+        if form.lines:
+            path, kept = _write_lines(writer.scratch / "out", rows(writer))
+        else:
+            declared = pa.schema([pa.field(c.name, c.type) for c in schema.columns])
+            tables = (pa.Table.from_pylist(found, declared) for found in rows(writer))
+            shards = write_shards(writer.scratch / "out", tables, schema, shard_bytes=ONE_FILE)
+            path, kept = shards.paths[0], shards.rows
+        if not kept:
+            raise UsageError(
+                f"no row of {folder} can be used by {name}: {', '.join(sorted(writer.reasons))}",
+                do="export for another trainer",
+            )
+        writer.keep_files([path], kept)
+        return Exported(table, path.name)
+
+    return step.run(make)
+
+
+def _write_lines(folder: Path, batches: Iterator[list[dict[str, Any]]]) -> tuple[Path, int]:
+    """Rows as JSON Lines, one file, complete on disk."""
+    kept = 0
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "train-00000-of-00001.jsonl"
+    try:
+        with path.open("wb") as handle:
+            for batch in batches:
+                handle.writelines(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in batch)
+                kept += len(batch)
+    except OSError as error:
+        raise disk_error(error, folder) from error
+    return path, kept

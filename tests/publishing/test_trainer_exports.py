@@ -1,0 +1,193 @@
+"""`factory export`: every format's rows against the sets they were made of, cell by cell, and all that can go wrong."""
+
+import json
+import subprocess
+import sys
+
+import duckdb
+import polars as pl
+import pyarrow.parquet as pq
+import pytest
+from datasets import load_dataset
+
+from factory.datasets.render import render_completion
+from factory.datasets.trainer_configs import COMMANDS, CONFIGS
+from factory.datasets.trainer_files import boxed
+from factory.datasets.trainer_formats import FORMATS, split_reasoning
+from factory.errors import UsageError
+from factory.publishing.trainer_exports import export_sets, find_sets
+from tests.publishing.trainer_rows import GOLDS, SETS, SYSTEM, write_set
+from tests.support.cli import run_factory
+
+TABLES = {"sft": "completion", "preference": "preference", "rl": "rl_prompt"}
+
+
+@pytest.fixture(scope="module")
+def sets(tmp_path_factory):
+    base = tmp_path_factory.mktemp("sets")
+    return {name: write_set(base / name, name) for name in SETS}
+
+
+def rows_of(out, name):
+    path = next((out / name).glob("train-*"))
+    if path.suffix == ".jsonl":
+        return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    return pq.read_table(path).to_pylist()
+
+
+def possible():
+    for name, form in FORMATS.items():
+        for each, table in TABLES.items():
+            if table in form.shapes:
+                yield name, each
+
+
+@pytest.mark.parametrize(("name", "each"), possible())
+def test_no_row_and_no_letter_is_lost(name, each, sets, tmp_path):
+    """Prompt, reply and gold of every row stand in the exported row, each as it was."""
+    done, left_out, files = export_sets(sets[each], tmp_path / "out", name)
+    found = rows_of(tmp_path / "out", each)
+    made = SETS[each][1]()
+    assert done[each].manifest["rows_in"] == len(made) and not left_out
+    if each == "rl":
+        kinds = FORMATS[name].shapes["rl_prompt"].grades
+        made = [r for r in made if r["answer_kind"] in kinds and (r["answer"] or "input_output" in str(r))]
+    assert len(found) == len(made) == done[each].manifest["rows_out"]
+    for row, source in zip(found, made, strict=True):
+        text = json.dumps(row, ensure_ascii=False)
+        inside = lambda value: json.dumps(value, ensure_ascii=False)[1:-1]  # noqa: E731
+        for message in source["prompt"]:
+            assert inside(message["content"]) in text
+        for column in ("completion", "chosen", "rejected"):
+            if column in source:
+                reasoning, answer = split_reasoning(source[column][0]["content"])
+                assert inside(answer) in text and inside(reasoning) in text
+        if each == "rl" and source["answer"]:
+            assert inside(source["answer"]) in text
+    assert f"# {each}" in files["HOW_TO_TRAIN.md"]
+
+
+def test_every_format_says_what_it_does_with_every_table():
+    for name, form in FORMATS.items():
+        for table in TABLES.values():
+            assert (table in form.shapes) != (table in form.why_not), (name, table)
+            assert (table in form.shapes) == ((name, table) in COMMANDS), (name, table)
+    assert set(CONFIGS) <= set(COMMANDS)
+
+
+@pytest.mark.parametrize("each", ["sft", "preference"])
+def test_reasoning_goes_where_it_is_wanted(each, sets, tmp_path):
+    column = "completion" if each == "sft" else "chosen"
+    for how in ("tags", "field", "none"):
+        export_sets(sets[each], tmp_path / how, "trl", reasoning=how)
+        for row, source in zip(rows_of(tmp_path / how, each), SETS[each][1](), strict=True):
+            message, text = row[column][0], source[column][0]["content"]
+            reasoning, answer = split_reasoning(text)
+            if how == "tags":
+                assert message == {"role": "assistant", "content": text}
+            else:
+                assert message["content"] == answer
+                assert message.get("reasoning_content") == (reasoning if how == "field" else None)
+
+
+@pytest.mark.parametrize(
+    ("reasoning", "content"),
+    [("a\n\n</b>", "c"), (None, "c"), ("a", ""), ("<think", "x\n</think>\n\ny"), (None, "")],
+)
+def test_split_undoes_render(reasoning, content):
+    assert split_reasoning(render_completion(reasoning, content)) == (reasoning, content)
+    assert split_reasoning(render_completion("open", None, cut=True)) == ("open", "")
+
+
+@pytest.mark.parametrize(("system", "there"), [(None, SYSTEM), ("", None), ("Be brief.", "Be brief.")])
+def test_the_system_message_is_a_choice(system, there, sets, tmp_path):
+    export_sets(sets["sft"], tmp_path / "out", "openai", system=system)
+    for i, row in enumerate(rows_of(tmp_path / "out", "sft")):
+        found = [m["content"] for m in row["messages"] if m["role"] == "system"]
+        assert found == ([there] if there and (i % 2 or system) else [])
+
+
+@pytest.mark.parametrize("name", ["axolotl", "verl", "ms-swift"])
+def test_four_readers_read_what_was_written(name, sets, tmp_path):
+    done, _, _ = export_sets(sets["sft"], tmp_path / "out", name)
+    folder = tmp_path / "out" / "sft"
+    rows = done["sft"].manifest["rows_out"]
+    assert pl.read_parquet(folder / "*.parquet").height == rows
+    assert pq.read_table(folder).num_rows == rows
+    assert duckdb.sql(f"select count(*) from '{folder}/*.parquet'").fetchall() == [(rows,)]
+    assert load_dataset(str(folder), split="train", cache_dir=str(tmp_path / "cache")).num_rows == rows
+
+
+def test_lines_load_with_one_type_a_column(sets, tmp_path):
+    """A column that is null at first and text later is refused by `datasets`."""
+    for name in ("slime", "openai"):
+        export_sets(sets["rl"], tmp_path / name, name)
+        loaded = load_dataset(str(tmp_path / name / "rl"), split="train", cache_dir=str(tmp_path / "cache"))
+        assert loaded.num_rows == 12
+
+
+def test_what_a_reward_cannot_grade_is_left_out_with_its_reason(sets, tmp_path):
+    done, _, _ = export_sets(sets["rl"], tmp_path / "out", "verl")
+    assert done["rl"].manifest["dropped"] == {
+        "no_gold": 1, "no_reward_for_reasoning_gym": 1, "tests_not_in_pairs": 1
+    }  # fmt: skip
+    again, _, _ = export_sets(sets["rl"], tmp_path / "out", "verl")
+    assert not again["rl"].made
+
+
+def test_the_graders_of_ours_know_the_golds():
+    for gold in [*GOLDS, "B", "Paris"]:
+        assert boxed.grade(f"<think>\\boxed{{1}}</think> it is \\boxed{{{gold}}}.", gold) == 1.0
+        assert boxed.grade(f"it is \\boxed{{{gold}}}, no, \\boxed{{77}}", gold) == 0.0
+        assert boxed.grade(f"<think>\\boxed{{{gold}}}</think> none", gold) == 0.0
+        assert boxed.grade(f"\\boxed{{{gold}", gold) == 0.0
+    assert boxed.grade("\\boxed{\\frac{2}{4}}", "0.5") == 1.0
+    assert boxed.grade("\\boxed{05}", "0.5") == 0.0
+    assert boxed.grade("\\boxed{\\text{(b)}}", "B") == 1.0
+
+
+def test_a_run_gives_all_its_sets(sets, tmp_path):
+    run = tmp_path / "run"
+    for name in SETS:
+        write_set(run / "datasets" / name, name)
+        (run / "datasets" / name / "_manifest.json").write_text("{}")
+    assert {name: table for name, (table, _) in find_sets(run).items()} == TABLES
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--for", "axolot"], "did you mean axolotl?"),
+        (["--for", "llama-factory", "--reasoning", "field"], "choose tags or none"),
+        (["--for", "nemo-gym"], "holds tasks for rollouts"),
+    ],
+)
+def test_mistakes_are_one_line(words, said, sets, tmp_path):
+    done = run_factory("export", sets["sft"], *words, "--out", tmp_path / "out")
+    assert done.returncode == 2 and said in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1 and not (tmp_path / "out" / "sft").exists()
+
+
+def test_a_folder_without_sets_is_one_line(tmp_path):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UsageError, match="holds no training set"):
+        find_sets(tmp_path / "empty")
+    pl.DataFrame({"problem": ["x"]}).write_parquet(tmp_path / "empty" / "part-0.parquet")
+    with pytest.raises(UsageError, match="holds no training set"):
+        find_sets(tmp_path / "empty")
+
+
+def test_the_verb_prints_the_command(sets, tmp_path):
+    done = run_factory("export", sets["sft"], "--for", "llama-factory", "--out", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip().endswith("llamafactory-cli train sft.yaml")
+    info = json.loads((tmp_path / "out" / "dataset_info.json").read_text())
+    assert (tmp_path / "out" / info["sft"]["file_name"]).exists()
+
+
+def test_the_list_of_formats_costs_no_tokenizer():
+    code = "import sys; import factory.datasets.trainer_formats; print('transformers' in sys.modules)"
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+        == "False\n"
+    )
