@@ -12,7 +12,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from factory.atomic import atomic_path, disk_error
+from factory.atomic import atomic_path, disk_error, read_json
 from factory.datasets.trainer_configs import MODEL, trainer_files
 from factory.datasets.trainer_formats import (
     VERSION,
@@ -90,12 +90,22 @@ def export_sets(
         for each, (table, folder) in sets.items()
         if each not in left_out
     }
-    where = {each: (r.summary.table, Path(each) / r.summary.file) for each, r in done.items()}
-    files = trainer_files(name, where, chosen, model or MODEL)
+    files = trainer_files(name, _exported(out, name), chosen, model or MODEL)
     for file, text in files.items():
         with atomic_path(out / file) as temporary:
             temporary.write_text(text, "utf-8")
     return done, left_out, files
+
+
+def _exported(out: Path, name: str) -> dict[str, tuple[str, Path]]:
+    """The sets that lie in `out` in this format, also those of earlier calls: name to table and file."""
+    found = {}
+    for path in sorted(out.glob(f"*/{MANIFEST}")):
+        manifest = read_json(path)
+        if manifest.get("step") == f"export-{name}":
+            totals = manifest["totals"]
+            found[path.parent.name] = (totals["table"], Path(path.parent.name) / totals["file"])
+    return found
 
 
 def check_template(student: Path, of: tuple[str, Path], reasoning: Reasoning, system: str | None) -> None:

@@ -16,7 +16,7 @@ from factory.datasets.trainer_files import boxed
 from factory.datasets.trainer_formats import FORMATS, split_reasoning
 from factory.errors import UsageError
 from factory.publishing.trainer_exports import export_sets, find_sets
-from tests.publishing.trainer_rows import GOLDS, SETS, SYSTEM, write_set
+from tests.publishing.trainer_rows import GOLDS, SETS, SYSTEM, read_set, write_set
 from tests.support.cli import run_factory
 
 TABLES = {"sft": "completion", "preference": "preference", "rl": "rl_prompt"}
@@ -47,11 +47,8 @@ def test_no_row_and_no_letter_is_lost(name, each, sets, tmp_path):
     """Prompt, reply and gold of every row stand in the exported row, each as it was."""
     done, left_out, files = export_sets(sets[each], tmp_path / "out", name)
     found = rows_of(tmp_path / "out", each)
-    made = SETS[each][1]()
-    assert done[each].manifest["rows_in"] == len(made) and not left_out
-    if each == "rl":
-        kinds = FORMATS[name].shapes["rl_prompt"].grades
-        made = [r for r in made if r["answer_kind"] in kinds and (r["answer"] or "input_output" in str(r))]
+    assert done[each].manifest["rows_in"] == len(read_set(each)) and not left_out
+    made = read_set(each, FORMATS[name].shapes[TABLES[each]].grades)
     assert len(found) == len(made) == done[each].manifest["rows_out"]
     for row, source in zip(found, made, strict=True):
         text = json.dumps(row, ensure_ascii=False)
@@ -80,7 +77,7 @@ def test_reasoning_goes_where_it_is_wanted(each, sets, tmp_path):
     column = "completion" if each == "sft" else "chosen"
     for how in ("tags", "field", "none"):
         export_sets(sets[each], tmp_path / how, "trl", reasoning=how)
-        for row, source in zip(rows_of(tmp_path / how, each), SETS[each][1](), strict=True):
+        for row, source in zip(rows_of(tmp_path / how, each), read_set(each), strict=True):
             message, text = row[column][0], source[column][0]["content"]
             reasoning, answer = split_reasoning(text)
             if how == "tags":
@@ -150,8 +147,11 @@ def test_a_run_gives_all_its_sets(sets, tmp_path):
     run = tmp_path / "run"
     for name in SETS:
         write_set(run / "datasets" / name, name)
-        (run / "datasets" / name / "_manifest.json").write_text("{}")
     assert {name: table for name, (table, _) in find_sets(run).items()} == TABLES
+    export_sets(run / "datasets" / "sft", tmp_path / "apart", "llama-factory")
+    _, left_out, one = export_sets(run / "datasets" / "preference", tmp_path / "apart", "llama-factory")
+    _, left_out, all_at_once = export_sets(run, tmp_path / "whole", "llama-factory")
+    assert one == all_at_once and list(left_out) == ["rl"]
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from factory.publishing.shards import SORT_KEYS
+from factory.steps import export
 from schemas import COMPLETION, PREFERENCE, RL_PROMPT
 
 GOLDS = ["42", "-3", r"\frac{1}{2}", "0.5", "1,200", r"x^2+1", "(1,2)", r"2\sqrt{3}", r"\text{Monday}", "007"]
@@ -97,8 +99,23 @@ SETS = {
 
 
 def write_set(folder: Path, name: str) -> Path:
+    """A set as `factory run` leaves it."""
     schema, rows = SETS[name]
-    folder.mkdir(parents=True)
     declared = pa.schema([pa.field(c.name, c.type) for c in schema.columns])
-    pq.write_table(pa.Table.from_pylist(rows(), declared), folder / "train-00000-of-00001.parquet")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    given = folder.parent / f"{name}.parquet"
+    pq.write_table(pa.Table.from_pylist(rows(), declared), given)
+    export.run(given, folder, schema)
+    given.unlink()
     return folder
+
+
+def read_set(name: str, kinds=None) -> list[dict]:
+    """The rows in the order in which a set holds them; those of an rl set whose answers a reward of `kinds` can grade."""
+    schema, rows = SETS[name]
+    found = sorted(rows(), key=lambda row: [row[column] for column in SORT_KEYS[schema.name]])
+    return [
+        r
+        for r in found
+        if kinds is None or (r["answer_kind"] in kinds and (r["answer"] or "outputs" in str(r)))
+    ]

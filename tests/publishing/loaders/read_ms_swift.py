@@ -1,0 +1,28 @@
+"""ms-swift: its dataset loader with its automatic preprocessor, and its accuracy reward."""
+
+from common import begun, done, path, whole
+from swift.dataset import load_dataset
+from swift.rewards.orm import MathAccuracy
+
+
+def rows(name, **words):
+    return load_dataset(path(name), num_proc=1, strict=True, **words)[0]
+
+
+def clean(messages):
+    return [{"role": m["role"], "content": m["content"]} for m in messages]
+
+
+rl = []
+for row in rows("rl", remove_unused_columns=False):
+    graded = MathAccuracy()([f"so {row['solution']}"], [row["solution"]])[0]
+    rl.append({"prompt": begun(clean(row["messages"])), "gold": row["solution"], "graded": graded})
+done(
+    "swift.dataset.load_dataset, swift.rewards.orm.MathAccuracy",
+    sft=[{"text": whole(clean(row["messages"]))} for row in rows("sft")],
+    preference=[
+        {"chosen": whole(clean(row["messages"])), "rejected": whole(clean(row["rejected_messages"]))}
+        for row in rows("preference")
+    ],
+    rl=rl,
+)
