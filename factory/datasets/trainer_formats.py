@@ -358,6 +358,7 @@ FORMATS: dict[str, Format] = {
             ),
         },
         ("tags", "field", "none"),
+        lines=True,
         why_not={"preference": "it has no trainer for pairs"},
     ),
     "nemo-gym": Format(

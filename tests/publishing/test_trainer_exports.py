@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from datasets import load_dataset
 
+from benchmarks.exports import tokenizer
 from factory.datasets.render import render_completion
 from factory.datasets.trainer_configs import COMMANDS, CONFIGS
 from factory.datasets.trainer_files import boxed
@@ -191,3 +192,43 @@ def test_the_list_of_formats_costs_no_tokenizer():
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
         == "False\n"
     )
+
+
+CUTS = "{% for m in messages %}{{ m.role }}: {{ m.content.split('</think>')[-1] }}\n{% endfor %}"
+FIELD = "{% for m in messages %}{% if m.reasoning_content %}[{{ m.reasoning_content }}]{% endif %}{{ m.content.split('</think>')[-1] }}\n{% endfor %}"
+TWICE = "{% for m in messages %}{{ m.content }}{% if '</think>' in m.content %}{{ m.content }}{% endif %}{% endfor %}"
+
+
+@pytest.mark.parametrize(
+    ("template", "reasoning", "said"),
+    [
+        (None, "tags", None),
+        (None, "field", None),
+        (CUTS, "tags", "another chat template"),
+        (CUTS, "none", None),
+        (FIELD, "tags", "use --reasoning field"),
+        (FIELD, "field", None),
+        (TWICE, "tags", "another chat template"),
+    ],
+)
+@pytest.mark.parametrize("each", ["sft", "preference"])
+def test_a_template_that_drops_or_doubles_the_trace_stops_the_export(
+    template, reasoning, said, each, sets, tmp_path
+):
+    student = tokenizer()
+    student.chat_template = template or student.chat_template
+    student.save_pretrained(tmp_path / "student")
+    words = {"reasoning": reasoning, "model": str(tmp_path / "student")}
+    if said is None:
+        _, _, files = export_sets(sets[each], tmp_path / "out", "trl", **words)
+        assert str(tmp_path / "student") in files["HOW_TO_TRAIN.md"]
+        return
+    with pytest.raises(UsageError, match=said):
+        export_sets(sets[each], tmp_path / "out", "trl", **words)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_student_without_a_tokenizer_is_one_line(sets, tmp_path):
+    (tmp_path / "student").mkdir()
+    with pytest.raises(UsageError, match="cannot read the tokenizer"):
+        export_sets(sets["sft"], tmp_path / "out", "trl", model=str(tmp_path / "student"))

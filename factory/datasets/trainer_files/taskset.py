@@ -1,9 +1,9 @@
 """A taskset of `verifiers` over the rows beside it: install this folder and name it in --env.taskset.id."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
-import pyarrow.parquet as pq
 import verifiers.v1 as vf
 from boxed import grade
 
@@ -28,8 +28,9 @@ class Taskset(vf.Taskset[Task, vf.TasksetConfig]):
 
     def load(self) -> Iterator[Task]:
         """Every row as a task."""
-        for path in sorted((Path(__file__).parent / "rl").glob("*.parquet")):
-            for row in pq.read_table(path).to_pylist():
+        for path in sorted((Path(__file__).parent / "rl").glob("*.jsonl")):
+            for line in path.read_text("utf-8").splitlines():
+                row = json.loads(line)
                 system = [m["content"] for m in row["prompt"] if m["role"] == "system"]
                 yield Task(
                     Data(
