@@ -80,18 +80,25 @@ def _with(kind: pa.DataType, message: pa.DataType) -> pa.DataType:
 
 
 def split_reasoning(text: str) -> tuple[str | None, str]:
-    """Take apart what `render_completion` put together: (reasoning or None, answer)."""
+    """Take apart what `render_completion` put together: (reasoning or None, answer); nothing follows a cut trace."""
     if not text.startswith("<think>\n"):
         return None, text
-    reasoning, closed, answer = text.removeprefix("<think>\n").partition("\n</think>\n\n")
-    if not closed:
-        reasoning = reasoning.removesuffix("\n</think>")
+    reasoning, _, answer = text.removeprefix("<think>\n").partition("\n</think>\n\n")
     return reasoning, answer
 
 
+def is_cut(message: Row) -> bool:
+    """True for a reply that ended while it reasoned."""
+    text = message["content"]
+    return bool(text.startswith("<think>\n") and "\n</think>\n\n" not in text)
+
+
 def place_reasoning(message: Row, reasoning: Reasoning) -> Row:
-    """An assistant's message with its trace where it is wanted."""
-    if reasoning == "tags":
+    """An assistant's message with its trace where it is wanted.
+
+    A cut trace stays in the text: a template closes what it finds in `reasoning_content`.
+    """
+    if reasoning == "tags" or (reasoning == "field" and is_cut(message)):
         return message
     trace, answer = split_reasoning(message["content"])
     found = {"role": message["role"], "content": answer}
@@ -118,8 +125,11 @@ def prepare(row: Row, reasoning: Reasoning, system: str | None) -> Row:
     return row | {"prompt": prompt} | replies
 
 
-def refusal(row: Row, shape: Shape) -> str | None:
-    """Why a row of an rl set cannot be exported, or None."""
+def refusal(row: Row, shape: Shape, reasoning: Reasoning) -> str | None:
+    """Why a row cannot be exported, or None: nothing is left of a reply, or no reward could grade the answer."""
+    replies = (row[name][-1] for name in ("completion", "chosen", "rejected") if name in row)
+    if reasoning == "none" and any(is_cut(message) for message in replies):
+        return "cut_before_its_answer"
     if shape.grades is None:
         return None
     kind = row["answer_kind"]

@@ -200,7 +200,9 @@ def _export(
             for path in paths:
                 for batch in iter_part(path, BATCH):
                     found = batch.to_dicts()
-                    why = pl.Series("reason", [refusal(row, shape) for row in found], dtype=pl.String)
+                    why = pl.Series(
+                        "reason", [refusal(row, shape, reasoning) for row in found], dtype=pl.String
+                    )
                     lost = why.is_not_null()
                     if lost.any():
                         reason = pl.lit(why.filter(lost))

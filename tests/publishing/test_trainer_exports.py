@@ -77,8 +77,13 @@ def test_every_format_says_what_it_does_with_every_table():
 def test_reasoning_goes_where_it_is_wanted(each, sets, tmp_path):
     column = "completion" if each == "sft" else "chosen"
     for how in ("tags", "field", "none"):
-        export_sets(sets[each], tmp_path / how, "trl", reasoning=how)
-        for row, source in zip(rows_of(tmp_path / how, each), read_set(each), strict=True):
+        done, _, _ = export_sets(sets[each], tmp_path / how, "trl", reasoning=how)
+        cut = each == "preference" and how == "none"
+        assert done[each].manifest["dropped"] == ({"cut_before_its_answer": 1} if cut else {})
+        made = [row for row in read_set(each) if not cut or row["problem_id"] != "p4"]
+        for row, source in zip(rows_of(tmp_path / how, each), made, strict=True):
+            if row["problem_id"] == "p4" and each == "preference":
+                assert row["rejected"][0]["content"] == "<think>\ncut 4"  # a template would close it
             message, text = row[column][0], source[column][0]["content"]
             reasoning, answer = split_reasoning(text)
             if how == "tags":

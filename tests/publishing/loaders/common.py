@@ -30,6 +30,14 @@ def decoded(tokens):
     return tokenizer.decode(tokens, skip_special_tokens=False, clean_up_tokenization_spaces=False)
 
 
+WRONG = "\\boxed{77777}"
+
+
+def graded(reward, right):
+    """What a reward gives for a right answer, and for a wrong one."""
+    return {"graded": float(reward(right) or 0), "wrong": float(reward(f"so {WRONG}") or 0)}
+
+
 def done(loader, **sets):
     """Hand the rows to the test: rows of each set, each a dict of texts."""
     print("\nROWS " + json.dumps({"loader": loader, "sets": sets}))

@@ -1,6 +1,6 @@
 """ms-swift: its dataset loader with its automatic preprocessor, and its accuracy reward."""
 
-from common import begun, done, path, whole
+from common import begun, done, graded, path, whole
 from swift.dataset import load_dataset
 from swift.rewards.orm import MathAccuracy
 
@@ -15,8 +15,9 @@ def clean(messages):
 
 rl = []
 for row in rows("rl", remove_unused_columns=False):
-    graded = MathAccuracy()([f"so {row['solution']}"], [row["solution"]])[0]
-    rl.append({"prompt": begun(clean(row["messages"])), "gold": row["solution"], "graded": graded})
+    gold = row["solution"]
+    score = lambda text, gold=gold: MathAccuracy()([text], [gold])[0]  # noqa: E731
+    rl.append({"prompt": begun(clean(row["messages"])), "gold": gold, **graded(score, f"so {gold}")})
 done(
     "swift.dataset.load_dataset, swift.rewards.orm.MathAccuracy",
     sft=[{"text": whole(clean(row["messages"]))} for row in rows("sft")],

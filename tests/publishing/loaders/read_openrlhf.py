@@ -2,7 +2,7 @@
 
 from types import SimpleNamespace
 
-from common import done, path, tokenizer
+from common import done, graded, path, tokenizer
 from openrlhf.datasets import PromptDataset, RewardDataset, SFTDataset
 from openrlhf.datasets.utils import blending_datasets
 from openrlhf.utils import extract_boxed_answer, grade_answer
@@ -35,7 +35,9 @@ rl = [
     {
         "prompt": p,
         "gold": gold,
-        "graded": float(grade_answer(extract_boxed_answer(f"so \\boxed{{{gold}}}"), gold)),
+        **graded(
+            lambda text, gold=gold: grade_answer(extract_boxed_answer(text), gold), f"so \\boxed{{{gold}}}"
+        ),
     }
     for p, gold in zip(data.prompts, data.labels, strict=True)
 ]

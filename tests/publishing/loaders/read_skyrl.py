@@ -2,7 +2,7 @@
 
 import sys
 
-from common import FOLDER, begun, decoded, done, path, tokenizer
+from common import FOLDER, begun, decoded, done, graded, path, tokenizer
 from datasets import load_dataset
 
 sys.path.insert(0, str(FOLDER))
@@ -20,6 +20,6 @@ rl = []
 for at in range(len(data)):
     prompt, kind, extra, _ = data[at]
     gold = extra["reward_spec"]["ground_truth"]
-    graded = skyrl_gym.make(kind, extras=extra).step(f"so \\boxed{{{gold}}}")["reward"]
-    rl.append({"prompt": begun(prompt), "gold": gold, "graded": graded})
+    score = lambda text, kind=kind, extra=extra: skyrl_gym.make(kind, extras=extra).step(text)["reward"]  # noqa: E731
+    rl.append({"prompt": begun(prompt), "gold": gold, **graded(score, f"so \\boxed{{{gold}}}")})
 done("PromptDataset, tokenize_chat_example, skyrl_gym.make", sft=sft, rl=rl)

@@ -1,6 +1,6 @@
 """TRL: its trainers read a local folder with `datasets`; rows are rendered by its own `apply_chat_template`."""
 
-from common import FOLDER, begun, done, tokenizer
+from common import FOLDER, begun, done, graded, tokenizer
 from datasets import load_dataset
 from trl.data_utils import apply_chat_template
 from trl.rewards import accuracy_reward
@@ -14,9 +14,9 @@ sft = [apply_chat_template(dict(row), tokenizer) for row in rows("sft")]
 pairs = [apply_chat_template(dict(row), tokenizer) for row in rows("preference")]
 rl = []
 for row in rows("rl"):
-    answer = [[{"role": "assistant", "content": f"so {row['solution']}"}]]
-    graded = accuracy_reward(answer, solution=[row["solution"]])
-    rl.append({"prompt": begun(row["prompt"]), "gold": row["solution"], "graded": graded[0]})
+    gold = row["solution"]
+    score = lambda text, gold=gold: accuracy_reward([[{"role": "assistant", "content": text}]], [gold])[0]  # noqa: E731
+    rl.append({"prompt": begun(row["prompt"]), "gold": gold, **graded(score, f"so {gold}")})
 done(
     "datasets.load_dataset, trl.data_utils.apply_chat_template, trl.rewards.accuracy_reward",
     sft=[{"text": r["prompt"] + r["completion"]} for r in sft],

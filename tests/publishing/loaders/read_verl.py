@@ -1,6 +1,6 @@
 """verl: its two datasets and its default reward."""
 
-from common import begun, decoded, done, path, tokenizer
+from common import begun, decoded, done, graded, path, tokenizer
 from omegaconf import OmegaConf
 from verl.utils.dataset.multiturn_sft_dataset import MultiTurnSFTDataset
 from verl.utils.dataset.rl_dataset import RLHFDataset
@@ -16,6 +16,6 @@ rl = []
 for row in RLHFDataset(path("rl"), tokenizer, config).dataframe:
     gold = row["reward_model"]["ground_truth"]
     answer = PROGRAM if row["data_source"] == "apps" else f"so \\boxed{{{gold}}}"
-    graded = default_compute_score(row["data_source"], answer, gold)
-    rl.append({"prompt": begun(row["prompt"]), "gold": gold, "graded": graded})
+    score = lambda text, row=row, gold=gold: default_compute_score(row["data_source"], text, gold)  # noqa: E731
+    rl.append({"prompt": begun(row["prompt"]), "gold": gold, **graded(score, answer)})
 done("MultiTurnSFTDataset, RLHFDataset, default_compute_score", sft=sft, rl=rl)
