@@ -1,6 +1,6 @@
 """Rows with two traces each, from one Parquet file to problems and responses: rows per second and memory at two sizes.
 
-    python -m benchmarks.run importing [--rows 100000 300000]
+    python -m benchmarks.run importing [--rows 100000 1000000]
 
 Every import runs in its own process, measured from outside.
 """
@@ -22,36 +22,15 @@ from benchmarks.result import Result
 
 CHARACTERS = 1_500
 """Characters of a trace."""
-BATCH = 5_000
-WORDS = [
-    "so",
-    "we",
-    "take",
-    "the",
-    "sum",
-    "of",
-    "both",
-    "sides",
-    "and",
-    "divide",
-    "by",
-    "the",
-    "common",
-    "factor",
-    "which",
-    "leaves",
-    "a",
-    "smaller",
-    "number",
-    "than",
-    "before",
-]
+BATCH = 20_000
+CHAIN = "so we take the sum of both sides and divide by the common factor, which leaves a smaller number: {} "
+"""What a trace says again and again, with its number."""
 
 
 def measure(args: list[str]) -> dict[str, Any]:
     """Cost of `factory import` by number of rows."""
     parser = argparse.ArgumentParser(prog="benchmarks.run importing")
-    parser.add_argument("--rows", type=int, nargs="+", default=[100_000, 300_000])
+    parser.add_argument("--rows", type=int, nargs="+", default=[100_000, 1_000_000])
     runs = []
     for rows in parser.parse_args(args).rows:
         with TemporaryDirectory() as folder:
@@ -70,28 +49,30 @@ def _write(path: Path, rows: int) -> None:
     """Rows in the shape of OpenR1-Math-220k; every text is its own."""
     writer: pq.ParquetWriter | None = None
     for start in range(0, rows, BATCH):
-        table = pl.DataFrame([_row(n) for n in range(start, min(start + BATCH, rows))]).to_arrow()
+        number = pl.int_range(start, min(start + BATCH, rows))
+        table = pl.select(
+            problem=pl.format(
+                "A farmer has {} hens and buys {} more each day. How many after {} days?",
+                number, number % 97, number % 31,
+            ),
+            answer=(number + (number % 97) * (number % 31)).cast(pl.String),
+            source=pl.format("part {}", number % 5),
+            uuid=pl.format("u-{}", number),
+            generations=pl.concat_list(_trace(number, place) for place in range(2)),
+            is_reasoning_complete=pl.concat_list(pl.repeat(True, number.len()) for _ in range(2)),
+        ).to_arrow()  # fmt: skip
         writer = writer or pq.ParquetWriter(path, table.schema)
         writer.write_table(table)
     assert writer is not None
     writer.close()
 
 
-def _row(number: int) -> dict[str, Any]:
-    turned = number % len(WORDS)
-    chain = " ".join([*WORDS[turned:], *WORDS[:turned], str(number)])
-    traces = [
-        f"<think>\n{(f'{chain} {n} ' * 20)[:CHARACTERS]}\n</think>\nIt is \\boxed{{{number}}}."
-        for n in range(2)
-    ]
-    return {
-        "problem": f"A farmer has {number} hens and buys {number % 97} more each day. How many after {number % 31} days?",
-        "answer": str(number + (number % 97) * (number % 31)),
-        "source": f"part {number % 5}",
-        "uuid": f"u-{number}",
-        "generations": traces,
-        "is_reasoning_complete": [True, True],
-    }
+def _trace(number: pl.Expr, place: int) -> pl.Expr:
+    """The response at a place of each row: `CHARACTERS` of reasoning and an answer."""
+    chain = pl.format(CHAIN, number * 2 + place)
+    thought = pl.concat_str([chain] * (CHARACTERS // len(CHAIN) + 1)).str.head(CHARACTERS)
+    end = [pl.lit("\n</think>\nIt is \\boxed{"), number.cast(pl.String), pl.lit("}.")]
+    return pl.concat_str(pl.lit("<think>\n"), thought, *end)
 
 
 def _count(folder: Path) -> int:

@@ -15,6 +15,7 @@ from factory.config.preference import PreferenceSection, RLPromptsSection
 if TYPE_CHECKING:
     from factory.run.step import StepResult
 
+SFT = {"max_pass_rate": "max-student-pass-rate"}
 PAIRS = {"per_problem": "pairs-per-problem"}
 RL = {"low": "min-pass-rate", "high": "max-pass-rate"}
 
@@ -30,12 +31,15 @@ def command(
     inputs: Inputs,
     dataset: Annotated[Literal["midtrain", "sft", "preference", "rl"], Flag("The set to make.", name="set")],
     out: Out,
-    settings: Annotated[DatasetsSection, Use(skip=("judge",))],
+    settings: Annotated[DatasetsSection, Use(skip=("judge",), names=SFT)],
     pairs: Annotated[PreferenceSection, Use(skip=("rejected_from", "chosen_from"), names=PAIRS)],
     prompts: Annotated[RLPromptsSection, Use(names=RL)],
     exclude: Annotated[
         list[Path], Flag("Folder of another set whose problems must not be used; repeat for more.")
     ] = [],  # noqa: B006 - read only
+    rates: Annotated[
+        Path | None, Flag("Folder that `factory difficulty` wrote, for --max-student-pass-rate.")
+    ] = None,
     seed: Seed = 0,
 ) -> None:
     """Choose the rows of a training set from verified responses; what is left out is dropped with its reason.
@@ -63,7 +67,7 @@ def command(
             result = preference.run(out / "__labelled", None, out, own, **asked)
         else:
             result = select.run(
-                out / "__labelled", out, settings, dataset=dataset, seed=seed, exclude=exclude
+                out / "__labelled", out, settings, dataset=dataset, seed=seed, exclude=exclude, rates=rates
             )
     say(f"{result.manifest['rows_out']:,} rows of {dataset}; left out: {counts(result.manifest['dropped'])}")
     say_end(result, out)

@@ -17,6 +17,8 @@ class Section(BaseModel):
 
     for_verbs: ClassVar[frozenset[str]] = frozenset()
     """Fields that only a verb asks for: a recipe says them elsewhere, and old ones that say them here are read."""
+    later: ClassVar[frozenset[str]] = frozenset()
+    """Fields that decide nothing at their default: they stay out of keys then, so that finished folders stay finished."""
 
 
 def section_of(annotation: Any) -> type[Section] | None:

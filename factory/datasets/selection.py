@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import polars as pl
 
 from factory.datasets.render import renderable
+from factory.run.tables import give_reason
 from schemas import ResponseStatus, Verdict
 from schemas.outcome import complete
 
@@ -22,16 +23,20 @@ LIGHT = [
     "completion_tokens",
 ]
 """Columns that selection looks at besides the text; small enough for millions of rows."""
+TOKEN_BYTES = 4
+"""Bytes that count as a token where the model's own count is unknown."""
+MAJORITY = 3
+"""Fewer responses with an answer make no majority."""
 
 
-def ineligible(*, need_reasoning: bool = True) -> pl.Expr:
+def ineligible(*, need_reasoning: bool = True, keep: str = "correct") -> pl.Expr:
     """Reason why a row is no training text, or null when it is one.
 
-    Reasons: the verdict (`incorrect`, `unverifiable`, ...), `no_reasoning` (unless that is allowed), `incomplete`,
-    `repetitive`, `unrenderable` (holds think tags of its own, or has no answer part).
+    Reasons: the verdict (`incorrect`, `unverifiable`, ...) unless others are kept, too, `no_reasoning` (unless that is
+    allowed), `incomplete`, `repetitive`, `unrenderable` (holds think tags of its own, or has no answer part).
     """
     return (
-        pl.when(pl.col("verdict") != Verdict.CORRECT.value)
+        pl.when((pl.col("verdict") != Verdict.CORRECT.value) & (keep == "correct"))
         .then(pl.col("verdict"))
         .when((pl.col("status") == ResponseStatus.NO_REASONING.value) & need_reasoning)
         .then(pl.col("status"))
@@ -43,6 +48,32 @@ def ineligible(*, need_reasoning: bool = True) -> pl.Expr:
         .then(pl.lit("unrenderable"))
         .otherwise(None)
     )
+
+
+def tokens() -> pl.Expr:
+    """Tokens of a response: the model's count, or one for `TOKEN_BYTES` bytes."""
+    size = pl.sum_horizontal(pl.col("reasoning", "content").str.len_bytes().fill_null(0))
+    return pl.coalesce("completion_tokens", size // TOKEN_BYTES)
+
+
+def answer_form() -> pl.Expr:
+    """What answers are counted by: all that equal the gold are one, others by their canonical form; null without an answer."""
+    right = pl.col("verdict") == Verdict.CORRECT.value
+    return pl.when(right).then(pl.lit("=")).otherwise(pl.coalesce("extracted_canonical", "extracted"))
+
+
+def outvoted(rows: pl.DataFrame) -> pl.DataFrame:
+    """Give a reason to responses without the majority's answer, and to all of a problem that has no majority.
+
+    Args:
+        rows: every complete response: `problem_id`, `form` (see `answer_form`), `reason`.
+    """
+    votes = pl.len().over("problem_id", "form")
+    of = pl.col("form").is_not_null().sum().over("problem_id")
+    wins = pl.col("form").is_not_null() & (2 * votes > of) & (of >= MAJORITY)
+    rows = rows.with_columns(_wins=wins)
+    rows = give_reason(rows, ~pl.col("_wins").any().over("problem_id"), "no_majority")
+    return give_reason(rows, ~pl.col("_wins"), "minority").drop("_wins")
 
 
 def seeded_order(ids: pl.Series, seed: int) -> pl.Series:

@@ -90,6 +90,13 @@ def _contradictions(recipe: Recipe) -> Iterator[str]:
         who = getattr(recipe.preference, side)
         if recipe.difficulty.student == TEACHER and who not in ("teacher", "both"):
             yield f"preference.{side}: {who} needs a student's rollouts, and difficulty.student is teacher - set it to teacher"
+    if recipe.datasets.max_pass_rate is not None and (
+        recipe.difficulty.student == "student" or (train and not (train.dpo.enabled or train.rl.enabled))
+    ):
+        yield (
+            "datasets.max_pass_rate needs a student that is there before sft, and whose rollouts are wanted - name one in "
+            "difficulty.student (a preset, or transformers with difficulty.model), and leave train.dpo or train.rl on"
+        )
     if train is None:
         return
     if (

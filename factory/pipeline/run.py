@@ -145,7 +145,10 @@ def plan(recipe: Recipe, layout: RunLayout, rejected: Collection[str] = NOTHING)
     `rejected` are the ids that a reviewer rejected: no training set takes them.
     """
     calls = _calls(recipe, layout, rejected)
-    names = dict.fromkeys(place.part_of for place in expected_places(recipe.model_dump(mode="json")))
+    names = list(dict.fromkeys(place.part_of for place in expected_places(recipe.model_dump(mode="json"))))
+    if recipe.datasets.max_pass_rate is not None and "difficulty" in names:
+        names.remove("difficulty")
+        names.insert(names.index("sft-set"), "difficulty")
     return [*(Step(name, calls(name)) for name in names), Step("report", lambda engine: _report(layout))]
 
 
@@ -264,6 +267,7 @@ def _select(recipe: Recipe, at: RunLayout, dataset: str, rejected: Collection[st
         recipe.datasets,
         dataset=dataset,
         seed=recipe.seed,
+        rates=at.difficulty,
         rejected=rejected,
         engine=engine,
     )

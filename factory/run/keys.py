@@ -19,7 +19,14 @@ UNDECIDING = NOT_IN_KEY | {"batch", "batch_size", "workers"}
 
 def deciding(section: BaseModel | None, *, without: Collection[str] = ()) -> dict[str, Any]:
     """The settings of a section that decide the output; `without` are names that this step does not read."""
-    return _kept(section.model_dump(mode="json"), UNDECIDING | set(without)) if section is not None else {}
+    if section is None:
+        return {}
+    later = {
+        name
+        for name in getattr(section, "later", ())
+        if getattr(section, name) == type(section).model_fields[name].get_default(call_default_factory=True)
+    }
+    return _kept(section.model_dump(mode="json"), UNDECIDING | set(without) | later)
 
 
 def _kept(value: Any, out: Collection[str]) -> Any:

@@ -61,12 +61,11 @@ def head(path: str) -> str:
 
 def holds_nothing(value: Any) -> bool:
     """Whether there is no value, no text and nothing in a list."""
-    return (
-        value is None
-        or (isinstance(value, str) and not value.strip())
-        or value in ([], {})
-        or (isinstance(value, list) and all(map(holds_nothing, value)))
-    )
+    if isinstance(value, str):
+        return not value or value.isspace()
+    if isinstance(value, list):
+        return all(map(holds_nothing, value))
+    return value is None or value == {}
 
 
 @cache

@@ -7,6 +7,7 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import chain
 from typing import Any
 
@@ -70,13 +71,8 @@ def problem_of(
     solution = text_of(first_of(row, layout.solution))
     choices = first_of(row, layout.choices)
     answer, worked = _gold(first_of(row, layout.answer), solution)
-    used = {head(path) for trace in layout.traces for path in _trace_paths(trace)} | set(layout.skip.split())
-    used |= {
-        path
-        for role in ("problem", "answer", "solution", "choices", "source")
-        for path in getattr(layout, role).split()
-    }
-    rest = {key: value for key, value in row.items() if key not in used and value is not None}
+    read = _columns_read(layout)
+    rest = {key: value for key, value in row.items() if key not in read and value is not None}
     rest |= {
         "id": first_of(row, layout.id),
         "answer": answer,
@@ -89,6 +85,15 @@ def problem_of(
     made = problem_row(rest, text, "answer", name)
     made["answer"] = _letter(first_of(row, layout.answer), made["answer"], made["choices"])
     return made, ""
+
+
+@cache
+def _columns_read(layout: Layout) -> frozenset[str]:
+    """Columns that have a place of their own, so that they are not metadata."""
+    read = {head(path) for trace in layout.traces for path in _trace_paths(trace)} | set(layout.skip.split())
+    for role in ("problem", "answer", "solution", "choices", "source"):
+        read |= set(getattr(layout, role).split())
+    return frozenset(read)
 
 
 def _gold(value: Any, solution: str | None) -> tuple[str | None, str | None]:
@@ -137,6 +142,7 @@ def responses_of(
     """
     came = {"source_set": name, "source_revision": source.revision}
     own = {name: value for name, value in problem.items() if name != "id"}
+    known = json.loads(own["metadata"] or "{}")
     for trace in layout.traces:
         for text, reasoning, finish, complete, verdict in _pieces(row, trace):
             parts = split_response(reasoning, text or "")
@@ -147,7 +153,7 @@ def responses_of(
             seen.models[model] += 1
             key = digest([STEP, problem["source"], problem["id"], reasoning, text])
             said = {**came, "source_verdict": verdict}
-            metadata = json.loads(own["metadata"] or "{}") | {k: v for k, v in said.items() if v is not None}
+            metadata = known | {k: v for k, v in said.items() if v is not None}
             yield own | {
                 "response_id": f"r-{digest([key, number])[:32]}",
                 "problem_id": problem["id"],

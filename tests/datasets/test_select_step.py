@@ -1,5 +1,6 @@
 """Selection: every row is either taken or dropped with the right reason; draws are even and reproducible."""
 
+import re
 from collections import Counter
 
 import polars as pl
@@ -9,9 +10,11 @@ from hypothesis import strategies as st
 
 from factory.config.datasets import DatasetsSection
 from factory.datasets.selection import draw_evenly, hardest_first, limit_per_problem
-from factory.errors import FactoryError
+from factory.errors import FactoryError, UsageError
 from factory.run.parts import read_dropped, read_parts
 from factory.steps import select
+from schemas import DIFFICULTY
+from tests.datasets.conftest import write
 
 
 def test_midtrain_is_every_whole_correct_response(labelled, make, tmp_path):
@@ -163,3 +166,112 @@ def test_a_teacher_without_reasoning_is_named_and_can_be_allowed(labelled, make,
     section = DatasetsSection(need_reasoning=False)
     select.run(labelled(rows), tmp_path / "b", section, dataset="midtrain", seed=0)
     assert read_parts(tmp_path / "b")["completion"][0][0]["content"] == r"2 + 5 = 7, so \boxed{7}."
+
+
+def selected(rows, labelled, tmp_path, *, dataset="sft", rates=None, **settings):
+    section = DatasetsSection(balance=[], **{"sft_rows": 100, "sft_per_problem": 9} | settings)
+    source = labelled(rows)
+    result = select.run(source, tmp_path / "made", section, dataset=dataset, seed=0, rates=rates)
+    return read_parts(tmp_path / "made"), result
+
+
+def test_all_responses_are_kept_with_their_verdicts(labelled, make, tmp_path):
+    verdicts = ["correct", "incorrect", "unverifiable", "no_answer"]
+    rows = [make(0, n, verdict) for n, verdict in enumerate(verdicts)]
+    rows += [make(1, 0, "incorrect", status="cut_in_reasoning"), make(1, 1, repetitive=True)]
+    table, result = selected(rows, labelled, tmp_path, keep="all")
+    assert table["verdict"].to_list() == verdicts
+    assert result.manifest["dropped"] == {"incomplete": 1, "repetitive": 1}
+    assert result.summary.verdicts == {"correct": 1, "incorrect": 1, "no_answer": 1, "unverifiable": 1}
+
+
+def test_the_majority_is_kept_whatever_the_gold_says(labelled, make, tmp_path):
+    wrong = {"extracted": "8", "extracted_canonical": "8"}
+    rows = [make(0, n, "incorrect", **wrong) for n in range(3)] + [make(0, 3)]  # the gold is outvoted
+    rows += [make(1, 0), make(1, 1), make(1, 2, "incorrect", **wrong)]
+    rows += [make(2, 0), make(2, 1)]  # two are no majority
+    rows += [make(3, 0), make(3, 1), make(3, 2, "incorrect", **wrong), make(3, 3, "incorrect", **wrong)]
+    rows += [make(4, n) for n in range(2)] + [
+        make(4, 2, status="cut_in_answer")
+    ]  # a truncated one does not vote
+    rows += [make(5, n) for n in range(3)] + [make(5, 3, "no_answer", extracted=None)]
+    table, result = selected(rows, labelled, tmp_path, keep="majority")
+    assert table.group_by("problem_id", "verdict").len().sort("problem_id").rows() == [
+        ("p-0", "incorrect", 3), ("p-1", "correct", 2), ("p-5", "correct", 3),
+    ]  # fmt: skip
+    assert result.manifest["dropped"] == {"minority": 3, "no_majority": 8, "incomplete": 1}
+
+
+def test_lengths_are_counted_in_tokens_and_in_bytes_where_nobody_counted(labelled, make, tmp_path):
+    rows = [make(n, 0, completion_tokens=size) for n, size in enumerate([99, 100, 200, 201])]
+    rows += [
+        make(n, 0, completion_tokens=None, reasoning="x" * size, content="\\boxed{7}")
+        for n, size in ((4, 390), (5, 391), (6, 794), (7, 795))
+    ]
+    table, result = selected(rows, labelled, tmp_path, min_tokens=100, max_tokens=200)
+    assert table["problem_id"].to_list() == ["p-1", "p-2", "p-5", "p-6"]
+    assert result.manifest["dropped"] == {"below_min_tokens": 2, "above_max_tokens": 2}
+    with pytest.raises(ValueError, match="min_tokens 3 is above max_tokens 2"):
+        DatasetsSection(min_tokens=3, max_tokens=2)
+
+
+@pytest.mark.parametrize(
+    ("problem", "reasoning", "same"),
+    [
+        ("What is 2 + 3?", "Two and three make five.", True),
+        ("What is 2 + 3?", "二加三等于五。", False),
+        ("二加三等于几？", "我们先看 \\frac{1}{2}，所以 x = 5。", True),
+        ("二加三等于几？", "We add them and get five.", False),
+        ("2 と 3 を足すといくつですか。", "足すと五になります。", True),
+        ("2 と 3 を足すといくつですか。", "二加三等于五。", False),
+        ("Сколько будет 2 + 3?", "Складываем: пять.", True),
+        ("Сколько будет 2 + 3?", "We add them.", False),
+        ("2 + 3 = ?", "二加三等于五。", True),  # a problem without words is in every language
+        ("$x^2 + a_1 x = 4$, x = ?", "二加三等于五。", True),
+        ("2 더하기 3은?", "더하면 5입니다.", True),
+        ("写一个函数。", "先想一想。\n```python\ndef f(a, b):\n    return a + b\n```", True),
+    ],
+)
+def test_the_language_of_the_trace_is_that_of_the_problem(problem, reasoning, same, labelled, make, tmp_path):
+    rows = [make(0, 0), make(1, 0, problem=problem, reasoning=reasoning)]
+    _, result = selected(rows, labelled, tmp_path, same_language=True)
+    assert result.manifest["dropped"] == ({} if same else {"other_language": 1})
+
+
+def test_only_problems_that_the_student_fails_go_to_sft(labelled, make, tmp_path):
+    kind = {name: None for name in DIFFICULTY.names} | {
+        "source": "s", "problem": "?", "guess_rate": 0.0, "pass_rate": 0.5, "pass_rate_corrected": 0.5,
+    }  # fmt: skip
+    counts = [(8, 0), (8, 2), (8, 3), (0, 0)]
+    rates = [
+        kind | {"id": f"p-{n}", "attempts": of, "correct": solved} for n, (of, solved) in enumerate(counts)
+    ]
+    folder = write(tmp_path / "rates", rates, DIFFICULTY)
+    rows = [make(n, 0) for n in range(5)]
+    table, result = selected(rows, labelled, tmp_path, rates=folder, max_pass_rate=0.25)
+    assert table["problem_id"].to_list() == ["p-0", "p-1"]
+    assert result.manifest["dropped"] == {"student_solves_it": 1, "no_pass_rate": 2}
+    midtrain = select.run(
+        tmp_path / "labelled", tmp_path / "m", DatasetsSection(max_pass_rate=0.25), dataset="midtrain", seed=0
+    )
+    assert midtrain.manifest["rows_out"] == 5
+    with pytest.raises(UsageError, match="factory difficulty"):
+        select.run(
+            tmp_path / "labelled", tmp_path / "n", DatasetsSection(max_pass_rate=0.25), dataset="sft", seed=0
+        )
+
+
+def test_a_share_of_the_set_is_shortened_and_keeps_its_answer(labelled, make, tmp_path):
+    long = " ".join(f"step{n:05d}" for n in range(2_000))
+    rows = [make(n, 0, reasoning=f"{n} {long}") for n in range(40)] + [make(50, 0), make(51, 0)]
+    table, result = selected(rows, labelled, tmp_path, shortened=0.25)
+    cut = table.filter(pl.col("shortened"))
+    assert (table.height, cut.height, result.summary.shortened) == (42, 10, 10)
+    texts = [row[0]["content"] for row in cut["completion"]]
+    thoughts = [text.partition("</think>")[0] for text in texts]
+    assert all(text.endswith("</think>\n\nSo it is \\boxed{7}.") for text in texts)
+    assert all(4_000 - 20 < len(text) <= 8_000 + 8 for text in thoughts) and len(set(map(len, thoughts))) > 5
+    assert all(re.fullmatch(r"step\d{5}", text.split()[-1]) for text in thoughts)
+    assert cut["completion_tokens"].null_count() == 10
+    everything, _ = selected(rows, labelled, tmp_path, shortened=1)
+    assert everything["shortened"].sum() == 40  # two are too short to be cut
