@@ -195,7 +195,7 @@ def _home(model: type[Section], name: str) -> str:
 
 def _params(leaf: _Leaf) -> Iterator[click.Parameter]:
     kind = _inner(leaf.info.annotation)
-    many = get_origin(kind) is list
+    many = get_origin(kind) in (list, dict)
     if leaf.words:
         yield click.Argument([leaf.key], nargs=-1 if many else 1, required=False, metavar=leaf.metavar)
         return
@@ -228,6 +228,8 @@ def _metavar(kind: Any) -> str:
         return _metavar(members[0])
     if origin is tuple:
         return ",".join(map(_metavar, members))
+    if origin is dict:
+        return f"{_metavar(members[0]).replace('TEXT', 'NAME')}={_metavar(members[1])}"
     if origin is Literal:
         return "|".join(map(str, members))
     if isinstance(kind, type) and issubclass(kind, Enum):
@@ -257,7 +259,7 @@ def _note(info: FieldInfo, *, required: bool) -> str:
     if info.is_required():
         return " [required]" if required else ""
     value = info.get_default(call_default_factory=True)
-    if value is PydanticUndefined or value is None or value is False or value in ("", [], ()):
+    if value is PydanticUndefined or value is None or value is False or value in ("", [], (), {}):
         return ""
     shown = ", ".join(map(str, value)) if isinstance(value, list | tuple) else value
     return f" [default: {'yes' if value is True else shown}]"
@@ -289,7 +291,7 @@ def _read(
             key = leaf.key if place == 0 else f"{leaf.key}____{place}"
             if key in given:
                 typed[leaf.path] = leaf.shown if leaf.words else f"--{spelling.partition('/')[0]}"
-                _put(data, leaf.path, _value(given[key], leaf.info))
+                _put(data, leaf.path, _value(given[key], leaf.info, typed[leaf.path]))
     lines: list[str] = []
     arguments: dict[str, Any] = {}
     for name, model in sections.items():
@@ -316,12 +318,23 @@ def _put(data: dict[str, Any], path: tuple[str, ...], value: Any) -> None:
     data[last] = value
 
 
-def _value(raw: Any, info: FieldInfo) -> Any:
+def _value(raw: Any, info: FieldInfo, flag: str) -> Any:
     if isinstance(raw, tuple):
-        return list(raw)
+        return (
+            dict(_pair(each, flag) for each in raw)
+            if get_origin(_inner(info.annotation)) is dict
+            else list(raw)
+        )
     if raw == "" and _inner(info.annotation) is Path:
         return None  # Path("") is the folder we are in, which nobody means
     return raw.split(",") if get_origin(_inner(info.annotation)) is tuple else raw
+
+
+def _pair(text: str, flag: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not (name.strip() and equals and value):
+        raise UsageError(f"{flag} {text} is not of the form NAME=VALUE")
+    return name.strip(), value
 
 
 def _line(typed: Mapping[tuple[str, ...], str], path: tuple[str, ...], what: str, do: str | None) -> str:

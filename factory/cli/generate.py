@@ -2,26 +2,47 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import PositiveInt
 
 from factory.cli.flags import Flag
-from factory.cli.params import Engine, Out, Problems, Seed, Store, store_folder
+from factory.cli.params import Engine, Seed, Store, store_folder
 from factory.cli.show import say, show
 from factory.config.generate import GenerateSection
+from factory.config.problems import ProblemsSection
 from factory.engines.engine import EngineName, open_engine
+from factory.errors import UsageError
 
 if TYPE_CHECKING:
     from factory.run.step import StepResult
     from factory.steps.generate import Generated
 
 
+def _said(field: str) -> Flag:
+    return Flag(ProblemsSection.model_fields[field].description or "")
+
+
 def command(
-    problems: Problems,
-    out: Out,
     settings: GenerateSection,
+    inputs: Annotated[
+        list[str],
+        Flag(
+            "Problems: files, folders, globs, hf://, procedural: and reasoning_gym: sources. By default the clean ones of the "
+            "newest run, else those of the recipe in this folder.",
+            words=True,
+            metavar="[IN...]",
+        ),
+    ] = [],  # noqa: B006 - read only
+    out: Annotated[
+        Path | None, Flag("Folder to write; without IN it is responses-TEACHER by default.")
+    ] = None,
+    problem_field: Annotated[str, _said("problem_field")] = "problem",
+    answer_field: Annotated[str, _said("answer_field")] = "answer",
+    limit: Annotated[PositiveInt | None, _said("limit")] = None,
     store: Store = None,
     seed: Seed = 0,
     workers: Annotated[
@@ -35,17 +56,44 @@ def command(
 
     factory generate problems.jsonl --max-usd 20 --out responses
     """
+    if not settings.samples:
+        raise UsageError("--samples 0 requests nothing")
+    if inputs and out is None:
+        raise UsageError("--out is missing", do="factory generate --help")
+    out = out or Path(f"responses-{settings.teacher}")
     folder = store_folder(store, out)
-    reading: dict[str, Any] = problems.model_dump(include={"problem_field", "answer_field", "limit"})
-    if dry_run:
-        _dry_run(problems.specs, settings, reading, seed, folder)
-        return
+    reading: dict[str, Any] = {"problem_field": problem_field, "answer_field": answer_field, "limit": limit}
+    with TemporaryDirectory() if dry_run else nullcontext(out / "__read") as scratch:
+        if not inputs:
+            from factory.pipeline.at_hand import problems_at_hand
+
+            found = problems_at_hand(Path(scratch), seed=seed)
+            say(f"taking {found.said}; responses go to {out}")
+            inputs = [str(found.problems)]
+            settings = settings.model_copy(update={"reuse": [*settings.reuse, *found.responses]})
+            _dry_run(inputs, settings, reading, seed, folder, request=dry_run)
+        elif dry_run:
+            _dry_run(inputs, settings, reading, seed, folder)
+        if not dry_run:
+            _generate(inputs, out, settings, reading, folder, seed, engine, workers)
+
+
+def _generate(
+    inputs: list[str],
+    out: Path,
+    settings: GenerateSection,
+    reading: dict[str, Any],
+    folder: Path,
+    seed: int,
+    engine: EngineName,
+    workers: int | None,
+) -> None:
     from factory.cli.ending import say_end
     from factory.steps.generate import run_files
 
     with open_engine(engine, workers) as opened:
         result = run_files(
-            problems.specs,
+            inputs,
             out,
             settings,
             store=folder,
@@ -58,7 +106,16 @@ def command(
     say_end(result, out)
 
 
-def _dry_run(inputs: list[str], section: Any, reading: dict[str, Any], seed: int, store: Path) -> None:
+def _dry_run(
+    inputs: list[str],
+    section: GenerateSection,
+    reading: dict[str, Any],
+    seed: int,
+    store: Path,
+    *,
+    request: bool = True,
+) -> None:
+    """Say what a job would ask for and cost, and how its first request would look."""
     from factory.steps.generate_preview import preview
 
     seen = preview(inputs, section, store=store, seed=seed, **reading)
@@ -68,8 +125,8 @@ def _dry_run(inputs: list[str], section: Any, reading: dict[str, Any], seed: int
     say(f"already in the store: {seen.stored:,}; to be bought: {seen.requests - seen.stored:,}")
     if seen.worst_usd is not None:
         say(f"at the very most ${seen.worst_usd:,.2f} (every answer as long as --max-tokens)")
-    say("first request, as it would be sent:")
-    say(*seen.first.split("\n"))
+    if request:
+        say("first request, as it would be sent:", *seen.first.split("\n"))
 
 
 def _show(result: StepResult[Generated], out: Path, store: Path) -> None:

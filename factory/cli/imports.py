@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import ValidationError
 
-from factory.cli.flags import Flag, Use
+from factory.cli.flags import Flag
 from factory.cli.params import Out
 from factory.cli.show import show
 from factory.config.base import faults
@@ -20,10 +20,7 @@ def command(
         Flag("Files, folders, globs or Hub sets (hf://datasets/OWNER/NAME).", words=True, metavar="IN..."),
     ],
     out: Out,
-    settings: Annotated[ReadingSection, Use(skip=("fields",))],
-    fields: Annotated[
-        list[str], Flag("Where a field is: --fields answer=reward_model.ground_truth.", metavar="ROLE=PATH")
-    ] = [],  # noqa: B006 - read only
+    settings: ReadingSection,
 ) -> None:
     """Bring files of any layout to problems and the responses that came with them.
 
@@ -32,10 +29,8 @@ def command(
     from factory.cli.ending import say_end
     from factory.steps.imports import run
 
-    named = dict(_pair(each) for each in fields)
-    said = settings.model_dump(exclude={"fields"})
     try:
-        sources = [SourceSection(**said, path=each, fields=named) for each in inputs]
+        sources = [SourceSection(**settings.model_dump(), path=each) for each in inputs]
     except ValidationError as error:
         raise UsageError("\n".join(what for _, what, _ in faults(error, SourceSection))) from error
     results = run(sources, out / "problems", out / "responses")
@@ -46,12 +41,3 @@ def command(
     show("imported", ("table", ">rows", "dropped"), rows)
     for result, name in zip(results, ("problems", "responses"), strict=False):
         say_end(result, out / name)
-
-
-def _pair(text: str) -> tuple[str, str]:
-    role, equals, path = text.partition("=")
-    if not (role and equals and path):
-        raise UsageError(
-            f"--fields {text} is not ROLE=PATH", do="such as --fields problem=messages[0].content"
-        )
-    return role.strip(), path.strip()

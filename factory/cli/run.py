@@ -54,7 +54,7 @@ def command(
             save_recipe(loaded, Path(place) / "recipe.yaml")
             check_student(loaded, Path(place) / "recipe.yaml", layout, names)
         if needs:
-            say("On the machine that trains:", *(f"  {need}" for need in needs))
+            say("On the machine that runs it:", *(f"  {need}" for need in needs))
         return
     shared = store or os.environ.get("FACTORY_STORE")
     changed = run_recipe(
@@ -83,8 +83,13 @@ def _say_given(recipe: Recipe) -> None:
     if found is None:
         return
     wanted = found.problems * samples
+    say(*(f"layout of {path}: {shown}" for path, shown in found.layouts.items()))
+    if not samples:
+        say(
+            f"{found.problems:,} problems; {found.responses:,} responses came with them, and none is requested"
+        )
+        return
     say(
-        *(f"layout of {path}: {shown}" for path, shown in found.layouts.items()),
         f"{found.problems:,} problems x {samples} samples = {wanted:,} responses",
         f"{found.responses:,} responses came with the problems: {found.count:,} of these samples are there, "
         f"{wanted - found.count:,} are missing (before duplicates and benchmark problems are dropped)",

@@ -57,8 +57,8 @@ def command(
     asked = _Common(prompt=settings.prompt, system=settings.system, exclude=exclude, seed=seed)
     result: StepResult[Any]
     if dataset == "rl":
-        rates = DifficultySection(student=TEACHER)
-        difficulty.run_given(None, given, out / "__difficulty", rates, seed=seed)
+        own_rates = DifficultySection(student=TEACHER)
+        difficulty.run_given(None, given, out / "__difficulty", own_rates, seed=seed)
         result = rl_prompts.run(out / "__difficulty", out, prompts, **asked)
     else:
         label.run(given, out / "__labelled", settings)

@@ -52,7 +52,8 @@ def print_summary(run: Path) -> None:
 def spared_line(reused: int, spared: int | None, usd: float | None) -> str:
     """What responses that were there already saved."""
     saved = f" (about ${usd:,.2f} at the price of the requested ones)" if usd else ""
-    return f"{reused:,} responses were there already: {spared or 0:,} requests spared{saved}"
+    spares = f": {spared:,} requests spared{saved}" if spared else ""
+    return f"{reused:,} responses were there already{spares}"
 
 
 def _show_ladder(scores: list[Score]) -> None:

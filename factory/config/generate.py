@@ -20,6 +20,10 @@ Prompt = Annotated[str, AfterValidator(_has_slot)]
 """A user message; `{problem}` is replaced by the problem's text."""
 
 
+Kind = Literal["math", "choice", "text", "reasoning_gym", "code"]
+"""`schemas.AnswerKind`, which is too heavy to import for a flag."""
+
+
 class Procedural(Section):
     """The built-in procedural teacher, which tests and demonstrations ask."""
 
@@ -33,10 +37,11 @@ class GenerateSection(Access, Budget, Procedural):
     """Long chain-of-thought from a teacher."""
 
     for_verbs: ClassVar[frozenset[str]] = frozenset({*Budget.model_fields, "reuse"})
+    later: ClassVar[frozenset[str]] = frozenset({"prompts"})
     teacher: str = "deepseek-r1"
     """Preset name; `factory teachers` lists them."""
-    samples: int = Field(8, ge=1)
-    """Responses per problem (about 8 in the paper, docs/paper.md, Data)."""
+    samples: int = Field(8, ge=0)
+    """Responses per problem (about 8 in the paper, docs/paper.md, Data); 0 requests nothing and takes those of the sources."""
     temperature: float = Field(0.6, ge=0, le=2)
     """Sampling temperature (DeepSeek-R1's own recommendation; the paper does not say)."""
     top_p: float = Field(0.95, gt=0, le=1)
@@ -45,6 +50,8 @@ class GenerateSection(Access, Budget, Procedural):
     """Completion budget in tokens."""
     prompt: Prompt = r"Please reason step by step, and put your final answer within \boxed{{}}. {problem}"
     """Prompt; `{problem}` is replaced (wording of the authors' later evaluation, docs/paper.md, Evaluation protocol)."""
+    prompts: dict[Kind, Prompt] = Field(default_factory=dict)
+    """Other prompts for problems of some answer kinds: `code: "{problem} Answer with the program in one ```python block."`."""
     system: str | None = None
     """System message; none by default (DeepSeek-R1's recommendation)."""
     reuse: list[str] = Field(default_factory=list)

@@ -35,25 +35,26 @@ def check_recipe(
         steps: names of the steps that are to run. Unknown names are refused whatever runs; packages, keys and hardware
             only where a step needs them.
         at: the run's folder: a teacher that has answered already needs no key.
-        elsewhere: the run is only planned here, so that this machine may lack a GPU and what goes with it.
+        elsewhere: the run is only planned here, so that this machine may lack keys, a GPU and what goes with it.
 
     Returns:
-        What the recipe needs of the machine that trains and this one lacks; empty unless `elsewhere`.
+        Keys and hardware that the recipe needs and this machine lacks; empty unless `elsewhere`.
 
     Raises:
         UsageError: one line for each mistake: the key, what is wrong, what to do.
     """
     asked = "generate" in steps and not (at and (at.responses / MANIFEST).exists())
+    keyless = [*_samplers(recipe, asked and not elsewhere)]
+    needs = [fault for fault in _samplers(recipe, asked) if fault not in keyless]
     faults = [
         *_contradictions(recipe),
         *_sources(recipe, steps),
         *_benchmarks(recipe),
-        *_samplers(recipe, asked),
+        *keyless,
         *_columns(recipe),
         *(student_faults(recipe.train.student) if recipe.train else ()),
     ]
     trains = any(name.startswith(("train-", "eval-", "difficulty")) for name in steps)
-    needs: list[str] = []
     if recipe.train and trains:
         faults += training_faults(recipe.train)
         needs += missing_hardware(recipe.train, rl="train-rl" in steps)
@@ -147,7 +148,15 @@ def _layouts(recipe: Recipe) -> Iterator[str]:
     except UsageError as error:
         yield f"problems.sources: {error}"
         return
-    if recipe.generate.accept is not None and any(each.holds_responses for each in opened):
+    given = any(each.holds_responses for each in opened)
+    if not (
+        recipe.generate.samples or recipe.generate.reuse or given or len(local) < len(recipe.problems.sources)
+    ):
+        yield (
+            "generate.samples is 0, and no source holds responses - request some, or name files with responses in "
+            "problems.sources"
+        )
+    if recipe.generate.accept is not None and given:
         yield (
             "generate.accept counts responses that are requested, but problems.sources hold responses - "
             "set generate.samples instead"
@@ -220,8 +229,9 @@ def _known(key: str, what: str, name: str, names: Iterable[str], do: str) -> Ite
 
 def _samplers(recipe: Recipe, asked: bool) -> Iterator[str]:
     """Teacher, student and judges: known, with a model and a key."""
-    yield from check_endpoint("generate.teacher", recipe.generate.endpoint, recipe.budget, key=asked)
-    yield from _teacher_options(recipe)
+    if recipe.generate.samples:
+        yield from check_endpoint("generate.teacher", recipe.generate.endpoint, recipe.budget, key=asked)
+        yield from _teacher_options(recipe)
     near = recipe.decontamination.embedding
     judges = {
         "verify.judge": recipe.verify.judge,

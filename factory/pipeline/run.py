@@ -316,6 +316,7 @@ def _pairs(recipe: Recipe, at: RunLayout, rejected: Collection[str]) -> None:
         system=recipe.datasets.system,
         exclude=[path for path in [at.held_out] if (path / MANIFEST).exists()],
         rejected=rejected,
+        may_be_empty=recipe.train is None,
     )
     export.run(at.selected("preference"), at.dataset("preference"), PREFERENCE)
 
@@ -335,6 +336,7 @@ def _rl_prompts(recipe: Recipe, at: RunLayout, rejected: Collection[str]) -> Non
         system=recipe.datasets.system,
         rejected=rejected,
         group_size=recipe.train.rl.group_size if recipe.train else 8,
+        may_be_empty=recipe.train is None,
     )
     export.run(at.selected("rl"), at.dataset("rl"), RL_PROMPT)
 

@@ -76,7 +76,8 @@ def stacked_bars(
         plot.grid(axis="y", visible=False)
         plot.set_xlabel(xlabel)
         plot.xaxis.set_major_formatter(_count)
-        canvas.legend(loc="outside upper right", ncols=5)
+        if left.any():
+            canvas.legend(loc="outside upper right", ncols=5)
 
     return Figure(draw(name, caption, paint, height=1.1 + 0.3 * max(len(rows), 1)), caption)
 

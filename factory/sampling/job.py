@@ -84,7 +84,8 @@ class Job:
         self, problems: Iterator[dict[str, Any]], plan: int | Mapping[str, range]
     ) -> Iterator[SampleRequest]:
         """Requests of a plan."""
-        return planned(problems, plan, self.params, prompt=self.section.prompt, system=self.section.system)
+        own = self.section
+        return planned(problems, plan, self.params, prompt=own.prompt, system=own.system, prompts=own.prompts)
 
     @property
     def done(self) -> int:

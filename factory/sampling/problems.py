@@ -8,6 +8,7 @@ from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import polars as pl
@@ -33,6 +34,7 @@ from factory.sampling.sampler import (
 from factory.sampling.schedule import Schedule
 from factory.sampling.store.journal import ResponseStore, Stored, account_key
 from factory.sampling.truncation import begun, joined
+from factory.verification.check import kind_of
 
 Plan = int | Mapping[str, range]
 """How many samples: the same number for every problem, or the sample indices of each problem by its id."""
@@ -51,6 +53,7 @@ def sample_problems(
     *,
     prompt: str,
     system: str | None = None,
+    prompts: Mapping[Any, str] = MappingProxyType({}),
     store: Path | ResponseStore,
     what: str = "sampling",
     schedule: Schedule | None = None,
@@ -67,6 +70,7 @@ def sample_problems(
         params: how to sample.
         prompt: text with `{problem}`.
         system: system message.
+        prompts: other texts for problems of some answer kinds.
         store: the response store, or its folder.
         what: name of the operation, for progress.
         schedule: concurrency and rates of a remote sampler.
@@ -82,6 +86,7 @@ def sample_problems(
         UsageError: the endpoint cannot be used as asked.
     """
     check_prompt(prompt)
+    wording: dict[str, Any] = {"prompt": prompt, "system": system, "prompts": prompts}
     with open_store(store) as opened:
         total = plan_size(problems, plan)
         with watch(what, total, "responses") as task:
@@ -89,12 +94,12 @@ def sample_problems(
             def seen(request: SampleRequest, completion: Completion, bought: bool) -> None:
                 task.advance(1)
 
-            requests = planned(iter_problems(problems), plan, params, prompt=prompt, system=system)
+            requests = planned(iter_problems(problems), plan, params, **wording)
             buying = purchase(
                 requests, sampler, opened, schedule=schedule, budget=budget, seen=seen, job=job, batch=batch
             )
             asyncio.run(then_hang_up(buying, sampler))
-        requests = planned(iter_problems(problems), plan, params, prompt=prompt, system=system)
+        requests = planned(iter_problems(problems), plan, params, **wording)
         frames = list(collect(requests, sampler, opened, problems.schema))
     return pl.concat(frames) if frames else response_frame([], problems.schema)
 
@@ -161,8 +166,9 @@ def planned(
     *,
     prompt: str,
     system: str | None,
+    prompts: Mapping[Any, str] = MappingProxyType({}),
 ) -> Iterator[SampleRequest]:
-    """The requests of a plan, problem by problem."""
+    """The requests of a plan, problem by problem; `prompts` are those of some answer kinds."""
     for problem in problems:
         if isinstance(plan, int):
             first = problem.get(FIRST, 0)
@@ -171,7 +177,8 @@ def planned(
             indices = plan.get(str(problem["id"]), range(0))
         if not indices:
             continue
-        messages = build_messages(problem, prompt, system)
+        own = prompts.get(kind_of(problem), prompt) if prompts else prompt
+        messages = build_messages(problem, own, system)
         for index in indices:
             yield SampleRequest(str(problem["id"]), index, messages, params, problem)
 

@@ -218,6 +218,7 @@ def run(
             params,
             prompt=section.prompt,
             system=section.system,
+            prompts=section.prompts,
             store=opened,
             what="pilot",
             budget=budget,

@@ -50,7 +50,8 @@ def preview(
             reuse = read_reuse(section.reuse, rows, store / "none", Path(scratch))
         problems = reuse.owed(problems, section.samples)
         reused = rows.height * section.samples - reuse.missing(rows.height, section.samples)
-    requests = planned(problems, section.samples, params, prompt=section.prompt, system=section.system)
+    wording: dict[str, Any] = {name: getattr(section, name) for name in ("prompt", "system", "prompts")}
+    requests = planned(problems, section.samples, params, **wording)
     prices = prices_of(sampler)
     count = stored = 0
     usd = 0.0

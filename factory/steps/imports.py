@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ import polars as pl
 
 from factory.config.problems import HUB, SourceSection
 from factory.errors import UsageError
-from factory.progress import note, watch
+from factory.progress import SILENT, note, watch
 from factory.run.step import Step, StepResult, StepWriter
 from factory.run.tables import dropped_rows
 from factory.sampling.rows import response_frame
@@ -57,8 +58,9 @@ class Block:
 class Reading:
     """Files of any layout, read block by block. What is remembered: a digest and an id per problem."""
 
-    def __init__(self) -> None:
-        """Nothing is read yet."""
+    def __init__(self, *, quiet: bool = False) -> None:
+        """Nothing is read yet; `quiet` says nothing of layouts and progress."""
+        self.quiet = quiet
         self.seen = Seen()
         self.layouts: dict[str, str] = {}
         self.sources: Counter[str] = Counter()
@@ -73,10 +75,11 @@ class Reading:
     def blocks(self, files: Sequence[File]) -> Iterator[Block]:
         """Read files, in order."""
         taken: Counter[str] = Counter()
-        with watch(STEP, None, "rows") as task:
+        with nullcontext(SILENT) if self.quiet else watch(STEP, None, "rows") as task:
             for source, path, layout in files:
                 self.layouts[str(path)] = layout.shown
-                note(f"layout of {path.name}: {layout.shown}")
+                if not self.quiet:
+                    note(f"layout of {path.name}: {layout.shown}")
                 for block in read_blocks(path, place=PLACE):
                     left = None if source.limit is None else source.limit - taken[source.spec]
                     result = _limited(block, left)

@@ -60,6 +60,7 @@ def run(
     system: str | None = None,
     exclude: Sequence[Path] = (),
     rejected: Collection[str] = NOTHING,
+    may_be_empty: bool = False,
 ) -> StepResult[Paired]:
     """Pair up responses, lint the pairs and write them.
 
@@ -73,6 +74,7 @@ def run(
         system: system message.
         exclude: folders (RL prompts, evaluation sets) whose problems must not be paired: same id or canonical text.
         rejected: problem and response ids that a reviewer rejected; neither side of a pair may be one.
+        may_be_empty: without any pair write an empty set and why each problem has none.
 
     Raises:
         UsageError: the student's rollouts are wanted but not there.
@@ -111,9 +113,17 @@ def run(
         )
         paired = {pair.chosen["problem_id"] for pair in pairs}
         unpaired = _unpaired(problems, paired, verdicts, rollouts, section, rejected)
-        if not pairs:
+        if not pairs and not may_be_empty:
             raise _nothing(unpaired, section)
         writer.rows_in = len(pairs) + problems.height - len(paired)
+        writer.drop(
+            dropped_rows(
+                unpaired.drop("why"), step=STEP, reason=pl.lit(unpaired["why"]), id_column="problem_id"
+            )
+        )
+        if not pairs:
+            writer.keep(PREFERENCE.empty())
+            return Paired(problems.height, {}, [], None, {})
         rule = f"delta:{section.rule}" if section.rejected_from == "delta" else section.rule
         table = pair_table(pairs, problems.select(PROBLEM_COLUMNS), rule=rule, prompt=prompt, system=system)
         drawn, over = _limit(table, section, seed)
@@ -123,11 +133,6 @@ def run(
         _gate(lint, writer)
         writer.side(LINT_FILE, lint.to_dict())
         writer.keep(kept)
-        writer.drop(
-            dropped_rows(
-                unpaired.drop("why"), step=STEP, reason=pl.lit(unpaired["why"]), id_column="problem_id"
-            )
-        )
         for rows, reason in ((over, "over_max_pairs"), (biased, "length_bias")):
             writer.drop(dropped_rows(rows, step=STEP, reason=reason, id_column="chosen_response_id"))
         samplers = dict(kept.group_by("rejected_sampler").len().sort("len").iter_rows())

@@ -49,6 +49,7 @@ def run(
     system: str | None = None,
     rejected: Collection[str] = NOTHING,
     group_size: int = 8,
+    may_be_empty: bool = False,
 ) -> StepResult[PromptsChosen]:
     """Choose prompts for RL and write them in training order.
 
@@ -62,6 +63,7 @@ def run(
         system: system message.
         rejected: problem ids that a reviewer rejected; other ids are ignored.
         group_size: completions per prompt in RL, for the forecast of groups without signal.
+        may_be_empty: where no prompt is left write an empty set and why each problem is not there.
 
     Raises:
         FactoryError: no prompt is left; says why and which setting to change.
@@ -77,7 +79,7 @@ def run(
         writer.read["rows"] += rows.height
         judged = _judge(rows, section, exclude, seed, rejected)
         chosen = judged.filter(pl.col("reason").is_null())
-        if chosen.height == 0:
+        if chosen.height == 0 and not may_be_empty:
             raise _nothing(judged, section)
         ordered = in_training_order(chosen, section.buckets, seed)
         ordered = ordered.with_columns(prompt_column(ordered, prompt, system))
@@ -130,7 +132,11 @@ def _present(rows: pl.DataFrame) -> list[str]:
 def _summary(rows: pl.DataFrame, chosen: pl.DataFrame, group_size: int) -> PromptsChosen:
     def forecast(table: pl.DataFrame) -> dict[str, Any]:
         dead = dead_group_probability(table["alpha"], table["beta"], group_size)
-        return {"prompts": table.height, "dead_groups": float(dead.sum()), "share": float(dead.mean())}
+        return {
+            "prompts": table.height,
+            "dead_groups": float(dead.sum()),
+            "share": float(dead.mean()) if table.height else 0.0,
+        }
 
     buckets = chosen.group_by("bucket").agg(
         prompts=pl.len(), tokens_mean=pl.col("tokens_mean").mean(), tokens_cv=pl.col("tokens_cv").mean()

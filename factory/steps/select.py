@@ -121,7 +121,7 @@ def run(
         return replace(
             found,
             verdicts=verdicts if section.keep != "correct" else None,
-            shortened=chosen["cut"].sum() if section.shortened else None,
+            shortened=chosen.filter("cut").height if section.shortened else None,
         )
 
     return step.run(make)

@@ -32,6 +32,6 @@ def teacher(
         if section.teacher in LOCAL:
             raise UsageError(f"teacher {section.teacher} has no Batch API", do="leave --batch out")
         options["batches"] = store / "batches"
-    if keyless and section.teacher not in LOCAL:
+    if (keyless or not section.samples) and section.teacher not in LOCAL:
         options["keyless"] = True
     return open_endpoint(section.endpoint, section, **options)

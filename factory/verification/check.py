@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -56,6 +57,17 @@ def infer_kind(
     if _WORDS.search(plain) and not _MATHS.search(plain) and not _is_mathematics(plain):
         return AnswerKind.TEXT
     return AnswerKind.MATH
+
+
+def kind_of(row: Mapping[str, Any]) -> AnswerKind:
+    """The answer kind of a row of PROBLEM: what it states, or else what its answer looks like."""
+    stated = row.get("answer_kind")
+    if stated in list(AnswerKind):
+        return AnswerKind(stated)
+    choices = row.get("choices")
+    return infer_kind(
+        row.get("answer"), tuple(choices) if choices else None, row.get("metadata"), row.get("problem")
+    )
 
 
 def _is_mathematics(plain: str) -> bool:

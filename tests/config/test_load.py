@@ -1,12 +1,16 @@
 """A recipe is read strictly: what is not known is refused by name."""
 
+from typing import get_args
+
 import pytest
 import yaml
 
 from factory.config.base import every_key
+from factory.config.generate import Kind
 from factory.config.load import MOVED, REMOVED, load_recipe, save_recipe
 from factory.config.recipe import Recipe
 from factory.errors import UsageError
+from schemas import AnswerKind
 
 MINIMAL = "name: demo\nproblems:\n  sources: [a.jsonl]\n"
 
@@ -253,4 +257,8 @@ def test_the_recipe_has_no_more_keys_than_these():
     """A new key is worth a thought: can it be derived, or is it TRL's own (`trl:`)? Then raise this number."""
     every = list(every_key(Recipe))
     sections = {key.rpartition(".")[0] for key in every}
-    assert len([key for key in every if key not in sections]) <= 184
+    assert len([key for key in every if key not in sections]) <= 191
+
+
+def test_the_kinds_that_prompts_are_for_are_the_answer_kinds():
+    assert set(get_args(Kind)) == set(AnswerKind)

@@ -16,6 +16,7 @@ def either(names: tuple[str, ...]) -> str:
 
 
 COMMANDS = {
+    "init": ("any layout, as `import`", "a recipe"),
     "import": (
         "any layout (`--fields problem=PATH` where it is unknown)",
         "`problems/` holds problem, `responses/` response",

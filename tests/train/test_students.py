@@ -308,7 +308,7 @@ def test_the_papers_recipe_is_planned_on_a_machine_without_a_gpu(tmp_path):
     before = set(tmp_path.iterdir())
     done = planned(tmp_path)
     assert done.returncode == 0, done.stderr
-    listed = done.stdout.partition("On the machine that trains:")[2]
+    listed = done.stdout.partition("On the machine that runs it:")[2]
     assert all(need in listed for need in GPU_NEEDS)
     assert "padding token <|pad|>" in done.stderr and "3,836,021,760 parameters" in done.stderr
     for stage in STAGES:
