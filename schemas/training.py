@@ -31,7 +31,9 @@ COMPLETION = TableSchema(
         Column("model", pa.string(), "Model that produced the response.", True),
         Column("answer", pa.string(), "Gold answer."),
         Column("method", pa.string(), "Verification method."),
-        Column("verdict", pa.string(), "`Verdict` of the response: `correct` unless datasets.keep takes others."),
+        Column(
+            "verdict", pa.string(), "`Verdict` of the response: `correct` unless datasets.keep takes others."
+        ),
         Column("shortened", pa.bool_(), "True where the reasoning was cut to a budget (datasets.shortened)."),
         Column("completion_tokens", pa.int32(), "Teacher's token count; null where the reasoning was cut."),
     ),

@@ -269,7 +269,11 @@ def choose_layout(
         names = list(dict.fromkeys(str(key) for row in rows for key in row))
         empty = next((head(path) for path in layout.problem.split() if head(path) in names), None)
         columns = ", ".join(name[:40] for name in names[:20]) + (", ..." if len(names) > 20 else "")
-        what = f"{empty} is empty in the first {len(rows):,} rows" if empty else "no column holds the problem"
+        what = (
+            f"{empty} holds no text in the first {len(rows):,} rows"
+            if empty
+            else "no column holds the problem"
+        )
         raise UsageError(
             f"{where}: {what} (columns: {columns or 'none'})",
             do="say where it is: --fields problem=COLUMN, such as problem=messages[0].content",

@@ -135,7 +135,7 @@ def test_any_name_of_a_file_makes_a_recipe_that_reads(name):
         (["good.jsonl", "--layout", "opener1"], "did you mean openr1?"),
         (["good.jsonl", "--fields", "problem"], "--fields problem is not of the form NAME=VALUE"),
         (["empty.jsonl"], "empty.jsonl holds no row"),
-        (["null.jsonl"], "problem is empty in the first 1 rows"),
+        (["null.jsonl"], "problem holds no text in the first 1 rows"),
         (["turns.jsonl"], "none of the rows that were looked at holds a problem"),
         ([], "is missing"),
     ],

@@ -389,7 +389,7 @@ def test_a_limit_is_of_the_source_and_not_of_each_file(tmp_path):
 @pytest.mark.parametrize("suffix", [".jsonl", ".parquet"])
 def test_an_object_is_no_problem(suffix, tmp_path):
     path = write(tmp_path / f"object{suffix}", [{"problem": {"x": ASK}, "answer": "5"}])
-    with pytest.raises(UsageError, match="no column holds the problem"):
+    with pytest.raises(UsageError, match="problem holds no text in the first 1 rows"):
         imported(tmp_path, path)
 
 
