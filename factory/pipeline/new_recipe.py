@@ -24,6 +24,8 @@ AGAINST = ("aime24", "math500", "gpqa_diamond")
 """Benchmarks of the paper."""
 CODE = "{problem} Answer with the program in one ```python block."
 NONE = "none"
+PAIRS = 4
+"""One in so many problems makes a pair; any with right and wrong responses could, and none would be left for rl."""
 TENTH = 10
 """One in so many of the problems that were looked at is set aside, where a student is trained."""
 
@@ -117,6 +119,7 @@ def new_recipe(name: str, sources: Sequence[SourceSection], seen: Sequence[Seen]
                     "  student: teacher   # pairs and pass rates are made of the responses at hand; no model is rolled out",
                     "preference:",
                     "  match_length: true   # right and wrong sides of about the same length",
+                    f"  max_pairs: {max(problems // PAIRS, 1)}   # a quarter of the problems above: the others are left for rl",
                 ]
             )
         blocks.append(

@@ -142,7 +142,7 @@ def _look(folder: Path, section: DatasetsSection, rejected: Collection[str], pat
     light = []
     for rows in iter_part(path, BATCH):
         found = rows.select(
-            *LIGHT,
+            *dict.fromkeys([*LIGHT, *section.balance]),
             reason=marked.otherwise(unfit),
             tokens=tokens(),
             form=pl.when(complete()).then(answer_form()),

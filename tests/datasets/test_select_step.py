@@ -169,7 +169,7 @@ def test_a_teacher_without_reasoning_is_named_and_can_be_allowed(labelled, make,
 
 
 def selected(rows, labelled, tmp_path, *, dataset="sft", rates=None, **settings):
-    section = DatasetsSection(balance=[], **{"sft_rows": 100, "sft_per_problem": 9} | settings)
+    section = DatasetsSection(**{"balance": [], "sft_rows": 100, "sft_per_problem": 9} | settings)
     source = labelled(rows)
     result = select.run(source, tmp_path / "made", section, dataset=dataset, seed=0, rates=rates)
     return read_parts(tmp_path / "made"), result
@@ -275,3 +275,9 @@ def test_a_share_of_the_set_is_shortened_and_keeps_its_answer(labelled, make, tm
     assert cut["completion_tokens"].null_count() == 10
     everything, _ = selected(rows, labelled, tmp_path, shortened=1)
     assert everything["shortened"].sum() == 40  # two are too short to be cut
+
+
+def test_a_set_is_balanced_over_any_column(labelled, make, tmp_path):
+    rows = [make(n, 0, source="large" if n else "small") for n in range(9)]
+    table, _ = selected(rows, labelled, tmp_path, balance=["source"], sft_rows=2)
+    assert sorted(table["source"]) == ["large", "small"]

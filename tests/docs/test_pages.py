@@ -11,7 +11,7 @@ import pytest
 
 from factory import errors
 from factory.cli.main import VERBS, build_app
-from tests.docs import data_formats, layouts
+from tests.docs import data_formats, journeys, layouts
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -104,3 +104,11 @@ def test_options_and_verbs_named_in_a_page_exist(page, known):
 def test_the_page_of_layouts_names_those_that_there_are():
     text = layouts.PAGE.read_text("utf-8")
     assert layouts.HEAD in text and layouts.page(text) == text
+
+
+def test_the_journeys_print_what_the_page_shows():
+    text = journeys.PAGE.read_text("utf-8")
+    names = [found[2] for found in journeys.BLOCK.finditer(text)]
+    assert names == list(journeys.INPUTS)
+    assert all(found[3].count("$ factory ") <= 5 for found in journeys.BLOCK.finditer(text))
+    assert journeys.page(text) == text, "run python -m tests.docs.journeys"

@@ -1,0 +1,161 @@
+"""The worked journeys of docs/start-from-your-data.md: `python -m tests.docs.journeys` runs their commands and writes what they print.
+
+A journey is a block of the page between `<!-- journey: NAME -->` and the next `<!-- end -->`. Its lines that begin with `$` are
+run in an empty folder that holds its input; what stands below each is replaced by what the command printed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import polars as pl
+
+from factory.sources.problems import read_problems
+from tests.servers.running import servers
+
+PAGE = Path(__file__).parents[2] / "docs" / "start-from-your-data.md"
+BLOCK = re.compile(r"(<!-- journey: (\w+) -->\n```console\n)(.*?)(```\n<!-- end -->)", re.S)
+ENDPOINT = "http://localhost:8000/v1"
+"""The user's server on the page."""
+PROBLEMS = [
+    ("A bus has 17 passengers. At the next stop 5 get off. How many are left?", 12),
+    ("How many edges does a cube have?", 12),
+    ("What is the least common multiple of 4 and 6?", 12),
+    ("Solve 3x - 7 = 29 for x.", 12),
+    ("A rectangle has sides of 5 and 13. What is the length of its diagonal, squared and divided by 194, times 12?", 12),
+    ("Ann reads 84 pages in a week, the same number every day. How many pages does she read a day?", 12),
+    ("What is the remainder when 112 is divided by 20?", 12),
+    ("In how many ways can two of four runners take first and second place?", 12),
+    ("Find the sum of the digits of 2019.", 12),
+    ("The mean of 8, 10 and n is 10. What is n?", 12),
+    ("What is the sum of the first five odd numbers?", 25),
+    ("A shirt of 40 dollars is sold for a quarter less. What does it cost now, in dollars?", 30),
+]  # fmt: skip
+LEAKED = (
+    "What is the smallest positive perfect cube that can be written as the sum of three consecutive integers?"
+)
+"""A problem of MATH-500."""
+
+
+def endpoint(folder: Path) -> None:
+    """JSON Lines of problems with answers."""
+    rows = [json.dumps({"problem": text, "answer": answer}) for text, answer in PROBLEMS]
+    (folder / "problems.jsonl").write_text("\n".join(rows) + "\n")
+
+
+def traces(folder: Path) -> None:
+    """A file in the shape of OpenR1-Math-220k: two to four generations per problem, some of them wrong or cut."""
+    drawn = read_problems("procedural:all?count=60&seed=11").rows
+    drawn = drawn.filter(pl.col("answer").str.contains(r"^\d+$")).head(30)
+    rows = []
+    for number, (text, gold) in enumerate(zip(drawn["problem"], drawn["answer"], strict=True)):
+        count = 2 + number % 3
+        answers = [
+            gold if (number + n) % 4 in (0, 3 - number % 2) else str(int(gold) + 1) for n in range(count)
+        ]
+        rows.append(
+            {
+                "problem": text,
+                "answer": gold,
+                "uuid": f"u-{number}",
+                "generations": [_chain(number, n, answer) for n, answer in enumerate(answers)],
+                "is_reasoning_complete": [True] * count,
+            }
+        )
+    rows[5]["generations"][1] = "<think>\nLet us see"
+    rows[5]["is_reasoning_complete"][1] = False
+    pl.DataFrame(rows, strict=False).write_parquet(folder / "openr1.parquet")
+
+
+def chats(folder: Path) -> None:
+    """Chats of one turn and of two; one asks a benchmark's problem, two are the same."""
+    asked = [f"Explain step {n} of baking bread with {n + 3} grams of salt." for n in range(18)]
+    asked[7] = f"Please help me. {LEAKED}"
+    asked[11] = asked[3]
+    rows = [
+        [
+            {"role": "user", "content": text},
+            {"role": "assistant", "content": f"First take flour. {_words(n, 30)}"},
+        ]
+        for n, text in enumerate(asked)
+    ]
+    rows[11][1] = rows[3][1]
+    rows[2] += [{"role": "user", "content": "And then?"}, {"role": "assistant", "content": "Then wait."}]
+    pl.DataFrame({"messages": rows, "rating": list(range(18))}).write_parquet(folder / "chats.parquet")
+
+
+def _chain(number: int, place: int, answer: str) -> str:
+    return f"<think>\nWay {place} for case {number}: {_words(number * 7 + place, 40)}\n</think>\nIt is \\boxed{{{answer}}}."
+
+
+def _words(number: int, count: int) -> str:
+    return " ".join(f"w{number * 7919 + n * n * 31}" for n in range(count)) + "."
+
+
+INPUTS: dict[str, Callable[[Path], None]] = {"endpoint": endpoint, "traces": traces, "chats": chats}
+
+
+@contextmanager
+def _server() -> Iterator[str]:
+    with servers() as serve:
+        yield serve(text="It is \\boxed{12}.", tokens=12, model="my-model").url
+
+
+def walked(name: str, block: str) -> str:
+    """A journey's block with what its commands print now.
+
+    Raises:
+        RuntimeError: a command failed.
+    """
+    commands = [line[2:] for line in block.splitlines() if line.startswith("$ ")]
+    pieces = []
+    with TemporaryDirectory() as folder, _server() as url:
+        INPUTS[name](Path(folder))
+        for command in commands:
+            words = shlex.split(command.replace(ENDPOINT, url))
+            words[:1] = [sys.executable, "-m", "factory.cli.main"] if words[0] == "factory" else words[:1]
+            env = {
+                **os.environ,
+                "FACTORY_PROGRESS": "off",
+                "PYTHONPATH": str(PAGE.parents[1]),
+                "FACTORY_STORE": "",
+            }
+            done = subprocess.run(words, cwd=folder, env=env, capture_output=True, text=True)
+            if done.returncode:
+                raise RuntimeError(f"{command}: exit {done.returncode}: {done.stderr}")
+            pieces.append(f"$ {command}\n{_shown(done.stdout.replace(url, ENDPOINT))}")
+    return "\n".join(pieces)
+
+
+def _shown(output: str) -> str:
+    """What was printed; rows of a table in columns, as a terminal has them."""
+    lines, table = [], []
+    for line in [*output.splitlines(), ""]:
+        if "\t" in line:
+            table.append(line.split("\t"))
+            continue
+        widths = [max(map(len, column)) for column in zip(*table, strict=True)] if table else []
+        lines += [
+            "  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in table
+        ]
+        table = []
+        lines.append(line)
+    return "\n".join(lines).rstrip("\n") + "\n"
+
+
+def page(text: str) -> str:
+    """The page with every journey walked again."""
+    return BLOCK.sub(lambda found: found[1] + walked(found[2], found[3]) + found[4], text)
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(PAGE.read_text("utf-8")), "utf-8")
