@@ -125,7 +125,8 @@ def watch(name: str, total: float | None = None, unit: str = "rows") -> Iterator
         unit: rows, requests, steps, MB ...
     """
     name = printable(name)
-    mode = os.environ.get("FACTORY_PROGRESS") or ("bar" if sys.stderr.isatty() else "log")
+    seen = sys.stderr.isatty() or "ipykernel" in sys.modules  # a notebook shows rich's bars
+    mode = os.environ.get("FACTORY_PROGRESS") or ("bar" if seen else "log")
     if mode == "off":
         yield _Silent()
     elif mode in ("log", "json"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from factory.errors import warn
 from factory.progress import watch
 from factory.sampling.budget import Budget
 from factory.sampling.limits import AdaptiveLimit, RateLimiter, RateLimits
+from factory.sampling.loop import run_async
 from factory.sampling.presets import prices_of
 from factory.sampling.purchase import Tally, addressed, purchase
 from factory.sampling.rows import FIRST, MISSING, response_frame, response_row
@@ -98,7 +98,7 @@ def sample_problems(
             buying = purchase(
                 requests, sampler, opened, schedule=schedule, budget=budget, seen=seen, job=job, batch=batch
             )
-            asyncio.run(then_hang_up(buying, sampler))
+            run_async(then_hang_up(buying, sampler))
         requests = planned(iter_problems(problems), plan, params, **wording)
         frames = list(collect(requests, sampler, opened, problems.schema))
     return pl.concat(frames) if frames else response_frame([], problems.schema)

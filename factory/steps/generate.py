@@ -6,7 +6,6 @@ back, in the order of the problems, so it can be stopped at any instant and star
 
 from __future__ import annotations
 
-import asyncio
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -26,6 +25,7 @@ from factory.run.parts import JOB, iter_parts, note_path, scan_parts
 from factory.run.step import Step, StepResult, StepWriter, sums
 from factory.run.tables import dropped_rows
 from factory.sampling.job import Job
+from factory.sampling.loop import run_async
 from factory.sampling.presets import LOCAL
 from factory.sampling.problems import budget_of, iter_problems
 from factory.sampling.rows import FIRST, MISSING
@@ -280,7 +280,7 @@ def _schema(problems: Problems) -> pl.Schema:
 def _buy(job: Job, problems: Callable[[], Iterator[dict[str, Any]]], expected: int) -> None:
     """Buy in this process."""
     try:
-        asyncio.run(job.buy(problems, expected))
+        run_async(job.buy(problems, expected))
     except KeyboardInterrupt:
         given_up = job.schedule.given_up
         flying = f"{given_up:,} requests in flight were given up, " if given_up else ""
@@ -288,7 +288,7 @@ def _buy(job: Job, problems: Callable[[], Iterator[dict[str, Any]]], expected: i
             f"stopped; {flying}what was bought is safe", do="run the same command again to go on"
         ) from None
     finally:
-        asyncio.run(job.sampler.aclose())
+        run_async(job.sampler.aclose())
 
 
 def _collect(job: Job, problems: Problems, writer: StepWriter) -> Generated:

@@ -6,7 +6,6 @@ in the store, in whichever journal, is not bought again.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from factory.progress import silently
 from factory.sampling.budget import SharedBudget
 from factory.sampling.job import Job
 from factory.sampling.limits import RateLimits, SharedRates
+from factory.sampling.loop import run_async
 from factory.sampling.presets import prices_of
 from factory.sampling.purchase import Tally, addressed
 from factory.sampling.sampler import SampleRequest
@@ -70,7 +70,7 @@ def buy_shard(shard: Shard) -> Bought:
     job: Job | None = None
     try:
         with silently(), terminated(), _job(shard) as (job, buying):
-            asyncio.run(buying)
+            run_async(buying)
     except FactoryError as error:
         return _bought(shard, job, error)
     except KeyboardInterrupt:
@@ -126,7 +126,7 @@ def _job(shard: Shard) -> Iterator[tuple[Job, Any]]:
         try:
             yield job, budget.beside(job.buy(lambda: iter_file(shard.problems), shard.expected))
         finally:
-            asyncio.run(sampler.aclose())
+            run_async(sampler.aclose())
             budget.leave()
 
 

@@ -1,0 +1,426 @@
+"""The verbs as functions: rows in, a `Result` out; settings are the keys of the recipe's section."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from pydantic import ValidationError
+
+from factory.api.result import Deduplication, Export, Import, Result
+from factory.api.rows import CACHE, Rows, folder_of, to_paths
+from factory.config.base import Section, faults
+from factory.errors import UsageError
+
+S = TypeVar("S", bound=Section)
+
+
+def import_(
+    source: Rows, out: str | Path | None = None, *, fields: dict[str, str] | None = None, **reading: Any
+) -> Import:
+    """Problems, and the traces that came with them, from rows of any layout (`factory import`).
+
+    Args:
+        source: see `factory.api.rows.Rows`.
+        out: folder; one below .factory/ by default, where the same call finds its result again.
+        fields: where a field is, such as {"answer": "reward_model.ground_truth"}.
+        **reading: keys of a source: layout, split, config, revision, licence, limit ...
+
+    Raises:
+        UsageError: nothing can be read, or nothing says where the problems are.
+    """
+    from factory.config.problems import SourceSection
+    from factory.steps.imports import run
+
+    paths = to_paths(source, CACHE)
+    sources = [section(SourceSection, {**reading, "path": path, "fields": fields or {}}) for path in paths]
+    folder = folder_of("import", out, paths, fields, reading)
+    done = run(sources, folder / "problems", folder / "responses")
+    responses = Result(folder / "responses", done[1]) if len(done) > 1 else None
+    return Import(folder / "problems", done[0], responses)
+
+
+def generate(
+    problems: Rows,
+    out: str | Path | None = None,
+    *,
+    store: str | Path | None = None,
+    seed: int = 0,
+    limit: int | None = None,
+    **settings: Any,
+) -> Result:
+    """Have a teacher answer problems; only what is missing is asked for (`factory generate`).
+
+    Args:
+        problems: rows with a problem and, where there is one, an answer.
+        out: folder; one below .factory/ by default.
+        store: response store; $FACTORY_STORE, or inside `out`.
+        seed: of every random choice.
+        limit: first problems only.
+        **settings: keys of `generate:`: teacher, samples, max_usd, base_url ...
+
+    Raises:
+        UsageError: the endpoint or the settings cannot be used.
+        Stopped: the budget is spent; what was bought is safe, and the same call goes on.
+    """
+    from factory.cli.params import store_folder
+    from factory.config.generate import GenerateSection
+    from factory.steps.generate import run_files
+
+    paths = to_paths(problems, CACHE)
+    folder = folder_of("generate", out, paths, settings, seed, limit)
+    asked = section(GenerateSection, settings)
+    return Result(
+        folder,
+        run_files(
+            paths,
+            folder,
+            asked,
+            store=store_folder(Path(store) if store else None, folder),
+            seed=seed,
+            limit=limit,
+        ),
+    )
+
+
+def verify(responses: Rows, out: str | Path | None = None, **settings: Any) -> Result:
+    """A verdict for every response: correct, incorrect, unverifiable, no_answer, timeout (`factory verify`).
+
+    Args:
+        responses: rows with a gold and a response, in any layout that `factory verify` reads.
+        out: folder; one below .factory/ by default.
+        **settings: keys of `verify:`.
+
+    Raises:
+        UsageError: a column is missing, or a setting is wrong.
+    """
+    from factory.config.verify import VerifySection
+    from factory.steps import verify as step
+
+    paths = to_paths(responses, CACHE)
+    folder = folder_of("verify", out, paths, settings)
+    return Result(folder, step.run(paths, folder, section(VerifySection, settings)))
+
+
+def dedup(
+    rows: Rows, out: str | Path | None = None, *, field: str = "problem", **settings: Any
+) -> Deduplication:
+    """One row of every cluster of duplicates (`factory dedup`).
+
+    Args:
+        rows: any rows.
+        out: folder; one below .factory/ by default.
+        field: column to compare by; `reasoning` compares responses.
+        **settings: keys of `deduplication:`: threshold, against ...
+
+    Raises:
+        UsageError: there is no such column, or a setting is wrong.
+    """
+    from factory.config.deduplication import DeduplicationSection
+    from factory.steps import deduplicate
+
+    paths = to_paths(rows, CACHE)
+    folder = folder_of("dedup", out, paths, field, {k: v for k, v in settings.items() if k != "threshold"})
+
+    def again(threshold: float) -> Deduplication:
+        asked = section(DeduplicationSection, {**settings, "threshold": threshold})
+        return Deduplication(folder, deduplicate.rethreshold(paths, folder, asked, field=field), again)
+
+    asked = section(DeduplicationSection, settings)
+    return Deduplication(folder, deduplicate.run(paths, folder, asked, field=field), again)
+
+
+def decontaminate(
+    rows: Rows,
+    against: str | Sequence[str] = "paper",
+    out: str | Path | None = None,
+    *,
+    field: str | Sequence[str] = "problem",
+    **settings: Any,
+) -> Result:
+    """The rows that hold no benchmark problem; `folder/__side` holds the certificate (`factory decontaminate`).
+
+    Args:
+        rows: any rows, chat columns too (`field="messages"`).
+        against: benchmarks by name, `paper`, `all`, or files of one's own.
+        out: folder; one below .factory/ by default.
+        field: column or columns to look in.
+        **settings: keys of `decontamination:`.
+
+    Raises:
+        UsageError: there is no such benchmark or column, or a setting is wrong.
+    """
+    from factory.config.decontamination import DecontaminationSection
+    from factory.steps import decontaminate as step
+
+    paths, fields = to_paths(rows, CACHE), [field] if isinstance(field, str) else list(field)
+    names = [against] if isinstance(against, str) else list(against)
+    folder = folder_of("decontaminate", out, paths, names, fields, settings)
+    asked = section(DecontaminationSection, {**settings, "against": names})
+    return Result(folder, step.run(paths, folder, asked, fields=fields))
+
+
+def difficulty(
+    problems: Rows,
+    out: str | Path | None = None,
+    *,
+    student: str,
+    store: str | Path | None = None,
+    seed: int = 0,
+    **settings: Any,
+) -> Result:
+    """How hard problems are for a student, by its rollouts, which lie in `folder/__rollouts` (`factory difficulty`).
+
+    Args:
+        problems: rows with a problem and an answer.
+        out: folder; one below .factory/ by default.
+        student: a preset, or `transformers` with `model=` a folder.
+        store: response store.
+        seed: of every random choice.
+        **settings: keys of `difficulty:`; `prompt` and `system` as the student sees them.
+
+    Raises:
+        UsageError: the student cannot be used, or a setting is wrong.
+    """
+    from factory.cli.params import store_folder
+    from factory.config.datasets import DatasetsSection
+    from factory.config.difficulty import DifficultySection
+    from factory.config.problems import ProblemsSection
+    from factory.config.verify import VerifySection
+    from factory.steps import difficulty as step
+    from factory.steps import problems as reading
+
+    prompting, settings = _prompting(settings)
+    paths = to_paths(problems, CACHE)
+    folder = folder_of("difficulty", out, paths, student, settings, seed)
+    asked = section(DifficultySection, {**settings, "student": student})
+    wording = section(DatasetsSection, prompting)
+    reading.run(
+        section(ProblemsSection, {"sources": paths}), folder / "__problems", folder / "__held_out", seed=seed
+    )
+    done = step.run(
+        folder / "__problems",
+        folder,
+        folder / "__rollouts",
+        asked,
+        VerifySection(),
+        model=asked.model,
+        store=store_folder(Path(store) if store else None, folder),
+        seed=seed,
+        prompt=wording.prompt,
+        system=wording.system,
+    )
+    return Result(folder, done)
+
+
+def pairs(
+    verdicts: Rows,
+    out: str | Path | None = None,
+    *,
+    rollouts: Rows | None = None,
+    seed: int = 0,
+    **settings: Any,
+) -> Result:
+    """Preference pairs of right and wrong answers to the same problem, and their lint (`factory pairs`).
+
+    Args:
+        verdicts: verified responses of the teacher.
+        out: folder; one below .factory/ by default.
+        rollouts: verified rollouts of the student, whose wrong answers are then rejected too.
+        seed: of every random choice.
+        **settings: keys of `preference:`; `prompt` and `system` as the student sees them.
+
+    Raises:
+        UsageError: columns are missing, or a setting is wrong.
+        FactoryError: no pair is left, or the lint finds a bias.
+    """
+    from factory.config.datasets import DatasetsSection
+    from factory.config.preference import PreferenceSection
+    from factory.steps import preference
+
+    prompting, settings = _prompting(settings)
+    wording = section(DatasetsSection, prompting)
+    given, own = to_paths(verdicts, CACHE), to_paths(rollouts, CACHE) if rollouts is not None else []
+    folder = folder_of("pairs", out, given, own, settings, prompting, seed)
+    asked = section(PreferenceSection, {"rejected_from": "both" if own else "teacher", **settings})
+    done = preference.run(
+        preference.take_in(given, folder / "__input" / "responses"),
+        preference.take_in(own, folder / "__input" / "rollouts") if own else None,
+        folder,
+        asked,
+        seed=seed,
+        prompt=wording.prompt,
+        system=wording.system,
+    )
+    return Result(folder, done)
+
+
+def select(
+    verdicts: Rows,
+    dataset: Literal["midtrain", "sft"] = "sft",
+    out: str | Path | None = None,
+    *,
+    seed: int = 0,
+    **settings: Any,
+) -> Result:
+    """A training set of completions from verified responses (`factory select`); `pairs` makes those of preferences.
+
+    Args:
+        verdicts: verified responses.
+        dataset: midtrain (every eligible response) or sft (a balanced part).
+        out: folder; one below .factory/ by default.
+        seed: of every draw.
+        **settings: keys of `datasets:`.
+
+    Raises:
+        UsageError: columns are missing, or a setting is wrong.
+        FactoryError: nothing is left; says why.
+    """
+    from factory.config.datasets import DatasetsSection
+    from factory.steps import label, preference
+    from factory.steps import select as step
+
+    paths = to_paths(verdicts, CACHE)
+    folder = folder_of("select", out, paths, dataset, settings, seed)
+    asked = section(DatasetsSection, settings)
+    label.run(preference.take_in(paths, folder / "__input"), folder / "__labelled", asked)
+    return Result(folder, step.run(folder / "__labelled", folder, asked, dataset=dataset, seed=seed))
+
+
+def export(
+    source: Result | str | Path,
+    trainer: str,
+    out: str | Path | None = None,
+    *,
+    reasoning: Literal["tags", "field", "none"] | None = None,
+    system: str | None = None,
+    student: str | None = None,
+) -> Export:
+    """The sets of a run, or one set, in another trainer's format (`factory export`).
+
+    Args:
+        source: a run, or a set's folder or result.
+        trainer: see docs/export.md.
+        out: folder; one below .factory/ by default.
+        reasoning: where traces go; as the trainer takes them by default.
+        system: system message of every row; empty for none.
+        student: the model to train.
+
+    Raises:
+        UsageError: there is no set that this trainer can use.
+    """
+    from factory.publishing.trainer_exports import export_sets
+
+    taken = source.folder if isinstance(source, Result) else Path(source)
+    folder = folder_of("export", out, taken, trainer, reasoning, system)
+    done, left_out, files = export_sets(
+        taken, folder, trainer, reasoning=reasoning, system=system, model=student
+    )
+    return Export({name: Result(folder / name, each) for name, each in done.items()}, files, left_out)
+
+
+def run_recipe(
+    recipe: str | Path, out: str | Path | None = None, *, until: str | None = None, **overrides: Any
+) -> Run:
+    """Run a recipe, or what is missing of it (`factory run`).
+
+    Args:
+        recipe: a YAML file, or the name of a shipped one.
+        out: the run's folder; runs/NAME by default.
+        until: stop after this step.
+        **overrides: keys with `__` for the dot: `generate__samples=8`.
+
+    Raises:
+        UsageError: the recipe cannot work here.
+        FactoryError: a step failed.
+    """
+    from factory.config.load import load_recipe
+    from factory.pipeline.run import run_recipe as run
+
+    words = [f"{name.replace('__', '.')}={value}" for name, value in overrides.items()]
+    loaded = load_recipe(str(recipe), words)
+    folder = Path(out) if out is not None else Path("runs") / loaded.name
+    run(loaded, folder, until=until)
+    return open_run(folder)
+
+
+def open_run(run: str | Path | None = None) -> Run:
+    """A run that is there; the newest below runs/ by default.
+
+    Raises:
+        UsageError: there is none.
+    """
+    from factory.run.folder import newest_run
+
+    return Run(Path(run) if run is not None else newest_run(Path("runs")))
+
+
+class Run:
+    """A run: its steps and sets as results."""
+
+    def __init__(self, folder: Path) -> None:
+        """Look at a run's folder.
+
+        Raises:
+            UsageError: it holds no finished step.
+        """
+        from factory.run.layout import DATASETS, PLAN
+        from factory.run.parts import MANIFEST
+
+        self.folder = folder
+        self.steps = {
+            place.folder: _opened(folder / place.folder)
+            for place in PLAN
+            if (folder / place.folder / MANIFEST).exists()
+        }
+        self.sets = {
+            name: self.steps[f"datasets/{name}"] for name in DATASETS if f"datasets/{name}" in self.steps
+        }
+        if not self.steps:
+            raise UsageError(f"{folder} holds no finished step", do="name a run's folder")
+
+    def why(self, row_id: str) -> list[dict[str, Any]]:
+        """What every step did with a row, in order: folder, outcome and what was said of it."""
+        from factory.report.lineage import trace
+        from factory.report.step_folders import open_run as tables
+
+        return [
+            {"folder": event.folder, "outcome": str(event.outcome), "what": event.what}
+            for event in trace(tables(self.folder, check=False), row_id).events
+        ]
+
+    def __repr__(self) -> str:
+        """Its folder and sets."""
+        sets = ", ".join(f"{name} {len(each):,}" for name, each in self.sets.items())
+        return f"run {self.folder}: {len(self.steps)} steps; sets: {sets or 'none'}"
+
+
+def _opened(folder: Path) -> Result:
+    from factory.atomic import read_json
+    from factory.run.parts import MANIFEST
+    from factory.run.step import StepResult
+
+    manifest = read_json(folder / MANIFEST)
+    return Result(folder, StepResult(manifest, False, manifest["totals"]))
+
+
+def section(kind: type[S], settings: dict[str, Any]) -> S:
+    """Settings as a section of the recipe.
+
+    Raises:
+        UsageError: a key or a value is wrong; names each.
+    """
+    try:
+        return kind(**settings)
+    except ValidationError as error:
+        said = (
+            f"{'.'.join(path)}: {what}" + (f" - {do}" if do else "") for path, what, do in faults(error, kind)
+        )
+        raise UsageError("; ".join(said)) from None
+
+
+def _prompting(settings: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The wording of the prompt, and the other settings."""
+    words: dict[str, Any] = {name: settings[name] for name in ("prompt", "system") if name in settings}
+    return words, {name: value for name, value in settings.items() if name not in words}
