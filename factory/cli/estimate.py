@@ -13,6 +13,7 @@ from factory.cli.show import say, show
 from factory.config.generate import GenerateSection
 
 NOT_USED = (
+    "others",
     "rpm",
     "input_tpm",
     "output_tpm",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
-from typing import Any, ClassVar, get_args
+from typing import Any, ClassVar, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -23,7 +23,7 @@ class Section(BaseModel):
 
 def section_of(annotation: Any) -> type[Section] | None:
     """The section that a field holds (`S`, `S | None`, `S | str`), or None."""
-    kinds = (annotation, *get_args(annotation))
+    kinds = (annotation, *(get_args(annotation) if get_origin(annotation) is not list else ()))
     return next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Section)), None)
 
 

@@ -33,13 +33,24 @@ class Procedural(Section):
     """Share of steps left out of a terse trace, for students that learn which way of working comes out right."""
 
 
+class OtherTeacher(Address):
+    """A further teacher, and its share of the responses."""
+
+    teacher: str
+    """Preset name."""
+    share: float = Field(gt=0, lt=1)
+    """Share of every problem's samples that it is asked for."""
+
+
 class GenerateSection(Access, Budget, Procedural):
     """Long chain-of-thought from a teacher."""
 
     for_verbs: ClassVar[frozenset[str]] = frozenset({*Budget.model_fields, "reuse"})
-    later: ClassVar[frozenset[str]] = frozenset({"prompts"})
+    later: ClassVar[frozenset[str]] = frozenset({"prompts", "others"})
     teacher: str = "deepseek-r1"
     """Preset name; `factory teachers` lists them."""
+    others: list[OtherTeacher] = Field(default_factory=list)
+    """Further teachers with their shares of the samples; what they leave is the first one's."""
     samples: int = Field(8, ge=0)
     """Responses per problem (about 8 in the paper, docs/paper.md, Data); 0 requests nothing and takes those of the sources."""
     temperature: float = Field(0.6, ge=0, le=2)
@@ -74,6 +85,14 @@ class GenerateSection(Access, Budget, Procedural):
             raise ValueError("max_candidates limits what accept asks for: set accept, too")
         if self.accept is not None and self.max_candidates is not None and self.max_candidates < self.accept:
             raise ValueError(f"max_candidates {self.max_candidates} is below accept {self.accept}")
+        if self.others and (self.accept is not None or self.batch or self.serve):
+            raise ValueError(
+                "several teachers work without accept, batch and serve: leave others out, or those"
+            )
+        if sum(each.share for each in self.others) >= 1:
+            raise ValueError(
+                "the shares of others leave nothing to the first teacher: their sum must be below 1"
+            )
         if self.reuse and self.accept is not None:
             raise ValueError("accept counts responses that are requested: leave reuse or accept out")
         return self

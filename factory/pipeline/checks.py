@@ -15,7 +15,7 @@ from pathlib import Path
 
 from factory.config.base import did_you_mean
 from factory.config.difficulty import TEACHER
-from factory.config.endpoint import Budget, Endpoint
+from factory.config.endpoint import Address, Budget, Endpoint
 from factory.config.problems import SourceSection
 from factory.config.recipe import Recipe
 from factory.engines.engine import EngineName
@@ -232,6 +232,9 @@ def _samplers(recipe: Recipe, asked: bool) -> Iterator[str]:
     if recipe.generate.samples:
         yield from check_endpoint("generate.teacher", recipe.generate.endpoint, recipe.budget, key=asked)
         yield from _teacher_options(recipe)
+        for each in recipe.generate.others:
+            endpoint = Endpoint(preset=each.teacher, **each.model_dump(include=set(Address.model_fields)))
+            yield from check_endpoint("generate.others", endpoint, recipe.budget, key=asked)
     near = recipe.decontamination.embedding
     judges = {
         "verify.judge": recipe.verify.judge,

@@ -32,4 +32,4 @@ def deciding(section: BaseModel | None, *, without: Collection[str] = ()) -> dic
 def _kept(value: Any, out: Collection[str]) -> Any:
     if isinstance(value, dict):
         return {name: _kept(each, out) for name, each in value.items() if name not in out}
-    return value
+    return [_kept(each, out) for each in value] if isinstance(value, list) else value

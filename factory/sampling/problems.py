@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
@@ -21,7 +21,7 @@ from factory.sampling.limits import AdaptiveLimit, RateLimiter, RateLimits
 from factory.sampling.loop import run_async
 from factory.sampling.presets import prices_of
 from factory.sampling.purchase import Tally, addressed, purchase
-from factory.sampling.rows import FIRST, MISSING, response_frame, response_row
+from factory.sampling.rows import FIRST, INDICES, MISSING, response_frame, response_row
 from factory.sampling.sampler import (
     Completion,
     RemoteSampler,
@@ -170,15 +170,18 @@ def planned(
 ) -> Iterator[SampleRequest]:
     """The requests of a plan, problem by problem; `prompts` are those of some answer kinds."""
     for problem in problems:
-        if isinstance(plan, int):
+        indices: Sequence[int]
+        if (own := problem.get(INDICES)) is not None:
+            indices = own
+        elif isinstance(plan, int):
             first = problem.get(FIRST, 0)
             indices = range(first, first + problem.get(MISSING, plan))
         else:
             indices = plan.get(str(problem["id"]), range(0))
         if not indices:
             continue
-        own = prompts.get(kind_of(problem), prompt) if prompts else prompt
-        messages = build_messages(problem, own, system)
+        words = prompts.get(kind_of(problem), prompt) if prompts else prompt
+        messages = build_messages(problem, words, system)
         for index in indices:
             yield SampleRequest(str(problem["id"]), index, messages, params, problem)
 

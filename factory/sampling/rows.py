@@ -13,6 +13,8 @@ from schemas import PROBLEM, RESPONSE, ResponseStatus
 
 FIRST, MISSING = "_first_index", "_missing"
 """Columns of a problem that has responses already: the index of the next sample, and how many samples are still owed."""
+INDICES = "_indices"
+"""Samples of a problem that one of several teachers is asked for."""
 
 _PROBLEM_NAMES = frozenset(PROBLEM.names) - {"id"}
 REPLAY = "replay"
@@ -21,7 +23,7 @@ _SAID = ("reasoning", "content", "finish_reason", "reasoning_tokens", "served_mo
 _PARAMS = ("temperature", "top_p", "max_tokens")
 _KEPT = ("sampler", "model", "status", "request_key", "prompt_tokens", "completion_tokens", "usd")
 """Columns of a response: what came back, how it was asked for, what the store keeps beside the body."""
-_OWN_NAMES = frozenset({*RESPONSE.names, FIRST, MISSING}) - _PROBLEM_NAMES
+_OWN_NAMES = frozenset({*RESPONSE.names, FIRST, MISSING, INDICES}) - _PROBLEM_NAMES
 
 
 def to_stored(

@@ -7,7 +7,7 @@ back, in the order of the problems, so it can be stopped at any instant and star
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -28,12 +28,13 @@ from factory.sampling.job import Job
 from factory.sampling.loop import run_async
 from factory.sampling.presets import LOCAL
 from factory.sampling.problems import budget_of, iter_problems
-from factory.sampling.rows import FIRST, MISSING
+from factory.sampling.rows import FIRST, INDICES, MISSING
 from factory.sampling.sampler import check_prompt
 from factory.sampling.serving import served
 from factory.sampling.store.journal import ResponseStore
 from factory.signals import terminated
 from factory.sources.problems import read_problems
+from factory.steps.generate_shares import shared_out, summed, teachers_of
 from factory.steps.generate_workers import buy_spread
 from factory.steps.reuse import Reuse, read_reuse
 from factory.steps.source import open_source
@@ -67,11 +68,15 @@ class Generated:
     candidates: int | None = None
 
 
+Rows = Callable[[], Iterator[dict[str, Any]]]
+"""A function that gives problems from the start."""
+
+
 @dataclass(frozen=True, slots=True)
 class Problems:
     """Problems to answer: a function that gives them from the start, how many they are, their columns and types."""
 
-    rows: Callable[[], Iterator[dict[str, Any]]]
+    rows: Rows
     count: int
     schema: pl.Schema
     dropped: pl.DataFrame | None = None
@@ -224,8 +229,12 @@ def _generate(
     if done and not done.manifest["dropped"].get(ResponseStatus.FAILED):
         return done
     check_prompt(section.prompt)
-    if workers is not None and workers > 1 and (section.accept is not None or section.batch):
-        what = "--accept" if section.accept is not None else "--batch"
+    if (
+        workers is not None
+        and workers > 1
+        and (section.accept is not None or section.batch or section.others)
+    ):
+        what = "--accept" if section.accept is not None else "--batch" if section.batch else "generate.others"
         raise UsageError(f"{what} works with one worker only", do="leave --workers out")
     return step.run(
         partial(_buy_and_collect, read, section, store, seed, verify, engine, workers), again=done is not None
@@ -243,6 +252,8 @@ def _buy_and_collect(
     writer: StepWriter,
 ) -> Generated:
     problems = read(writer)
+    if section.others:
+        return _of_several(problems, section, store, seed, verify, writer)
     expected = problems.requests(section.samples)
     of = workers or _workers(engine, section)
     spread = engine is not None and of > 1
@@ -259,7 +270,29 @@ def _buy_and_collect(
                 job = Job(section, sampler, opened, seed=seed, name=name, verify=verify, budget=budget)
                 if not spread:
                     _buy(job, problems.rows, expected)
-            return _collect(job, problems, writer)
+            return _collect([job], problems, [problems.rows], writer)
+
+
+def _of_several(
+    problems: Problems,
+    section: GenerateSection,
+    store: Path,
+    seed: int,
+    verify: VerifySection | None,
+    writer: StepWriter,
+) -> Generated:
+    """Every teacher in turn is asked for its share; all spend from one account."""
+    name = section.account or job_name(writer.out)
+    owns = teachers_of(section)
+    rows = [partial(shared_out, problems.rows, section, place) for place in range(len(owns))]
+    with terminated(), ResponseStore(store) as opened:
+        jobs = []
+        for own, mine in zip(owns, rows, strict=True):
+            sampler = teacher(own, seed, store=store)
+            with budget_of(own, sampler, opened, name) as budget:
+                jobs.append(Job(own, sampler, opened, seed=seed, name=name, verify=verify, budget=budget))
+                _buy(jobs[-1], mine, sum(len(each[INDICES]) for each in mine()))
+        return _collect(jobs, problems, rows, writer)
 
 
 def _workers(engine: Engine | None, section: GenerateSection) -> int:
@@ -291,29 +324,37 @@ def _buy(job: Job, problems: Callable[[], Iterator[dict[str, Any]]], expected: i
         run_async(job.sampler.aclose())
 
 
-def _collect(job: Job, problems: Problems, writer: StepWriter) -> Generated:
-    """Read the job's rows back from the store, in order, into the step's folder.
+def _collect(jobs: Sequence[Job], problems: Problems, asked: Sequence[Rows], writer: StepWriter) -> Generated:
+    """Read the jobs' rows back from the store, in order, into the step's folder.
+
+    Args:
+        jobs: one per teacher.
+        problems: what was asked.
+        asked: the problems as each job was asked them.
+        writer: the step's folder.
 
     Raises:
         FactoryError: there are not as many as were asked for.
     """
     reused = _keep_reused(problems.reuse, writer)
     rows = 0
-    for frame in job.collected(_counted(problems.rows, writer), problems.schema):
-        rows += frame.height
-        broken = frame["status"] == ResponseStatus.FAILED
-        writer.keep(frame.filter(~broken))
-        if broken.any():
-            writer.drop(
-                dropped_rows(
-                    frame.filter(broken),
-                    step=STEP,
-                    reason=ResponseStatus.FAILED.value,
-                    id_column="response_id",
-                    detail=pl.col("error"),
+    for place, (job, own) in enumerate(zip(jobs, asked, strict=True)):
+        counted = own() if place else _counted(own, writer)
+        for frame in job.collected(counted, problems.schema):
+            rows += frame.height
+            broken = frame["status"] == ResponseStatus.FAILED
+            writer.keep(frame.filter(~broken))
+            if broken.any():
+                writer.drop(
+                    dropped_rows(
+                        frame.filter(broken),
+                        step=STEP,
+                        reason=ResponseStatus.FAILED.value,
+                        id_column="response_id",
+                        detail=pl.col("error"),
+                    )
                 )
-            )
-    plan = job.plan
+    job, plan = jobs[0], jobs[0].plan
     expected = problems.requests(plan) if isinstance(plan, int) else sum(map(len, plan.values()))
     writer.rows_in = expected + writer.read["reuse"]
     if rows != expected:
@@ -321,14 +362,14 @@ def _collect(job: Job, problems: Problems, writer: StepWriter) -> Generated:
             f"{expected - rows:,} of {expected:,} responses are not in {job.store.folder}",
             do="run the same command again",
         )
-    if rows and job.counts[ResponseStatus.FAILED] == rows:
+    if rows and sum(each.counts[ResponseStatus.FAILED] for each in jobs) == rows:
         raise FactoryError(
             f"all {rows:,} requests failed, one of them with: {job.last_error}",
             do="look at the endpoint and its options, then run the same command again",
         )
     if problems.dropped is not None:
         writer.drop_unread(problems.dropped)
-    totals = job.totals()
+    totals = summed([each.totals() for each in jobs])
     totals["statuses"] = sums([totals["statuses"], reused])
     if problems.reuse is None:
         return Generated(**totals)
