@@ -127,16 +127,19 @@ def run(
         rule = f"delta:{section.rule}" if section.rejected_from == "delta" else section.rule
         table = pair_table(pairs, problems.select(PROBLEM_COLUMNS), rule=rule, prompt=prompt, system=system)
         drawn, over = _limit(table, section, seed)
-        kept, biased, cost = _match(drawn, section)
-        limits = Limits(section.max_length_bias, section.max_format_bias, section.max_duplicates)
-        lint = lint_pairs(kept, limits, _overlap(kept, exclude))
-        _gate(lint, writer)
-        writer.side(LINT_FILE, lint.to_dict())
+        kept, biased, cost = _match(drawn, section, may_be_empty=may_be_empty)
+        said: dict[str, Any] = {}
+        if kept.height:
+            limits = Limits(section.max_length_bias, section.max_format_bias, section.max_duplicates)
+            lint = lint_pairs(kept, limits, _overlap(kept, exclude))
+            _gate(lint, writer)
+            said = lint.to_dict()
+            writer.side(LINT_FILE, said)
         writer.keep(kept)
         for rows, reason in ((over, "over_max_pairs"), (biased, "length_bias")):
             writer.drop(dropped_rows(rows, step=STEP, reason=reason, id_column="chosen_response_id"))
         samplers = dict(kept.group_by("rejected_sampler").len().sort("len").iter_rows())
-        return Paired(problems.height, lint.to_dict(), _balance(kept), cost, samplers)
+        return Paired(problems.height, said, _balance(kept), cost, samplers)
 
     return step.run(make)
 
@@ -237,7 +240,7 @@ def _limit(table: pl.DataFrame, section: PreferenceSection, seed: int) -> tuple[
 
 
 def _match(
-    table: pl.DataFrame, section: PreferenceSection
+    table: pl.DataFrame, section: PreferenceSection, *, may_be_empty: bool
 ) -> tuple[pl.DataFrame, pl.DataFrame, dict[str, Any] | None]:
     """Pairs that stay, pairs that go, and what that cost; everything stays unless `match_length` is set."""
     if not section.match_length:
@@ -247,6 +250,8 @@ def _match(
     )
     stays = match_length(chosen, rejected, section.max_length_bias)
     if not stays.any():
+        if may_be_empty:
+            return table.clear(), table, None
         raise FactoryError(
             f"no two of {table.height:,} pairs meet the length bias limit {section.max_length_bias}",
             do="raise preference.max_length_bias, or sample more responses",

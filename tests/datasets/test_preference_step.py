@@ -8,6 +8,7 @@ from factory.config.preference import PreferenceSection
 from factory.errors import FactoryError, UsageError
 from factory.run.parts import read_dropped, read_parts
 from factory.steps import preference
+from schemas import PREFERENCE
 
 
 def pairs(verdicts, rollouts, out, **settings):
@@ -169,3 +170,21 @@ def test_what_is_missing_is_named(labelled, make, tmp_path, verdict, status, mes
 def test_no_responses_at_all(labelled, verdicts, tmp_path):
     with pytest.raises(FactoryError, match="there are no responses"):
         pairs(labelled([]), verdicts([]), tmp_path / "o")
+
+
+def test_where_nobody_waits_for_pairs_there_may_be_none_and_each_problem_has_its_reason(
+    labelled, make, other, tmp_path
+):
+    section = PreferenceSection(rejected_from="teacher", match_length=True, max_length_bias=0.01)
+    right = [make(p, 0) for p in range(3)]
+    result = preference.run(labelled(right), None, tmp_path / "none", section, seed=0, may_be_empty=True)
+    assert result.manifest["dropped"] == {"no_incorrect": 3} and result.manifest["rows_in"] == 3
+    table = read_parts(tmp_path / "none")
+    assert (table.height, table.columns) == (0, PREFERENCE.names)
+    long = [other(p, 1, reasoning=f"much longer {p} " * (90 + p)) for p in range(3)]
+    rows = labelled([*right, *long], "both")
+    with pytest.raises(FactoryError, match="no two of 3 pairs meet"):
+        preference.run(rows, None, tmp_path / "some", section, seed=0)
+    result = preference.run(rows, None, tmp_path / "some", section, seed=0, may_be_empty=True)
+    assert result.manifest["dropped"] == {"length_bias": 3}
+    assert read_parts(tmp_path / "some").height == 0

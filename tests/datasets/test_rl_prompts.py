@@ -67,6 +67,16 @@ def test_uneven_lengths_and_the_limit_have_their_reasons(difficulty, tmp_path):
     assert manifest["dropped"]["beyond_max_prompts"] == 4
 
 
+def test_where_nobody_waits_for_prompts_there_may_be_none(difficulty, tmp_path):
+    section = RLPromptsSection(low=0.0, high=0.01)
+    with pytest.raises(FactoryError, match="no problem is fit for RL"):
+        rl_prompts.run(difficulty, tmp_path / "o", section, seed=0)
+    result = rl_prompts.run(difficulty, tmp_path / "o", section, seed=0, may_be_empty=True)
+    assert result.manifest["rows_out"] == 0 and result.summary.forecast["prompts"] == 0
+    assert sum(result.manifest["dropped"].values()) == result.manifest["rows_in"]
+    assert read_parts(tmp_path / "o").height == 0
+
+
 def test_used_problems_are_left_out_by_id_text_and_nearness(difficulty, labelled, make, tmp_path):
     used = labelled(
         [

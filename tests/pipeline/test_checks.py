@@ -152,3 +152,26 @@ def test_a_dry_run_makes_the_same_checks(change, tmp_path):
     assert len(done.stderr.strip().splitlines()) == 1
     assert change.partition("=")[0].split(".")[-1] in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_student_is_rolled_out_before_the_sft_set_where_its_failures_decide_it():
+    recipe = load_recipe("code", ["datasets.max_pass_rate=0.25"])
+    names = [step.name for step in plan(recipe, RunLayout(Path("x")))]
+    assert names.index("midtrain-set") < names.index("difficulty") < names.index("sft-set")
+    plain = [step.name for step in plan(load_recipe("code"), RunLayout(Path("x")))]
+    assert sorted(names) == sorted(plain) and plain.index("sft-set") < plain.index("difficulty")
+    with pytest.raises(UsageError, match="max_pass_rate needs a student that is there before sft"):
+        checked("datasets.max_pass_rate=0.25")
+
+
+def test_every_teacher_is_checked():
+    with pytest.raises(UsageError, match=r"generate.others: no teacher called qwk - did you mean qwq\?"):
+        checked("generate.others=[{teacher: qwk, share: 0.5}]")
+
+
+def test_nothing_is_requested_only_where_responses_are_there(tmp_path):
+    (tmp_path / "p.jsonl").write_text('{"problem": "1 + 1?", "answer": "2"}\n')
+    with pytest.raises(UsageError, match="samples is 0, and no source holds responses"):
+        checked(f"problems.sources=[{tmp_path}/p.jsonl]", "generate.samples=0")
+    (tmp_path / "p.jsonl").write_text('{"problem": "1 + 1?", "answer": "2", "response": "2"}\n')
+    checked(f"problems.sources=[{tmp_path}/p.jsonl]", "generate.samples=0", "generate.teacher=vllm")
