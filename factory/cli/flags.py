@@ -225,7 +225,7 @@ def _metavar(kind: Any) -> str:
     kind = _inner(kind)
     origin, members = get_origin(kind), get_args(kind)
     if origin is list:
-        return _metavar(members[0])
+        return "KEY=VALUE,KEY=VALUE" if section_of(members[0]) is not None else _metavar(members[0])
     if origin is tuple:
         return ",".join(map(_metavar, members))
     if origin is dict:
@@ -319,15 +319,19 @@ def _put(data: dict[str, Any], path: tuple[str, ...], value: Any) -> None:
 
 
 def _value(raw: Any, info: FieldInfo, flag: str) -> Any:
+    kind = _inner(info.annotation)
+    if isinstance(raw, tuple) and get_origin(kind) is dict:
+        return dict(_pair(each, flag) for each in raw)
     if isinstance(raw, tuple):
+        of_sections = section_of(get_args(kind)[0]) is not None
         return (
-            dict(_pair(each, flag) for each in raw)
-            if get_origin(_inner(info.annotation)) is dict
+            [dict(_pair(part, flag) for part in each.split(",")) for each in raw]
+            if of_sections
             else list(raw)
         )
-    if raw == "" and _inner(info.annotation) is Path:
+    if raw == "" and kind is Path:
         return None  # Path("") is the folder we are in, which nobody means
-    return raw.split(",") if get_origin(_inner(info.annotation)) is tuple else raw
+    return raw.split(",") if get_origin(kind) is tuple else raw
 
 
 def _pair(text: str, flag: str) -> tuple[str, str]:

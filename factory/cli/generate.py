@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import PositiveInt
 
-from factory.cli.flags import Flag, Use
+from factory.cli.flags import Flag
 from factory.cli.params import Engine, Seed, Store, store_folder
 from factory.cli.show import say, show
 from factory.config.generate import GenerateSection
@@ -27,7 +27,7 @@ def _said(field: str) -> Flag:
 
 
 def command(
-    settings: Annotated[GenerateSection, Use(skip=("others",))],
+    settings: GenerateSection,
     inputs: Annotated[
         list[str],
         Flag(

@@ -50,7 +50,7 @@ class GenerateSection(Access, Budget, Procedural):
     teacher: str = "deepseek-r1"
     """Preset name; `factory teachers` lists them."""
     others: list[OtherTeacher] = Field(default_factory=list)
-    """Further teachers with their shares of the samples; what they leave is the first one's."""
+    """Further teachers with their shares of the samples (`teacher=qwq,share=0.25`); what they leave is the first one's."""
     samples: int = Field(8, ge=0)
     """Responses per problem (about 8 in the paper, docs/paper.md, Data); 0 requests nothing and takes those of the sources."""
     temperature: float = Field(0.6, ge=0, le=2)

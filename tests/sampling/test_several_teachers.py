@@ -4,8 +4,9 @@ from collections import Counter
 
 import pytest
 
+from factory.cli.main import build_app
 from factory.config.generate import GenerateSection
-from factory.errors import Stopped
+from factory.errors import Stopped, UsageError
 from factory.run.parts import read_parts
 from factory.sampling.rows import FIRST, INDICES, MISSING
 from factory.steps import generate as step
@@ -64,6 +65,31 @@ def test_a_cap_counts_what_all_spend(serve, problems, tmp_path):
     with pytest.raises(Stopped):
         run(own, problems(20), tmp_path)
     assert 0 < asked(one) + asked(other) < 80
+
+
+def test_the_verb_shows_what_all_are_asked_and_takes_them_as_a_flag(serve, problems, tmp_path, capsys):
+    one, other = serve(), serve()
+    problems(5).write_parquet(tmp_path / "p.parquet")
+    words = [
+        "generate",
+        str(tmp_path / "p.parquet"),
+        "--out",
+        str(tmp_path / "o"),
+        "--teacher",
+        "vllm",
+        "--model",
+        "a",
+    ]
+    words += ["--base-url", one.url, "--price", "0,1", "--samples", "4", "--max-tokens", "1000000"]
+    words += ["--others", f"teacher=vllm,model=b,base_url={other.url},share=0.5"]
+    build_app().main(args=[*words, "--dry-run"], standalone_mode=False)
+    said = capsys.readouterr().out
+    assert "5 problems x 4 samples = 20 responses" in said and "to be bought: 20" in said
+    assert "at the very most" not in said  # the other has no price
+    build_app().main(args=words, standalone_mode=False)
+    assert asked(one) + asked(other) == 20 and asked(other) >= 5
+    with pytest.raises(UsageError, match="--others teacher is not of the form NAME=VALUE"):
+        build_app().main(args=[*words, "--others", "teacher"], standalone_mode=False)
 
 
 def test_what_is_owed_is_shared_out(problems):
