@@ -57,7 +57,7 @@ def command(
     factory generate problems.jsonl --max-usd 20 --out responses
     """
     if not settings.samples:
-        raise UsageError("--samples 0 requests nothing")
+        raise UsageError("--samples: 0 requests nothing", do="ask for one response per problem or more")
     if inputs and out is None:
         raise UsageError("--out is missing", do="factory generate --help")
     out = out or Path(f"responses-{settings.teacher}")
