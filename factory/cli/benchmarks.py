@@ -20,6 +20,9 @@ def command(
     facts: Annotated[
         Path | None, Flag("JSON of {benchmark: {licence, revision, source}} to write into the indexes.")
     ] = None,
+    embedding: Annotated[
+        str | None, Flag("Folder or Hub id of a sentence-embedding model whose vectors the indexes hold.")
+    ] = None,
 ) -> None:
     """List the shipped benchmark indexes, or build indexes of data files: salted hashes, no plain text.
 
@@ -34,9 +37,11 @@ def command(
         raise UsageError(
             "unknown form", do="factory benchmarks, or: factory benchmarks build PATH... --out FOLDER"
         )
+    from factory.decontamination.embedding import open_encoder
     from factory.decontamination.load import build_indexes
 
-    for benchmark in build_indexes(words[1:], out, facts):
+    encoder = open_encoder(embedding) if embedding else None
+    for benchmark in build_indexes(words[1:], out, facts, encoder):
         say(f"{benchmark.name}: {len(benchmark.ids):,} problems")
     say(f"indexes in {out}")
 

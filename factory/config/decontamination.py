@@ -11,14 +11,15 @@ from factory.config.endpoint import Judge, gather_judge
 
 
 class EmbeddingSection(Section):
-    """Search for paraphrases and translations with a local embedding model, and a judge."""
+    """Search for paraphrases with a local embedding model; numbers and answers decide, and a judge on what they do not."""
 
     model: str
-    """Folder of a sentence-embedding model with its tokenizer."""
+    """Folder or Hub id of a sentence-embedding model. Shipped indexes have vectors of sentence-transformers/all-MiniLM-L6-v2."""
     threshold: float = Field(0.85, gt=0, le=1)
-    """Minimum cosine similarity for a candidate."""
+    """Minimum cosine similarity for a candidate without a gold answer."""
     judge: Judge | None = None
-    """Model that decides on the candidates, a preset name or a section; without one they are only reported."""
+    """Model that decides on candidates, a preset name or a section; without one they are only reported. Needs benchmarks as
+    data files: indexes hold no text."""
 
     _earlier = model_validator(mode="before")(gather_judge)
 
@@ -39,5 +40,4 @@ class DecontaminationSection(Section):
     sources_until: str | None = Field(None, pattern=r"^\d{4}-(0[1-9]|1[0-2])$")
     """Month of the newest text in the sources, as YYYY-MM: the certificate counts what is found of newer benchmarks."""
     embedding: EmbeddingSection | None = None
-    """Folder of a sentence-embedding model: search for paraphrases and translations, too. Needs benchmarks as data files:
-    indexes hold no text."""
+    """Folder or Hub id of a sentence-embedding model: search for paraphrases, too."""

@@ -18,6 +18,7 @@ import numpy.typing as npt
 import polars as pl
 
 from factory.atomic import atomic_path
+from factory.decontamination.embedding import Encoder, codes
 from factory.decontamination.features import (
     NOT_TELLING,
     SALT,
@@ -27,10 +28,17 @@ from factory.decontamination.features import (
     features,
     short_form,
 )
-from factory.decontamination.figures import Words, content_words, read_answers
+from factory.decontamination.figures import (
+    ENGLISH,
+    Numerals,
+    Words,
+    content_words,
+    distinct_numerals,
+    read_answers,
+)
 from factory.decontamination.index import ANCHOR, ANCHOR_TOKENS, LONGEST, Benchmark, problem_ids
 from factory.text.fold import fold
-from factory.text.hashing import U64, distinct
+from factory.text.hashing import U64, Bytes, distinct
 from factory.text.ngrams import SequenceHasher
 from factory.text.tokens import Places, text_bytes, tokenize, tokenize_bytes
 
@@ -71,10 +79,14 @@ class Document:
     has_options: npt.NDArray[np.bool_]
     answers: npt.NDArray[np.uint32]
     content: Words
+    numerals: Numerals
+    vectors: Bytes
 
 
-def read_document(name: str, rows: pl.DataFrame, facts: dict[str, Any]) -> Document:
-    """Hash the problems of one benchmark."""
+def read_document(
+    name: str, rows: pl.DataFrame, facts: dict[str, Any], encoder: Encoder | None = None
+) -> Document:
+    """Hash the problems of one benchmark, and encode the English ones unless its facts say `"vectors": false`."""
     texts = rows["problem"].cast(pl.String).fill_null("").str.replace(INSTRUCTION, "")
     cuts = [_stem(text) for text in texts]
     options = np.array([len(cut) < len(text) for cut, text in zip(cuts, texts, strict=True)], dtype=bool)
@@ -82,7 +94,12 @@ def read_document(name: str, rows: pl.DataFrame, facts: dict[str, Any]) -> Docum
         options |= rows["choices"].is_not_null().to_numpy()
     answers = rows["answer"].cast(pl.String, strict=False) if "answer" in rows.columns else None
     whole = _all_features(texts)
-    content = content_words(tokenize_bytes(*text_bytes(fold(texts))))
+    tokens = tokenize_bytes(*text_bytes(fold(texts)))
+    content, vectors = content_words(tokens), np.zeros(0, np.uint8)
+    if encoder is not None and facts.get("vectors", True):
+        english = texts.filter(pl.Series(content.language == ENGLISH)).to_list()
+        vectors = codes(encoder.encode(english)).ravel()
+        facts = facts | {"embedding": encoder.facts}
     return Document(
         name,
         facts,
@@ -92,6 +109,8 @@ def read_document(name: str, rows: pl.DataFrame, facts: dict[str, Any]) -> Docum
         options,
         read_answers(answers, rows.height).keys,
         content,
+        distinct_numerals(tokens),
+        vectors,
     )
 
 
@@ -143,6 +162,9 @@ def _benchmark(
         spots=d.content.spots,
         spots_offsets=d.content.spot_offsets,
         extent=d.content.extent,
+        numerals=d.numerals.hashes,
+        numerals_offsets=d.numerals.offsets,
+        vectors=d.vectors,
     )
 
 

@@ -49,7 +49,7 @@ def certify(
         "coverage": settings.coverage,
         "drop_templates": settings.drop_templates,
         "drop_variants": settings.drop_variants,
-        "embedding": _tier_facts(settings.embedding) if settings.embedding else None,
+        "embedding": _tier_facts(settings.embedding, index) if settings.embedding else None,
         "decisions": dict(hits["decision"].drop_nulls().value_counts().sort("decision").rows()),
         "rows": rows,
         "rows_dropped": dropped,
@@ -124,6 +124,10 @@ def _measured() -> list[str]:
     ]
 
 
-def _tier_facts(tier: EmbeddingSection) -> dict[str, Any]:
+def _tier_facts(tier: EmbeddingSection, index: BenchmarkIndex) -> dict[str, Any]:
+    """The model, the weights that the vectors are of, the benchmarks that have none, and the judge."""
+    held = [b.facts["embedding"]["sha256"] for b in index.benchmarks if b.vectors.size]
+    lacking = [b.name for b in index.benchmarks if not b.vectors.size]
     judge = {"judge": tier.judge.preset, "judge_model": tier.judge.model} if tier.judge else {"judge": None}
-    return {"model": tier.model, "threshold": tier.threshold, **judge}
+    vectors = {"sha256": held[0] if held else None, "without_vectors": lacking}
+    return {"model": tier.model, "threshold": tier.threshold, **vectors, **judge}

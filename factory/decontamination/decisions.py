@@ -14,12 +14,13 @@ from pathlib import Path
 import polars as pl
 
 from factory.decontamination.hits import Tier
+from factory.decontamination.rules import DEFAULT
 from factory.errors import UsageError
 
 ABOUT = ("text", "benchmark", "benchmark_id")
 """What a decision is about."""
 DECISIONS = {**dict.fromkeys(ABOUT, pl.String), "decision": pl.String}
-DOUBTFUL = (Tier.NGRAM, Tier.TEMPLATE, Tier.VARIANT, Tier.EMBEDDING)
+DOUBTFUL = (Tier.NGRAM, Tier.TEMPLATE, Tier.VARIANT, Tier.MEANING, Tier.EMBEDDING)
 """Tiers that rest on a threshold."""
 
 
@@ -75,12 +76,14 @@ def decided(hits: pl.DataFrame, decisions: pl.DataFrame) -> pl.DataFrame:
 def borderline(hits: pl.DataFrame, coverage: float) -> pl.DataFrame:
     """Undecided hits that another threshold might decide differently, the most doubtful first.
 
-    An n-gram hit is doubtful the nearer its score is to the coverage that was asked for; a hit that is only reported
-    the higher its score is.
+    An n-gram hit is doubtful the nearer its score is to the coverage that was asked for, one by meaning the nearer its cosine is
+    to the one that is needed; a hit that is only reported the higher its score is.
     """
     doubt = (
         pl.when(pl.col("tier") == Tier.NGRAM.value)
         .then(pl.col("score") - coverage)
+        .when(pl.col("tier") == Tier.MEANING.value)
+        .then(pl.col("score") - DEFAULT.meaning)
         .otherwise(1 - pl.col("score"))
     )
     open_hits = hits.filter(pl.col("decision").is_null() & pl.col("tier").is_in([t.value for t in DOUBTFUL]))

@@ -112,6 +112,23 @@ def content_words(tokens: Tokens) -> Words:
     )
 
 
+class Numerals(NamedTuple):
+    """16-bit hashes of the different numerals of texts; those of text i are `hashes[offsets[i]:offsets[i + 1]]`."""
+
+    hashes: npt.NDArray[np.uint16]
+    offsets: Places
+
+
+def distinct_numerals(tokens: Tokens) -> Numerals:
+    """The different numerals of every text but 1, number words included."""
+    stream: Stream = numerals(tokens)
+    size = stream.offsets.size - 1
+    rows = np.repeat(np.arange(size, dtype=np.uint64), stream.lengths)
+    names = distinct(rows << np.uint64(16) | mix(stream.hashes ^ SALT) >> np.uint64(48))
+    offsets = np.searchsorted(names, np.arange(size + 1, dtype=np.uint64) << np.uint64(16))
+    return Numerals(names.astype(np.uint16), offsets)
+
+
 def telling(tokens: Tokens, answer_digits: Places) -> npt.NDArray[np.float64]:
     """How much the different numerals of every text and its answer tell: about one per digit."""
     stream: Stream = numerals(tokens)
@@ -132,6 +149,7 @@ class Figures(NamedTuple):
     ordered: npt.NDArray[np.uint32]
     answers: npt.NDArray[np.uint32]
     content: Words
+    numerals: Numerals
     seen: npt.NDArray[np.bool_]
     """For every possible beginning of a hash of `figures` or `ordered` whether a problem has such a one."""
 
@@ -189,11 +207,11 @@ def decide(
     one, other = own[hits.row], known.answers[hits.problem]
     alike = (hits.tier >= rules.TEMPLATE) & (figures[hits.row] != 0)
     alike &= (figures[hits.row] == known.figures[hits.problem]) & ((one == other) | (one == 0) | (other == 0))
-    doubtful = (hits.tier == rules.NGRAM) & (hits.score < limits.inside_coverage[0])
+    doubtful = hits.tier == rules.NGRAM
     unsure = np.flatnonzero(alike | doubtful)
     longer = _times(raw, bounds, hits.row[unsure], known.content, hits.problem[unsure]) > limits.inside
     same = unsure[alike[unsure] & ~longer]
-    tier = _parts(raw, bounds, hits, unsure[doubtful[unsure] & longer], known.content, limits)
+    tier = _parts(raw, bounds, hits, unsure[doubtful[unsure] & longer], known, limits)
     pairs = [
         _equal(mine, theirs, own, known.answers)
         for mine, theirs in ((figures, known.figures), (ordered, known.ordered))
@@ -207,7 +225,7 @@ def decide(
     chosen = distinct(row)
     tokens = _tokens(raw, bounds[chosen], bounds[chosen + 1])
     ours, place = content_words(tokens), np.searchsorted(chosen, row)
-    compared = _compare(ours, known.content, place, problem)
+    compared = compare(ours, known.content, place, problem)
     told = telling(tokens, answers.digits[chosen])[place]
     tier[same[told[numbered:] >= limits.telling_numbers[1]]] = rules.NUMBERS
     least = np.array([2.0, *limits.same_words])[np.searchsorted(limits.telling_numbers, told, side="right")]
@@ -234,25 +252,52 @@ def _parts(
     bounds: Places,
     hits: Hits,
     asked: Places,
-    theirs: Words,
+    known: Figures,
     limits: Thresholds,
 ) -> Places:
-    """The tiers of all hits; those asked for, in much longer texts, are `TEMPLATE` where the problem's words are not near."""
+    """The tiers of all hits; those asked for, in much longer texts, are `TEMPLATE` where the problem's words or numerals are not near."""
     tier = hits.tier.copy()
     if asked.size:
         row, problem = hits.row[asked], hits.problem[asked]
         first = np.maximum(hits.first[asked] - limits.inside_margin, bounds[row])
         last = np.minimum(hits.last[asked] + limits.inside_margin, bounds[row + 1])
-        ours = content_words(_tokens(raw, first, last))
-        compared = _compare(ours, theirs, np.arange(asked.size), problem)
+        tokens, theirs = _tokens(raw, first, last), known.content
+        compared = compare(content_words(tokens), theirs, np.arange(asked.size), problem)
+        numbers = _shared(distinct_numerals(tokens), known.numerals, problem)
         kinds = np.searchsorted(limits.inside_least, compared.words, side="right")
-        far = _times(raw, bounds, row, theirs, problem) > limits.far
-        needed = np.where(far, np.array(limits.far_coverage)[kinds], np.array(limits.inside_coverage)[kinds])
-        part = (hits.score[asked] < needed) | (compared.contained < limits.inside_words)
+        times = _times(raw, bounds, row, theirs, problem)
+        steps = np.array([limits.inside_coverage, limits.far_coverage, limits.farthest_coverage])
+        needed = steps[np.searchsorted([limits.far, limits.farthest], times), kinds]
+        part = (hits.score[asked] < needed) | (compared.words > 0) & (
+            compared.contained < limits.inside_words
+        )
+        part |= numbers.contained < limits.inside_numerals
+        part |= (compared.words < limits.least_words) & (numbers.jaccard < limits.formula_numerals)
         response = extents(raw, bounds, row) >= limits.response
         part &= ~response | (compared.words < limits.inside_least[0])
         tier[asked[part]] = rules.TEMPLATE
     return tier
+
+
+class _Shared(NamedTuple):
+    """Share of a problem's different numerals that a text has, 1 if it has none, and their Jaccard similarity."""
+
+    contained: npt.NDArray[np.float64]
+    jaccard: npt.NDArray[np.float64]
+
+
+def _shared(ours: Numerals, theirs: Numerals, problem: Places) -> _Shared:
+    """The numerals of texts and of one problem each."""
+    one, two = np.diff(ours.offsets), np.diff(theirs.offsets)[problem]
+    rows = np.repeat(np.arange(problem.size), one), np.repeat(np.arange(problem.size), two)
+    names = np.concatenate(
+        [rows[0] << 16 | ours.hashes, rows[1] << 16 | theirs.hashes[ranges(theirs.offsets[problem], two)]]
+    )
+    names.sort()
+    shared = np.bincount(names[1:][names[1:] == names[:-1]] >> 16, minlength=problem.size)
+    return _Shared(
+        np.where(two > 0, shared / np.maximum(two, 1), 1.0), shared / np.maximum(one + two - shared, 1)
+    )
 
 
 def _tokens(raw: Bytes, first: Places, last: Places) -> Tokens:
@@ -309,7 +354,8 @@ class Compared(NamedTuple):
     same_language: npt.NDArray[np.bool_]
 
 
-def _compare(ours: Words, theirs: Words, row: Places, problem: Places) -> Compared:
+def compare(ours: Words, theirs: Words, row: Places, problem: Places) -> Compared:
+    """The words of some texts and problems, pair by pair: `row` and `problem` say of which."""
     sizes = np.diff(ours.offsets)[row], np.diff(theirs.offsets)[problem]
     names = np.concatenate(
         [

@@ -6,9 +6,10 @@ import hashlib
 import re
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from factory.config.decontamination import DecontaminationSection
@@ -18,10 +19,11 @@ from factory.decontamination.index import BenchmarkIndex
 from factory.errors import UsageError
 from factory.sources.columns import message_text
 from factory.text.hashing import Bytes
-from factory.text.tokens import flat, in_threads
+from factory.text.tokens import Places, flat, in_threads
 
 if TYPE_CHECKING:
     from factory.decontamination.matcher import Matcher
+    from factory.decontamination.meaning import Meanings
 
 SPAN = 400
 """Characters of the matched text that are kept as evidence."""
@@ -46,10 +48,11 @@ whether the row is dropped for it, and what a person decided about it."""
 
 
 class Outside(NamedTuple):
-    """What is known of texts from elsewhere than an index: `near.NEAR` and `decisions.DECISIONS`, or nothing."""
+    """What is known of texts from elsewhere than hashes: `near.NEAR`, `decisions.DECISIONS`, an index's vectors, or nothing."""
 
     near: pl.DataFrame | None = None
     decisions: pl.DataFrame | None = None
+    meanings: Meanings | None = None
 
 
 NOTHING = Outside()
@@ -73,36 +76,79 @@ def find_hits(
         found += _by_index(rows, field, index, settings.coverage)
         if outside.near is not None and outside.near.height:
             found.append(_by_embedding(rows, field, outside.near))
-    kept = tiers_kept(templates=settings.drop_templates, variants=settings.drop_variants)
-    hits = pl.concat(found).unique(
-        ["row", "field", "benchmark", "benchmark_id"], keep="first", maintain_order=True
-    )
-    hits = hits.with_columns(drops=~pl.col("tier").is_in(kept))
+    hits = _decided(pl.concat(found), settings)
+    if outside.meanings is not None:
+        asked = np.ones(rows.height, dtype=bool)
+        asked[hits.filter("drops")["row"].unique().to_numpy()] = False
+        same, near = (
+            pl.concat(each)
+            for each in zip(
+                *(_by_meaning(rows, field, index, outside.meanings, asked) for field in fields), strict=True
+            )
+        )
+        hits = _decided(pl.concat([same, hits, near]), settings)
     return hits if outside.decisions is None else decided(hits, outside.decisions)
+
+
+def _decided(found: pl.DataFrame, settings: DecontaminationSection) -> pl.DataFrame:
+    """One hit a text and problem, the first, and whether it drops its row."""
+    kept = tiers_kept(templates=settings.drop_templates, variants=settings.drop_variants)
+    once = found.unique(["row", "field", "benchmark", "benchmark_id"], keep="first", maintain_order=True)
+    return once.with_columns(drops=~pl.col("tier").is_in(kept))
 
 
 def _by_index(
     rows: pl.DataFrame, field: str, index: BenchmarkIndex, coverage: float
 ) -> Iterator[pl.DataFrame]:
     matcher = arranged(index)
-    names = np.array([b.name for b in index.benchmarks], dtype=object)
-    ids = np.array([i for b in index.benchmarks for i in b.ids], dtype=object)
     tiers = np.array([tier.value for tier in Tier], dtype=object)
-    answers = rows["answer"].cast(pl.String, strict=False) if "answer" in rows.columns else None
-    for first, folded, hits in scan(rows[field], matcher, coverage, answers=answers):
-        at = (first + hits.row).tolist()
-        which = np.searchsorted(matcher.firsts, hits.problem, side="right") - 1
-        columns = {
-            "row": at,
-            "field": [field] * len(at),
-            "benchmark": names[which].tolist(),
-            "benchmark_id": ids[hits.problem].tolist(),
+    for first, folded, hits in scan(rows[field], matcher, coverage, answers=_golds(rows)):
+        columns = _named(rows, field, index, first + hits.row, hits.problem)
+        columns |= {
             "tier": tiers[hits.tier].tolist(),
             "score": hits.score.round(4),
             "span": spans(folded, hits),
-            "text": [text_digest(rows[field][row]) for row in at],
         }
-        yield pl.DataFrame(columns | {"drops": [None] * len(at), "decision": [None] * len(at)}, schema=HITS)
+        yield pl.DataFrame(columns, schema=HITS)
+
+
+def _golds(rows: pl.DataFrame) -> pl.Series | None:
+    return rows["answer"].cast(pl.String, strict=False) if "answer" in rows.columns else None
+
+
+def _named(
+    rows: pl.DataFrame, field: str, index: BenchmarkIndex, at: Places, problem: Places
+) -> dict[str, Any]:
+    """The columns of hits that say where they are and of which problem."""
+    which = np.searchsorted(arranged(index).firsts, problem, side="right") - 1
+    names = np.array([b.name for b in index.benchmarks], dtype=object)
+    ids = np.array([i for b in index.benchmarks for i in b.ids], dtype=object)
+    return {
+        "row": at.tolist(),
+        "field": [field] * at.size,
+        "benchmark": names[which].tolist(),
+        "benchmark_id": ids[problem].tolist(),
+        "text": [text_digest(rows[field][row]) for row in at.tolist()],
+        "drops": [None] * at.size,
+        "decision": [None] * at.size,
+    }
+
+
+def _by_meaning(
+    rows: pl.DataFrame, field: str, index: BenchmarkIndex, meanings: Meanings, asked: npt.NDArray[np.bool_]
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Hits of the embedding tier that numbers and answers decide, and those that nothing decides."""
+    texts = rows[field].cast(pl.String).fill_null("")
+    near = meanings.find(texts, _golds(rows), asked)
+    columns = _named(rows, field, index, near.row, near.problem)
+    columns |= {
+        "tier": np.where(near.same, Tier.MEANING.value, Tier.EMBEDDING.value).tolist(),
+        "score": near.score.round(4),
+        "span": texts.gather(near.row).str.slice(0, SPAN),
+    }
+    found = pl.DataFrame(columns, schema=HITS).sort("row", -pl.col("score"), maintain_order=True)
+    same = pl.col("tier") == Tier.MEANING.value
+    return found.filter(same), found.filter(~same)
 
 
 def _by_embedding(rows: pl.DataFrame, field: str, near: pl.DataFrame) -> pl.DataFrame:

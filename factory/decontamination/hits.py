@@ -32,10 +32,12 @@ class Tier(StrEnum):
     VARIANT = "variant"
     """Most of the same telling words near each other, and little else, in a text of a problem's length: a problem
     reworded, or changed in some point. Dropped only if asked."""
+    MEANING = "meaning"
+    """Near in an embedding model's space, with the same answer and much the same numbers."""
     JUDGED = "judged"
     """The judge calls it the same problem in other words or another language."""
     EMBEDDING = "embedding"
-    """Near in an embedding model's space, and not judged. Never dropped."""
+    """Near in an embedding model's space, and nothing decides on it. Never dropped."""
 
 
 def tiers_kept(*, templates: bool, variants: bool) -> list[str]:

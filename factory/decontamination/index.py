@@ -16,11 +16,12 @@ import polars as pl
 
 from factory.atomic import atomic_path
 from factory.decontamination.features import SALT
+from factory.decontamination.figures import ENGLISH
 from factory.errors import UsageError, first_line
 from factory.text.hashing import U64
 from factory.text.tokens import Places
 
-FORMAT = 3
+FORMAT = 4
 SUFFIX = ".index.npz"
 
 
@@ -36,6 +37,8 @@ class Benchmark:
     n-gram occurs, 255 for more.
     `figures`, `ordered`, `answers`: its numerals, those in digits in their order, and the answer, short hashes, 0 for none;
     `language`, `content`, `spots` and `extent`: what texts with the same numbers are compared by (`figures.Words`).
+    `numerals`: 16-bit hashes of the different numerals of every problem. `vectors`: of the English problems, one after another
+    (`embedding.codes`); nothing in an index that was built without a model.
     """
 
     name: str
@@ -64,6 +67,9 @@ class Benchmark:
     spots: npt.NDArray[np.uint8]
     spots_offsets: Places
     extent: Places
+    numerals: npt.NDArray[np.uint16]
+    numerals_offsets: Places
+    vectors: npt.NDArray[np.uint8]
 
 
 LONGEST = 2**16
@@ -85,8 +91,8 @@ A_PROBLEM = (
 """The arrays with one entry a problem."""
 TYPES: dict[str, npt.DTypeLike] = {
     **dict.fromkeys(("letters", "symbols", "template", "bag"), np.uint64),
-    **dict.fromkeys(("words_df", "numbers_df", "language", "spots"), np.uint8),
-    "content": np.uint16,
+    **dict.fromkeys(("words_df", "numbers_df", "language", "spots", "vectors"), np.uint8),
+    **dict.fromkeys(("content", "numerals"), np.uint16),
     "anchors": ANCHOR,
 }
 """How arrays lie in a file; those that are not here are numbers of 32 bits."""
@@ -160,11 +166,15 @@ def _whole(ids: Any, arrays: Mapping[str, npt.NDArray[Any]]) -> bool:
             ("words", MOST_GRAMS),
             ("numbers", MOST_GRAMS),
             ("content", 2**16),
+            ("numerals", 2**16),
             ("spots", 2**32),
         )
     )
     rows = rows and all(len(arrays[f"{kind}_df"]) == len(arrays[kind]) for kind in ("words", "numbers"))
-    return kinds and rows and grams and bool((arrays["anchors"]["problem"] < len(ids)).all())
+    english = int((arrays["language"] == ENGLISH).sum())
+    size = arrays["vectors"].size
+    vectors = size == 0 or (english > 0 and size % english == 0)
+    return kinds and rows and grams and vectors and bool((arrays["anchors"]["problem"] < len(ids)).all())
 
 
 def _between(values: npt.NDArray[Any], least: int, most: int) -> bool:

@@ -16,6 +16,7 @@ from factory.errors import UsageError
 
 if TYPE_CHECKING:
     from factory.decontamination.build import Document
+    from factory.decontamination.embedding import Encoder
 
 PAPER = ("aime24", "math500", "gpqa_diamond")
 """What the paper evaluates on (docs/paper.md, Evaluation protocol): AIME 24, MATH-500, GPQA Diamond."""
@@ -28,11 +29,12 @@ def shipped() -> dict[str, Path]:
     return {path.name.removesuffix(SUFFIX): path for path in sorted(folder.glob(f"*{SUFFIX}"))}
 
 
-def load_index(names_or_paths: Sequence[str | Path]) -> BenchmarkIndex:
+def load_index(names_or_paths: Sequence[str | Path], encoder: Encoder | None = None) -> BenchmarkIndex:
     """Load the benchmarks that are named.
 
     Args:
         names_or_paths: see `files_of`.
+        encoder: the model that data files are encoded with.
 
     Raises:
         UsageError: a name is unknown or a file cannot be read.
@@ -44,7 +46,7 @@ def load_index(names_or_paths: Sequence[str | Path]) -> BenchmarkIndex:
         paths = list(files_of(name).values())
         texts = [path for path in paths if not path.name.endswith(SUFFIX)]
         loaded = [read(path) for path in paths if path not in texts]
-        loaded += build(_documents(texts, {}), read_stock()) if texts else []
+        loaded += build(_documents(texts, {}, encoder), read_stock()) if texts else []
         for benchmark in loaded:
             found.setdefault(benchmark.name, benchmark)
     return BenchmarkIndex(tuple(found.values()))
@@ -94,13 +96,16 @@ def _plain(name: str) -> str:
     return re.sub(r"20(?=2\d(?!\d))", "", re.sub(r"[\W_]", "", name.lower()))
 
 
-def build_indexes(patterns: Sequence[str], out: Path, facts: Path | None = None) -> list[Benchmark]:
+def build_indexes(
+    patterns: Sequence[str], out: Path, facts: Path | None = None, encoder: Encoder | None = None
+) -> list[Benchmark]:
     """Build and write the indexes of data files (`factory benchmarks build`).
 
     Args:
         patterns: files, folders and globs; a file's stem names its benchmark.
         out: folder for `NAME.index.npz`, and `stock.npz` with the n-grams that many problems share.
         facts: JSON of `{benchmark: {licence, revision, source, ...}}`.
+        encoder: the model whose vectors the indexes hold; none without one.
 
     Raises:
         UsageError: a file cannot be read or has no column `problem`.
@@ -108,7 +113,7 @@ def build_indexes(patterns: Sequence[str], out: Path, facts: Path | None = None)
     from factory.atomic import read_json
     from factory.decontamination.build import build, read_stock, write_stock
 
-    documents = _documents(patterns, read_json(facts) if facts else {})
+    documents = _documents(patterns, read_json(facts) if facts else {}, encoder)
     write_stock(documents, out)
     benchmarks = build(documents, read_stock())
     for benchmark in benchmarks:
@@ -116,7 +121,9 @@ def build_indexes(patterns: Sequence[str], out: Path, facts: Path | None = None)
     return benchmarks
 
 
-def _documents(patterns: Sequence[str | Path], facts: dict[str, Any]) -> list[Document]:
+def _documents(
+    patterns: Sequence[str | Path], facts: dict[str, Any], encoder: Encoder | None
+) -> list[Document]:
     from factory.atomic import file_digest
     from factory.decontamination.build import read_document
     from factory.sources.files import read_file, require_columns
@@ -130,9 +137,8 @@ def _documents(patterns: Sequence[str | Path], facts: dict[str, Any]) -> list[Do
             what = "no problem" if rows.is_empty() else f"{rows['problem'].dtype} as problems, no texts"
             raise UsageError(f"{path} holds {what}", do="name a file with a column problem of texts")
         name = benchmark_name(path)
-        documents.append(
-            read_document(name, rows, {"sha256": file_digest(path), "file": path.name} | facts.get(name, {}))
-        )
+        known = {"sha256": file_digest(path), "file": path.name} | facts.get(name, {})
+        documents.append(read_document(name, rows, known, encoder))
     return documents
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from factory.decontamination.features import word_sets
-from factory.decontamination.figures import Figures, Words, beginnings, decide
+from factory.decontamination.figures import Figures, Numerals, Words, beginnings, decide
 from factory.decontamination.hits import Hits, surest
 from factory.decontamination.index import BenchmarkIndex
 from factory.decontamination.match import columns, match
@@ -33,21 +33,22 @@ class Matcher:
         """`index`: the benchmarks."""
         many = index.benchmarks
         self.firsts = np.concatenate([[0], np.cumsum([len(b.ids) for b in many])]).astype(np.int64)
-        self._columns = columns(many)
+        self.known = columns(many)
         content = Words(
-            self._columns.content,
-            self._columns.content_offsets,
-            self._columns.language,
-            self._columns.spots,
-            self._columns.spots_offsets,
-            self._columns.extent,
+            self.known.content,
+            self.known.content_offsets,
+            self.known.language,
+            self.known.spots,
+            self.known.spots_offsets,
+            self.known.extent,
         )
-        self._figures = Figures(
-            self._columns.figures,
-            self._columns.ordered,
-            self._columns.answers,
+        self.figures = Figures(
+            self.known.figures,
+            self.known.ordered,
+            self.known.answers,
             content,
-            beginnings(self._columns.figures, self._columns.ordered),
+            Numerals(self.known.numerals, self.known.numerals_offsets),
+            beginnings(self.known.figures, self.known.ordered),
         )
         self._arranged: Index | None = None
         self._lock, self._spaces = threading.Lock(), threading.local()
@@ -62,14 +63,14 @@ class Matcher:
         """
         limits = DEFAULT._replace(coverage=coverage)
         if not compiled.active():
-            hits, figures = match(text, bounds, self._columns, limits)
+            hits, figures = match(text, bounds, self.known, limits)
         else:
             hits, figures = self._match_compiled(text, bounds, coverage)
         return surest(hits), figures
 
     def decide(self, text: Bytes, bounds: Places, golds: pl.Series | None, hits: Hits, figures: U64) -> Hits:
         """What `match` found with what numbers, words and `golds` decide (`figures.decide`), at most one hit a text and problem."""
-        return surest(decide(text, bounds, golds, figures, hits, self._figures, DEFAULT))
+        return surest(decide(text, bounds, golds, figures, hits, self.figures, DEFAULT))
 
     def _match_compiled(self, text: Bytes, bounds: Places, coverage: float) -> tuple[Hits, U64]:
         from factory.decontamination.kernels import match_texts
@@ -98,7 +99,7 @@ class Matcher:
 
         with self._lock:
             if self._arranged is None:
-                self._arranged = arrange(self._columns)
+                self._arranged = arrange(self.known)
             return self._arranged
 
     def _space(self, index: Index, size: int) -> tuple[Text, Room]:

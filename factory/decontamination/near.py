@@ -1,8 +1,7 @@
-"""The embedding tier: benchmark problems that say the same in other words or in another language.
+"""The judge of the embedding tier: whether a text says the same as a benchmark problem that is near it.
 
-A sentence-embedding model of the user's (a folder, nothing is downloaded) puts texts and benchmark problems into one
-space; problems that are near a text are candidates, reported as such. A judge, if one is named, decides on each whether
-it is the same problem (how it is asked, and what it may cost: `factory.sampling.judge`). Benchmarks are compared as texts here, so only those given as files can be.
+Asked is what numbers and answers do not decide (`meaning`; how it is asked, and what it may cost: `factory.sampling.judge`).
+Benchmarks are shown as texts here, so only those given as files can be.
 """
 
 from __future__ import annotations
@@ -12,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
 from factory.atomic import digest
 from factory.config.decontamination import EmbeddingSection
 from factory.config.endpoint import Judge
+from factory.decontamination.embedding import Vectors, open_encoder
 from factory.decontamination.hits import Tier
 from factory.errors import UsageError
 
@@ -32,9 +31,6 @@ End with exactly one line: VERDICT: SAME, VERDICT: DIFFERENT or VERDICT: UNSURE.
 
 NEAREST = 3
 """Candidates a text."""
-BATCH = 32
-LONGEST = 512
-"""Tokens of a text that the model reads."""
 NEAR = {
     "text": pl.String,
     "benchmark": pl.String,
@@ -43,46 +39,6 @@ NEAR = {
     "score": pl.Float64,
 }
 """A text (digest), a problem, what came of the pair, and the cosine of their embeddings."""
-
-Vectors = npt.NDArray[np.float32]
-
-
-def embed(texts: Sequence[str], folder: Path) -> Vectors:
-    """Unit vectors of texts, shape (texts, width): the mean of the model's last layer over a text's tokens.
-
-    Raises:
-        UsageError: the folder holds no model with a tokenizer.
-    """
-    import torch
-    from transformers import AutoModel, AutoTokenizer
-    from transformers.utils import logging
-
-    logging.disable_progress_bar()
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-        model = AutoModel.from_pretrained(folder, local_files_only=True).eval()
-    except (OSError, ValueError) as error:
-        raise UsageError(
-            f"{folder} holds no embedding model ({str(error).splitlines()[0]})",
-            do="give the folder of a sentence-embedding model with its tokenizer",
-        ) from error
-    # Texts of one length together, so that little is padded.
-    order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
-    parts = []
-    with torch.inference_mode():
-        for first in range(0, len(order), BATCH):
-            batch = [texts[i] for i in order[first : first + BATCH]]
-            inputs = tokenizer(batch, padding=True, truncation=True, max_length=LONGEST, return_tensors="pt")
-            states = model(**inputs).last_hidden_state
-            mask = inputs["attention_mask"].unsqueeze(-1).to(states.dtype)
-            mean = (states * mask).sum(1) / mask.sum(1).clamp(min=1)
-            parts.append(torch.nn.functional.normalize(mean.float(), dim=1).numpy())
-    if not parts:
-        return np.zeros((0, 1), dtype=np.float32)
-    vectors = np.concatenate(parts)
-    result = np.empty_like(vectors)
-    result[order] = vectors
-    return result
 
 
 def nearest(texts: Vectors, problems: Vectors, threshold: float) -> list[tuple[int, int, float]]:
@@ -137,9 +93,9 @@ def near_problems(
     Returns:
         Columns `NEAR`; the tier is `judged` where the judge says that they are the same, else `embedding`.
     """
-    folder, digests = Path(section.model), list(texts)
+    digests = list(texts)
     wanted = problems["problem"].to_list()
-    vectors = embed([*(texts[d] for d in digests), *wanted], folder)
+    vectors = open_encoder(section.model).encode([*(texts[d] for d in digests), *wanted])
     pairs = nearest(vectors[: len(digests)], vectors[len(digests) :], section.threshold)
     said: list[str | None] = [None] * len(pairs)
     if section.judge:
@@ -167,7 +123,7 @@ def read_problems(against: Sequence[str]) -> pl.DataFrame:
     files = [path for path in dict.fromkeys(named) if not path.name.endswith(SUFFIX)]
     if not files:
         raise UsageError(
-            "the embedding tier needs benchmarks as texts, and indexes hold none",
+            "the judge of the embedding tier needs benchmarks as texts, and indexes hold none",
             do="add --against FILE for the benchmarks that it is to check",
         )
     frames: list[pl.DataFrame] = []

@@ -45,9 +45,15 @@ class Thresholds(NamedTuple):
     inside_coverage: tuple[float, ...] = (0.98, 0.7, 0.0)
     far: float = 2.7
     far_coverage: tuple[float, ...] = (0.98, 0.8, 0.6)
+    farthest: float = 4.0
+    farthest_coverage: tuple[float, ...] = (0.98, 0.9, 0.9)
+    inside_numerals: float = 0.8
+    formula_numerals: float = 0.5
     """In a text of more than `inside` times a problem's letters, within so many bytes of the hit, so much of the problem's words
     must stand, its question among them, and so many of its n-grams: the more the fewer words it has (`inside_least`), because
-    some formulas stand in many a problem, and the more in a text of more than `far` times its letters."""
+    some formulas stand in many a problem, and the more in a text of more than `far` or `farthest` times its letters. So must
+    `inside_numerals` of its numerals; and if it has fewer than `least_words` words, its numerals must be `formula_numerals` of all that
+    are there: formulas have the same small numbers."""
     response: int = 900
     """A text of so many letters is no problem but a response, which says again what is asked piece by piece: of a problem of
     six words and more nothing more is demanded."""
@@ -69,6 +75,13 @@ class Thresholds(NamedTuple):
     order and, in a text not `same_length` times as long or short, each within 38/255 of the text's length of where it stands in
     the problem, or within 20/255 if there are fewer than `least_numerals`. Those that tell twice as much may stand anywhere:
     clauses change places."""
+    meaning: float = 0.75
+    meaning_numbers: float = 0.3
+    meaning_words: int = 2
+    meaning_dice: float = 0.1
+    """What a text with a problem's answer must have of it to count as the same problem in other words: the cosine of their
+    embeddings, the Jaccard similarity of their different numerals (and one has all of the other's), and words in common, how
+    many and as a Dice coefficient."""
     margin: int = 10
     """Tokens around the window of words in which numbers count."""
     crumb: float = 1e-6

@@ -134,7 +134,7 @@ def _sources(recipe: Recipe, steps: Collection[str]) -> Iterator[str]:
     for path in recipe.deduplication.against:
         yield from _file("deduplication.against", path)
     embedding = recipe.decontamination.embedding
-    if embedding is not None:
+    if embedding is not None and not re.fullmatch(r"[\w.-]+/[\w.-]+", embedding.model):
         yield from _file("decontamination.embedding.model", embedding.model)
 
 
@@ -206,8 +206,9 @@ def _benchmarks(recipe: Recipe) -> Iterator[str]:
         yield from _known(
             "decontamination.against", "benchmark", name, shown, "factory benchmarks lists them"
         )
-    if recipe.decontamination.embedding is not None and all(map(shipped_as, against)):
-        yield "decontamination.embedding: shipped indexes hold no text - name a data file in decontamination.against"
+    near = recipe.decontamination.embedding
+    if near is not None and near.judge is not None and all(map(shipped_as, against)):
+        yield "decontamination.embedding.judge: shipped indexes hold no text - name a data file in decontamination.against"
     if recipe.train is None:
         return
     names = list(NAMES)

@@ -20,12 +20,14 @@ from factory.run.parts import MANIFEST, iter_part, side_path
 from factory.run.step import Step, StepResult, StepWriter
 from factory.run.writer import Writer
 from factory.sampling.presets import open_endpoint
+from factory.sources.columns import message_text
 from factory.sources.stage import require_text
 from factory.steps.source import Rows, Source, open_source
 from factory.text import compiled
 
 if TYPE_CHECKING:
     from factory.decontamination.index import BenchmarkIndex
+    from factory.decontamination.meaning import Meanings
 
 STEP = "decontaminate"
 VERSION = 2
@@ -35,7 +37,7 @@ BATCH_ROWS = 2_000
 HITS = "hits.parquet"
 """Side table: every hit, those only reported included; read by `factory decontaminate --review`."""
 NEAR = "near.parquet"
-"""Side table: what the embedding tier found."""
+"""Side table: what the judge of the embedding tier said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,16 +124,14 @@ def key_parts(section: DecontaminationSection, fields: Sequence[str]) -> dict[st
 
 def _checked_against(section: DecontaminationSection) -> dict[str, str]:
     """Digests of what the texts are compared with: indexes, benchmark files, decisions, the embedding model."""
+    from factory.decontamination.embedding import weights_digest
     from factory.decontamination.load import index_digests
 
     inputs = index_digests(section.against)
     if section.decisions and Path(section.decisions).exists():
         inputs["decisions"] = file_digest(Path(section.decisions))
     if section.embedding:
-        folder = Path(section.embedding.model)
-        inputs |= {
-            f"model:{path.name}": file_digest(path) for path in sorted(folder.glob("*")) if path.is_file()
-        }
+        inputs["model"] = weights_digest(section.embedding.model)
     return inputs
 
 
@@ -139,22 +139,26 @@ def _near(
     parts: Sequence[Path],
     fields: Sequence[str],
     section: DecontaminationSection,
+    digests: tuple[str, ...],
     store: Path,
     writer: StepWriter,
 ) -> Path | None:
-    """The embedding tier over all texts, before the parts are worked on."""
-    if section.embedding is None:
+    """What the judge says of texts that nothing else decides on, before the parts are worked on."""
+    if section.embedding is None or section.embedding.judge is None:
         return None
-    from factory.decontamination.find import text_digest
+    from factory.decontamination.find import Outside, find_hits, text_digest
     from factory.decontamination.near import near_problems, read_problems
 
     problems = read_problems(section.against)
+    index, meanings = _opened(section, digests)
     texts: dict[str, str] = {}
     for path in parts:
         for rows in iter_part(path, BATCH_ROWS):
+            hits = find_hits(rows, index, section, fields=fields, outside=Outside(meanings=meanings))
+            left = pl.int_range(rows.height).is_in(hits.filter("drops")["row"].implode()).not_()
             for field in fields:
-                if field in rows.columns:
-                    texts.update((text_digest(text), text) for text in rows[field] if text)
+                told = message_text(rows.filter(left)[field], asked=True)
+                texts.update((text_digest(text), text) for text in told if text)
     path = writer.side_file(NEAR)
     path.parent.mkdir(parents=True, exist_ok=True)
     near_problems(texts, problems, section.embedding, store).write_parquet(path)
@@ -177,7 +181,7 @@ def _write(
     with engine_or_local(engine) as where:
         read = source.parts(writer.scratch, where)
         require_text(read, fields, "to check", source.name)
-        near = _near(read.parts, fields, section, store, writer)
+        near = _near(read.parts, fields, section, digests, store, writer)
         decisions = Path(section.decisions).resolve() if section.decisions else None
         size = sum(part.stat().st_size for part in read.parts)
         work = partial(_clean, section, fields, writer.step, digests, near, decisions, size)
@@ -193,7 +197,7 @@ def _write(
     writer.side(HITS, hits)
     rows = sum(each.rows_in for each in records)
     dropped = rows - sum(each.rows_out for each in records)
-    certificate = certify(_index(tuple(section.against), digests), section, rows, dropped, hits)
+    certificate = certify(_opened(section, digests)[0], section, rows, dropped, hits)
     certificate["digest"] = digest(certificate)
     writer.side(JSON, certificate)
     with atomic_path(writer.side_file(MARKDOWN)) as temporary:
@@ -219,8 +223,8 @@ def _clean(
     from factory.decontamination.find import Outside
 
     compiled.prepare(size)
-    index = _index(tuple(section.against), digests)
-    outside = Outside(pl.read_parquet(near) if near else None, read_decisions(decisions))
+    index, meanings = _opened(section, digests)
+    outside = Outside(pl.read_parquet(near) if near else None, read_decisions(decisions), meanings)
     seen, hits = 0, [pl.DataFrame(schema=COLUMNS)]
     for rows in iter_part(path, BATCH_ROWS):
         result = decontaminate(rows, index, section, fields=fields, step=step, outside=outside)
@@ -232,9 +236,31 @@ def _clean(
     return {}
 
 
+def _opened(
+    section: DecontaminationSection, digests: tuple[str, ...]
+) -> tuple[BenchmarkIndex, Meanings | None]:
+    near = section.embedding
+    return _index(
+        tuple(section.against), digests, near.model if near else None, near.threshold if near else 0
+    )
+
+
 @lru_cache(maxsize=1)
-def _index(against: tuple[str, ...], digests: tuple[str, ...]) -> BenchmarkIndex:
-    """The index, loaded once per process; `digests` are of the named files, so a changed file is read again."""
+def _index(
+    against: tuple[str, ...], digests: tuple[str, ...], model: str | None, threshold: float
+) -> tuple[BenchmarkIndex, Meanings | None]:
+    """The index, and its vectors with their model if there is one, loaded once per process.
+
+    `digests` are of the named files, so a changed file is read again.
+    """
     from factory.decontamination.load import load_index
 
-    return load_index(against)
+    if model is None:
+        return load_index(against), None
+    from factory.decontamination.embedding import open_encoder
+    from factory.decontamination.find import arranged
+    from factory.decontamination.meaning import Meanings
+
+    encoder = open_encoder(model)
+    index = load_index(against, encoder)
+    return index, Meanings(index, arranged(index), encoder, threshold)

@@ -1,4 +1,4 @@
-"""The embedding tier with a tiny real model, and its judge against a real loopback server."""
+"""The judge of the embedding tier against a real loopback server, with a tiny real model."""
 
 import json
 import subprocess
@@ -11,48 +11,14 @@ import pytest
 
 from factory.config.decontamination import DecontaminationSection, EmbeddingSection
 from factory.config.endpoint import Judge
-from factory.decontamination.near import comparison, embed, near_problems, nearest, read_problems
+from factory.decontamination.embedding import open_encoder
+from factory.decontamination.near import comparison, near_problems, nearest, read_problems
 from factory.errors import UsageError
 from factory.sampling.judge import read_verdict
 from factory.steps.decontaminate import run
+from tests.decontamination.encoder import OTHER, PROBLEM, REWORDED
 
 SERVER = Path(__file__).parents[1] / "servers" / "fault_server.py"
-PROBLEM = "Seven dwarfs share ninety one apples evenly among themselves. Each dwarf gets how many?"
-REWORDED = "among evenly apples ninety one share dwarfs seven each themselves how gets dwarf many"
-OTHER = "Prove that the square root of two cannot be written as a ratio"
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    """A tiny encoder whose vectors hardly know of order: embeddings of words alone, without trained layers."""
-    import torch
-    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
-    from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
-
-    words = sorted(
-        set(" ".join([PROBLEM, REWORDED, OTHER]).lower().replace(".", "").replace("?", "").split())
-    )
-    tokenizer = Tokenizer(
-        models.WordLevel({w: i for i, w in enumerate(["[PAD]", "[UNK]", *words])}, unk_token="[UNK]")
-    )
-    tokenizer.normalizer = normalizers.Sequence(
-        [normalizers.Lowercase(), normalizers.Replace(".", ""), normalizers.Replace("?", "")]
-    )
-    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    folder = tmp_path_factory.mktemp("encoder")
-    PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token="[PAD]", unk_token="[UNK]").save_pretrained(
-        folder
-    )
-    torch.manual_seed(0)
-    config = BertConfig(
-        vocab_size=len(words) + 2, hidden_size=32, num_hidden_layers=1, num_attention_heads=2,
-        intermediate_size=32, max_position_embeddings=64, initializer_range=0.5,
-    )  # fmt: skip
-    encoder = BertModel(config)
-    encoder.embeddings.position_embeddings.weight.data.zero_()
-    encoder.embeddings.token_type_embeddings.weight.data.zero_()
-    encoder.save_pretrained(folder)
-    return folder
 
 
 @pytest.fixture
@@ -69,11 +35,12 @@ def judge_url(request):
 
 def test_vectors_are_of_one_length_and_do_not_depend_on_the_batch(model):
     texts = [OTHER, "seven dwarfs", PROBLEM] + ["apples"] * 40
-    together = embed(texts, model)
+    encoder = open_encoder(str(model))
+    together = encoder.encode(texts)
     assert np.allclose(np.linalg.norm(together, axis=1), 1, atol=1e-5)
-    alone = np.concatenate([embed([text], model) for text in texts[:4]])
+    alone = np.concatenate([encoder.encode([text]) for text in texts[:4]])
     assert np.allclose(together[:4], alone, atol=1e-5)
-    assert embed([], model).shape[0] == 0
+    assert encoder.encode([]).shape == (0, encoder.width)
 
 
 def test_the_nearest_above_the_threshold():
@@ -142,7 +109,7 @@ def test_indexes_have_no_text_to_embed(tmp_path):
 
 def test_a_folder_without_a_model_is_named(tmp_path):
     with pytest.raises(UsageError, match="holds no embedding model"):
-        embed(["a"], tmp_path)
+        open_encoder(str(tmp_path))
 
 
 def test_a_text_cannot_close_its_tag_and_only_the_last_line_counts():

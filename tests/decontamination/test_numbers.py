@@ -100,3 +100,28 @@ def test_a_response_says_again_what_is_asked_piece_by_piece(tmp_path):
     index = load_index([path])
     assert tiers(index, RESPONSE + 12 * THOUGHTS, None) == {"wash": ("ngram", True)}
     assert tiers(index, RESPONSE + 6 * THOUGHTS, None) == {"wash": ("template", False)}
+
+
+MIXED = r"$$2\frac{3}{5}=$$~\uline{~~~~}~. (A) $$2-\frac{3}{5}$$ (B) $$2+\frac{3}{5}$$ (C) $$2\times \frac{3}{5}$$ (D) $$2\div \frac{3}{5}$$"
+SUMS = (
+    r"Calculate: $$\frac{3}{5}+ \frac{1}{5}\times \frac{2}{7}- \frac{1}{7}=$$~\uline{~~~~}~; "
+    r"$$\frac{2}{47}\times 15 \times \frac{47}{36}\times \frac{2}{15}\div \frac{1}{18}=$$~\uline{~~~~}~. (A) $$\frac{7}{12};2$$ "
+    r"(B) $$\frac{2}{9}; \frac{1}{2}$$ (C) $$\frac{1}{12};2$$ (D) $$\frac{2}{3}; \frac{1}{9}$$"
+)
+TANGENT = "Determine the equation of the tangent line to the graph of the function $f(x)=x^{4}-6x^{3}$ at the point $(5, 7)$."
+MATRIX = (
+    r"Given the definition of a $3×3$ matrix as $\begin{vmatrix} a & b \\ c & d \end{vmatrix}=ad-bc$, which holds for whatever entries "
+    r"it may have, and the tangent line, determine the equation of the tangent line to the graph of the function "
+    r"$f(x)=\begin{pmatrix} x^{4}-x & 9 \\ x & \frac{x}{3} \end{pmatrix}$ at the point $(8, 11)$ where it touches the curve that is drawn."
+)
+
+
+@pytest.mark.parametrize(("problem", "text"), [(MIXED, SUMS), (TANGENT, MATRIX)])
+@pytest.mark.usefixtures("both_codes")
+def test_a_longer_text_must_have_the_numbers(tmp_path, problem, text):
+    path = tmp_path / "made.jsonl"
+    path.write_text(json.dumps({"id": "p", "problem": problem, "answer": "A"}))
+    index = load_index([path])
+    assert not any(drops for _, drops in tiers(index, text, "A").values())
+    longer = f"We met this one in class last week, and nobody there could say at once what to do with it. {problem} Who can?"
+    assert tiers(index, longer, "A")["p"][1]
