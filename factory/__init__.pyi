@@ -4,12 +4,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+import polars as pl
+
 from factory.api.result import Deduplication as Deduplication
 from factory.api.result import Export as Export
 from factory.api.result import Import as Import
 from factory.api.result import Result as Result
 from factory.api.rows import Rows
 from factory.api.verbs import Run as Run
+from factory.steps.estimate import Estimate
 
 __version__: str
 
@@ -247,6 +250,61 @@ def pairs(
     Raises:
         UsageError: columns are missing, or a setting is wrong.
         FactoryError: no pair is left, or the lint finds a bias.
+    """
+    ...
+
+def preview(
+    problems: Rows,
+    n: int = 3,
+    out: str | Path | None = None,
+    *,
+    store: str | Path | None = None,
+    seed: int = 0,
+    limit: int | None = None,
+    slip_rate: float = ...,
+    skip_rate: float = ...,
+    max_usd: float | None = ...,
+    max_tokens_total: int | None = ...,
+    model: str | None = ...,
+    base_url: str | None = ...,
+    api_key_env: str | None = ...,
+    price: Sequence[Any] | None = ...,
+    concurrency: Any | Literal['auto'] = ...,
+    rpm: int | None = ...,
+    input_tpm: int | None = ...,
+    output_tpm: int | None = ...,
+    teacher: str = ...,
+    samples: int = ...,
+    temperature: float = ...,
+    top_p: float = ...,
+    max_tokens: int = ...,
+    prompt: str = ...,
+    prompts: dict[str, Any] = ...,
+    system: str | None = ...,
+    reuse: Sequence[str] = ...,
+    accept: int | None = ...,
+    max_candidates: int | None = ...,
+    batch: bool = ...,
+    serve: str | None = ...,
+    truncation: Literal['keep', 'continue', 'larger'] = ...,
+) -> tuple[pl.DataFrame, Estimate]:
+    """Ask `n` problems once, before the whole job is paid for; `generate` takes their answers over.
+
+    Args:
+        problems: as for `generate`, like the other arguments.
+        n: problems to ask.
+        out: folder of the job.
+        store: response store of the job.
+        seed: of the draw.
+        limit: first problems only.
+        **settings: keys of `generate:`.
+
+    Returns:
+        The answers with their verdicts, and the forecast of tokens, dollars and hours.
+
+    Raises:
+        UsageError: the endpoint or the settings cannot be used.
+        FactoryError: nothing was answered.
     """
     ...
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from pydantic import ValidationError
 
@@ -12,6 +12,11 @@ from factory.api.result import Deduplication, Export, Import, Result
 from factory.api.rows import CACHE, Rows, folder_of, to_paths
 from factory.config.base import Section, faults
 from factory.errors import UsageError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from factory.steps.estimate import Estimate
 
 S = TypeVar("S", bound=Section)
 
@@ -82,6 +87,46 @@ def generate(
             limit=limit,
         ),
     )
+
+
+def preview(
+    problems: Rows,
+    n: int = 3,
+    out: str | Path | None = None,
+    *,
+    store: str | Path | None = None,
+    seed: int = 0,
+    limit: int | None = None,
+    **settings: Any,
+) -> tuple[pl.DataFrame, Estimate]:
+    """Ask `n` problems once, before the whole job is paid for; `generate` takes their answers over.
+
+    Args:
+        problems: as for `generate`, like the other arguments.
+        n: problems to ask.
+        out: folder of the job.
+        store: response store of the job.
+        seed: of the draw.
+        limit: first problems only.
+        **settings: keys of `generate:`.
+
+    Returns:
+        The answers with their verdicts, and the forecast of tokens, dollars and hours.
+
+    Raises:
+        UsageError: the endpoint or the settings cannot be used.
+        FactoryError: nothing was answered.
+    """
+    from factory.cli.params import store_folder
+    from factory.config.generate import GenerateSection
+    from factory.steps import estimate
+
+    paths = to_paths(problems, CACHE)
+    folder = folder_of("generate", out, paths, settings, seed, limit)
+    asked = section(GenerateSection, settings)
+    kept = store_folder(Path(store) if store else None, folder)
+    found, answers = estimate.run(paths, folder, asked, store=kept, seed=seed, pilot=n, limit=limit)
+    return answers, found
 
 
 def verify(responses: Rows, out: str | Path | None = None, **settings: Any) -> Result:

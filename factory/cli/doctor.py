@@ -7,13 +7,21 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, metadata, packages_distributions, requires, version
 from pathlib import Path
+from typing import Annotated
 
+from factory.cli.flags import Use
 from factory.cli.show import show
+from factory.config.generate import GenerateSection
 
 APART = (
     "both install a package called factory: keep them in two environments, ours with `pipx install cot-factory` or in a "
     "venv of its own"
 )
+
+
+QUESTION = "What is 17 + 25?"
+MOST_TOKENS = 2_048
+"""Of the one question that an endpoint is asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,17 +34,73 @@ class Finding:
     fatal: bool = False
 
 
-def command() -> None:
+def command(
+    endpoint: Annotated[
+        GenerateSection, Use(only=("teacher", "model", "base_url", "api_key_env", "price", "max_tokens"))
+    ],
+) -> None:
     """Check the installation and say how to fix it; exits with 1 when something is broken.
 
-    factory doctor
+    With --teacher, ask that endpoint one small question instead, and say what came back.
+
+    factory doctor --teacher vllm --base-url http://localhost:8000/v1
     """
     import click
 
-    findings = [*check_name(), *check_core(), *check_extras(), *check_keys(), *check_machine()]
+    if "teacher" in endpoint.model_fields_set:
+        findings = list(check_teacher(endpoint))
+    else:
+        findings = [*check_name(), *check_core(), *check_extras(), *check_keys(), *check_machine()]
     show("factory doctor", ("what", "state", "how to fix"), [(f.name, f.state, f.fix) for f in findings])
     if any(finding.fatal for finding in findings):
         raise click.exceptions.Exit(1)
+
+
+def check_teacher(section: GenerateSection) -> Iterator[Finding]:
+    """Whether an endpoint answers, as which model, with which reasoning and usage. Costs one request."""
+    from tempfile import TemporaryDirectory
+
+    import polars as pl
+
+    from factory.errors import FactoryError
+    from factory.sampling.problems import sample_problems
+    from factory.sampling.sampler import SamplingParams
+    from factory.steps.teacher import teacher
+
+    asked = pl.DataFrame({"id": ["doctor"], "problem": [QUESTION], "source": ["doctor"]})
+    params = SamplingParams(section.temperature, section.top_p, min(section.max_tokens, MOST_TOKENS))
+    try:
+        sampler = teacher(section, 0)
+        yield Finding("key", "there, or none is needed")
+        with TemporaryDirectory() as store:
+            row = sample_problems(
+                asked,
+                sampler,
+                1,
+                params,
+                prompt=section.prompt,
+                system=None,
+                store=Path(store),
+                what="asking",
+            ).row(0, named=True)
+    except FactoryError as error:
+        yield Finding(section.teacher, "cannot be used", str(error), fatal=True)
+        return
+    if row["status"] == "failed":
+        yield Finding(section.teacher, "gave no answer", str(row["error"])[:300], fatal=True)
+        return
+    yield Finding(
+        section.teacher, f"answered: {(row['content'] or '')[:60]!r}", "" if row["content"] else row["status"]
+    )
+    served = row["served_model"] or "not named"
+    other = served not in (row["model"], "not named")
+    yield Finding("model", f"asked for {row['model']}, served {served}", "check --model" if other else "")
+    found = row["reasoning"] or ""
+    no_trace = "no trace: ask the server for one (vLLM: --reasoning-parser), or choose a model that reasons"
+    yield Finding("reasoning", f"{len(found):,} characters" if found else "none", "" if found else no_trace)
+    yield Finding("tokens", f"{row['prompt_tokens']:,} in, {row['completion_tokens']:,} out")
+    price = f"${row['usd']:.6f} for this request" if row["usd"] is not None else "not known"
+    yield Finding("price", price, "" if row["usd"] is not None else "--price IN,OUT, for a cap in dollars")
 
 
 def check_name() -> Iterator[Finding]:

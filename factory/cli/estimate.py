@@ -40,7 +40,7 @@ def command(
     """
     from factory.steps import estimate as step
 
-    found = step.run(
+    found, _ = step.run(
         problems.specs,
         out,
         settings,
@@ -49,10 +49,11 @@ def command(
         pilot=pilot,
         **problems.model_dump(include={"problem_field", "answer_field", "limit"}),
     )
-    _show(found)
+    show_estimate(found)
 
 
-def _show(found: Any) -> None:
+def show_estimate(found: Any) -> None:
+    """Print the forecast."""
     figures = (
         ("dollars", found.usd, "{:,.2f}"),
         ("completion tokens", found.completion_tokens, "{:,.0f}"),

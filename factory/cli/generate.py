@@ -7,7 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import PositiveInt
+from pydantic import NonNegativeInt, PositiveInt
 
 from factory.cli.flags import Flag
 from factory.cli.params import Engine, Seed, Store, store_folder
@@ -51,6 +51,9 @@ def command(
     ] = None,
     engine: Engine = EngineName.LOCAL,
     dry_run: Annotated[bool, Flag("Show what would be asked and spent; ask nothing.")] = False,
+    preview: Annotated[
+        NonNegativeInt, Flag("Ask N problems once, show what came back, and forecast the job; then stop.")
+    ] = 0,
 ) -> None:
     """Have a teacher answer problems. Run it again to request only what is missing.
 
@@ -74,7 +77,9 @@ def command(
             _dry_run(inputs, settings, reading, seed, folder, request=dry_run)
         elif dry_run:
             _dry_run(inputs, settings, reading, seed, folder)
-        if not dry_run:
+        if preview and not dry_run:
+            _preview(inputs, out, settings, reading, folder, seed, preview)
+        elif not dry_run:
             _generate(inputs, out, settings, reading, folder, seed, engine, workers)
 
 
@@ -104,6 +109,46 @@ def _generate(
         )
     _show(result, out, folder)
     say_end(result, out)
+
+
+def _preview(
+    inputs: list[str],
+    out: Path,
+    settings: GenerateSection,
+    reading: dict[str, Any],
+    folder: Path,
+    seed: int,
+    count: int,
+) -> None:
+    """Show some answers in full length but for the middle of their reasoning, and what the whole job will cost."""
+    from factory.cli.estimate import show_estimate
+    from factory.sampling.problems import planned
+    from factory.sampling.sampler import SamplingParams
+    from factory.steps.estimate import run
+
+    found, answers = run(inputs, out, settings, store=folder, seed=seed, pilot=count, **reading)
+    wording: dict[str, Any] = {name: getattr(settings, name) for name in ("prompt", "system", "prompts")}
+    for row in answers.iter_rows(named=True):
+        say("", f"{row['problem_id']}", style="bold")
+        asked = next(planned([row | {"id": row["problem_id"]}], 1, SamplingParams(), **wording))
+        for message in asked.messages:
+            say(f"{message['role']}: {message['content']}")
+        tokens = f"{row['completion_tokens'] or 0:,} tokens" + (f", ${row['usd']:.4f}" if row["usd"] else "")
+        say("reasoning:", *_middle_out(row["reasoning"] or "(none)"), f"answer: {row['content'] or '(none)'}")
+        verdict = (
+            f"{row['verdict']} (gold {row['answer']})" if row.get("verdict") else "no gold to check with"
+        )
+        say(f"{verdict}; {row['status']}; {tokens}")
+    say("")
+    show_estimate(found)
+
+
+def _middle_out(text: str, lines: int = 6) -> list[str]:
+    """The first and the last lines of a text."""
+    found = text.split("\n")
+    if len(found) <= 2 * lines + 1:
+        return found
+    return [*found[:lines], f"... {len(found) - 2 * lines:,} lines ...", *found[-lines:]]
 
 
 def _dry_run(

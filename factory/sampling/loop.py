@@ -7,9 +7,13 @@ import contextvars
 import threading
 from collections.abc import Coroutine
 from concurrent.futures import Future
+from contextlib import suppress
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+
+WAKE_SECONDS = 0.2
+"""A signal that comes just before a wait begins is seen after this time."""
 
 
 def run_async(coroutine: Coroutine[Any, Any, T]) -> T:
@@ -23,7 +27,7 @@ def run_async(coroutine: Coroutine[Any, Any, T]) -> T:
     except RuntimeError:
         return asyncio.run(coroutine)
     done: Future[T] = Future()
-    begun = threading.Event()
+    begun, ended = threading.Event(), threading.Event()
     at: list[Any] = []
 
     async def watched() -> T:
@@ -36,14 +40,20 @@ def run_async(coroutine: Coroutine[Any, Any, T]) -> T:
             done.set_result(asyncio.run(watched()))
         except BaseException as error:
             done.set_exception(error)
+        finally:
+            ended.set()
 
     context = contextvars.copy_context()
     thread = threading.Thread(target=context.run, args=(work,), daemon=True)
-    thread.start()
     try:
-        return done.result()
+        thread.start()
+        while not ended.wait(WAKE_SECONDS):
+            pass
     except KeyboardInterrupt:
-        begun.wait()
-        at[0].call_soon_threadsafe(at[1].cancel)
-        thread.join()
+        if thread.ident is not None:
+            begun.wait()
+            with suppress(RuntimeError):  # it has just ended by itself
+                at[0].call_soon_threadsafe(at[1].cancel)
+            thread.join()
         raise
+    return done.result()

@@ -176,7 +176,7 @@ def run(
     seed: int,
     pilot: int,
     **reading: Any,
-) -> Estimate:
+) -> tuple[Estimate, pl.DataFrame]:
     """Buy a pilot and forecast the job. The pilot's answers are the job's own first answers, so none is wasted.
 
     Args:
@@ -187,6 +187,9 @@ def run(
         seed: of the draw and of the sampler.
         pilot: problems that are asked once.
         **reading: `problem_field`, `answer_field`, `limit`.
+
+    Returns:
+        The forecast, and the pilot's answers: rows of RESPONSE, of VERDICT where the problems have golds.
 
     Raises:
         UsageError: the job's folder holds files of others.
@@ -229,8 +232,9 @@ def run(
         raise FactoryError(
             "no request of the pilot was answered", do="see the errors with `factory generate`"
         )
+    answers = _verified(answers)
     found = forecast(
-        _verified(answers),
+        answers,
         requests,
         prices=prices,
         seconds=timed.seconds,
@@ -242,7 +246,7 @@ def run(
         usd = spared * each if isinstance(each, float) else None
         found = replace(found, spared=spared, usd_spared=usd)
     write_json(note_path(out, FILE), found.as_json())
-    return found
+    return found, answers
 
 
 def _verified(answers: pl.DataFrame) -> pl.DataFrame:

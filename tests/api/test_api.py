@@ -133,6 +133,16 @@ def test_generate_works_inside_a_running_loop():
         assert not ask(server.url).made
 
 
+def test_a_preview_is_part_of_the_job():
+    with servers() as serve:
+        server = serve()
+        rows = [{"id": f"p{i}", "problem": f"What is {i}+{i}?", "answer": str(2 * i)} for i in range(9)]
+        words = {"teacher": "openai", "base_url": server.url, "model": "m", "samples": 1}
+        answers, forecast = f.preview(rows, 4, **words)
+        assert answers.height == 4 and "verdict" in answers.columns and forecast.requests == 9
+        assert len(f.generate(rows, **words)) == 9 and server.get("stats")["asked"] == 9
+
+
 def test_a_spent_budget_is_the_same_error_inside_a_loop():
     async def cell(url):
         return ask(url, max_tokens_total=1)

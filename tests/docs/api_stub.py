@@ -21,6 +21,7 @@ STUB = Path(factory.api.__file__).parents[1] / "__init__.pyi"
 SECTIONS: dict[str, type[Section]] = {
     "import_": SourceSection,
     "generate": GenerateSection,
+    "preview": GenerateSection,
     "verify": VerifySection,
     "dedup": DeduplicationSection,
     "decontaminate": DecontaminationSection,
@@ -41,12 +42,15 @@ def stub() -> str:
         "from pathlib import Path",
         "from typing import Any, Literal",
         "",
+        "import polars as pl",
+        "",
         "from factory.api.result import Deduplication as Deduplication",
         "from factory.api.result import Export as Export",
         "from factory.api.result import Import as Import",
         "from factory.api.result import Result as Result",
         "from factory.api.rows import Rows",
         "from factory.api.verbs import Run as Run",
+        "from factory.steps.estimate import Estimate",
         "",
         "__version__: str",
     ]
