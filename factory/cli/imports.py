@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import ValidationError
-
 from factory.cli.flags import Flag
-from factory.cli.params import Out
+from factory.cli.params import Out, sources_of
 from factory.cli.show import show
-from factory.config.base import faults
-from factory.config.problems import ReadingSection, SourceSection
-from factory.errors import UsageError
+from factory.config.problems import ReadingSection
 
 
 def command(
@@ -29,10 +25,7 @@ def command(
     from factory.cli.ending import say_end
     from factory.steps.imports import run
 
-    try:
-        sources = [SourceSection(**settings.model_dump(), path=each) for each in inputs]
-    except ValidationError as error:
-        raise UsageError("\n".join(what for _, what, _ in faults(error, SourceSection))) from error
+    sources = sources_of(inputs, settings)
     results = run(sources, out / "problems", out / "responses")
     rows = []
     for result, name in zip(results, ("problems", "responses"), strict=False):

@@ -12,9 +12,10 @@ from pydantic import PositiveFloat, PositiveInt
 
 from factory.atomic import atomic_path
 from factory.cli.flags import Flag, Use
+from factory.cli.params import sources_of
 from factory.cli.show import say
 from factory.config.base import did_you_mean
-from factory.config.problems import ReadingSection, SourceSection
+from factory.config.problems import ReadingSection
 from factory.errors import UsageError
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def command(
         raise UsageError(f"{target} is there already", do="choose another with --out, or delete it")
     if not target.parent.is_dir():
         raise UsageError(f"{target.parent} is no folder", do="make it, or choose another path with --out")
-    sources = [SourceSection(path=each, **settings.model_dump()) for each in inputs]
+    sources = sources_of(inputs, settings)
     seen = look(sources)
     for each in seen:
         say(f"{each.path}: {each.layout}", *(f"  {line}" for line in each.said))

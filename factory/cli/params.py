@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
+from pydantic import ValidationError
+
 from factory.cli.flags import Flag, Use
+from factory.config.base import faults
 from factory.config.datasets import DatasetsSection
-from factory.config.problems import ProblemsSection
+from factory.config.problems import ProblemsSection, ReadingSection, SourceSection
 from factory.engines.engine import EngineName
+from factory.errors import UsageError
 
 Inputs = Annotated[list[str], Flag("Files, folders or globs.", words=True, metavar="IN...")]
 Problems = Annotated[ProblemsSection, Use(skip=("held_out",), words="sources")]
@@ -28,3 +33,15 @@ def store_folder(store: Path | None, out: Path) -> Path:
     from factory.run.parts import default_store
 
     return store or Path(os.environ.get("FACTORY_STORE") or default_store(out))
+
+
+def sources_of(inputs: Sequence[str], settings: ReadingSection) -> list[SourceSection]:
+    """Files with what the user says of them.
+
+    Raises:
+        UsageError: a path is empty, or what is said does not fit it.
+    """
+    try:
+        return [SourceSection(**settings.model_dump(), path=each) for each in inputs]
+    except ValidationError as error:
+        raise UsageError("\n".join(what for _, what, _ in faults(error, SourceSection))) from error

@@ -322,6 +322,7 @@ COMMANDS = [
     "generate procedural:modular_chain?count=2 --teacher procedural --samples 2 --out o --seed 3 --store s",
     "generate procedural:modular_chain?count=2 --teacher vllm --model m --base-url http://127.0.0.1:9 --dry-run --out o",
     "run good.yaml --dry-run --set generate.samples=3 --until verify --out r",
+    "init p.jsonl --out new.yaml --teacher vllm --model m --samples 3 --against aime24 --licence MIT --fields answer=answer",
     "schema response --json",
     "teachers deepseek-r1",
     "status data --json",
