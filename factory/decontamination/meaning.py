@@ -20,6 +20,7 @@ from factory.decontamination.figures import (
     distinct_numerals,
     extents,
     read_answers,
+    telling,
 )
 from factory.decontamination.rules import DEFAULT
 from factory.errors import UsageError
@@ -87,7 +88,8 @@ class Meanings:
         raw, bounds = flat(texts)
         tokens = tokenize_bytes(raw[: bounds[-1]], bounds)
         words, numerals = content_words(tokens), distinct_numerals(tokens)
-        answers = read_answers(golds, len(texts)).keys
+        answers, digits = read_answers(golds, len(texts))
+        told = telling(tokens, digits)
         counts, theirs = np.diff(numerals.offsets), np.diff(self._known.numerals_offsets)
         asked = asked & (words.language == ENGLISH) & (counts > 0)
         of = np.repeat(np.arange(len(texts)), counts)
@@ -105,7 +107,8 @@ class Meanings:
         score = self._cosines(vectors, np.searchsorted(chosen, row), problem)
         # Each with a number that the other has not: other numbers, and by chance the same answer.
         agree = shared == np.minimum(counts[row], theirs[problem])
-        near = score >= np.where(agree, DEFAULT.meaning, self._threshold)
+        few = np.where(told[row] < DEFAULT.meaning_told, DEFAULT.meaning_few, DEFAULT.meaning)
+        near = score >= np.where(agree, few, self._threshold)
         reported = self._nearest(vectors[np.searchsorted(chosen, unknown)], unknown, of, numerals.hashes)
         found = Near(row[near], problem[near], score[near], agree[near])
         return Near(*(np.concatenate(each) for each in zip(found, reported, strict=True)))

@@ -76,11 +76,13 @@ class Thresholds(NamedTuple):
     the problem, or within 20/255 if there are fewer than `least_numerals`. Those that tell twice as much may stand anywhere:
     clauses change places."""
     meaning: float = 0.75
+    meaning_told: float = 5.0
+    meaning_few: float = 0.85
     meaning_numbers: float = 0.3
     meaning_words: int = 2
     meaning_dice: float = 0.1
     """What a text with a problem's answer must have of it to count as the same problem in other words: the cosine of their
-    embeddings, the Jaccard similarity of their different numerals (and one has all of the other's), and words in common, how
+    embeddings (`meaning_few` if numerals and answer tell less than `meaning_told`), the Jaccard similarity of their different numerals (and one has all of the other's), and words in common, how
     many and as a Dice coefficient."""
     margin: int = 10
     """Tokens around the window of words in which numbers count."""

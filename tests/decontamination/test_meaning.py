@@ -134,6 +134,25 @@ class Constant:
         return vectors / np.sqrt(self.width)
 
 
+class Tilted(Constant):
+    """An encoder for which all texts are at a cosine of 0.8 from those of `Constant`."""
+
+    def encode(self, texts):
+        signs = np.where(np.arange(self.width) % 2, 1, -1).astype(np.float32) / np.sqrt(self.width)
+        return (0.8 * super().encode(texts) + 0.6 * signs).astype(np.float32)
+
+
+@pytest.mark.parametrize(("numbers", "answer", "found"), [((2, 6), "9", False), ((250, 36), "417", True)])
+def test_numbers_that_tell_little_need_a_nearer_text(tmp_path, model, numbers, answer, found):
+    encoder, (one, two) = open_encoder(str(model)), numbers
+    problem = f"A baker sells {one} loaves and {two} cakes to the sailors at the harbour. How many coins does he get?"
+    text = f"To the harbour go {two} sweet things besides {one} plain ones; which sum in coins is what the sailors hand over"
+    (tmp_path / "made.jsonl").write_text(json.dumps({"problem": problem, "answer": answer}))
+    index = load_index([tmp_path / "made.jsonl"], Constant(encoder))
+    hits = hits_of({"problem": [text], "answer": [answer]}, index, Tilted(encoder))
+    assert hits.filter("drops").height == found
+
+
 DWARFS = PROBLEM.replace("ninety one", "91")
 PARAPHRASE = "A table holds 91 pieces of fruit that 7 little dwarfs share out fairly before lunch; say what everybody obtains"
 
