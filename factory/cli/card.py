@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Annotated
 
 from factory.cli.flags import Flag
-from factory.cli.params import Run
+from factory.cli.params import Run, run_folder
 from factory.cli.show import say
 
 
 def command(
-    run: Run,
+    run: Run = None,
     out: Annotated[Path | None, Flag("File to write or check; RUN/README.md by default.")] = None,
     check: Annotated[bool, Flag("Fail when the card and the data disagree.")] = False,
     repo: Annotated[str | None, Flag("Hub repository for the loading example.")] = None,
@@ -23,6 +23,7 @@ def command(
     from factory.atomic import atomic_path
     from factory.publishing.card import check_card, notes_of, render_card
 
+    run = run_folder(run)
     path = out or run / "README.md"
     if check:
         check_card(run, path, repo=repo)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from factory.cli.flags import Flag
-from factory.cli.params import Out
+from factory.cli.params import Out, run_folder
 from factory.cli.show import counts, say
 
 
@@ -35,11 +35,8 @@ def command(
     factory export runs/quickstart --for axolotl --out axolotl
     """
     from factory.publishing.trainer_exports import export_sets
-    from factory.run.folder import newest_run
 
-    taken = source or newest_run(Path("runs"))
-    if source is None:
-        say(f"from {taken}, the newest run")
+    taken = run_folder(source)
     done, left_out, files = export_sets(
         taken, out, trainer, reasoning=reasoning, system=system, model=student
     )

@@ -21,7 +21,9 @@ Problems = Annotated[ProblemsSection, Use(skip=("held_out",), words="sources")]
 Prompting = Annotated[DatasetsSection, Use(only=("prompt", "system"))]
 """The user and system message that a student sees, as in its training rows."""
 Out = Annotated[Path, Flag("Folder to write.")]
-Run = Annotated[Path, Flag("Folder of a run, such as runs/quickstart.", words=True, metavar="RUN")]
+Run = Annotated[
+    Path | None, Flag("Folder of a run; the newest below runs/ by default.", words=True, metavar="[RUN]")
+]
 Engine = Annotated[EngineName, Flag("Where the work runs: this machine, or a Ray cluster (RAY_ADDRESS).")]
 Store = Annotated[Path | None, Flag("Response store; $FACTORY_STORE or OUT/__store by default.")]
 AsJson = Annotated[bool, Flag("Print JSON.", name="json")]
@@ -45,3 +47,19 @@ def sources_of(inputs: Sequence[str], settings: ReadingSection) -> list[SourceSe
         return [SourceSection(**settings.model_dump(), path=each) for each in inputs]
     except ValidationError as error:
         raise UsageError("\n".join(what for _, what, _ in faults(error, SourceSection))) from error
+
+
+def run_folder(run: Path | None) -> Path:
+    """The run that was named, or else the newest, which is said.
+
+    Raises:
+        UsageError: none was named, and there is none below runs/.
+    """
+    if run is not None:
+        return run
+    from factory.cli.show import say
+    from factory.run.folder import newest_run
+
+    found = newest_run(Path("runs"))
+    say(f"{found}, the newest run", err=True)
+    return found

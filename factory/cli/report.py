@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Annotated
 
 from factory.cli.flags import Flag
-from factory.cli.params import Run
+from factory.cli.params import Run, run_folder
 from factory.cli.show import say
 
 
 def command(
-    run: Run,
+    run: Run = None,
     out: Annotated[Path | None, Flag("File to write; report.html in the run's folder by default.")] = None,
 ) -> None:
     """Write the report of a run, finished or not: one self-contained HTML page.
@@ -22,6 +22,7 @@ def command(
     from factory.report.step_folders import open_run
     from factory.report.svg import can_draw
 
+    run = run_folder(run)
     path = build_report(run, out=out)
     faults = open_run(run, check=False).faults
     say(f"report  {path}  {path.stat().st_size / 1024:,.0f} KB")

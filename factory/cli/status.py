@@ -6,14 +6,19 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from factory.cli.flags import Flag
-from factory.cli.params import AsJson
+from factory.cli.params import AsJson, run_folder
 from factory.cli.show import counts, say, show
 
 
 def command(
     folder: Annotated[
-        Path, Flag("A response store, a step's folder, or a run's folder.", words=True, metavar="FOLDER")
-    ],
+        Path | None,
+        Flag(
+            "A response store, a step's folder, or a run's folder; the newest run by default.",
+            words=True,
+            metavar="[FOLDER]",
+        ),
+    ] = None,
     check: Annotated[
         bool,
         Flag("Read every byte, however large: each part, side table, stored response, mark and manifest."),
@@ -29,6 +34,7 @@ def command(
     from factory.errors import FactoryError, UsageError
     from factory.steps.status import read_status
 
+    folder = run_folder(folder)
     if not folder.is_dir():
         raise UsageError(f"{folder} is not a folder", do="name a run, a step's folder or a store")
     found = read_status(folder, check=check)

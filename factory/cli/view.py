@@ -9,11 +9,17 @@ from typing import Annotated
 from pydantic import Field
 
 from factory.cli.flags import Flag
+from factory.cli.params import run_folder
 from factory.cli.show import say
 
 
 def command(
-    run: Annotated[Path, Flag("Folder of a run, or the output folder of a verb.", words=True, metavar="RUN")],
+    run: Annotated[
+        Path | None,
+        Flag(
+            "Folder of a run, or of a verb's output; the newest run by default.", words=True, metavar="[RUN]"
+        ),
+    ] = None,
     port: Annotated[int, Field(ge=0, le=65535), Flag("Port on 127.0.0.1; 0 takes a free one.")] = 8321,
 ) -> None:
     """Filter, search, compare and mark the rows of a run on a local web page (this machine only).
@@ -26,6 +32,7 @@ def command(
     from factory.report.step_folders import open_run
     from factory.report.viewer.serve import open_socket, serve
 
+    run = run_folder(run)
     open_run(run, check=False)
     listening = open_socket(port)
     say(f"view  http://127.0.0.1:{listening.getsockname()[1]}/  (Ctrl-C stops it)")

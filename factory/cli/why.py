@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 from factory.cli.flags import Flag
+from factory.cli.params import run_folder
 from factory.cli.show import say
 
 
@@ -22,10 +23,9 @@ def command(
     from factory.errors import warn
     from factory.report.lineage import Outcome, trace
     from factory.report.step_folders import open_run
-    from factory.run.folder import newest_run
     from factory.run.review import read_reviews
 
-    folder = run or newest_run(Path("runs"))
+    folder = run_folder(run)
     tables = open_run(folder, check=False)
     for fault in tables.faults:
         warn(fault)
