@@ -36,7 +36,7 @@ from factory.signals import terminated
 from factory.sources.problems import read_problems
 from factory.steps.generate_shares import shared_out, summed, teachers_of
 from factory.steps.generate_workers import buy_spread
-from factory.steps.reuse import Reuse, read_reuse
+from factory.steps.reuse import Reuse, keep_reused, read_reuse
 from factory.steps.source import open_source
 from factory.steps.teacher import teacher
 from factory.verification.result import checking
@@ -336,7 +336,7 @@ def _collect(jobs: Sequence[Job], problems: Problems, asked: Sequence[Rows], wri
     Raises:
         FactoryError: there are not as many as were asked for.
     """
-    reused = _keep_reused(problems.reuse, writer)
+    reused = keep_reused(problems.reuse, writer)
     rows = 0
     for place, (job, own) in enumerate(zip(jobs, asked, strict=True)):
         counted = own() if place else _counted(own, writer)
@@ -376,19 +376,6 @@ def _collect(jobs: Sequence[Job], problems: Problems, asked: Sequence[Rows], wri
     spared = problems.count * job.section.samples - expected
     usd = spared * totals["usd"] / rows if rows and totals["usd"] else None
     return Generated(**totals, reused=sum(reused.values()), spared=spared, usd_spared=usd)
-
-
-def _keep_reused(reuse: Reuse | None, writer: StepWriter) -> dict[str, int]:
-    """Write the responses that are there already; how many of each status there are."""
-    found: list[dict[str, int]] = []
-    for read, rows, others in reuse.frames() if reuse else ():
-        writer.read["reuse"] += read
-        writer.keep(rows)
-        writer.drop(others)
-        found.append(dict(rows["status"].value_counts().iter_rows()))
-    if reuse:
-        writer.drop_unread(reuse.unread)
-    return sums(found)
 
 
 def _counted(

@@ -16,6 +16,7 @@ import polars as pl
 from factory.engines.engine import open_engine
 from factory.errors import UsageError
 from factory.run.parts import iter_part
+from factory.run.step import StepWriter, sums
 from factory.run.tables import dropped_rows
 from factory.sampling.rows import FIRST, MISSING, response_frame
 from factory.sources.stage import Staged
@@ -138,6 +139,19 @@ def read_reuse(
     source = open_source(patterns, out)
     with open_engine("local", 1) as engine:
         return Reuse(source.parts(scratch, engine), problems, source.name, need_reasoning=need_reasoning)
+
+
+def keep_reused(reuse: Reuse | None, writer: StepWriter) -> dict[str, int]:
+    """Write the responses that are there already; how many of each status there are."""
+    found: list[dict[str, int]] = []
+    for read, rows, others in reuse.frames() if reuse else ():
+        writer.read["reuse"] += read
+        writer.keep(rows)
+        writer.drop(others)
+        found.append(dict(rows["status"].value_counts().iter_rows()))
+    if reuse:
+        writer.drop_unread(reuse.unread)
+    return sums(found)
 
 
 def _as_responses(rows: pl.DataFrame, schema: pl.Schema) -> pl.DataFrame:
