@@ -164,7 +164,7 @@ def test_the_estimate_asks_only_where_something_is_missing_and_the_job_takes_its
     reuse = str(published(asked, GENERATIONS))
     own = section(server, reuse=[reuse], price=(1.0, 2.0))
     out, common = tmp_path / "out", {"store": tmp_path / "store", "seed": 0}
-    found = estimate.run([str(tmp_path / "p.parquet")], out, own, pilot=4, **common)
+    found, _ = estimate.run([str(tmp_path / "p.parquet")], out, own, pilot=4, **common)
     assert (found.requests, found.spared, found.pilot, asked_of(server)) == (12, 6, 4, 4)
     assert found.usd_spared == pytest.approx(found.usd.expected / 2)
     result = step.run_files([str(tmp_path / "p.parquet")], out, own, **common)
@@ -172,7 +172,7 @@ def test_the_estimate_asks_only_where_something_is_missing_and_the_job_takes_its
     assert result.summary.spared == 6 and result.summary.usd_spared > 0
     everything = str(published(asked, [[WHOLE] * 3] * 6))
     own = section(server, reuse=[everything], price=(1.0, 2.0))
-    found = estimate.run([str(tmp_path / "p.parquet")], tmp_path / "none", own, pilot=4, **common)
+    found, _ = estimate.run([str(tmp_path / "p.parquet")], tmp_path / "none", own, pilot=4, **common)
     assert (found.requests, found.spared, asked_of(server)) == (0, 18, 12)
 
 
