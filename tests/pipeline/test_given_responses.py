@@ -152,6 +152,9 @@ def layouts(texts, golds):
         yield number, text, gold, ask, traces, words
 
 
+OPENTHOUGHTS = (
+    "<|begin_of_thought|>\n\n{}\n\n<|end_of_thought|>\n\n<|begin_of_solution|>\n\n{}\n\n<|end_of_solution|>"
+)
 SHAPES = {
     "openr1": lambda n, text, gold, ask, traces, words: {
         "problem": text,
@@ -199,6 +202,45 @@ SHAPES = {
         {"prompt": ask, "completion": [{"role": "assistant", "content": each}], "answer": gold}
         for each in traces
     ],
+    "prompt-completion plain": lambda n, text, gold, ask, traces, words: [
+        {"prompt": text, "completion": each, "answer": gold} for each in traces
+    ],
+    "openthoughts": lambda n, text, gold, ask, traces, words: [
+        {
+            "system": "Think first.",
+            "conversations": [
+                {"from": "user", "value": text},
+                {"from": "assistant", "value": OPENTHOUGHTS.format(w, each.partition("</think>")[2].strip())},
+            ],
+            "answer": gold,
+        }
+        for each, w in zip(traces, words, strict=True)
+    ],
+    "openthoughts-metadata": lambda n, text, gold, ask, traces, words: [
+        {
+            "problem": text,
+            "deepseek_reasoning": w,
+            "deepseek_solution": each.partition("</think>")[2].strip(),
+            "ground_truth_solution": f"So $\\boxed{{{gold}}}$",
+            "domain": "math",
+            "source": "numina",
+        }
+        for each, w in zip(traces, words, strict=True)
+    ],
+    "reasoning_content": lambda n, text, gold, ask, traces, words: [
+        {
+            "messages": [
+                ask[0],
+                {
+                    "role": "assistant",
+                    "content": each.partition("</think>")[2].strip(),
+                    "reasoning_content": w,
+                },
+            ],
+            "answer": gold,
+        }
+        for each, w in zip(traces, words, strict=True)
+    ],
     "columns": lambda n, text, gold, ask, traces, words: [
         {"question": text, "gold": gold, "response": each, "model": "mine"} for each in traces
     ],
@@ -207,7 +249,7 @@ SHAPES = {
 
 def test_traces_in_many_layouts_become_four_sets_and_a_card_without_a_request(tmp_path):
     """The teacher's address answers nobody, so that a single request would stop the run."""
-    drawn = read_problems("procedural:all?count=160&seed=11").rows
+    drawn = read_problems("procedural:all?count=240&seed=11").rows
     drawn = drawn.filter(pl.col("answer").str.contains(r"^\d+$")).head(6 * len(SHAPES))
     assert drawn.height == 6 * len(SHAPES)
     cases = list(layouts(drawn["problem"], drawn["answer"]))
@@ -233,11 +275,15 @@ def test_traces_in_many_layouts_become_four_sets_and_a_card_without_a_request(tm
     read = read_parts(at.problems)
     assert read.select("problem", "answer").rows() == drawn.select("problem", "answer").rows()
     verdicts = read_parts(at.verdicts).sort("problem", "sample_index")
-    assert verdicts["verdict"].value_counts().sort("verdict").rows() == [("correct", 42), ("incorrect", 84)]
+    assert verdicts["verdict"].value_counts().sort("verdict").rows() == [
+        ("correct", 6 * len(SHAPES)),
+        ("incorrect", 12 * len(SHAPES)),
+    ]
     assert set(verdicts["sampler"]) == {"import"}
     models = {
         "openr1": "deepseek-r1",
         "am-distilled": "deepseek-r1",
+        "openthoughts-metadata": "deepseek-r1",
         "open-math-reasoning": "QwQ-32B",
         "columns": "mine",
     }
@@ -251,7 +297,7 @@ def test_traces_in_many_layouts_become_four_sets_and_a_card_without_a_request(tm
         + read_parts(at.selected("preference"))["problem_id"].to_list()
     )
     assert sizes == {
-        "midtrain": 42,
+        "midtrain": 6 * len(SHAPES),
         "sft": 3,
         "preference": 4,
         "rl": read_parts(at.clean_problems).height - len(set(used)),
