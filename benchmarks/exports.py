@@ -142,7 +142,7 @@ def compare(name: str, sets: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
 
 def shown(row: dict[str, Any]) -> dict[str, str]:
     """The texts of a row, rendered by the student's template."""
-    from factory.datasets.trainer_formats import code_pairs
+    from factory.datasets.trainer_row import code_pairs
 
     replies = {"text": "completion", "chosen": "chosen", "rejected": "rejected"}
     found = {cell: dialogue(row["prompt"] + row[name]) for cell, name in replies.items() if name in row}

@@ -1,6 +1,7 @@
 """The functions of `import factory as f`: the verbs over tables, with results that one can ask (docs/api.md)."""
 
 from factory.api.result import Deduplication, Export, Import, Result
+from factory.api.runs import Run, open_run, run_recipe
 from factory.api.verbs import (
     decontaminate,
     dedup,
@@ -8,10 +9,8 @@ from factory.api.verbs import (
     export,
     generate,
     import_,
-    open_run,
     pairs,
     preview,
-    run_recipe,
     select,
     verify,
 )
@@ -21,6 +20,7 @@ __all__ = [
     "Export",
     "Import",
     "Result",
+    "Run",
     "decontaminate",
     "dedup",
     "difficulty",

@@ -1,26 +1,37 @@
 """Row formats of other trainers: what a row of each training set becomes.
 
 Every format is a pure mapping from a row of `schemas.training` to a row that the trainer's own loader reads. Columns and
-rewards were read in the releases that docs/export.md names; `tests/datasets/trainers` runs those loaders.
+rewards were read in the releases that docs/export.md names; `tests/publishing/loaders` runs those loaders.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
 
 import pyarrow as pa
 
 from factory.config.base import did_you_mean
+from factory.datasets.trainer_row import (
+    NAMES,
+    Reasoning,
+    Row,
+    boxed,
+    code_pairs,
+    dialogue,
+    gold,
+    is_cut,
+    llama_factory_pair,
+    named,
+    nemo_gym_prompt,
+    openai_pair,
+    skyrl_prompt,
+    swift_pair,
+    verl_prompt,
+    whole_pair,
+)
 from factory.errors import UsageError
-from factory.verification.code_tests import read_suite
 from schemas import AnswerKind, Column, TableSchema
-
-Reasoning = Literal["tags", "field", "none"]
-"""Where the trace goes: between think tags in the text, in a field `reasoning_content`, or nowhere."""
-Row = dict[str, Any]
 
 VERSION = 1
 """Rises when a format writes other rows."""
@@ -79,52 +90,6 @@ def _with(kind: pa.DataType, message: pa.DataType) -> pa.DataType:
     return kind
 
 
-def split_reasoning(text: str) -> tuple[str | None, str]:
-    """Take apart what `render_completion` put together: (reasoning or None, answer); nothing follows a cut trace."""
-    if not text.startswith("<think>\n"):
-        return None, text
-    reasoning, _, answer = text.removeprefix("<think>\n").partition("\n</think>\n\n")
-    return reasoning, answer
-
-
-def is_cut(message: Row) -> bool:
-    """True for a reply that ended while it reasoned."""
-    text = message["content"]
-    return bool(text.startswith("<think>\n") and "\n</think>\n\n" not in text)
-
-
-def place_reasoning(message: Row, reasoning: Reasoning) -> Row:
-    """An assistant's message with its trace where it is wanted.
-
-    A cut trace stays in the text: a template closes what it finds in `reasoning_content`.
-    """
-    if reasoning == "tags" or (reasoning == "field" and is_cut(message)):
-        return message
-    trace, answer = split_reasoning(message["content"])
-    found = {"role": message["role"], "content": answer}
-    return found | ({"reasoning_content": trace} if reasoning == "field" else {})
-
-
-def prepare(row: Row, reasoning: Reasoning, system: str | None) -> Row:
-    """A row of one of our sets with the trace and the system message as they are wanted.
-
-    Args:
-        row: a row of COMPLETION, PREFERENCE or RL_PROMPT.
-        reasoning: see `Reasoning`.
-        system: the system message; empty for none, None for the one that is there.
-    """
-    prompt = row["prompt"]
-    if system is not None:
-        prompt = [m for m in prompt if m["role"] != "system"]
-        prompt = [*([{"role": "system", "content": system}] if system else []), *prompt]
-    replies = {
-        name: [place_reasoning(m, reasoning) for m in row[name]]
-        for name in ("completion", "chosen", "rejected")
-        if name in row
-    }
-    return row | {"prompt": prompt} | replies
-
-
 def refusal(row: Row, shape: Shape, reasoning: Reasoning) -> str | None:
     """Why a row cannot be exported, or None: nothing is left of a reply, or no reward could grade the answer."""
     replies = (row[name][-1] for name in ("completion", "chosen", "rejected") if name in row)
@@ -140,17 +105,6 @@ def refusal(row: Row, shape: Shape, reasoning: Reasoning) -> str | None:
     return None if row["answer"] else "no_gold"
 
 
-def code_pairs(row: Row) -> dict[str, Any] | None:
-    """The unit tests of a code problem as `inputs` and `outputs` (and `fn_name`), or None when they are programs."""
-    try:
-        suite = read_suite(json.loads(row.get("metadata") or "{}"))
-    except ValueError:
-        return None
-    if suite is None or not suite.scripts:
-        return None
-    return {"inputs": [given for given, _ in suite.scripts], "outputs": [want for _, want in suite.scripts]}
-
-
 def find_format(name: str) -> Format:
     """The format of this name.
 
@@ -163,103 +117,10 @@ def find_format(name: str) -> Format:
     return FORMATS[name]
 
 
-def _is_code(row: Row) -> bool:
-    return bool(row["answer_kind"] == AnswerKind.CODE.value)
-
-
-def _gold(row: Row) -> str:
-    """The gold as text: tests as JSON, everything else as it is."""
-    return json.dumps(code_pairs(row)) if _is_code(row) else str(row["answer"])
-
-
-def _boxed(row: Row) -> str:
-    return f"\\boxed{{{row['answer']}}}"
-
-
-def _named(row: Row) -> Row:
-    return {name: row.get(name) or "" for name in NAMES}
-
-
-def _dialogue(row: Row) -> Row:
-    return {"messages": row["prompt"] + row["completion"], **_named(row)}
-
-
-def _question(row: Row) -> str:
-    return str(row["prompt"][-1]["content"])
-
-
-def _llama_factory_pair(row: Row) -> Row:
-    return {
-        "messages": row["prompt"],
-        "chosen": row["chosen"][0],
-        "rejected": row["rejected"][0],
-        **_named(row),
-    }
-
-
-def _whole_pair(row: Row) -> Row:
-    both = {name: row["prompt"] + row[name] for name in ("chosen", "rejected")}
-    return {**both, **_named(row)}
-
-
-def _swift_pair(row: Row) -> Row:
-    return {
-        "messages": row["prompt"] + row["chosen"],
-        "rejected_messages": row["prompt"] + row["rejected"],
-        **_named(row),
-    }
-
-
-def _verl_prompt(row: Row) -> Row:
-    about = {"index": row["problem_id"], "source": row["source"], "licence": row.get("licence") or ""}
-    return {
-        "data_source": "apps" if _is_code(row) else "lighteval/MATH",
-        "prompt": row["prompt"],
-        "ability": "code" if _is_code(row) else "math",
-        "reward_model": {"style": "rule", "ground_truth": _gold(row)},
-        "extra_info": about,
-    }
-
-
-def _skyrl_prompt(row: Row) -> Row:
-    return {
-        "prompt": row["prompt"],
-        "env_class": "boxed",
-        "reward_spec": {"method": "rule", "ground_truth": _gold(row)},
-        **_named(row),
-    }
-
-
-def _nemo_gym_prompt(row: Row) -> Row:
-    agent = {"math": "math_with_judge", "choice": "mcqa", "code": "code_gen"}[row["answer_kind"]]
-    graded: Row = {"expected_answer": row["answer"] or "", "question": _question(row)}
-    if row["answer_kind"] == AnswerKind.CHOICE.value:
-        options = [{chr(65 + i): text} for i, text in enumerate(row.get("choices") or ())]
-        graded |= {"options": options, "grading_mode": "strict_single_letter_boxed"}
-    if _is_code(row):
-        graded = {"verifier_metadata": {"unit_tests": code_pairs(row)}}
-    return {
-        "responses_create_params": {"input": row["prompt"]},
-        **graded,
-        "agent_ref": {"type": "responses_api_agents", "name": f"{agent}_simple_agent"},
-        **_named(row),
-    }
-
-
-def _openai_pair(row: Row) -> Row:
-    return {
-        "input": {"messages": row["prompt"]},
-        "preferred_output": row["chosen"],
-        "non_preferred_output": row["rejected"],
-    }
-
-
 TEXT = pa.string()
 MESSAGES = pa.list_(MESSAGE)
-NAMES = ("problem_id", "source", "licence")
-"""What every row carries where the trainer leaves further columns alone."""
 NAMED = dict.fromkeys(NAMES, TEXT)
-DIALOGUE = Shape({"messages": MESSAGES, **NAMED}, _dialogue)
+DIALOGUE = Shape({"messages": MESSAGES, **NAMED}, dialogue)
 PARTS = Shape({"prompt": MESSAGES, "completion": MESSAGES, **NAMED}, lambda row: row)
 PAIR = Shape({"prompt": MESSAGES, "chosen": MESSAGES, "rejected": MESSAGES, **NAMED}, lambda row: row)
 RULE = {"method": TEXT, "ground_truth": TEXT}
@@ -271,7 +132,7 @@ FORMATS: dict[str, Format] = {
             "preference": PAIR,
             "rl_prompt": Shape(
                 {"prompt": MESSAGES, "solution": TEXT, **NAMED},
-                lambda row: {"prompt": row["prompt"], "solution": _boxed(row), **_named(row)},
+                lambda row: {"prompt": row["prompt"], "solution": boxed(row), **named(row)},
                 BOXED,
             ),
         },
@@ -281,7 +142,7 @@ FORMATS: dict[str, Format] = {
         {
             "completion": DIALOGUE,
             "preference": Shape(
-                {"messages": MESSAGES, "chosen": MESSAGE, "rejected": MESSAGE, **NAMED}, _llama_factory_pair
+                {"messages": MESSAGES, "chosen": MESSAGE, "rejected": MESSAGE, **NAMED}, llama_factory_pair
             ),
         },
         why_not={"rl_prompt": "it has no reinforcement learning with rewards from answers"},
@@ -290,7 +151,7 @@ FORMATS: dict[str, Format] = {
         {
             "completion": DIALOGUE,
             "preference": Shape(
-                {"messages": MESSAGES, "chosen": MESSAGE, "rejected": MESSAGE, **NAMED}, _llama_factory_pair
+                {"messages": MESSAGES, "chosen": MESSAGE, "rejected": MESSAGE, **NAMED}, llama_factory_pair
             ),
         },
         ("field", "tags", "none"),
@@ -307,7 +168,7 @@ FORMATS: dict[str, Format] = {
                     "reward_model": pa.struct({"style": TEXT, "ground_truth": TEXT}),
                     "extra_info": pa.struct({"index": TEXT, "source": TEXT, "licence": TEXT}),
                 },
-                _verl_prompt,
+                verl_prompt,
                 TESTED,
             ),
         },
@@ -317,14 +178,14 @@ FORMATS: dict[str, Format] = {
     "open-instruct": Format(
         {
             "completion": DIALOGUE,
-            "preference": Shape({"chosen": MESSAGES, "rejected": MESSAGES, **NAMED}, _whole_pair),
+            "preference": Shape({"chosen": MESSAGES, "rejected": MESSAGES, **NAMED}, whole_pair),
             "rl_prompt": Shape(
                 {"messages": MESSAGES, "ground_truth": TEXT, "dataset": TEXT, **NAMED},
                 lambda row: {
                     "messages": row["prompt"],
-                    "ground_truth": _gold(row),
+                    "ground_truth": gold(row),
                     "dataset": "math",
-                    **_named(row),
+                    **named(row),
                 },
                 WORDS,
             ),
@@ -338,9 +199,9 @@ FORMATS: dict[str, Format] = {
                 {"prompt": MESSAGES, "label": TEXT, "datasource": TEXT, **NAMED},
                 lambda row: {
                     "prompt": row["prompt"],
-                    "label": _gold(row),
+                    "label": gold(row),
                     "datasource": row["source"],
-                    **_named(row),
+                    **named(row),
                 },
                 WORDS,
             ),
@@ -350,10 +211,10 @@ FORMATS: dict[str, Format] = {
     "ms-swift": Format(
         {
             "completion": DIALOGUE,
-            "preference": Shape({"messages": MESSAGES, "rejected_messages": MESSAGES, **NAMED}, _swift_pair),
+            "preference": Shape({"messages": MESSAGES, "rejected_messages": MESSAGES, **NAMED}, swift_pair),
             "rl_prompt": Shape(
                 {"messages": MESSAGES, "solution": TEXT, **NAMED},
-                lambda row: {"messages": row["prompt"], "solution": _boxed(row), **_named(row)},
+                lambda row: {"messages": row["prompt"], "solution": boxed(row), **named(row)},
                 BOXED,
             ),
         }
@@ -363,7 +224,7 @@ FORMATS: dict[str, Format] = {
             "completion": PARTS,
             "rl_prompt": Shape(
                 {"prompt": MESSAGES, "answer": TEXT, **NAMED},
-                lambda row: {"prompt": row["prompt"], "answer": _gold(row), **_named(row)},
+                lambda row: {"prompt": row["prompt"], "answer": gold(row), **named(row)},
                 WORDS,
             ),
         },
@@ -372,7 +233,7 @@ FORMATS: dict[str, Format] = {
         why_not={"preference": "it has no trainer for pairs"},
     ),
     "nemo-gym": Format(
-        {"rl_prompt": Shape({}, _nemo_gym_prompt, (*BOXED, AnswerKind.CODE.value))},
+        {"rl_prompt": Shape({}, nemo_gym_prompt, (*BOXED, AnswerKind.CODE.value))},
         lines=True,
         why_not=dict.fromkeys(("completion", "preference"), "it holds tasks for rollouts, no training rows"),
     ),
@@ -381,7 +242,7 @@ FORMATS: dict[str, Format] = {
             "completion": DIALOGUE,
             "rl_prompt": Shape(
                 {"prompt": MESSAGES, "env_class": TEXT, "reward_spec": pa.struct(RULE), **NAMED},
-                _skyrl_prompt,
+                skyrl_prompt,
                 WORDS,
             ),
         },
@@ -393,7 +254,7 @@ FORMATS: dict[str, Format] = {
             "completion": DIALOGUE,
             "rl_prompt": Shape(
                 {},
-                lambda row: {"prompt": row["prompt"], "label": _gold(row), "metadata": _named(row)},
+                lambda row: {"prompt": row["prompt"], "label": gold(row), "metadata": named(row)},
                 WORDS,
             ),
         },
@@ -403,9 +264,9 @@ FORMATS: dict[str, Format] = {
     "openai": Format(
         {
             "completion": Shape({}, lambda row: {"messages": row["prompt"] + row["completion"]}),
-            "preference": Shape({}, _openai_pair),
+            "preference": Shape({}, openai_pair),
             "rl_prompt": Shape(
-                {}, lambda row: {"messages": row["prompt"], "reference_answer": _gold(row)}, WORDS
+                {}, lambda row: {"messages": row["prompt"], "reference_answer": gold(row)}, WORDS
             ),
         },
         lines=True,

@@ -14,15 +14,8 @@ import pyarrow.parquet as pq
 
 from factory.atomic import atomic_path, disk_error, read_json
 from factory.datasets.trainer_configs import MODEL, trainer_files
-from factory.datasets.trainer_formats import (
-    VERSION,
-    Format,
-    Reasoning,
-    find_format,
-    prepare,
-    refusal,
-    split_reasoning,
-)
+from factory.datasets.trainer_formats import VERSION, Format, find_format, refusal
+from factory.datasets.trainer_row import Reasoning, prepare, split_reasoning
 from factory.errors import UsageError, first_line
 from factory.progress import watch
 from factory.publishing.shards import write_shards

@@ -106,8 +106,12 @@ def iter_part(
 
 def batch_rows(metadata: pq.FileMetaData, most: int) -> int:
     """Rows of a file that are about `BATCH_BYTES`, at least one and at most `most`."""
-    size = sum(metadata.row_group(group).total_byte_size for group in range(metadata.num_row_groups))
-    return max(min(BATCH_BYTES * metadata.num_rows // max(size, 1), most), 1)
+    return max(min(BATCH_BYTES * metadata.num_rows // max(unpacked_bytes(metadata), 1), most), 1)
+
+
+def unpacked_bytes(metadata: pq.FileMetaData) -> int:
+    """Bytes of a file's columns before compression; text that repeats is counted once where it is stored once."""
+    return sum(metadata.row_group(group).total_byte_size for group in range(metadata.num_row_groups))
 
 
 def count_rows(paths: Iterable[Path]) -> int:

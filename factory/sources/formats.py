@@ -16,9 +16,10 @@ from typing import IO, Any, cast
 
 import polars as pl
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from factory.errors import UsageError
-from factory.run.parts import iter_part
+from factory.run.parts import iter_part, unpacked_bytes
 
 NAMES = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet", ".arrow", ".feather")
 """Endings of data files; text may have `.gz` or `.zst` behind it."""
@@ -73,7 +74,9 @@ def is_table(path: Path) -> bool:
 def tables(path: Path, size: int) -> Iterator[pl.DataFrame]:
     """A Parquet or Arrow file, piece by piece; whole when `size` is beyond it."""
     if not _head(path).startswith((_ARROW, _ARROW_STREAM)):
-        yield from iter_part(path) if size < path.stat().st_size else [pl.read_parquet(path)]
+        # Not the file's own size: a set of long traces is ten times as large when it is unpacked.
+        whole = size >= unpacked_bytes(pq.read_metadata(path))
+        yield from [pl.read_parquet(path)] if whole else iter_part(path)
         return
     with pa.memory_map(str(path)) as source:
         if _head(path).startswith(_ARROW):

@@ -49,7 +49,7 @@ def stub() -> str:
         "from factory.api.result import Import as Import",
         "from factory.api.result import Result as Result",
         "from factory.api.rows import Rows",
-        "from factory.api.verbs import Run as Run",
+        "from factory.api.runs import Run as Run",
         "from factory.steps.estimate import Estimate",
         "",
         "__version__: str",

@@ -14,7 +14,8 @@ from benchmarks.exports import tokenizer
 from factory.datasets.render import render_completion
 from factory.datasets.trainer_configs import COMMANDS, CONFIGS
 from factory.datasets.trainer_files import boxed
-from factory.datasets.trainer_formats import FORMATS, split_reasoning
+from factory.datasets.trainer_formats import FORMATS
+from factory.datasets.trainer_row import split_reasoning
 from factory.errors import UsageError
 from factory.publishing.trainer_exports import export_sets, find_sets
 from tests.publishing.trainer_rows import GOLDS, SETS, SYSTEM, read_set, write_set

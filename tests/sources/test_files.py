@@ -285,3 +285,13 @@ def test_a_broken_line_does_not_make_a_document_of_a_file(tmp_path):
     read = read_file(tmp_path / "a.jsonl")
     assert read.rows.to_dicts() == [{"a": 2}]
     assert read.dropped.height == 2
+
+
+def test_a_small_file_of_long_texts_is_read_in_pieces(tmp_path):
+    """2 MB on the disk, 36 MB of text: the whole of it as rows would take twenty times its size in memory."""
+    frame = pl.DataFrame({"problem": [f"{i} " + "word " * 600 for i in range(12_000)]})
+    frame.write_parquet(tmp_path / "rows.parquet")
+    assert (tmp_path / "rows.parquet").stat().st_size < 2**22
+    blocks = [block.rows for block in read_blocks(tmp_path / "rows.parquet")]
+    assert len(blocks) > 1 and max(block.height for block in blocks) <= 10_000
+    assert pl.concat(blocks)["problem"].equals(frame["problem"])
