@@ -91,10 +91,13 @@ def _with(kind: pa.DataType, message: pa.DataType) -> pa.DataType:
 
 
 def refusal(row: Row, shape: Shape, reasoning: Reasoning) -> str | None:
-    """Why a row cannot be exported, or None: nothing is left of a reply, or no reward could grade the answer."""
-    replies = (row[name][-1] for name in ("completion", "chosen", "rejected") if name in row)
-    if reasoning == "none" and any(is_cut(message) for message in replies):
-        return "cut_before_its_answer"
+    """Why a row cannot be exported, or None: a text is missing, or no reward could grade the answer."""
+    for name in (each for each in ("prompt", "completion", "chosen", "rejected") if each in row):
+        texts = [message["content"] for message in row[name] or ()]
+        if not texts or None in texts:
+            return f"no_{name}"
+        if reasoning == "none" and name != "prompt" and is_cut(row[name][-1]):
+            return "cut_before_its_answer"
     if shape.grades is None:
         return None
     kind = row["answer_kind"]

@@ -10,22 +10,31 @@ from typing import Any
 import orjson
 import polars as pl
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from factory.atomic import atomic_path, disk_error, read_json
 from factory.datasets.trainer_configs import MODEL, trainer_files
 from factory.datasets.trainer_formats import VERSION, Format, find_format, refusal
-from factory.datasets.trainer_row import Reasoning, prepare, split_reasoning
-from factory.errors import UsageError, first_line
+from factory.datasets.trainer_row import Reasoning, prepare
+from factory.datasets.trainer_template import check_template
+from factory.errors import UsageError
 from factory.progress import watch
 from factory.publishing.shards import write_shards
 from factory.run.layout import DATASETS, RunLayout
-from factory.run.parts import MANIFEST, count_rows, iter_part
+from factory.run.parts import MANIFEST, count_rows, iter_part, reading
 from factory.run.step import Step, StepResult, StepWriter
 from factory.run.tables import dropped_rows
+from schemas import COMPLETION, PREFERENCE, RL_PROMPT, TableSchema
 
 BATCH = 2_000
 """Rows in memory together."""
+TELLING = {
+    "preference": {"prompt", "chosen", "rejected"},
+    "completion": {"prompt", "completion"},
+    "rl_prompt": {"prompt", "answer", "answer_kind"},
+}
+"""Columns that tell a set's table."""
+NAMES = {"completion": "sft", "preference": "preference", "rl_prompt": "rl"}
+"""What a set is called that is exported by itself."""
 ONE_FILE = 2**62
 """Trainers are given one file a set: not all of them take folders."""
 
@@ -76,8 +85,12 @@ def export_sets(
         raise UsageError(
             f"{name} cannot use the {each} set: {why}", do="export another set, or for another trainer"
         )
-    if model and Path(model).is_dir():
-        check_template(Path(model), sets[next(each for each in sets if each not in left_out)], chosen, system)
+    replies = [
+        folder for each, (table, folder) in sets.items() if each not in left_out and table != "rl_prompt"
+    ]
+    if model and Path(model).is_dir() and replies:
+        prompts = next(iter_part(_paths(replies[0])[0], BATCH, ["prompt"]))["prompt"].to_list()
+        check_template(Path(model), prompts, chosen, system)
     done = {
         each: _export(folder, out / each, name, form, table, chosen, system)
         for each, (table, folder) in sets.items()
@@ -101,83 +114,54 @@ def _exported(out: Path, name: str) -> dict[str, tuple[str, Path]]:
     return found
 
 
-def check_template(student: Path, of: tuple[str, Path], reasoning: Reasoning, system: str | None) -> None:
-    """Try the student's chat template on the first row: its trace and its answer must be there, once.
-
-    Raises:
-        UsageError: the template drops or doubles the trace; says which `--reasoning` it takes. Or it cannot be read.
-    """
-    from transformers import AutoTokenizer
-
-    table, folder = of
-    if table == "rl_prompt":
-        return
-    first = next(iter_part(_paths(folder)[0], 1)).to_dicts()[0]
-    trace, answer = split_reasoning(first["chosen" if table == "preference" else "completion"][0]["content"])
-    try:
-        tokenizer: Any = AutoTokenizer.from_pretrained(student, local_files_only=True)
-    except (OSError, ValueError) as error:
-        raise UsageError(f"cannot read the tokenizer of {student}: {first_line(error)}") from error
-
-    def shown(how: Reasoning) -> str:
-        row = prepare(first, how, system)
-        reply = row["chosen"] if table == "preference" else row["completion"]
-        return str(tokenizer.apply_chat_template(row["prompt"] + reply, tokenize=False))
-
-    wanted = [answer.strip(), *([trace.strip()] if trace and reasoning != "none" else [])]
-    if all(shown(reasoning).count(text) == 1 for text in wanted):
-        return
-    other: Reasoning = "tags" if reasoning == "field" else "field"
-    right = all(shown(other).count(text) == 1 for text in wanted)
-    raise UsageError(
-        f"the chat template of {student} does not show a row's trace and answer as --reasoning {reasoning}",
-        do=f"use --reasoning {other}, which it shows" if right else "train with another chat template",
-    )
-
-
 def find_sets(source: Path) -> dict[str, tuple[str, Path]]:
     """The training sets at a place: name to (table, folder).
 
     Raises:
-        UsageError: there are none.
+        UsageError: there are none, or a set is not of our tables; names the column.
     """
     at = RunLayout(source)
     folders = {name: at.dataset(name) for name in DATASETS if (at.dataset(name) / MANIFEST).exists()}
-    found = {name: (_table(folder), folder) for name, folder in folders.items()}
+    found = {}
+    for name, folder in folders.items() or [("", source)]:
+        table = _table(folder)
+        if table is not None and count_rows(_paths(folder)):
+            found[name or NAMES[table.name]] = (table.name, folder)
     if not found:
-        table = _table(source)
-        found = {
-            {"completion": "sft", "preference": "preference", "rl_prompt": "rl", "": ""}[table]: (
-                table,
-                source,
-            )
-        }
-    filled = {
-        n: (table, folder) for n, (table, folder) in found.items() if table and count_rows(_paths(folder))
-    }
-    if not filled:
         raise UsageError(
             f"{source} holds no training set with rows",
             do="name a run, or the folder of a set (factory select makes one)",
         )
-    return filled
+    return found
 
 
 def _paths(folder: Path) -> list[Path]:
     return sorted(folder.glob("*.parquet"))
 
 
-def _table(folder: Path) -> str:
-    """What the rows of a folder are of, by their columns; empty for none of the three tables."""
-    names = set(pq.read_schema(paths[0]).names) if (paths := _paths(folder)) else set()
-    for table, wanted in (
-        ("preference", {"prompt", "chosen", "rejected"}),
-        ("completion", {"prompt", "completion"}),
-        ("rl_prompt", {"prompt", "answer", "answer_kind"}),
-    ):
-        if wanted <= names:
-            return table
-    return ""
+def _table(folder: Path) -> TableSchema | None:
+    """The table that the rows of a folder are of, told by its columns; None for none of the three.
+
+    Raises:
+        UsageError: a column that every row must have is not there, or holds something else.
+    """
+    tables = (PREFERENCE, COMPLETION, RL_PROMPT)
+    for path in _paths(folder):
+        with reading(path):
+            kinds = pl.read_parquet_schema(path)
+        table = next((each for each in tables if TELLING[each.name] <= kinds.keys()), None)
+        if table is None:
+            return None
+        wanted = pl.DataFrame(pl.from_arrow(table.empty())).schema
+        for column in table.columns:
+            if column.required and kinds.get(column.name) != wanted[column.name]:
+                there = kinds.get(column.name)
+                raise UsageError(
+                    f"{path} is not of the factory's table {table.name}: column {column.name} "
+                    + ("is missing" if there is None else f"holds {there}"),
+                    do="bring it in with factory import, then make the set with factory select",
+                )
+    return table if _paths(folder) else None
 
 
 def _export(

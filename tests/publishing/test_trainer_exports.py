@@ -3,11 +3,14 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import duckdb
 import polars as pl
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import trl
 from datasets import load_dataset
 
 from benchmarks.exports import tokenizer
@@ -16,9 +19,11 @@ from factory.datasets.trainer_configs import COMMANDS, CONFIGS
 from factory.datasets.trainer_files import boxed
 from factory.datasets.trainer_formats import FORMATS
 from factory.datasets.trainer_row import split_reasoning
+from factory.datasets.trainer_template import check_template
 from factory.errors import UsageError
 from factory.publishing.trainer_exports import export_sets, find_sets
-from tests.publishing.trainer_rows import GOLDS, SETS, SYSTEM, read_set, write_set
+from schemas import COMPLETION
+from tests.publishing.trainer_rows import GOLDS, SETS, SYSTEM, completions, read_set, write_set
 from tests.support.cli import run_factory
 
 TABLES = {"sft": "completion", "preference": "preference", "rl": "rl_prompt"}
@@ -202,6 +207,12 @@ def test_the_list_of_formats_costs_no_tokenizer():
 
 CUTS = "{% for m in messages %}{{ m.role }}: {{ m.content.split('</think>')[-1] }}\n{% endfor %}"
 FIELD = "{% for m in messages %}{% if m.reasoning_content %}[{{ m.reasoning_content }}]{% endif %}{{ m.content.split('</think>')[-1] }}\n{% endfor %}"
+NO_SYSTEM = (
+    "{% if messages[0].role == 'system' %}{{ raise_exception('System role not supported') }}{% endif %}"
+    "{% for m in messages %}{{ m.content }}{% endfor %}"
+)
+QUIET = "{% for m in messages if m.role != 'system' %}{{ m.content }}{% endfor %}"
+ODD = "{{ bos_token.text.nothing }}{% for m in messages %}{{ m.content }}{% endfor %}"
 TWICE = "{% for m in messages %}{{ m.content }}{% if '</think>' in m.content %}{{ m.content }}{% endif %}{% endfor %}"
 
 
@@ -214,7 +225,11 @@ TWICE = "{% for m in messages %}{{ m.content }}{% if '</think>' in m.content %}{
         (CUTS, "none", None),
         (FIELD, "tags", "use --reasoning field"),
         (FIELD, "field", None),
-        (TWICE, "tags", "another chat template"),
+        (TWICE, "tags", "shows the trace 2 times"),
+        (CUTS, "tags", "leaves out the trace"),
+        (NO_SYSTEM, "tags", "refuses system and user: System role not supported.* --system"),
+        (QUIET, "tags", "leaves out the system message.* --system"),
+        (ODD, "tags", "refuses system and user: .* another chat template"),
     ],
 )
 @pytest.mark.parametrize("each", ["sft", "preference"])
@@ -238,3 +253,109 @@ def test_a_student_without_a_tokenizer_is_one_line(sets, tmp_path):
     (tmp_path / "student").mkdir()
     with pytest.raises(UsageError, match="cannot read the tokenizer"):
         export_sets(sets["sft"], tmp_path / "out", "trl", model=str(tmp_path / "student"))
+
+
+def prompts_of(*shapes):
+    return [[{"role": role, "content": "x"} for role in roles] for roles in shapes]
+
+
+SHIPPED = sorted((Path(trl.__file__).parent / "chat_templates").glob("*.jinja"))
+
+
+@pytest.mark.parametrize("reasoning", ["tags", "field", "none"])
+def test_the_templates_of_public_models_are_taken_or_refused_in_one_line(reasoning, tmp_path):
+    """All that TRL ships: vision templates that want no text, some that raise, some that cut the trace."""
+    said = {}
+    for path in SHIPPED:
+        student = tokenizer()
+        student.chat_template = path.read_text("utf-8")
+        student.save_pretrained(tmp_path / path.stem)
+        try:
+            check_template(
+                tmp_path / path.stem, prompts_of(("user",), ("user", "assistant", "user")), reasoning, None
+            )
+            said[path.stem] = ""
+        except UsageError as error:
+            said[path.stem] = str(error)
+    assert not any("\n" in line for line in said.values())
+    shown = {"tags": ("qwen3", "qwen2_5", "phi3", "llama3_1"), "field": ("qwen3", "glm4moe")}
+    assert not any(said[name] for name in shown.get(reasoning, ("qwen3", "llama3_1")))
+    if reasoning == "tags":
+        assert "leaves out the trace" in said["deepseek_r1_distill"]
+        assert "refuses user" in said["llava_next"]
+    if reasoning == "field":
+        assert "use --reasoning tags" in said["phi3"]
+
+
+def test_short_texts_that_stand_everywhere_are_no_fault(tmp_path):
+    """The trace is the answer, and the answer a letter of the question."""
+    rows = [
+        {**row, "completion": [{"role": "assistant", "content": "<think>\n4\n</think>\n\n4"}]}
+        for row in read_set("sft")
+    ]
+    schema = pa.schema([pa.field(c.name, c.type) for c in COMPLETION.columns])
+    (tmp_path / "sft").mkdir()
+    pq.write_table(pa.Table.from_pylist(rows, schema), tmp_path / "sft" / "train-0.parquet")
+    tokenizer().save_pretrained(tmp_path / "student")
+    export_sets(tmp_path / "sft", tmp_path / "out", "trl", model=str(tmp_path / "student"))
+
+
+USER, SAYS = [{"role": "user", "content": "2+2?"}], [{"role": "assistant", "content": "4"}]
+WHOLE = {"problem_id": ["p"], "source": ["s"], "response_id": ["r"], "teacher": ["t"], "model": ["m"]}
+
+
+@pytest.mark.parametrize(
+    ("columns", "said"),
+    [
+        ({"prompt": ["2+2?"], "completion": ["4"]}, "column prompt holds String"),
+        ({"prompt": [USER], "completion": [SAYS]}, "column problem_id is missing"),
+        (
+            {"prompt": [USER], "completion": [SAYS], **WHOLE, "problem_id": [7]},
+            "column problem_id holds Int64",
+        ),
+        ({"prompt": ["x"], "chosen": [USER], "rejected": [USER]}, "column prompt holds String"),
+        ({"prompt": [USER], "answer": [4], "answer_kind": ["math"]}, "column problem_id is missing"),
+        (
+            {"prompt": [[{**USER[0], "name": "bob"}]], "completion": [SAYS], **WHOLE},
+            "column prompt holds List",
+        ),
+        ({"messages": [USER + SAYS]}, "holds no training set"),
+        ({"chosen": [USER + SAYS], "rejected": [USER + SAYS]}, "holds no training set"),
+    ],
+)
+@pytest.mark.parametrize("name", ["openai", "openrlhf"])
+def test_sets_of_others_are_refused_in_one_line(columns, said, name, tmp_path):
+    (tmp_path / "set").mkdir()
+    pl.DataFrame(columns).write_parquet(tmp_path / "set" / "data.parquet")
+    with pytest.raises(UsageError, match=said):
+        export_sets(tmp_path / "set", tmp_path / "out", name)
+
+
+def test_a_cut_file_is_one_line(tmp_path):
+    write_set(tmp_path / "runs" / "sft", "sft")
+    path = next((tmp_path / "runs" / "sft").glob("*.parquet"))
+    (tmp_path / "cut").mkdir()
+    (tmp_path / "cut" / path.name).write_bytes(path.read_bytes()[:-40])
+    with pytest.raises(UsageError, match="cannot read"):
+        export_sets(tmp_path / "cut", tmp_path / "out", "trl")
+
+
+def test_rows_without_a_text_are_left_out_with_their_reason(tmp_path):
+    """None of them is written by the factory; a file that was edited may hold them."""
+    rows = [
+        *completions(),
+        *({**completions()[0], **odd, "problem_id": f"odd{i}"} for i, odd in enumerate(ODD_ROWS)),
+    ]
+    schema = pa.schema([pa.field(c.name, c.type) for c in COMPLETION.columns])
+    (tmp_path / "sft").mkdir()
+    pq.write_table(pa.Table.from_pylist(rows, schema), tmp_path / "sft" / "data.parquet")
+    done, _, _ = export_sets(tmp_path / "sft", tmp_path / "out", "llama-factory")
+    assert done["sft"].manifest["dropped"] == {"no_completion": 3, "no_prompt": 3}
+    assert done["sft"].manifest["rows_out"] == len(completions())
+
+
+ODD_ROWS = [
+    {name: value}
+    for name in ("prompt", "completion")
+    for value in (None, [], [{"role": "user", "content": None}])
+]
