@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from factory.cli.flags import Flag
 from factory.cli.params import Out, run_folder
 from factory.cli.show import counts, say
+from factory.config.trainers import Trainer
 
 
 def command(
     out: Out,
-    trainer: Annotated[str, Flag("The trainer; factory export --for help lists them.", name="for")],
+    trainer: Annotated[
+        Trainer, Flag(f"The trainer: {', '.join(get_args(Trainer))}.", name="for", metavar="NAME")
+    ],
     source: Annotated[
         Path | None,
-        Flag("A run, or the folder of a set; the newest run by default.", words=True, metavar="IN"),
+        Flag("A run, or the folder of a set; the newest run by default.", words=True, metavar="[IN]"),
     ] = None,
     reasoning: Annotated[
         Literal["tags", "field", "none"] | None,

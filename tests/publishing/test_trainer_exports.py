@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import duckdb
 import polars as pl
@@ -14,6 +15,7 @@ import trl
 from datasets import load_dataset
 
 from benchmarks.exports import tokenizer
+from factory.config.trainers import Trainer
 from factory.datasets.render import render_completion
 from factory.datasets.trainer_configs import COMMANDS, CONFIGS
 from factory.datasets.trainer_files import boxed
@@ -77,6 +79,7 @@ def test_every_format_says_what_it_does_with_every_table():
             assert (table in form.shapes) != (table in form.why_not), (name, table)
             assert (table in form.shapes) == ((name, table) in COMMANDS), (name, table)
     assert set(CONFIGS) <= set(COMMANDS)
+    assert get_args(Trainer) == tuple(FORMATS)
 
 
 @pytest.mark.parametrize("each", ["sft", "preference"])
