@@ -27,20 +27,7 @@ def decontaminate(
     decisions: str | None = ...,
     sources_until: str | None = ...,
     embedding: Any | None = ...,
-) -> Result:
-    """The rows that hold no benchmark problem; `folder/__side` holds the certificate (`factory decontaminate`).
-
-    Args:
-        rows: any rows, chat columns too (`field="messages"`).
-        against: benchmarks by name, `paper`, `all`, or files of one's own.
-        out: folder; one below .factory/ by default.
-        field: column or columns to look in.
-        **settings: keys of `decontamination:`.
-
-    Raises:
-        UsageError: there is no such benchmark or column, or a setting is wrong.
-    """
-    ...
+) -> Result: ...
 
 def dedup(
     rows: Rows,
@@ -55,19 +42,7 @@ def dedup(
     against: Sequence[str] = ...,
     ngram: int = ...,
     across_problems: bool = ...,
-) -> Deduplication:
-    """One row of every cluster of duplicates (`factory dedup`).
-
-    Args:
-        rows: any rows.
-        out: folder; one below .factory/ by default.
-        field: column to compare by; `reasoning` compares responses.
-        **settings: keys of `deduplication:`: threshold, against ...
-
-    Raises:
-        UsageError: there is no such column, or a setting is wrong.
-    """
-    ...
+) -> Deduplication: ...
 
 def difficulty(
     problems: Rows,
@@ -91,21 +66,7 @@ def difficulty(
     batch_size: int = ...,
     prompt: str = ...,
     system: str | None = ...,
-) -> Result:
-    """How hard problems are for a student, by its rollouts, which lie in `folder/__rollouts` (`factory difficulty`).
-
-    Args:
-        problems: rows with a problem and an answer.
-        out: folder; one below .factory/ by default.
-        student: a preset, or `transformers` with `model=` a folder.
-        store: response store.
-        seed: of every random choice.
-        **settings: keys of `difficulty:`; `prompt` and `system` as the student sees them.
-
-    Raises:
-        UsageError: the student cannot be used, or a setting is wrong.
-    """
-    ...
+) -> Result: ...
 
 def export(
     source: Result | str | Path,
@@ -115,21 +76,7 @@ def export(
     reasoning: Literal['tags', 'field', 'none'] | None = None,
     system: str | None = None,
     student: str | None = None,
-) -> Export:
-    """The sets of a run, or one set, in another trainer's format (`factory export`).
-
-    Args:
-        source: a run, or a set's folder or result.
-        trainer: see docs/export.md.
-        out: folder; one below .factory/ by default.
-        reasoning: where traces go; as the trainer takes them by default.
-        system: system message of every row; empty for none.
-        student: the model to train.
-
-    Raises:
-        UsageError: there is no set that this trainer can use.
-    """
-    ...
+) -> Export: ...
 
 def generate(
     problems: Rows,
@@ -165,22 +112,7 @@ def generate(
     batch: bool = ...,
     serve: str | None = ...,
     truncation: Literal['keep', 'continue', 'larger'] = ...,
-) -> Result:
-    """Have a teacher answer problems; only what is missing is asked for (`factory generate`).
-
-    Args:
-        problems: rows with a problem and, where there is one, an answer.
-        out: folder; one below .factory/ by default.
-        store: response store; $FACTORY_STORE, or inside `out`.
-        seed: of every random choice.
-        limit: first problems only.
-        **settings: keys of `generate:`: teacher, samples, max_usd, base_url ...
-
-    Raises:
-        UsageError: the endpoint or the settings cannot be used.
-        Stopped: the budget is spent; what was bought is safe, and the same call goes on.
-    """
-    ...
+) -> Result: ...
 
 def import_(
     source: Rows,
@@ -196,29 +128,11 @@ def import_(
     config: str | None = ...,
     revision: str | None = ...,
     weight: float = ...,
-) -> Import:
-    """Problems, and the traces that came with them, from rows of any layout (`factory import`).
-
-    Args:
-        source: see `factory.api.rows.Rows`.
-        out: folder; one below .factory/ by default, where the same call finds its result again.
-        fields: where a field is, such as {"answer": "reward_model.ground_truth"}.
-        **reading: keys of a source: layout, split, config, revision, licence, limit ...
-
-    Raises:
-        UsageError: nothing can be read, or nothing says where the problems are.
-    """
-    ...
+) -> Import: ...
 
 def open_run(
     run: str | Path | None = None,
-) -> Run:
-    """A run that is there; the newest below runs/ by default.
-
-    Raises:
-        UsageError: there is none.
-    """
-    ...
+) -> Run: ...
 
 def pairs(
     verdicts: Rows,
@@ -238,21 +152,7 @@ def pairs(
     max_duplicates: float = ...,
     prompt: str = ...,
     system: str | None = ...,
-) -> Result:
-    """Preference pairs of right and wrong answers to the same problem, and their lint (`factory pairs`).
-
-    Args:
-        verdicts: verified responses of the teacher.
-        out: folder; one below .factory/ by default.
-        rollouts: verified rollouts of the student, whose wrong answers are then rejected too.
-        seed: of every random choice.
-        **settings: keys of `preference:`; `prompt` and `system` as the student sees them.
-
-    Raises:
-        UsageError: columns are missing, or a setting is wrong.
-        FactoryError: no pair is left, or the lint finds a bias.
-    """
-    ...
+) -> Result: ...
 
 def preview(
     problems: Rows,
@@ -289,26 +189,7 @@ def preview(
     batch: bool = ...,
     serve: str | None = ...,
     truncation: Literal['keep', 'continue', 'larger'] = ...,
-) -> tuple[pl.DataFrame, Estimate]:
-    """Ask `n` problems once, before the whole job is paid for; `generate` takes their answers over.
-
-    Args:
-        problems: as for `generate`, like the other arguments.
-        n: problems to ask.
-        out: folder of the job.
-        store: response store of the job.
-        seed: of the draw.
-        limit: first problems only.
-        **settings: keys of `generate:`.
-
-    Returns:
-        The answers with their verdicts, and the forecast of tokens, dollars and hours.
-
-    Raises:
-        UsageError: the endpoint or the settings cannot be used.
-        FactoryError: nothing was answered.
-    """
-    ...
+) -> tuple[pl.DataFrame, Estimate]: ...
 
 def run_recipe(
     recipe: str | Path,
@@ -316,24 +197,11 @@ def run_recipe(
     *,
     until: str | None = None,
     **overrides: Any,
-) -> Run:
-    """Run a recipe, or what is missing of it (`factory run`).
-
-    Args:
-        recipe: a YAML file, or the name of a shipped one.
-        out: the run's folder; runs/NAME by default.
-        until: stop after this step.
-        **overrides: keys with `__` for the dot: `generate__samples=8`.
-
-    Raises:
-        UsageError: the recipe cannot work here.
-        FactoryError: a step failed.
-    """
-    ...
+) -> Run: ...
 
 def select(
     verdicts: Rows,
-    dataset: Literal['midtrain', 'sft'] = 'sft',
+    dataset: Literal['midtrain', 'sft', 'preference', 'rl'] = 'sft',
     out: str | Path | None = None,
     *,
     seed: int = 0,
@@ -352,21 +220,7 @@ def select(
     sft_order: Literal['hardest', 'random'] = ...,
     balance: Sequence[str] = ...,
     need_reasoning: bool = ...,
-) -> Result:
-    """A training set of completions from verified responses (`factory select`); `pairs` makes those of preferences.
-
-    Args:
-        verdicts: verified responses.
-        dataset: midtrain (every eligible response) or sft (a balanced part).
-        out: folder; one below .factory/ by default.
-        seed: of every draw.
-        **settings: keys of `datasets:`.
-
-    Raises:
-        UsageError: columns are missing, or a setting is wrong.
-        FactoryError: nothing is left; says why.
-    """
-    ...
+) -> Result: ...
 
 def verify(
     responses: Rows,
@@ -376,15 +230,4 @@ def verify(
     seconds: float = ...,
     majority: bool = ...,
     judge: Any | None = ...,
-) -> Result:
-    """A verdict for every response: correct, incorrect, unverifiable, no_answer, timeout (`factory verify`).
-
-    Args:
-        responses: rows with a gold and a response, in any layout that `factory verify` reads.
-        out: folder; one below .factory/ by default.
-        **settings: keys of `verify:`.
-
-    Raises:
-        UsageError: a column is missing, or a setting is wrong.
-    """
-    ...
+) -> Result: ...

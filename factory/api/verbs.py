@@ -232,29 +232,18 @@ def difficulty(
     from factory.config.datasets import DatasetsSection
     from factory.config.difficulty import DifficultySection
     from factory.config.problems import ProblemsSection
-    from factory.config.verify import VerifySection
-    from factory.steps import difficulty as step
-    from factory.steps import problems as reading
+    from factory.steps.from_files import roll_out
 
     prompting, settings = _prompting(settings)
     paths = to_paths(problems, CACHE)
-    folder = folder_of("difficulty", out, paths, student, settings, seed)
-    asked = section(DifficultySection, {**settings, "student": student})
-    wording = section(DatasetsSection, prompting)
-    reading.run(
-        section(ProblemsSection, {"sources": paths}), folder / "__problems", folder / "__held_out", seed=seed
-    )
-    done = step.run(
-        folder / "__problems",
+    folder = folder_of("difficulty", out, paths, student, settings, prompting, seed)
+    done = roll_out(
+        section(ProblemsSection, {"sources": paths}),
         folder,
-        folder / "__rollouts",
-        asked,
-        VerifySection(),
-        model=asked.model,
+        section(DifficultySection, {**settings, "student": student}),
+        section(DatasetsSection, prompting),
         store=store_folder(Path(store) if store else None, folder),
         seed=seed,
-        prompt=wording.prompt,
-        system=wording.system,
     )
     return Result(folder, done)
 
@@ -282,38 +271,28 @@ def pairs(
     """
     from factory.config.datasets import DatasetsSection
     from factory.config.preference import PreferenceSection
-    from factory.steps import preference
+    from factory.steps.from_files import pair
 
     prompting, settings = _prompting(settings)
-    wording = section(DatasetsSection, prompting)
     given, own = to_paths(verdicts, CACHE), to_paths(rollouts, CACHE) if rollouts is not None else []
     folder = folder_of("pairs", out, given, own, settings, prompting, seed)
-    asked = section(PreferenceSection, {"rejected_from": "both" if own else "teacher", **settings})
-    done = preference.run(
-        preference.take_in(given, folder / "__input" / "responses"),
-        preference.take_in(own, folder / "__input" / "rollouts") if own else None,
-        folder,
-        asked,
-        seed=seed,
-        prompt=wording.prompt,
-        system=wording.system,
-    )
-    return Result(folder, done)
+    asked, wording = section(PreferenceSection, settings), section(DatasetsSection, prompting)
+    return Result(folder, pair(given, own, folder, asked, wording, seed=seed))
 
 
 def select(
     verdicts: Rows,
-    dataset: Literal["midtrain", "sft"] = "sft",
+    dataset: Literal["midtrain", "sft", "preference", "rl"] = "sft",
     out: str | Path | None = None,
     *,
     seed: int = 0,
     **settings: Any,
 ) -> Result:
-    """A training set of completions from verified responses (`factory select`); `pairs` makes those of preferences.
+    """One of the four training sets from verified responses (`factory select`); `pairs` has the settings of pairs.
 
     Args:
         verdicts: verified responses.
-        dataset: midtrain (every eligible response) or sft (a balanced part).
+        dataset: midtrain (every eligible response), sft (a balanced part), preference or rl.
         out: folder; one below .factory/ by default.
         seed: of every draw.
         **settings: keys of `datasets:`.
@@ -323,14 +302,16 @@ def select(
         FactoryError: nothing is left; says why.
     """
     from factory.config.datasets import DatasetsSection
-    from factory.steps import label, preference
-    from factory.steps import select as step
+    from factory.config.preference import PreferenceSection, RLPromptsSection
+    from factory.steps.from_files import select_set
 
     paths = to_paths(verdicts, CACHE)
     folder = folder_of("select", out, paths, dataset, settings, seed)
     asked = section(DatasetsSection, settings)
-    label.run(preference.take_in(paths, folder / "__input"), folder / "__labelled", asked)
-    return Result(folder, step.run(folder / "__labelled", folder, asked, dataset=dataset, seed=seed))
+    done = select_set(
+        paths, dataset, folder, asked, pairs=PreferenceSection(), prompts=RLPromptsSection(), seed=seed
+    )
+    return Result(folder, done)
 
 
 def export(

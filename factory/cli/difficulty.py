@@ -10,7 +10,6 @@ from factory.cli.params import Engine, Prompting, Seed, Store, store_folder
 from factory.cli.show import say, show
 from factory.config.difficulty import DifficultySection
 from factory.config.problems import ProblemsSection
-from factory.config.verify import VerifySection
 from factory.engines.engine import EngineName, open_engine
 
 if TYPE_CHECKING:
@@ -35,31 +34,15 @@ def command(
     from factory.errors import UsageError
     from factory.pipeline.checks import need
     from factory.sampling.presets import check_name
-    from factory.sources.paths import refuse_own_input
-    from factory.steps import difficulty
-    from factory.steps import problems as reading
+    from factory.steps.from_files import roll_out
 
     if "student" not in settings.model_fields_set:
         raise UsageError("--student is missing", do="name a preset, or transformers with --model FOLDER")
     check_name(settings.student)
     need("difficulty", "stats", "scipy")
-    for folder in (out, out / "__rollouts"):
-        refuse_own_input(folder, problems.specs)
-    reading.run(problems, out / "__problems", out / "__held_out", seed=seed)
     with open_engine(engine) as opened:
-        result = difficulty.run(
-            out / "__problems",
-            out,
-            out / "__rollouts",
-            settings,
-            VerifySection(),
-            model=settings.model,
-            store=store_folder(store, out),
-            seed=seed,
-            prompt=prompting.prompt,
-            system=prompting.system,
-            engine=opened,
-        )
+        kept = store_folder(store, out)
+        result = roll_out(problems, out, settings, prompting, store=kept, seed=seed, engine=opened)
     _show(result, out)
     say_end(result, out)
 

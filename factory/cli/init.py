@@ -67,7 +67,7 @@ def command(
     if target.exists():
         raise UsageError(f"{target} is there already", do="choose another with --out, or delete it")
     if not target.parent.is_dir():
-        raise UsageError(f"{target.parent} is no folder", do="make it, or choose another path with --out")
+        raise UsageError(f"{target.parent} is not a folder", do="make it, or choose another path with --out")
     sources = sources_of(inputs, settings)
     seen = look(sources)
     for each in seen:

@@ -39,24 +39,9 @@ def command(
     factory pairs verdicts/ --rollouts difficulty/__rollouts --out pairs
     """
     from factory.cli.ending import say_end
-    from factory.sources.paths import refuse_own_input
-    from factory.steps import preference
+    from factory.steps.from_files import pair
 
-    if "rejected_from" not in settings.model_fields_set:
-        settings = settings.model_copy(update={"rejected_from": "both" if rollouts else "teacher"})
-    refuse_own_input(out, [*inputs, *rollouts, *against])
-    verdicts = preference.take_in(inputs, out / "__input" / "responses")
-    student = preference.take_in(rollouts, out / "__input" / "rollouts") if rollouts else None
-    result = preference.run(
-        verdicts,
-        student,
-        out,
-        settings,
-        seed=seed,
-        prompt=prompting.prompt,
-        system=prompting.system,
-        exclude=against,
-    )
+    result = pair(inputs, rollouts, out, settings, prompting, exclude=against, seed=seed)
     _show(result, out)
     say_end(result, out)
 

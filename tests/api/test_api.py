@@ -90,6 +90,19 @@ def test_results_go_into_functions(tmp_path):
     assert exported["sft"].rows.height == 10 and "HOW_TO_TRAIN.md" in exported.files
 
 
+def test_every_set_is_selected():
+    """The rows of each set, from problems that some answer right and some wrong."""
+    rows = []
+    for i in range(2, 14):
+        for k, said in enumerate((2 * i, 2 * i + 1)):
+            trace = " ".join(f"step{i}{k}{n}" for n in range(20 + (5 * i + 3 * k) % 7))
+            response = f"<think>\n{trace}\n</think>\n\n\\boxed{{{said}}}"
+            rows.append({"problem": f"What is {i} plus {i}?", "answer": str(2 * i), "response": response})
+    verdicts = f.verify(f.import_(rows).responses)
+    sizes = {name: len(f.select(verdicts, name)) for name in ("midtrain", "sft", "preference", "rl")}
+    assert sizes["midtrain"] == sizes["preference"] == 12 and sizes["sft"] >= 1 and sizes["rl"] >= 1
+
+
 def test_a_threshold_is_changed_without_comparing_again():
     words = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
     rows = [{"id": str(i), "problem": " ".join(words[:10] + ["x"] * i + ["end"])} for i in range(6)]

@@ -123,7 +123,7 @@ def test_any_name_of_a_file_makes_a_recipe_that_reads(name):
     [
         (["nosuch.jsonl"], "nosuch.jsonl does not exist"),
         (["good.jsonl", "--out", "there.yaml"], "there.yaml is there already"),
-        (["good.jsonl", "--out", "nowhere/x.yaml"], "nowhere is no folder"),
+        (["good.jsonl", "--out", "nowhere/x.yaml"], "nowhere is not a folder"),
         (["good.jsonl", "--teacher", "deepsek-r1"], "did you mean deepseek-r1?"),
         (["good.jsonl", "--teacher", "vllm"], "--teacher: vllm needs a model"),
         (["good.jsonl", "--against", "amie24"], "did you mean aime24?"),

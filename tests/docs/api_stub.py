@@ -1,4 +1,4 @@
-"""factory/__init__.pyi, which editors read: every function with all its settings. `python -m tests.docs.api_stub` writes it."""
+"""factory/__init__.pyi, which editors read: every function with all its settings; the docstrings stand in factory/api. `python -m tests.docs.api_stub` writes it."""
 
 from __future__ import annotations
 
@@ -76,20 +76,8 @@ def function(name: str, found: Any) -> list[str]:
         words += ["prompt: str = ...", "system: str | None = ..."]
     if words[-1] == "*":
         words.pop()
-    doc = inspect.getdoc(found) or ""
-    head, *rest = doc.split("\n")
-    body = (
-        [f'    """{head}', *(f"    {line}".rstrip() for line in rest), '    """']
-        if rest
-        else [f'    """{head}"""']
-    )
-    return [
-        f"def {name}(",
-        *(f"    {word}," for word in words),
-        f") -> {inspect.signature(found).return_annotation}:",
-        *body,
-        "    ...",
-    ]
+    returns = inspect.signature(found).return_annotation
+    return [f"def {name}(", *(f"    {word}," for word in words), f") -> {returns}: ..."]
 
 
 def _word(each: inspect.Parameter) -> str:
