@@ -170,27 +170,81 @@ FSDP2 = {
 """What `accelerate launch` sets for recipes/accelerate/fsdp2.yaml."""
 
 
-@pytest.mark.slow
+ENVIRONMENTS = {"fsdp2": FSDP2, "ddp": {}}
+CELLS = {
+    f"{stage}-{kind}": (stage, lora)
+    for stage in ("sft", "dpo", "rl")
+    for kind, lora in (("full", None), ("lora", {"rank": 4, "alpha": 8}))
+}
+
+
+@pytest.fixture(scope="module")
+def cells(trained, tmp_path_factory, tiny_recipe):
+    """Runs in which two processes trained a stage, full or with adapters; one launch trains the cells of one kind."""
+    done = {}
+
+    def train(kind):
+        if kind in done:
+            return done[kind]
+        out, given = tmp_path_factory.mktemp(kind), {}
+        for name, (stage, lora) in CELLS.items():
+            # Answers of any length are cut and punished by it, so that rl moves the weights of a student that knows nothing.
+            recipe = tiny_recipe(
+                lora=lora,
+                sft={"micro_batch_size": 4, "learning_rate": 7e-4},
+                dpo={"max_steps": 2, "enabled": stage == "dpo"},
+                rl={
+                    "batch_size": 16,
+                    "max_steps": 1,
+                    "max_dead": 1,
+                    "rebalance": False,
+                    "overlong_buffer": 20,
+                },
+            )
+            given[name] = {"stage": stage, "recipe": recipe.model_dump(mode="json")}
+        (out / "cells.json").write_text(json.dumps(given))
+        words = [Path(__file__).with_name("two_processes.py"), trained.run, out, out / "cells.json"]
+        launch = ["torch.distributed.run", "--standalone", "--nproc_per_node", "2", *map(str, words)]
+        ended = subprocess.run(
+            [sys.executable, "-m", *launch],
+            capture_output=True, text=True, timeout=600, check=False,
+            env=ENVIRONMENT | {"PYTHONPATH": str(Path(__file__).parents[2])} | ENVIRONMENTS[kind],
+        )  # fmt: skip
+        assert ended.returncode == 0, ended.stdout + ended.stderr[-3000:]
+        return done.setdefault(kind, out)
+
+    return train
+
+
+def weights(run, stage):
+    return load_file(run.checkpoint(stage) / "model.safetensors")
+
+
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("environment", [FSDP2, {}], ids=["fsdp2", "ddp"])
-@pytest.mark.parametrize("lora", [None, {"rank": 4, "alpha": 8}], ids=["full", "lora"])
-@pytest.mark.parametrize(("stage", "parent"), [("sft", "midtrain"), ("dpo", "sft"), ("rl", "sft")])
-def test_a_stage_of_two_processes_ends_with_a_merged_model(
-    run, tmp_path, tiny_recipe, stage, parent, lora, environment
-):
+@pytest.mark.parametrize("kind", ["fsdp2", pytest.param("ddp", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("name", CELLS)
+def test_a_stage_of_two_processes_ends_with_a_merged_model(cells, name, kind):
     """With adapters the first process alone ran a forward to merge them: the others waited at a barrier for ever."""
-    recipe = tiny_recipe(
-        lora=lora,
-        sft={"micro_batch_size": 4, "learning_rate": 7e-4},
-        dpo={"max_steps": 2, "enabled": stage == "dpo"},
-        rl={"batch_size": 16, "max_steps": 1},
-    )
-    launched(write_recipe(tmp_path / "r.yaml", recipe), run, stage, environment=environment, port=29617)
-    before, after = (load_file(run.checkpoint(s) / "model.safetensors") for s in (parent, stage))
+    stage, run = CELLS[name][0], RunLayout(cells(kind) / name)
+    summary = summary_of(run, stage)
+    parent = "midtrain" if stage == "sft" else "sft"
+    before, after = weights(run, parent), weights(run, stage)
+    assert summary.plan["devices"] == 2 and summary.parent == parent
     assert before.keys() == after.keys() and all(after[k].shape == before[k].shape for k in before)
     assert not list(run.stage(stage).rglob("adapter*"))
-    if stage != "rl":
-        assert any(not torch.equal(before[k], after[k]) for k in before)
+    assert any(not torch.equal(before[k], after[k]) for k in before)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("name", [name for name in CELLS if not name.startswith("rl")])
+def test_sharded_and_whole_weights_take_the_same_steps(cells, name):
+    """rl samples, so that a rounding of the last bit changes its answers."""
+    stage = CELLS[name][0]
+    before = weights(RunLayout(cells("ddp") / name), "midtrain" if stage == "sft" else "sft")
+    ddp, fsdp2 = (weights(RunLayout(cells(kind) / name), stage) for kind in ENVIRONMENTS)
+    moved = max(float((ddp[k] - before[k]).abs().max()) for k in before)
+    assert max(float((ddp[k] - fsdp2[k]).abs().max()) for k in before) < 0.01 * moved
 
 
 def test_an_error_of_another_process_is_shown(capsys, monkeypatch, tmp_path):
