@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -28,18 +29,18 @@ problems:
   held_out: 24
 generate: {teacher: procedural, samples: 4, max_tokens: 256, slip_rate: 0.3}
 datasets: {sft_rows: 120}
-difficulty: {problems: 24, min_samples: 4, max_samples: 4, max_tokens: 48, batch_size: 16, low: 0.0, high: 1.0}
+difficulty: {problems: 24, min_samples: 4, max_samples: 4, max_tokens: 48, batch_size: 48, low: 0.0, high: 1.0}
 preference: {max_pairs: 24, max_format_bias: 1.0, max_length_bias: 9.0, max_duplicates: 1.0}
 rl_prompts: {low: 0.0, high: 1.0}
 train:
   student: {model: MODEL}
   save_every: 0.5
-  midtrain: {max_length: 512, batch_size: 4, micro_batch_size: 1, max_steps: 12, learning_rate: 1.0e-4}
-  sft: {max_length: 256, batch_size: 8, micro_batch_size: 8, max_steps: 8, learning_rate: 5.0e-5}
-  dpo: {max_length: 256, batch_size: 4, micro_batch_size: 4, max_steps: 4, learning_rate: 2.0e-6}
-  rl: {batch_size: 8, micro_batch_size: 4, group_size: 4, oversample: 2, max_steps: 3, max_completion_length: 48,
+  midtrain: {max_length: 256, batch_size: 4, micro_batch_size: 1, max_steps: 10, learning_rate: 1.0e-4}
+  sft: {max_length: 256, batch_size: 8, micro_batch_size: 8, max_steps: 6, learning_rate: 5.0e-5}
+  dpo: {max_length: 256, batch_size: 4, micro_batch_size: 4, max_steps: 3, learning_rate: 2.0e-6}
+  rl: {batch_size: 8, micro_batch_size: 4, group_size: 4, oversample: 2, max_steps: 2, max_completion_length: 48,
        max_prompt_length: 128, learning_rate: 1.0e-6, max_dead: 1}
-evaluation: {samples: 1, max_tokens: 48, limit: 16, batch_size: 8}
+evaluation: {samples: 1, max_tokens: 48, limit: 16, batch_size: 16}
 """
 ENDS = (
     "sft-set", "train-base", "eval-base", "train-midtrain", "eval-midtrain", "train-sft", "eval-sft", "difficulty",
@@ -66,13 +67,16 @@ def measure(args: list[str]) -> dict[str, Any]:
     work = ["-m", "factory.cli.main", "run", str(recipe), "--out", str(out / "run")]
     commands = {"convert": convert} | {end: [*work, "--until", end] for end in ENDS}
     for name, command in commands.items():
-        part = parts.setdefault(name, {"seconds": 0.0, "peak_gib": 0.0, "load": os.getloadavg()[0]})
+        part = parts.setdefault(
+            name, {"seconds": 0.0, "cpu_seconds": 0.0, "peak_gib": 0.0, "load": os.getloadavg()[0]}
+        )
         if part.get("done"):
             continue
         began = time.monotonic()
-        code, peak = _attempt(command)
+        code, usage = _attempt(command)
         part["seconds"] += time.monotonic() - began
-        part["peak_gib"] = max(part["peak_gib"], peak)
+        part["cpu_seconds"] += usage.ru_utime + usage.ru_stime
+        part["peak_gib"] = max(part["peak_gib"], usage.ru_maxrss / 2**20)
         part["done"] = code == 0
         clock.write_text(json.dumps(parts), "utf-8")
         if code:
@@ -80,8 +84,8 @@ def measure(args: list[str]) -> dict[str, Any]:
     return figures(given.gguf, out / "run", parts)
 
 
-def _attempt(command: list[str]) -> tuple[int, float]:
-    """Exit code and peak GiB of a process; a signal to end is its own affair, and it is waited for."""
+def _attempt(command: list[str]) -> tuple[int, resource.struct_rusage]:
+    """Exit code and usage of a process; a signal to end is its own affair, and it is waited for."""
     process = subprocess.Popen([sys.executable, *command])
     before = [(number, signal.signal(number, lambda *_: None)) for number in (signal.SIGINT, signal.SIGTERM)]
     try:
@@ -89,7 +93,7 @@ def _attempt(command: list[str]) -> tuple[int, float]:
     finally:
         for number, handler in before:
             signal.signal(number, handler)
-    return os.waitstatus_to_exitcode(status), usage.ru_maxrss / 2**20
+    return os.waitstatus_to_exitcode(status), usage
 
 
 def figures(gguf: Path, run: Path, parts: dict[str, Any]) -> dict[str, Any]:
@@ -111,7 +115,6 @@ def figures(gguf: Path, run: Path, parts: dict[str, Any]) -> dict[str, Any]:
         stages[stage] = {
             "steps": summary.steps,
             "rows": summary.rows,
-            "seconds": summary.seconds,
             "tokens": summary.plan.get("tokens_in_all"),
             "loss": [losses[0], losses[-1]],
             "rewards": [line["reward"] for line in lines if "reward" in line],
@@ -129,7 +132,7 @@ def figures(gguf: Path, run: Path, parts: dict[str, Any]) -> dict[str, Any]:
         "stages": stages,
         "ladder": {stage: {key: getattr(score, key) for key in keys} for stage, score in scores.items()},
         "parts": {
-            name: {key: round(part[key], 2) for key in ("seconds", "peak_gib", "load")}
+            name: {key: round(part[key], 2) for key in ("seconds", "cpu_seconds", "peak_gib", "load")}
             for name, part in parts.items()
         },
     }
@@ -143,9 +146,7 @@ def render(result: Result) -> dict[str, str]:
         (
             stage,
             row["steps"],
-            f"{row['seconds']:.0f}",
-            f"{row['tokens'] / row['seconds']:.0f}" if row["tokens"] else "-",
-            f"{parts[f'train-{stage}']['peak_gib']:.1f}",
+            *_cost(parts[f"train-{stage}"]),
             f"{row['loss'][0]:.3f} to {row['loss'][1]:.3f}",
         )
         for stage, row in found["stages"].items()
@@ -156,35 +157,36 @@ def render(result: Result) -> dict[str, str]:
             f"{row['value']:.1%}",
             f"{row['low']:.1%} to {row['high']:.1%}",
             f"{row['truncated_share']:.0%}",
-            f"{parts[f'eval-{stage}']['seconds']:.0f}",
+            *_cost(parts[f"eval-{stage}"]),
         )
         for stage, row in found["ladder"].items()
     ]
+    shown = {f"train-{stage}" for stage in found["stages"]} | {f"eval-{stage}" for stage in found["ladder"]}
     loads = [part["load"] for part in parts.values()]
     questions = found["ladder"]["base"]["questions"]
     sets = ", ".join(f"{name} {rows}" for name, rows in found["sets"].items())
     rewards = ", ".join(f"{value:.2f}" for value in found["stages"]["rl"]["rewards"])
-    minutes = sum(part["seconds"] for part in parts.values()) / 60
+    minutes, busy = (sum(part[key] for part in parts.values()) / 60 for key in ("seconds", "cpu_seconds"))
     text = [
-        f"`{found['file']}`, {minutes:.1f} minutes in all on {result.cores} cores, which other work used too (load "
-        f"{min(loads):.1f} to {max(loads):.1f} when a part began). The file's padding token was the end of a turn "
-        f"(`{tokens['end']}`); stage base made it `{tokens['pad']}` ({tokens['pad_how']}). Rows: {sets}.",
-        table(
-            [
-                "stage",
-                "steps",
-                "seconds of training",
-                "planned tokens / s",
-                "peak GiB",
-                "loss, first to last step",
-            ],
-            stages,
-            (1, 2, 3, 4),
-        ),
+        f"`{found['file']}`: {minutes:.1f} minutes in all, {busy:.1f} of CPU time, on {result.cores} cores that other work "
+        f"used too (load {min(loads):.1f} to {max(loads):.1f} when a part began). The file's padding token was the end of a "
+        f"turn (`{tokens['end']}`); stage base made it `{tokens['pad']}` ({tokens['pad_how']}). Rows: {sets}.",
+        table(["stage", "steps", *_COST, "loss, first to last step"], stages, (1, 2, 3, 4)),
         f"Mean reward of the {len(found['stages']['rl']['rewards'])} rl steps: {rewards}. pass@1 on {questions} held-out "
         "problems, one sample each:",
-        table(["stage", "pass@1", "95% interval", "truncated", "seconds"], ladder, (1, 3, 4)),
-        f"Rollouts for difficulty and pairs took {parts['difficulty']['seconds']:.0f} s, converting the file "
-        f"{parts['convert']['seconds']:.0f} s.",
+        table(["stage", "pass@1", "95% interval", "truncated", *_COST], ladder, (1, 3, 4, 5, 6)),
+        "The other parts:",
+        table(
+            ["part", *_COST],
+            [(name, *_cost(part)) for name, part in parts.items() if name not in shown],
+            (1, 2, 3),
+        ),
     ]
     return {"real_students": "\n\n".join(text)}
+
+
+_COST = ("seconds", "CPU seconds", "peak GiB")
+
+
+def _cost(part: dict[str, float]) -> tuple[str, str, str]:
+    return f"{part['seconds']:.0f}", f"{part['cpu_seconds']:.0f}", f"{part['peak_gib']:.1f}"
