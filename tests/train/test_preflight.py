@@ -26,7 +26,7 @@ def run(trained, tmp_path):
 
 @pytest.fixture
 def job(run, tiny_recipe):
-    return lambda stage, **train: Job(tiny_recipe(dpo={"enabled": False}, **train), run, stage)
+    return lambda stage, **train: Job(tiny_recipe(**{"dpo": {"enabled": False}, **train}), run, stage)
 
 
 def refused(job, match, tokenizer=None):
@@ -166,6 +166,29 @@ def test_memory_counts_every_parameter_without_loading_and_divides_what_is_shard
     assert divided["gradients_and_moments"] == pytest.approx(3 * whole / 4, abs=1)
 
 
+@pytest.mark.parametrize(
+    ("stage", "settings", "squares"),
+    [
+        ("midtrain", {"micro_batch_size": 4, "max_length": 64}, (4 * 64) ** 2),
+        ("midtrain", {"micro_batch_size": 4, "packing": False}, 4),
+        ("midtrain", {"micro_batch_size": 1, "packing": False}, 0),
+        ("sft", {}, 8),
+        ("dpo", {}, 8),
+        ("rl", {}, 4),
+    ],
+)
+def test_memory_counts_the_mask_of_packs_and_padded_rows(job, monkeypatch, stage, settings, squares):
+    """One masked row of four packs took 2.5 GiB that no forecast had."""
+    monkeypatch.setattr(planning, "GIB", 1)
+    of = job(stage, **{stage: settings})
+    rows = prepare(of).rows
+    longest = int(rows.lengths.max()) + (of.section.max_completion_length if stage == "rl" else 0)
+    expected = squares if squares > 8 else squares * longest**2
+    assert memory(of, rows)["attention_mask"] == planning.MASK_BYTES * expected
+    flash = job(stage, **{stage: settings, "student": {"attention": "flash_attention_2"}})
+    assert memory(flash, rows)["attention_mask"] == 0
+
+
 def test_what_cannot_fit_the_card_is_refused_with_the_setting_that_saves_most(job, monkeypatch):
     need = round(memory_of(job("rl"))["total"] * GIB)
     monkeypatch.setattr(planning, "card_bytes", lambda: 2 * need)
@@ -173,7 +196,7 @@ def test_what_cannot_fit_the_card_is_refused_with_the_setting_that_saves_most(jo
     monkeypatch.setattr(planning, "card_bytes", lambda: need // 2)
     cases = {
         r"gradients and moments.*train.lora": {},
-        r"activations.*train.rl.micro_batch_size": {"max_completion_length": 4000},
+        r"attention mask.*flash_attention_2": {"max_completion_length": 4000},
         r"key value cache.*train.rl.vllm": {
             "max_completion_length": 4000,
             "micro_batch_size": 1,
@@ -183,6 +206,9 @@ def test_what_cannot_fit_the_card_is_refused_with_the_setting_that_saves_most(jo
     for said, settings in cases.items():
         with pytest.raises(UsageError, match=f"most: {said}"):
             memory_of(job("rl", rl=settings))
+    without_mask = {"student": {"attention": "flash_attention_2"}, "rl": {"max_completion_length": 4000}}
+    with pytest.raises(UsageError, match=r"most: activations.*train.rl.micro_batch_size"):
+        memory_of(job("rl", **without_mask))
 
 
 def test_dead_groups_match_a_simulation(job, run):
