@@ -15,6 +15,7 @@ from trl import GRPOConfig
 from factory.errors import UsageError
 from factory.run.layout import STAGES
 from factory.run.parts import MANIFEST
+from factory.sampling.generation import keys_and_values
 from train.configs import accumulation, world_size
 from train.data import TrainingRows, read_set
 from train.stage import Job, summary_of
@@ -118,11 +119,9 @@ def device_memory(job: Job, empty: Any, longest: float, card: int) -> dict[str, 
         "attention_mask": 0.0 if flash else MASK_BYTES * squares,
     }
     if job.stage == "rl":
-        heads = int(model.num_attention_heads)
-        head = int(getattr(model, "head_dim", None) or hidden // heads)
-        width = head * int(model.num_key_value_heads or heads)
         at_once = section.batch_size // section.group_size * sampled(section) / world_size()
-        parts["key_value_cache"] = 8.0 * layers * width * longest * at_once if section.vllm == "off" else 0.0
+        cache = 4.0 * keys_and_values(model) * longest * at_once
+        parts["key_value_cache"] = cache if section.vllm == "off" else 0.0
         if section.vllm == "colocate":
             parts["vllm"] = vllm_share(section) * card
         if section.beta:

@@ -182,7 +182,7 @@ def check_machine() -> Iterator[Finding]:
     import platform
     import shutil
 
-    from factory.pipeline.training_checks import has_gpu
+    from factory.sampling.vllm_engine import has_gpu
 
     free = shutil.disk_usage(Path.cwd()).free / 2**30
     yield Finding("python", platform.python_version())

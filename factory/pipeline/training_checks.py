@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import os
 import re
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -12,6 +11,7 @@ from pathlib import Path
 from factory.config.base import did_you_mean
 from factory.config.train import StageSection, StudentSection, TrainSection
 from factory.run.layout import STAGES
+from factory.sampling.vllm_engine import has_gpu
 
 TRAINER = ("torch", "transformers", "trl", "datasets", "scipy")
 TRL = {"midtrain": "SFT", "sft": "SFT", "dpo": "DPO", "rl": "GRPO"}
@@ -58,15 +58,6 @@ def missing_hardware(train: TrainSection, *, rl: bool) -> Iterator[str]:
             yield f"train.rl.vllm is {train.rl.vllm}, but vllm is not installed - pip install 'cot-factory[vllm]', or set it to off"
         if train.rl.vllm == "colocate" and not has_gpu():
             yield "train.rl.vllm: colocate needs a GPU, and this machine has none - set it to off"
-
-
-def has_gpu() -> bool:
-    """Whether this machine shows a GPU; without importing torch, which takes seconds."""
-    if os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1"):
-        return False
-    return any(Path("/dev").glob("nvidia[0-9]*")) or any(
-        Path(f"/dev/{name}").exists() for name in ("kfd", "dxg")
-    )
 
 
 def _passed_on(train: TrainSection) -> Iterator[str]:

@@ -30,7 +30,10 @@ class CheckpointSampler:
     def __init__(
         self, folder: Path, *, name: str = "transformers", batch_size: int = BATCH, device: str | None = None
     ) -> None:
-        """`batch_size` rows are generated together; `device` is cuda when there is one, else cpu."""
+        """At most `batch_size` rows are generated together, fewer where memory is short.
+
+        `device` is cuda when there is one, else cpu.
+        """
         self.folder, self.name, self.batch_size, self.device = folder, name, batch_size, device
         self.model = "/".join(folder.resolve().parts[-2:])
         self.revision: str = checkpoint_digest(folder)
@@ -61,8 +64,10 @@ class CheckpointSampler:
         wanted.sort(
             key=lambda r: (-r.params.max_tokens, -len(prompts[id(r)].tokens), r.problem_id, r.sample_index)
         )
-        for start in range(0, len(wanted), self.batch_size):
-            group = wanted[start : start + self.batch_size]
+        while wanted:
+            # The first row is the longest.
+            size = min(self.batch_size, model.rows_that_fit(prompts[id(wanted[0])], wanted[0].params))
+            group, wanted = wanted[:size], wanted[size:]
             for part in _same_params(group):
                 seeds = [sample_seed(r.params.seed or 0, r.problem_id, r.sample_index) for r in part]
                 try:

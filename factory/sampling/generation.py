@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import threading
 from collections.abc import Sequence
@@ -26,6 +27,8 @@ from factory.sampling.finish import status_of
 from factory.sampling.sampler import Completion, Message, SamplingParams
 from factory.text.reasoning import split_text
 
+SHARE = 0.7
+"""Of a device's memory, what weights, keys and values of a batch may take together."""
 TOP = 512
 """Tokens that are sorted first; the nucleus nearly always lies within them."""
 
@@ -77,6 +80,13 @@ class LoadedModel:
         tokens = self.tokenizer(text, add_special_tokens=not self.tokenizer.chat_template)["input_ids"]
         return Prompt(tokens, text.rstrip().endswith("<think>"))
 
+    def rows_that_fit(self, prompt: Prompt, params: SamplingParams) -> int:
+        """Rows like this one, at full length, whose keys and values fit beside the weights; at least one."""
+        weights = sum(each.numel() * each.element_size() for each in self.model.parameters())
+        tokens = min(self.context, len(prompt.tokens) + params.max_tokens)
+        row = tokens * keys_and_values(self.model.config) * self.model.dtype.itemsize
+        return max(1, int((SHARE * device_memory(self.device) - weights) // row))
+
     @torch.inference_mode()
     def generate(
         self, prompts: Sequence[Prompt], params: SamplingParams, seeds: Sequence[int]
@@ -123,6 +133,21 @@ class LoadedModel:
             prompt_tokens=len(prompt.tokens),
             completion_tokens=len(tokens) if end is None else end + 1,
         )
+
+
+def keys_and_values(config: Any) -> int:
+    """Numbers that a model keeps of every token it has read."""
+    text = config.get_text_config()
+    heads = int(text.num_attention_heads)
+    head = int(getattr(text, "head_dim", None) or text.hidden_size // heads)
+    return 2 * int(text.num_hidden_layers) * head * int(getattr(text, "num_key_value_heads", None) or heads)
+
+
+def device_memory(device: str) -> int:
+    """Bytes of a card, or of this machine."""
+    if device == "cpu":
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return int(torch.cuda.get_device_properties(device).total_memory)
 
 
 def without_cudnn_attention() -> None:

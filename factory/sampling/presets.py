@@ -174,7 +174,7 @@ PRESETS: Mapping[str, Preset] = {preset.name: preset for preset in _ALL}
 LOCAL = {
     "procedural": "Built-in teacher for procedural problems; slips on purpose at --slip-rate. Needs no key, no network.",
     "transformers": "A checkpoint folder (--model DIR) through transformers, on this machine.",
-    "student": "The same as transformers; the pipeline's own name for the model that it trains.",
+    "student": "The model that a run trains: by vllm-offline where vLLM and a GPU are there, else by transformers.",
     "vllm-offline": "A checkpoint (--model) through vLLM's offline engine, on this machine (extra `vllm`).",
     "replay": "Recorded responses: --model is a folder or file with responses from an earlier run.",
 }
@@ -253,6 +253,12 @@ def _open(
         return ProceduralSampler(
             slip_rate=options.pop("slip_rate", 0.25), seed=options.pop("seed", 0), **options
         )
+    if name == "student":
+        from factory.sampling.vllm_engine import VllmSampler, runs_here
+
+        if runs_here():
+            options.pop("batch_size", None)  # the engine batches by itself
+            return VllmSampler(str(_folder(name, model)), name=name, **options)
     if name in ("transformers", "student"):
         from factory.sampling.checkpoint import CheckpointSampler
 

@@ -7,6 +7,7 @@ import json
 import os
 import shlex
 from collections.abc import AsyncIterator, Iterable, Sequence
+from importlib.util import find_spec
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -18,24 +19,38 @@ from factory.sampling.sampler import Completion, SampleRequest, sample_seed
 from factory.text.reasoning import split_text
 
 
+def runs_here() -> bool:
+    """Whether vLLM is installed and has a GPU to run on."""
+    return find_spec("vllm") is not None and has_gpu()
+
+
+def has_gpu() -> bool:
+    """Whether this machine shows a GPU; without importing torch, which takes seconds."""
+    if os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1"):
+        return False
+    return any(Path("/dev").glob("nvidia[0-9]*")) or any(
+        Path(f"/dev/{name}").exists() for name in ("kfd", "dxg")
+    )
+
+
 class VllmSampler:
     """Generates with `vllm.LLM`. The engine starts at the first request and is given back by `aclose`."""
 
-    def __init__(self, model: str, **engine: Any) -> None:
+    def __init__(self, model: str, *, name: str = "vllm-offline", **engine: Any) -> None:
         """`model` is a checkpoint folder or a Hub id; `engine` goes to `vllm.LLM`, as do the words of `FACTORY_SERVE_ARGS`.
 
         Raises:
             UsageError: vllm is not installed.
         """
-        from importlib.util import find_spec
-
         if find_spec("vllm") is None:
             raise UsageError(
                 "vllm is not installed",
                 do="pip install 'cot-factory[vllm]', or serve the model and use --teacher vllm",
             )
-        self.name, self.model = "vllm-offline", model
-        self.revision: str | None = checkpoint_digest(Path(model)) if Path(model).is_dir() else None
+        folder = Path(model) if Path(model).is_dir() else None
+        self.name, self.path = name, model
+        self.model = "/".join(folder.resolve().parts[-2:]) if folder else model
+        self.revision: str | None = checkpoint_digest(folder) if folder else None
         words = shlex.split(os.environ.get("FACTORY_SERVE_ARGS", ""))
         self._engine_options = {"enable_prefix_caching": True, **engine_options(words), **engine}
         self._engine: Any = None
@@ -44,7 +59,7 @@ class VllmSampler:
         """Model, messages and parameters."""
         params = request.params
         return {
-            "sampler": self.name,
+            "sampler": "vllm-offline",
             "model": self.revision or self.model,
             "messages": list(request.messages),
             "temperature": params.temperature,
@@ -71,7 +86,7 @@ class VllmSampler:
         from vllm import LLM, SamplingParams
 
         if self._engine is None:
-            self._engine = LLM(model=self.model, **self._engine_options)
+            self._engine = LLM(model=self.path, **self._engine_options)
         params = [
             SamplingParams(
                 temperature=r.params.temperature,

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import shutil
+import sys
 import time
 
 import polars as pl
@@ -122,3 +123,78 @@ def test_a_batch_that_is_given_up_ends_at_its_next_token(checkpoint, problems, t
     with pytest.raises(TimeoutError):
         asyncio.run(stopped_after(0.5))
     assert time.monotonic() - began < 4, "200 tokens of 0.1 s each are not waited for"
+
+
+def test_a_batch_is_no_larger_than_memory_holds(checkpoint, tmp_path, monkeypatch):
+    """64 rows of 32,768 tokens of a 4B student would need 512 GiB of keys and values."""
+    from factory.sampling import generation
+
+    whole = run(checkpoint, tmp_path / "a")
+    model = generation.LoadedModel(checkpoint)
+    prompt = model.encode([{"role": "user", "content": "1+1?"}])
+    row = (len(prompt.tokens) + PARAMS.max_tokens) * 2 * 2 * 32 * 4  # both, layers, width, float32
+    weights = sum(4 * each.numel() for each in model.model.parameters())
+
+    def memory(rows):
+        wanted = (weights + rows * row + row // 2) / generation.SHARE
+        monkeypatch.setattr(generation, "device_memory", lambda device: wanted)
+        return model.rows_that_fit(prompt, PARAMS)
+
+    assert [memory(rows) for rows in (100, 3, 0, -10)] == [100, 3, 1, 1]
+    sizes, real = [], generation.LoadedModel.generate
+    monkeypatch.setattr(
+        generation.LoadedModel,
+        "generate",
+        lambda self, prompts, *more: sizes.append(len(prompts)) or real(self, prompts, *more),
+    )
+    memory(3)
+    assert run(checkpoint, tmp_path / "b").equals(whole)
+    assert sum(sizes) == 6 and max(sizes) < 6, sizes
+
+
+VLLM = """
+class SamplingParams:
+    def __init__(self, **values):
+        self.__dict__ |= values
+
+class LLM:
+    def __init__(self, model, **options):
+        self.model = model
+
+    def chat(self, conversations, params, use_tqdm):
+        from types import SimpleNamespace as Some
+        return [
+            Some(prompt="user", prompt_token_ids=[1, 2], outputs=[Some(text=f"{self.model} {p.max_tokens}", token_ids=[3],
+                 finish_reason="stop")])
+            for p in params
+        ]
+"""
+
+
+@pytest.fixture
+def vllm(tmp_path, monkeypatch):
+    """A stand-in for the engine that can be imported during one test."""
+    (tmp_path / "vllm.py").write_text(VLLM)
+    monkeypatch.syspath_prepend(tmp_path)
+    yield
+    sys.modules.pop("vllm", None)
+
+
+@pytest.mark.usefixtures("vllm")
+@pytest.mark.parametrize(("gpu", "expected"), [(True, "vllm-offline"), (False, "checkpoint")])
+def test_the_student_is_sampled_by_vllm_where_it_and_a_gpu_are_there(
+    checkpoint, tmp_path, monkeypatch, gpu, expected
+):
+    from factory.sampling import vllm_engine
+
+    monkeypatch.setattr(vllm_engine, "has_gpu", lambda: gpu)
+    sampler = open_sampler("student", model=str(checkpoint), batch_size=4)
+    request = SampleRequest("a", 0, ({"role": "user", "content": "x"},), PARAMS)
+    assert sampler.wire_request(request)["sampler"] == expected and sampler.name == "student"
+    rows = run(checkpoint, tmp_path / "s")
+    assert rows["model"].unique().to_list() == ["/".join(checkpoint.parts[-2:])], "no path of this machine"
+    assert rows["model_revision"].unique().to_list() == [checkpoint_digest(checkpoint)]
+    assert (rows["content"] == f"{checkpoint} 12").all() == gpu
+    assert (
+        open_sampler("transformers", model=str(checkpoint)).wire_request(request)["sampler"] == "checkpoint"
+    )
