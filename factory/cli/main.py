@@ -42,7 +42,7 @@ GROUPS = {
         "select",
         "eval",
     ),
-    "Release": ("card", "export", "publish"),
+    "Release": ("card", "papers", "export", "publish"),
     "Look things up": ("teachers", "benchmarks", "schema", "doctor"),
 }
 VERBS = tuple(verb for verbs in GROUPS.values() for verb in verbs)

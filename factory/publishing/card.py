@@ -9,6 +9,7 @@ import difflib
 import re
 from decimal import Decimal
 from importlib import resources
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,9 @@ USES = {
 """What each published configuration is for."""
 NOT_ASKED = {"import", "replay"}
 """Samplers of responses that nobody asked for here: their prompts and settings are others'."""
-SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
+STEPS = ("1K", "10K", "100K", "1M", "10M", "100M", "1B", "10B", "100B", "1T")
+SIZES = ("n<1K", *(f"{low}<n<{high}" for low, high in pairwise(STEPS)), "n>1T")
+"""The Hub's size categories, each ten times the one before it (hf.co/docs/hub/datasets-cards)."""
 NOTES = re.compile(r"<!-- notes:[^\n]*-->\n(?P<text>.*?)\n<!-- end of notes -->", re.DOTALL)
 
 
@@ -158,7 +161,7 @@ def _header(recipe: Recipe, answers: dict[str, Answer], configs: list[str]) -> s
         "license": hub_licence(licences),
         "task_categories": ["text-generation"],
         "tags": ["reasoning", "chain-of-thought", "math", "synthetic", "cot-factory"],
-        "size_categories": [next((name for limit, name in SIZES if rows < limit), "1M<n<10M")],
+        "size_categories": [SIZES[min(max(len(str(rows)) - 3, 0), len(SIZES) - 1)]],
         "configs": [
             {
                 "config_name": name,
@@ -215,10 +218,10 @@ def _extra_of(card: str) -> tuple[str, ...]:
     return tuple(name for name in ("rollouts", "dropped") if f"config_name: {name}\n" in header)
 
 
-def cell(value: Any) -> str:
-    """Text in one table cell: one line, no markup, no link, no HTML, at most 300 characters."""
+def cell(value: Any, limit: int = 300) -> str:
+    """Text in one table cell: one line, no markup, no link, no HTML, at most `limit` characters."""
     text = " ".join(str(value).split())
-    text = text if len(text) <= 300 else text[:299] + "…"
+    text = text if len(text) <= limit else text[: limit - 1] + "…"
     text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return re.sub(r"([\\`*_\[\]|~!{}])", r"\\\1", text)
 

@@ -17,11 +17,14 @@ import polars as pl
 import pyarrow as pa
 
 from factory.atomic import atomic_path, digest, file_digest, read_json, write_json
+from factory.publishing.answers import answers_file, read_answers
 from factory.publishing.card import notes_of, render_card
 from factory.publishing.croissant import build_croissant
 from factory.publishing.ordering import sorted_rows
+from factory.publishing.provenance import read_provenance
 from factory.publishing.run_sql import manifests, shard_paths
 from factory.publishing.shards import SORT_KEYS, write_shards
+from factory.publishing.spdx import build_spdx
 from factory.run.layout import DATASETS, RunLayout
 from factory.run.parts import MANIFEST, dropped_folder, input_digest, iter_parts, part_paths
 from schemas import DROPPED, VERDICT, TableSchema
@@ -29,6 +32,7 @@ from schemas import DROPPED, VERDICT, TableSchema
 STATE = ".state.json"
 """Digests of what the written tables were made of, inside the release folder; never published."""
 CROISSANT = "croissant.json"
+SPDX = "spdx.json"
 DROPPED_TEXT = ("detail", "evidence", "row")
 """Columns of a dropped row that may hold its text."""
 
@@ -93,8 +97,11 @@ def build_release(run: Path, *, repo: str | None = None) -> Release:
             shutil.rmtree(stale)
     digests = {path: file_digest(path) for shards in configs.values() for path in shards}
     texts = _texts(run, folder, repo, configs)
-    write_json(folder / CROISSANT, build_croissant(run, folder, configs, digests, repo=repo))
-    digests |= {path: file_digest(path) for path in [*texts, folder / CROISSANT]}
+    facts, answers = read_provenance(run), read_answers(answers_file(run))
+    for name, build in ((CROISSANT, build_croissant), (SPDX, build_spdx)):
+        write_json(folder / name, build(facts, answers, folder, configs, digests, repo=repo))
+        texts.append(folder / name)
+    digests |= {path: file_digest(path) for path in texts}
     local = {
         str(path.relative_to(folder)): LocalFile(path, path.stat().st_size, sha256)
         for path, sha256 in digests.items()

@@ -63,7 +63,7 @@ def test_publish_looks_sends_and_does_nothing_the_second_time(run: Path) -> None
         assert hub.repos == {}
         sent = factory("publish", "me/farm", "--run", run, "--revision", "v1", "--private", **env)
         assert sent.returncode == 0, sent.stderr
-        assert "10 files" in sent.stdout
+        assert "11 files" in sent.stdout
         assert hub.repos["me/farm"].private
         assert set(hub.repos["me/farm"].tags) == {"v1"}
         again = factory("publish", "me/farm", "--run", run, "--revision", "v1", **env)

@@ -18,7 +18,7 @@ def test_it_holds_every_set_the_card_and_the_books(run: Path) -> None:
     release = build_release(run, repo="me/farm")
     folders = {name.split("/")[0] for name in release.files if "/" in name}
     assert folders == {"midtrain", "sft", "preference", "rl", "rollouts", "dropped"}
-    assert {"README.md", "croissant.json", "ledger.json", "recipe.yaml"} <= set(release.files)
+    assert {"README.md", "croissant.json", "spdx.json", "ledger.json", "recipe.yaml"} <= set(release.files)
     for name in ("midtrain", "sft", "preference", "rl"):
         mine = release.folder / name / "train-00000-of-00001.parquet"
         assert mine.read_bytes() == (RunLayout(run).dataset(name) / mine.name).read_bytes()
@@ -128,4 +128,4 @@ def test_croissant_names_every_shard_with_its_checksum(run: Path) -> None:
     found = {x["@id"]: x["sha256"] for x in metadata["distribution"] if x["@id"].endswith(".parquet")}
     assert found == {n: f.sha256 for n, f in release.files.items() if n.endswith(".parquet")}
     assert metadata["url"].endswith("/datasets/me/farm")
-    assert metadata["license"] == ["MIT"]
+    assert metadata["license"] == ["https://spdx.org/licenses/MIT.html"]
