@@ -6,6 +6,8 @@ that rows over the length are counted and handled as the recipe says instead of 
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,9 @@ from train.tokens import end_token, opens_thinking, render
 
 IGNORED = -100
 """Label of a token that gives no loss."""
+
+ROWS_A_WORKER = 2000
+"""Rows of a shard for which another process is worth its start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +41,28 @@ class TrainingRows:
     """Rows of the problems that are held out."""
 
 
-def read_set(job: Job) -> Dataset:
-    """The stage's training set as it was exported."""
-    files = [str(path) for path in data_files(job)]
-    rows = Dataset.from_parquet(files, cache_dir=str(job.layout.run / "train" / ".cache"))
-    if not len(rows):
+def read_set(
+    job: Job,
+    tokens: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
+    keep: Sequence[str] = ("problem_id",),
+) -> Dataset:
+    """The stage's training set as it was exported; with `tokens`, what that makes of each row beside the columns `keep`.
+
+    Shards are worked through one by one, by all cores, into memory-mapped files: an attempt that was broken off resumes at
+    its shard, and what is there already is read.
+    """
+    cache, shards = str(job.layout.run / "train" / ".cache"), []
+    for path in data_files(job):
+        rows = Dataset.from_parquet(str(path), cache_dir=cache)
+        if tokens is not None:
+            workers = min(os.cpu_count() or 1, len(rows) // ROWS_A_WORKER)
+            drop = [name for name in rows.column_names if name not in keep]
+            rows = rows.map(tokens, remove_columns=drop, num_proc=workers if workers > 1 else None)
+        shards.append(rows)
+    whole = concatenate_datasets(shards)
+    if not len(whole):
         raise UsageError(f"{job.data} holds no rows", do="look at the ledger for what dropped them")
-    return rows
+    return whole
 
 
 def encode(
@@ -86,10 +106,13 @@ def completion_rows(job: Job, tokenizer: Any) -> TrainingRows:
         ids, labels = encode(
             tokenizer, row["prompt"], row["completion"], loss_on_prompt=section.loss_on_prompt
         )
-        return {"input_ids": ids, "labels": labels, "length": len(ids)}
+        return {
+            "input_ids": np.array(ids, np.int32),
+            "labels": np.array(labels, np.int32),
+            "length": len(ids),
+        }
 
-    rows = read_set(job)
-    rows = rows.map(tokens, remove_columns=[c for c in rows.column_names if c != "problem_id"])
+    rows = read_set(job, tokens)
     kept, overlong, lengths = _fit(job, rows, section.max_length, section.overlong)
     if section.overlong == "truncate" and overlong:
         size = section.max_length
@@ -153,15 +176,18 @@ def preference_rows(job: Job, tokenizer: Any) -> TrainingRows:
     section = job.section
 
     def tokens(row: dict[str, Any]) -> dict[str, Any]:
-        sides: dict[str, list[int]] = {}
+        sides: dict[str, Any] = {}
         for side in ("chosen", "rejected"):
             ids, labels = encode(tokenizer, row["prompt"], row[side], loss_on_prompt=False)
             start = next((i for i, label in enumerate(labels) if label != IGNORED), len(ids))
-            sides |= {"prompt_ids": ids[:start], f"{side}_ids": ids[start:]}
+            sides |= {
+                "prompt_ids": np.array(ids[:start], np.int32),
+                f"{side}_ids": np.array(ids[start:], np.int32),
+            }
         longer = max(len(sides["chosen_ids"]), len(sides["rejected_ids"]))
         return {**sides, "length": len(sides["prompt_ids"]) + longer}
 
-    rows = read_set(job).map(tokens)
+    rows = read_set(job, tokens)
     kept, overlong, lengths = _fit(job, rows, section.max_length, section.overlong)
     columns = ["prompt_ids", "chosen_ids", "rejected_ids"]
     kept, held_out = (each and each.select_columns(columns) for each in _split(job, kept))
@@ -180,8 +206,8 @@ def prompt_rows(job: Job, tokenizer: Any) -> TrainingRows:
     def length(row: dict[str, Any]) -> dict[str, Any]:
         return {"length": len(render(tokenizer, row["prompt"], prompt=True))}
 
-    rows = read_set(job).map(length)
     columns = ["prompt", "answer", "answer_kind", "choices", "metadata", "problem_id"]
+    rows = read_set(job, length, columns)
     kept, overlong, lengths = _fit(job, rows, section.max_prompt_length, "drop")
     kept = kept.select_columns(columns)
     prompts = section.batch_size // section.group_size
@@ -199,7 +225,8 @@ def _fit(
 ) -> tuple[Dataset, list[dict[str, Any]], np.ndarray]:
     lengths = np.asarray(rows["length"], dtype=np.int64)
     over = np.flatnonzero(lengths > limit)
-    overlong = [{"problem_id": rows[int(i)]["problem_id"], "tokens": int(lengths[i])} for i in over]
+    ids = rows.select_columns(["problem_id"])
+    overlong = [{"problem_id": ids[int(i)]["problem_id"], "tokens": int(lengths[i])} for i in over]
     if policy == "raise" and overlong:
         worst = max(overlong, key=lambda row: row["tokens"])
         raise UsageError(

@@ -1,14 +1,18 @@
 """Rows as they are trained on: masks, lengths, order; packed rows see only their own document."""
 
 import copy
+import shutil
 
 import numpy as np
 import polars as pl
 import pytest
 import torch
+from datasets import Dataset
 from trl import SFTTrainer
 
 from factory.errors import UsageError
+from factory.run.layout import RunLayout
+from train import data
 from train.data import completion_rows, encode, prompt_rows, reading_order
 from train.run import run_stage
 from train.stage import Job
@@ -112,8 +116,6 @@ def test_packed_logits_are_those_of_separate_documents(job):
 
 
 def test_missing_set_and_missing_parent_are_one_line(tmp_path, tiny_recipe, make_sets):
-    from factory.run.layout import RunLayout
-
     with pytest.raises(UsageError, match=r"train-.*parquet.*factory run"):
         run_stage(tiny_recipe(), tmp_path, "base")
     make_sets(RunLayout(tmp_path))
@@ -122,8 +124,6 @@ def test_missing_set_and_missing_parent_are_one_line(tmp_path, tiny_recipe, make
 
 
 def test_exported_rows_are_read_whatever_their_shards(trained, tiny_recipe, tmp_path, make_sets):
-    from factory.run.layout import RunLayout
-
     run = RunLayout(tmp_path)
     make_sets(run)
     whole = run.dataset("midtrain") / "train-00000-of-00001.parquet"
@@ -136,6 +136,59 @@ def test_exported_rows_are_read_whatever_their_shards(trained, tiny_recipe, tmp_
         Job(tiny_recipe(), run, "midtrain"), tokenizer(Job(tiny_recipe(), run, "midtrain"))
     )
     assert rows.read == 48
+
+
+@pytest.fixture
+def midtrain(trained, tiny_recipe, tmp_path):
+    """The job of a run of its own."""
+    shutil.copytree(trained.run, tmp_path / "run", ignore=shutil.ignore_patterns(".cache"))
+    return Job(tiny_recipe(), RunLayout(tmp_path / "run"), "midtrain")
+
+
+def test_several_processes_make_the_same_rows_and_their_refusals_come_through(midtrain, monkeypatch):
+    tok, cache = tokenizer(midtrain), midtrain.layout.run / "train" / ".cache"
+    alone = completion_rows(midtrain, tok)
+    expected = alone.rows.to_dict()
+    shutil.rmtree(cache)
+    monkeypatch.setattr(data, "ROWS_A_WORKER", 10)
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    several = completion_rows(midtrain, tok)
+    assert len(list(cache.rglob("cache-*_of_00002.arrow"))) == 2
+    assert several.rows.to_dict() == expected and (several.lengths == alone.lengths).all()
+    assert several.rows.features["input_ids"].feature.dtype == "int32"
+    tok.chat_template = "{{ raise_exception('no such role') }}"
+    with pytest.raises(UsageError, match=r"refuses a conversation.*no such role"):
+        completion_rows(midtrain, tok)
+
+
+def test_tokenising_that_was_broken_off_resumes_at_its_shard(midtrain, monkeypatch):
+    """What is there already is read: by the next attempt, and by the other processes of this one."""
+    folder, tok, calls, real = midtrain.data, tokenizer(midtrain), [], Dataset.map
+    whole, frame = completion_rows(midtrain, tok).rows.to_dict(), pl.read_parquet(folder)
+    shutil.rmtree(midtrain.layout.run / "train" / ".cache")
+    (folder / "train-00000-of-00001.parquet").unlink()
+    for i in range(3):
+        frame[i * 16 : (i + 1) * 16].write_parquet(folder / f"train-{i:05d}-of-00003.parquet")
+
+    def third_is_broken_off(*rows, **how):
+        calls.append(how)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return real(*rows, **how)
+
+    def made():
+        return {path: path.stat().st_mtime_ns for path in midtrain.layout.run.rglob("cache-*.arrow")}
+
+    monkeypatch.setattr(Dataset, "map", third_is_broken_off)
+    with pytest.raises(KeyboardInterrupt):
+        completion_rows(midtrain, tok)
+    first = made()
+    rows = completion_rows(midtrain, tok)
+    assert rows.read == 48 and rows.rows.to_dict() == whole
+    second = made()
+    assert len(first) == 2 and first.items() < second.items() and len(second) == 3
+    completion_rows(midtrain, tok)
+    assert made() == second
 
 
 def test_reading_order_passes_over_every_row_and_groups_like_lengths(job):
