@@ -48,6 +48,9 @@ RESERVED = (
 )  # fmt: skip
 """TRL fields that the trainer needs for itself: paths, seeds, row order, exact resume."""
 
+KEPT = 2
+"""Checkpoints that a stage keeps; there is one more while it is being written."""
+
 SERVE = (
     "VLLM_SERVER_DEV_MODE=1 vllm serve MODEL --host 127.0.0.1 --port 8000 "
     '--weight-transfer-config \'{"backend": "nccl"}\' --logprobs-mode processed_logprobs --max-logprobs -1'
@@ -145,7 +148,7 @@ def _shared(job: Job) -> dict[str, Any]:
         "gradient_accumulation_steps": accumulation(section, world_size()),
         "save_strategy": "steps",
         "save_steps": save_steps,
-        "save_total_limit": 2,
+        "save_total_limit": KEPT,
         "logging_steps": 1,
         "logging_nan_inf_filter": False,
         "report_to": train.tracker,

@@ -38,7 +38,7 @@ from train.callbacks import (
     is_whole,
     rollout_writer,
 )
-from train.configs import stage_config
+from train.configs import KEPT, stage_config
 from train.data import TrainingRows, completion_rows, encode, preference_rows, prompt_rows, training_texts
 from train.plan import GIB, card_bytes, device_memory, peak_bytes, vllm_share
 from train.rewards import VerifiedReward
@@ -113,7 +113,10 @@ def check_student(job: Job) -> list[str]:
     if switch:
         lines.append(f"rows on both sides of {switch} tokens need train.student.long_factors=true (LongRoPE)")
     jobs = [Job(job.recipe, job.layout, stage) for stage in STAGES if getattr(train, stage).enabled]
-    return [*lines, *(_needs(each, model) for each in jobs)]
+    size = 4 * model.num_parameters() / 1e9  # a checkpoint holds Adam's two moments, too
+    moments = "" if train.lora else f", {3 * size * (KEPT + 1):.0f} GB more while a stage keeps checkpoints"
+    disk = f"disk: {size * (1 + len(jobs)):.0f} GB for the models of all stages{moments}"
+    return [*lines, *(_needs(each, model) for each in jobs), disk]
 
 
 def _needs(job: Job, model: Any) -> str:

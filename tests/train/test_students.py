@@ -314,6 +314,9 @@ def test_the_papers_recipe_is_planned_on_a_machine_without_a_gpu(tmp_path):
     for stage in STAGES:
         (line,) = (line for line in done.stderr.splitlines() if f"{stage}: " in line and "GiB" in line)
         assert "weights 14.3, gradients and moments 42.9" in line
+    assert (
+        "disk: 77 GB for the models of all stages, 138 GB more while a stage keeps checkpoints" in done.stderr
+    )
     assert {p.name for p in set(tmp_path.iterdir()) - before} == {"phi4", "problems.jsonl"}
 
 
