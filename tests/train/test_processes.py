@@ -177,6 +177,9 @@ CELLS = {
     for kind, lora in (("full", None), ("lora", {"rank": 4, "alpha": 8}))
 }
 
+RESUMED = ("sft-full", "dpo-lora")
+"""Cells that are trained once more, stopped after a step and resumed."""
+
 
 @pytest.fixture(scope="module")
 def cells(trained, tmp_path_factory, tiny_recipe):
@@ -187,7 +190,8 @@ def cells(trained, tmp_path_factory, tiny_recipe):
         if kind in done:
             return done[kind]
         out, given = tmp_path_factory.mktemp(kind), {}
-        for name, (stage, lora) in CELLS.items():
+        resumed = {f"{name}-resumed": CELLS[name] for name in RESUMED}
+        for name, (stage, lora) in (CELLS | resumed).items():
             # Answers of any length are cut and punished by it, so that rl moves the weights of a student that knows nothing.
             recipe = tiny_recipe(
                 lora=lora,
@@ -201,7 +205,7 @@ def cells(trained, tmp_path_factory, tiny_recipe):
                     "overlong_buffer": 20,
                 },
             )
-            given[name] = {"stage": stage, "recipe": recipe.model_dump(mode="json")}
+            given[name] = {"stage": stage, "recipe": recipe.model_dump(mode="json"), "stop": name in resumed}
         (out / "cells.json").write_text(json.dumps(given))
         words = [Path(__file__).with_name("two_processes.py"), trained.run, out, out / "cells.json"]
         launch = ["torch.distributed.run", "--standalone", "--nproc_per_node", "2", *map(str, words)]
@@ -233,6 +237,20 @@ def test_a_stage_of_two_processes_ends_with_a_merged_model(cells, name, kind):
     assert before.keys() == after.keys() and all(after[k].shape == before[k].shape for k in before)
     assert not list(run.stage(stage).rglob("adapter*"))
     assert any(not torch.equal(before[k], after[k]) for k in before)
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("kind", ["fsdp2", pytest.param("ddp", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("name", RESUMED)
+def test_a_stage_of_two_processes_that_was_stopped_ends_like_one_that_was_not(cells, name, kind):
+    stage = CELLS[name][0]
+    whole, resumed = (RunLayout(cells(kind) / folder) for folder in (name, f"{name}-resumed"))
+    steps = [
+        json.loads(line)["step"] for line in (resumed.stage(stage) / "metrics.jsonl").read_text().splitlines()
+    ]
+    assert steps == list(range(1, summary_of(whole, stage).steps + 1)) and len(steps) > 1
+    one, other = weights(whole, stage), weights(resumed, stage)
+    assert all(torch.equal(one[k], other[k]) for k in one)
 
 
 @pytest.mark.slow
