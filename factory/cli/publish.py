@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from factory.cli.flags import Flag
 from factory.cli.show import say, show
@@ -26,7 +26,16 @@ def command(
     factory publish me/my-dataset --run runs/quickstart --dry-run
     """
     from factory.publishing.gate import check_files, check_run
-    from factory.publishing.hub import compare, open_hub, publish, version_tag
+    from factory.publishing.hub import (
+        Repository,
+        compare,
+        open_hub,
+        prepare,
+        publish,
+        read_repository,
+        version_tag,
+    )
+    from factory.publishing.refusals import Offline, Unreachable
     from factory.publishing.release import build_release
 
     api = open_hub()
@@ -38,26 +47,20 @@ def command(
         f"{looked['benchmark_problems']:,} benchmark problems"
     )
     if dry_run:
-        before, there = _asked(api, repo)
+        try:
+            before = read_repository(api, repo)
+            release, said = prepare(api, repo, release, before)
+            there = f"{repo} exists" if before.head else f"{repo} does not exist yet"
+        except (Offline, Unreachable) as error:
+            before, said = Repository(None, {}, {}), ()
+            there = f"offline: not compared with {repo} ({str(error).split(' - ')[0]}), and its card not validated"
         _print(compare(release.files, before.files))
-        say(f"{there}; version {revision or version_tag(release)}; nothing was sent")
+        say(*said, f"{there}; version {revision or version_tag(release)}; nothing was sent")
         return
     note = f"Published on the publisher's word: {', '.join(sorted(vouch))}" if vouch else ""
     done = publish(api, repo, release, private=private, tag=revision, note=note)
     what = f"{done.sent} files, {done.bytes / 2**20:,.1f} MB sent" if done.sent else "nothing had changed"
-    say(f"{repo}: {what}; version {done.tag}, commit {done.commit[:12]}")
-
-
-def _asked(api: Any, repo: str) -> tuple[Any, str]:
-    """The repository as it is and a word on it; an empty one when the Hub cannot be asked."""
-    from factory.errors import FactoryError
-    from factory.publishing.hub import Repository, read_repository
-
-    try:
-        before = read_repository(api, repo)
-    except FactoryError as error:
-        return Repository(None, {}, {}), f"not compared with {repo} ({error})"
-    return before, f"{repo} exists" if before.head else f"{repo} does not exist yet"
+    say(*done.said, f"{repo}: {what}; version {done.tag}, commit {done.commit[:12]}")
 
 
 def _print(changes: list) -> None:

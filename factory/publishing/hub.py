@@ -1,6 +1,6 @@
 """The Hub: what is there, what would change, and a resumable upload.
 
-Files go up first, one by one; then a single commit makes them all visible at once, and a tag names the version. A
+The card is merged with the README that is there and validated by the Hub before anything is sent. Files go up first, one by one; then a single commit makes them all visible at once, and a tag names the version. A
 broken upload leaves the repository as it was, and what has arrived is not sent again.
 """
 
@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+import warnings
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 import factory
-from factory.errors import FactoryError, Stopped, UsageError, first_line
+from factory.atomic import atomic_path, file_digest
+from factory.errors import UsageError
 from factory.progress import watch
 from factory.publishing.croissant import SCHEMAS
-from factory.publishing.release import LocalFile, Release
+from factory.publishing.readme import merge_readme
+from factory.publishing.refusals import understood
+from factory.publishing.release import README, LocalFile, Release
 
 
 class Action(StrEnum):
@@ -66,6 +68,8 @@ class Published:
     tag: str
     sent: int
     bytes: int
+    said: tuple[str, ...] = ()
+    """On the README that was there, and the Hub's warnings on the card."""
 
 
 def open_hub(endpoint: str | None = None) -> Any:
@@ -82,6 +86,8 @@ def open_hub(endpoint: str | None = None) -> Any:
     except ImportError:
         raise UsageError("publishing needs huggingface_hub", do="pip install 'cot-factory[hub]'") from None
     disable_progress_bars()
+    # `prepare` says what the Hub finds odd about a card.
+    warnings.filterwarnings("ignore", message="Warnings while validating metadata in README.md")
     return HfApi(endpoint=endpoint, library_name="cot-factory", library_version=factory.__version__)
 
 
@@ -95,7 +101,7 @@ def read_repository(api: Any, repo: str) -> Repository:
     from huggingface_hub.errors import RepositoryNotFoundError
     from huggingface_hub.hf_api import RepoFile
 
-    with _understood(repo):
+    with understood(repo):
         try:
             head = api.repo_info(repo, repo_type="dataset", revision="main").sha
         except RepositoryNotFoundError:
@@ -124,6 +130,51 @@ def compare(local: dict[str, LocalFile], remote: dict[str, RemoteFile]) -> list[
     return changes
 
 
+def prepare(api: Any, repo: str, release: Release, there: Repository) -> tuple[Release, tuple[str, ...]]:
+    """The release with its card merged into the README that is there, and validated by the Hub.
+
+    Returns:
+        The release as the repository will be, and what is worth saying.
+
+    Raises:
+        UsageError: the README that is there cannot be merged.
+        FactoryError: the Hub refuses the card.
+        Stopped: the Hub cannot be reached.
+    """
+    from huggingface_hub.utils import build_hf_headers, get_session, hf_raise_for_status
+
+    headers = build_hf_headers(
+        token=api.token, library_name="cot-factory", library_version=factory.__version__
+    )
+    card = release.files[README].path
+    theirs = None
+    with understood(repo):
+        if README in there.files:
+            url = f"{api.endpoint}/datasets/{repo}/resolve/{there.head}/{README}"
+            response = get_session().get(url, headers=headers, follow_redirects=True)
+            hf_raise_for_status(response)
+            theirs = _text_of(response.content, repo)
+        merged = merge_readme(release.card, theirs)
+        response = get_session().post(
+            f"{api.endpoint}/api/validate-yaml",
+            json={"content": merged.text, "repoType": "dataset"},
+            headers=headers,
+        )
+        hf_raise_for_status(response)
+        found = tuple(f"the Hub on the card: {each.get('message')}" for each in response.json()["warnings"])
+    with atomic_path(card) as temporary:
+        temporary.write_text(merged.text, "utf-8")
+    file = LocalFile(card, card.stat().st_size, file_digest(card))
+    return replace(release, files=release.files | {README: file}), (*merged.said, *found)
+
+
+def _text_of(content: bytes, repo: str) -> str:
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{README} of {repo} is not UTF-8", do="correct it there") from error
+
+
 def version_tag(release: Release) -> str:
     """The tag of a release when the user names none: the same data have the same tag."""
     return f"data-{release.digest[:12]}"
@@ -143,15 +194,19 @@ def publish(
         note: what the commit says below its first line.
 
     Raises:
-        UsageError: no right to write, or the tag names other data.
+        UsageError: no right to write, the tag names other data, or the README that is there cannot be merged.
+        FactoryError: the Hub refuses the card or the files.
         Stopped: the connection broke, or somebody else wrote to the repository meanwhile; start again.
     """
     from huggingface_hub import CommitOperationAdd, CommitOperationDelete
 
     name = tag or version_tag(release)
-    with _understood(repo):
-        api.create_repo(repo, repo_type="dataset", private=private or None, exist_ok=True)
     before = read_repository(api, repo)
+    release, said = prepare(api, repo, release, before)
+    with understood(repo):
+        api.create_repo(repo, repo_type="dataset", private=private or None, exist_ok=True)
+    if before.head is None:
+        before = read_repository(api, repo)
     changes = compare(release.files, before.files)
     todo = [change for change in changes if change.action in (Action.ADD, Action.UPDATE)]
     gone = [change for change in changes if change.action is Action.DELETE]
@@ -160,7 +215,7 @@ def publish(
         raise UsageError(
             f"{repo} already has a version {name} with other files", do="choose another --revision"
         )
-    with _understood(repo):
+    with understood(repo):
         additions = [CommitOperationAdd(change.path, release.files[change.path].path) for change in todo]
         with watch("upload", sum(change.bytes for change in todo) / 2**20, "MB") as task:
             for addition, change in zip(additions, todo, strict=True):
@@ -178,7 +233,7 @@ def publish(
             ).oid
         if name not in before.tags:
             api.create_tag(repo, tag=name, revision=commit, repo_type="dataset")
-    return Published(commit, name, len(todo), sum(change.bytes for change in todo))
+    return Published(commit, name, len(todo), sum(change.bytes for change in todo), said)
 
 
 def _same(local: LocalFile, remote: RemoteFile) -> bool:
@@ -191,33 +246,3 @@ def _blob_id(path: Path) -> str:
     """Git's id of a small file: SHA-1 over a header and the content."""
     content = path.read_bytes()
     return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
-
-
-@contextmanager
-def _understood(repo: str) -> Iterator[None]:
-    """Turn what the client raises into what the user can do."""
-    from httpx2 import HTTPError
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, OfflineModeIsEnabled
-
-    again = "run the same command again; what has arrived is not sent again"
-    try:
-        yield
-    except FactoryError:
-        raise
-    except HFValidationError as error:
-        raise UsageError(
-            f"{repo} is not a repository name: {first_line(error)}", do="give OWNER/NAME"
-        ) from error
-    except OfflineModeIsEnabled as error:
-        raise UsageError("the Hub's client is in offline mode", do="unset HF_HUB_OFFLINE") from error
-    except HfHubHTTPError as error:
-        status = error.response.status_code if error.response is not None else None
-        if status in (401, 403, 404):
-            raise UsageError(
-                f"no right to write to {repo} ({status})", do="`hf auth login` with a token that may write"
-            ) from error
-        if status in (409, 412):
-            raise Stopped(f"somebody else changed {repo} meanwhile", do=again) from error
-        raise Stopped(f"the Hub answered {status}: {first_line(error)}", do=again) from error
-    except (HTTPError, OSError, RuntimeError) as error:
-        raise Stopped(f"the upload to {repo} broke off: {first_line(error)}", do=again) from error

@@ -31,6 +31,7 @@ from schemas import DROPPED, VERDICT, TableSchema
 
 STATE = ".state.json"
 """Digests of what the written tables were made of, inside the release folder; never published."""
+README = "README.md"
 CROISSANT = "croissant.json"
 SPDX = "spdx.json"
 DROPPED_TEXT = ("detail", "evidence", "row")
@@ -52,6 +53,8 @@ class Release:
 
     folder: Path
     files: dict[str, LocalFile]
+    card: str
+    """The card as it is made of the data; `README.md` also holds what people wrote in the repository, once it was asked."""
 
     @property
     def paths(self) -> dict[str, Path]:
@@ -106,17 +109,17 @@ def build_release(run: Path, *, repo: str | None = None) -> Release:
         str(path.relative_to(folder)): LocalFile(path, path.stat().st_size, sha256)
         for path, sha256 in digests.items()
     }
-    return Release(folder, dict(sorted(local.items())))
+    return Release(folder, dict(sorted(local.items())), (folder / README).read_text("utf-8"))
 
 
 def _texts(run: Path, folder: Path, repo: str | None, configs: dict[str, list[Path]]) -> list[Path]:
     """Write the card and copies of recipe and ledger."""
     at = RunLayout(run)
-    card = next((path for path in (run / "README.md", folder / "README.md") if path.is_file()), None)
+    card = next((path for path in (run / README, folder / README) if path.is_file()), None)
     notes = notes_of(card.read_text("utf-8")) if card else ""
     extra = tuple(name for name in configs if name not in DATASETS)
     texts = {
-        "README.md": render_card(run, repo=repo, notes=notes, extra=extra),
+        README: render_card(run, repo=repo, notes=notes, extra=extra),
         "recipe.yaml": at.recipe.read_text("utf-8"),
         "ledger.json": at.ledger.read_text("utf-8"),
     }

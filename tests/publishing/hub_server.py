@@ -58,6 +58,10 @@ class HubServer:
         self.put_bytes = 0
         self.break_puts_after: int | None = None
         self.fail_commit: int | None = None
+        self.refusals: dict[str, tuple[int, object]] = {}
+        """Name of a route to the status and the body with which it is refused."""
+        self.card: dict[str, list[dict]] = {"errors": [], "warnings": []}
+        """What the Hub says of a card, beside its own check."""
         self.lock = threading.Lock()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._server.daemon_threads = True
@@ -108,7 +112,11 @@ def _handler(hub: HubServer) -> type[BaseHTTPRequestHandler]:
                     if found and self.command in method:
                         parts = {name: unquote(value) for name, value in found.groupdict().items()}
                         with hub.lock:
-                            action(self, hub, **parts)
+                            if refusal := hub.refusals.get(action.__name__):
+                                self.body()
+                                self.reply(*refusal)
+                            else:
+                                action(self, hub, **parts)
                         return
                 self.reply(404, {"error": f"no route {self.path}"})
             except Fault:
@@ -256,8 +264,10 @@ def refs(request, hub: HubServer, repo: str) -> None:
 
 def validate(request, hub: HubServer) -> None:
     content = json.loads(request.body())["content"]
-    good = content.startswith("---\n") and "\n---" in content[4:]
-    request.reply(200 if good else 400, {"errors": [] if good else [{"message": "no YAML"}], "warnings": []})
+    found = {name: list(said) for name, said in hub.card.items()}
+    if not content.startswith("---\n") or "\n---" not in content[4:]:
+        found["errors"].append({"message": "no YAML"})
+    request.reply(400 if found["errors"] else 200, found)
 
 
 def preupload(request, hub: HubServer, repo: str, revision: str) -> None:

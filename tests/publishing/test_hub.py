@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +16,7 @@ pytest.importorskip("huggingface_hub")
 import hub_server
 from hub_server import HubServer
 
-from factory.errors import Stopped, UsageError
+from factory.errors import FactoryError, Stopped, UsageError
 from factory.publishing.hub import Action, compare, open_hub, publish, read_repository, version_tag
 from factory.publishing.release import Release, build_release
 from factory.run.layout import RunLayout
@@ -49,7 +50,7 @@ def test_every_file_arrives_byte_for_byte_and_is_tagged(hub: HubServer, release:
     done = send(hub, release)
     there = hub.files(REPO, done.tag)
     for name, path in release.paths.items():
-        assert there[name] == path.read_bytes(), name
+        assert there[name] == path.read_bytes(), name  # README.md, too: it is marked where it lies
     assert set(there) == {*release.paths, ".gitattributes"}
     assert done.sent == len(release.files)
     assert hub.repos[REPO].tags == {version_tag(release): done.commit}
@@ -136,7 +137,8 @@ def test_somebody_elses_commit_meanwhile_is_not_overwritten(
 
     def read_then_race(api, repo):
         before = read_repository(api, repo)
-        hub.repos[REPO].commit({"theirs.txt": (b"new", False)})
+        if before.head:
+            hub.repos[REPO].commit({"theirs.txt": (b"new", False)})
         return before
 
     monkeypatch.setattr(module, "read_repository", read_then_race)
@@ -179,9 +181,127 @@ def test_wrong_token_is_one_clear_line(
     hub: HubServer, release: Release, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HF_TOKEN", "hf_" + "x" * 34)
-    with pytest.raises(UsageError, match=r"no right to write to me/farm \(401\)") as caught:
+    with pytest.raises(
+        UsageError, match=r"no right to write to me/farm \(401: Invalid credentials"
+    ) as caught:
         send(hub, release)
     assert "xxxx" not in str(caught.value)
+
+
+LIMIT = "Private repository storage limit reached, please upgrade your plan to increase your private storage limit."
+PATTERNS = "Your storage patterns tripped our internal systems! Please contact us at website@huggingface.co"
+
+
+@pytest.mark.parametrize("route", ["preupload", "batch", "put", "commit"])
+@pytest.mark.parametrize("said", [LIMIT, PATTERNS])
+def test_want_of_storage_is_said_in_the_hubs_words_and_is_not_resumable(
+    hub: HubServer, release: Release, route: str, said: str
+) -> None:
+    hub.refusals[route] = (403, {"error": said})
+    with pytest.raises(FactoryError, match="the Hub has no room for me/farm") as caught:
+        send(hub, release)
+    assert said[:60] in str(caught.value)
+    assert caught.value.exit_code == 1
+    assert not re.search("again|right to write", str(caught.value))
+
+
+@pytest.mark.parametrize("route", ["create", "preupload", "batch", "put", "commit", "tag"])
+@pytest.mark.parametrize("status", [401, 403])
+def test_want_of_rights_is_told_from_want_of_storage(
+    hub: HubServer, release: Release, route: str, status: int
+) -> None:
+    hub.refusals[route] = (
+        status,
+        {"error": "You don't have the rights to create a dataset under this namespace"},
+    )
+    with pytest.raises(
+        UsageError, match=r"no right to write to me/farm .*rights to create a dataset.*hf auth login"
+    ):
+        send(hub, release)
+
+
+@pytest.mark.parametrize("route", ["create", "preupload", "batch", "put", "commit", "tag"])
+@pytest.mark.parametrize("status", [400, 402, 405, 410, 413, 422, 451])
+def test_a_permanent_refusal_gives_the_hubs_reason_and_no_hope(
+    hub: HubServer, release: Release, route: str, status: int
+) -> None:
+    hub.refusals[route] = (status, {"error": "the moon is in the wrong house"})
+    with pytest.raises(
+        FactoryError, match=f"refuses me/farm .{status}: the moon is in the wrong house"
+    ) as caught:
+        send(hub, release)
+    assert not isinstance(caught.value, Stopped | UsageError)
+    assert "run the same command again" not in str(caught.value)
+
+
+@pytest.mark.parametrize("route", ["preupload", "batch", "put", "commit"])
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_what_passes_is_resumable(hub: HubServer, release: Release, route: str, status: int) -> None:
+    said = "We had to rate limit you, you hit the quota of 1000 api requests per 5 minutes period."
+    hub.refusals[route] = (status, {"error": said})
+    with pytest.raises(Stopped, match="run the same command again"):
+        send(hub, release)
+    hub.refusals.clear()
+    assert send(hub, release).sent == len(release.files)
+
+
+def test_a_file_that_the_store_refuses_gives_the_reason(
+    hub: HubServer, release: Release, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def batch(request, hub: HubServer, repo: str) -> None:
+        objects = [
+            {"oid": each["oid"], "size": each["size"], "error": {"code": 422, "message": "file is cursed"}}
+            for each in hub_server.json.loads(request.body())["objects"]
+        ]
+        request.reply(200, {"transfer": "basic", "objects": objects})
+
+    routes = [(m, p, batch if a is hub_server.batch else a) for m, p, a in hub_server.ROUTES]
+    monkeypatch.setattr(hub_server, "ROUTES", routes)
+    with pytest.raises(FactoryError, match=r"the Hub refuses me/farm .*file is cursed") as caught:
+        send(hub, release)
+    assert not isinstance(caught.value, Stopped)
+
+
+def test_the_hub_sees_the_card_before_the_first_shard_and_before_the_repository(
+    hub: HubServer, release: Release
+) -> None:
+    hub.card["errors"] = [{"message": '"license" must be one of [apache-2.0, ...]'}, {"message": "no size"}]
+    with pytest.raises(FactoryError, match=r'refuses me/farm .400: "license" must be one of .*; no size'):
+        send(hub, release)
+    assert (hub.repos, hub.count("PUT"), hub.count("POST /api/repos")) == ({}, 0, 0)
+    hub.card = {"errors": [], "warnings": [{"message": "empty task ids"}]}
+    assert send(hub, release).said == ("the Hub on the card: empty task ids",)
+    assert hub.log.index("POST /api/validate-yaml") < next(
+        i for i, line in enumerate(hub.log) if "preupload" in line
+    )
+
+
+def test_a_readme_written_by_hand_in_the_repository_stays(hub: HubServer, run: Path) -> None:
+    send(hub, build_release(run, repo=REPO))
+    theirs = b"---\nlanguage: no\nlicense: cc-by-4.0\n---\n# By hand\n\nRead me first.\n"
+    hub.repos[REPO].commit(hub.repos[REPO].commits[-1][1] | {"README.md": (theirs, False)})
+    done = send(hub, build_release(run, repo=REPO))
+    merged = hub.files(REPO)["README.md"].decode()
+    assert "language: no\nlicense: cc-by-4.0\n" in merged and "# By hand\n\nRead me first.\n" in merged
+    assert "config_name: sft" in merged and "<!-- end of factory card -->" in merged
+    assert done.said[0] == "the README that is there was kept; the card follows it"
+    again = send(hub, build_release(run, repo=REPO))
+    assert (again.sent, hub.files(REPO)["README.md"].decode()) == (0, merged)
+
+
+@pytest.mark.parametrize(
+    "theirs, what", [(b"\xff\xfe\x00", "is not UTF-8"), (b"---\nx: [\n---\n", "not valid YAML")]
+)
+def test_a_readme_that_cannot_be_merged_stops_before_anything_is_sent(
+    hub: HubServer, run: Path, theirs: bytes, what: str
+) -> None:
+    release = build_release(run, repo=REPO)
+    hub.repos[REPO] = hub_server.Repo()
+    hub.repos[REPO].commit({"README.md": (theirs, False)})
+    with pytest.raises(UsageError, match=what):
+        send(hub, release)
+    assert hub.files(REPO) == {"README.md": theirs}
+    assert hub.count("PUT") == 0
 
 
 def test_bad_repository_name_is_a_usage_error(hub: HubServer, release: Release) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -82,6 +83,17 @@ def test_dry_run_without_a_hub_still_lists_the_files(run: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "rl/train-00000-of-00001.parquet" in done.stdout
     assert "not compared with me/farm (the Hub's client is in offline mode" in done.stdout
+
+
+def test_dry_run_without_a_net_says_so_and_speaks_of_no_upload(run: Path) -> None:
+    pytest.importorskip("huggingface_hub")
+    if not shipped():
+        pytest.skip("this installation has no benchmark index, and nothing is published without one")
+    done = factory("publish", "me/farm", "--run", run, "--dry-run", HF_ENDPOINT="http://127.0.0.1:9")
+    assert done.returncode == 0, done.stderr
+    assert "offline: not compared with me/farm (the connection to the Hub" in done.stdout
+    assert "its card not validated" in done.stdout
+    assert not re.search(r"\b(upload|again)\b", done.stdout)
 
 
 def test_publish_refuses_before_it_connects(run: Path) -> None:
