@@ -1,6 +1,6 @@
 """Written by `python -m tests.docs.api_stub` from factory/api and the sections of the recipe."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -56,7 +56,7 @@ def difficulty(
     model: str | None = ...,
     base_url: str | None = ...,
     api_key_env: str | None = ...,
-    price: Sequence[Any] | None = ...,
+    price: Sequence[float] | None = ...,
     min_samples: int = ...,
     max_samples: int = ...,
     low: float = ...,
@@ -64,7 +64,7 @@ def difficulty(
     temperature: float = ...,
     max_tokens: int = ...,
     batch_size: int = ...,
-    prompt: str = ...,
+    prompt: str | Sequence[dict[str, Any]] = ...,
     system: str | None = ...,
 ) -> Result: ...
 
@@ -92,8 +92,8 @@ def generate(
     model: str | None = ...,
     base_url: str | None = ...,
     api_key_env: str | None = ...,
-    price: Sequence[Any] | None = ...,
-    concurrency: Any | Literal['auto'] = ...,
+    price: Sequence[float] | None = ...,
+    concurrency: int | Literal['auto'] = ...,
     rpm: int | None = ...,
     input_tpm: int | None = ...,
     output_tpm: int | None = ...,
@@ -103,7 +103,7 @@ def generate(
     temperature: float = ...,
     top_p: float = ...,
     max_tokens: int = ...,
-    prompt: str = ...,
+    prompt: str | Sequence[dict[str, Any]] | Callable[..., Any] = ...,
     prompts: dict[str, Any] = ...,
     system: str | None = ...,
     reuse: Sequence[str] = ...,
@@ -150,7 +150,7 @@ def pairs(
     max_length_bias: float = ...,
     max_format_bias: float = ...,
     max_duplicates: float = ...,
-    prompt: str = ...,
+    prompt: str | Sequence[dict[str, Any]] = ...,
     system: str | None = ...,
 ) -> Result: ...
 
@@ -169,8 +169,8 @@ def preview(
     model: str | None = ...,
     base_url: str | None = ...,
     api_key_env: str | None = ...,
-    price: Sequence[Any] | None = ...,
-    concurrency: Any | Literal['auto'] = ...,
+    price: Sequence[float] | None = ...,
+    concurrency: int | Literal['auto'] = ...,
     rpm: int | None = ...,
     input_tpm: int | None = ...,
     output_tpm: int | None = ...,
@@ -180,7 +180,7 @@ def preview(
     temperature: float = ...,
     top_p: float = ...,
     max_tokens: int = ...,
-    prompt: str = ...,
+    prompt: str | Sequence[dict[str, Any]] | Callable[..., Any] = ...,
     prompts: dict[str, Any] = ...,
     system: str | None = ...,
     reuse: Sequence[str] = ...,
@@ -206,7 +206,9 @@ def select(
     *,
     seed: int = 0,
     judge: Any | None = ...,
-    prompt: str = ...,
+    label: str | None | Callable[..., Any] = ...,
+    filter: str | None | Callable[..., Any] = ...,
+    prompt: str | Sequence[dict[str, Any]] = ...,
     system: str | None = ...,
     midtrain_per_problem: int | None = ...,
     keep: Literal['correct', 'all', 'majority'] = ...,
@@ -230,4 +232,5 @@ def verify(
     seconds: float = ...,
     majority: bool = ...,
     judge: Any | None = ...,
+    checker: str | None | Callable[..., Any] = ...,
 ) -> Result: ...

@@ -29,7 +29,7 @@ VERDICT_COLUMNS = (
     Column(
         "method",
         pa.string(),
-        "Rule that decided: literal, numeric, comparer (`second_opinion` until checker 4), math_verify, choice, text, ...",
+        "Rule that decided: literal, numeric, comparer (`second_opinion` until checker 4), math_verify, choice, text, own, ...",
     ),
     Column("gold_canonical", pa.string(), "Gold in canonical form; null for an obvious match."),
     Column(
@@ -65,7 +65,7 @@ LABELLED = TableSchema(
         Column(
             "label_source",
             pa.string(),
-            "Who labelled domain and level: source, rules, or the judge's preset.",
+            "Who labelled domain and level: source, rules, the judge's preset, or own (a function of yours).",
         ),
     ),
 )

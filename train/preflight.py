@@ -206,7 +206,9 @@ def try_reward(job: Job, tokenizer: Any, rows: TrainingRows) -> dict[str, Any]:
             check(verifier, [_through(tokenizer, answer) for answer in answers], golds, *more, opened=opened)
             for answers in (golds, wrong)
         )
-    for row, answer, verdict, other in zip(picked, wrong, right, bad, strict=True):
+    # A checker of the user's own may want more than a boxed answer: what it said is reported, and not judged.
+    judged = [] if job.recipe.verify.checker else picked
+    for row, answer, verdict, other in zip(judged, wrong, right, bad, strict=False):
         problem = f"problem {row['problem_id']}"
         if verdict != "correct":
             raise UsageError(

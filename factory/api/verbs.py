@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from pydantic import ValidationError
 
+from factory.api.functions import named, referenced
 from factory.api.result import Deduplication, Export, Import, Result
 from factory.api.rows import CACHE, Rows, folder_of, to_paths
 from factory.config.base import Section, faults
@@ -63,7 +64,7 @@ def generate(
         store: response store; $FACTORY_STORE, or inside `out`.
         seed: of every random choice.
         limit: first problems only.
-        **settings: keys of `generate:`: teacher, samples, max_usd, base_url ...
+        **settings: keys of `generate:`: teacher, samples, max_usd, base_url ...; `prompt` may be a function.
 
     Raises:
         UsageError: the endpoint or the settings cannot be used.
@@ -74,8 +75,8 @@ def generate(
     from factory.steps.generate import run_files
 
     paths = to_paths(problems, CACHE)
-    folder = folder_of("generate", out, paths, settings, seed, limit)
-    asked = section(GenerateSection, settings)
+    folder = folder_of("generate", out, paths, named(settings), seed, limit)
+    asked = section(GenerateSection, referenced(settings, CACHE))
     return Result(
         folder,
         run_files(
@@ -122,8 +123,8 @@ def preview(
     from factory.steps import estimate
 
     paths = to_paths(problems, CACHE)
-    folder = folder_of("generate", out, paths, settings, seed, limit)
-    asked = section(GenerateSection, settings)
+    folder = folder_of("generate", out, paths, named(settings), seed, limit)
+    asked = section(GenerateSection, referenced(settings, CACHE))
     kept = store_folder(Path(store) if store else None, folder)
     found, answers = estimate.run(paths, folder, asked, store=kept, seed=seed, pilot=n, limit=limit)
     return answers, found
@@ -135,7 +136,7 @@ def verify(responses: Rows, out: str | Path | None = None, **settings: Any) -> R
     Args:
         responses: rows with a gold and a response, in any layout that `factory verify` reads.
         out: folder; one below .factory/ by default.
-        **settings: keys of `verify:`.
+        **settings: keys of `verify:`; `checker` may be a function.
 
     Raises:
         UsageError: a column is missing, or a setting is wrong.
@@ -144,8 +145,8 @@ def verify(responses: Rows, out: str | Path | None = None, **settings: Any) -> R
     from factory.steps import verify as step
 
     paths = to_paths(responses, CACHE)
-    folder = folder_of("verify", out, paths, settings)
-    return Result(folder, step.run(paths, folder, section(VerifySection, settings)))
+    folder = folder_of("verify", out, paths, named(settings))
+    return Result(folder, step.run(paths, folder, section(VerifySection, referenced(settings, CACHE))))
 
 
 def dedup(
@@ -295,7 +296,7 @@ def select(
         dataset: midtrain (every eligible response), sft (a balanced part), preference or rl.
         out: folder; one below .factory/ by default.
         seed: of every draw.
-        **settings: keys of `datasets:`.
+        **settings: keys of `datasets:`; `label` and `filter` may be functions.
 
     Raises:
         UsageError: columns are missing, or a setting is wrong.
@@ -306,8 +307,8 @@ def select(
     from factory.steps.from_files import select_set
 
     paths = to_paths(verdicts, CACHE)
-    folder = folder_of("select", out, paths, dataset, settings, seed)
-    asked = section(DatasetsSection, settings)
+    folder = folder_of("select", out, paths, dataset, named(settings), seed)
+    asked = section(DatasetsSection, referenced(settings, CACHE))
     done = select_set(
         paths, dataset, folder, asked, pairs=PreferenceSection(), prompts=RLPromptsSection(), seed=seed
     )

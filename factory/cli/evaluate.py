@@ -12,6 +12,7 @@ from factory.cli.params import Seed, Store, store_folder
 from factory.cli.show import say, show
 from factory.config.endpoint import Access, Budget
 from factory.config.evaluation import EvaluationSection
+from factory.config.prompt import Messages
 from factory.config.verify import VerifySection
 
 if TYPE_CHECKING:
@@ -25,7 +26,9 @@ def command(
     access: Access,
     caps: Budget,
     protocol: Annotated[str, Flag("Sampling preset: paper (K=3) or paper-64.")] = "paper",
-    prompt: Annotated[str | None, Flag("Prompt with {problem} in it.")] = None,
+    prompt: Annotated[
+        Messages | None, Flag("Prompt with {problem} in it, or a YAML file of messages.")
+    ] = None,
     system: Annotated[str | None, Flag("System message.")] = None,
     store: Store = None,
     seed: Seed = 0,

@@ -122,17 +122,13 @@ def _preview(
 ) -> None:
     """Show some answers in full length but for the middle of their reasoning, and what the whole job will cost."""
     from factory.cli.estimate import show_estimate
-    from factory.sampling.problems import planned
-    from factory.sampling.sampler import SamplingParams
     from factory.steps.estimate import run
 
     found, answers = run(inputs, out, settings, store=folder, seed=seed, pilot=count, **reading)
-    wording: dict[str, Any] = {name: getattr(settings, name) for name in ("prompt", "system", "prompts")}
     for row in answers.iter_rows(named=True):
         say("", f"{row['problem_id']}", style="bold")
-        asked = next(planned([row | {"id": row["problem_id"]}], 1, SamplingParams(), **wording))
-        for message in asked.messages:
-            say(f"{message['role']}: {message['content']}")
+        for message in row["messages"]:
+            say(*f"{message['role']}: {message['content']}".split("\n"))
         tokens = f"{row['completion_tokens'] or 0:,} tokens" + (f", ${row['usd']:.4f}" if row["usd"] else "")
         say("reasoning:", *_middle_out(row["reasoning"] or "(none)"), f"answer: {row['content'] or '(none)'}")
         verdict = (

@@ -44,4 +44,19 @@ def command(
         inputs, dataset, out, settings, pairs=pairs, prompts=prompts, exclude=exclude, rates=rates, seed=seed
     )
     say(f"{result.manifest['rows_out']:,} rows of {dataset}; left out: {counts(result.manifest['dropped'])}")
+    _say_own(out / "__labelled")
     say_end(result, out)
+
+
+def _say_own(labelled: Path) -> None:
+    """What functions of the user's own did before the choice."""
+    from factory.atomic import read_json
+    from factory.functions.tries import Tries
+    from factory.run.parts import MANIFEST
+
+    found = read_json(labelled / MANIFEST) if (labelled / MANIFEST).exists() else {}
+    for name, tries in ((found.get("totals") or {}).get("own") or {}).items():
+        if tries["failed"]:
+            say(f"your {name} {Tries(**tries).said()}")
+    if found.get("dropped"):
+        say(f"left out by your filter: {counts(found['dropped'])} (see {labelled}/__dropped)")

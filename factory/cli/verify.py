@@ -31,7 +31,8 @@ def command(
 ) -> None:
     """Add a verdict to every response: correct, incorrect, unverifiable, no_answer or timeout.
 
-    Input that has verdicts already is verified again, and what changed is shown.
+    Input that has verdicts already is verified again, and what changed is shown. With --checker a function of your own
+    decides (docs/own-functions.md).
 
         factory verify responses/ --out verdicts
     """
@@ -45,6 +46,7 @@ def command(
 
 
 def _show(result: StepResult[Verified], out: Path) -> None:
+    from factory.functions.tries import Tries
     from factory.run.parts import side_path
     from factory.steps.verify import AUDIT
 
@@ -62,6 +64,8 @@ def _show(result: StepResult[Verified], out: Path) -> None:
         say(
             f"by its word the rules missed {found.false_negative_rate:.1%} of the right answers (false negatives)"
         )
+    if found.own and found.own["failed"]:
+        say(f"your checker {Tries(**found.own).said()}; these rows are unverifiable or timeout")
     if found.gold_flags:
         say(f"doubtful golds ({side_path(out, AUDIT)}): {counts(found.gold_flags)}")
     if flips := found.flips:

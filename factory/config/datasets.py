@@ -8,7 +8,8 @@ from pydantic import Field, model_validator
 
 from factory.config.base import Section
 from factory.config.endpoint import Judge
-from factory.config.generate import Prompt
+from factory.config.functions import Function
+from factory.config.prompt import Messages
 
 
 class LabelJudge(Judge):
@@ -26,8 +27,13 @@ class DatasetsSection(Section):
 
     judge: LabelJudge | None = None
     """Who labels domain and level where the source does not; rules and a small classifier by default."""
-    prompt: Prompt = r"{problem}"
-    """User message of the training rows; `{problem}` is replaced."""
+    label: Function | None = None
+    """A function of your own that labels problems, before source, judge and rules: `mylabels.py:topic`
+    (docs/own-functions.md)."""
+    filter: Function | None = None
+    """A function of your own that says which responses go on to midtrain, sft and preference: `mychecks.py:keep`."""
+    prompt: Messages = r"{problem}"
+    """Prompt of the training rows: a text with `{problem}` and other fields of a row, a list of messages, or a YAML file of them."""
     system: str | None = None
     """System message of the training rows."""
     midtrain_per_problem: int | None = Field(None, ge=1)

@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal, Self
+from typing import ClassVar, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from factory.config.base import Section
 from factory.config.endpoint import Access, Address, Budget, Endpoint
-
-
-def _has_slot(prompt: str) -> str:
-    if "{problem}" not in prompt:
-        raise ValueError("there is no {problem} in it: put it where the problem's text goes")
-    return prompt
-
-
-Prompt = Annotated[str, AfterValidator(_has_slot)]
-"""A user message; `{problem}` is replaced by the problem's text."""
-
+from factory.config.prompt import Messages, Prompt, is_function
 
 Kind = Literal["math", "choice", "text", "reasoning_gym", "code"]
 """`schemas.AnswerKind`, which is too heavy to import for a flag."""
@@ -60,8 +50,9 @@ class GenerateSection(Access, Budget, Procedural):
     max_tokens: int = Field(32_768, ge=1)
     """Completion budget in tokens."""
     prompt: Prompt = r"Please reason step by step, and put your final answer within \boxed{{}}. {problem}"
-    """Prompt; `{problem}` is replaced (wording of the authors' later evaluation, docs/paper.md, Evaluation protocol)."""
-    prompts: dict[Kind, Prompt] = Field(default_factory=dict)
+    """Prompt: a text with `{problem}` and other fields of a row (wording of the authors' later evaluation, docs/paper.md,
+    Evaluation protocol), a list of messages or a YAML file of them, or a function of your own, `myprompts.py:ask`."""
+    prompts: dict[Kind, Messages] = Field(default_factory=dict)
     """Other prompts for problems of some answer kinds: `code: "{problem} Answer with the program in one ```python block."`."""
     system: str | None = None
     """System message; none by default (DeepSeek-R1's recommendation)."""
@@ -92,6 +83,12 @@ class GenerateSection(Access, Budget, Procedural):
         if sum(each.share for each in self.others) >= 1:
             raise ValueError(
                 "the shares of others leave nothing to the first teacher: their sum must be below 1"
+            )
+        if self.system and isinstance(self.prompt, list) and self.prompt[0]["role"] == "system":
+            raise ValueError("prompt begins with a system message: leave system out")
+        if self.prompts and is_function(self.prompt):
+            raise ValueError(
+                "a prompt that is a function decides for all kinds of answers: leave prompts out"
             )
         if self.reuse and self.accept is not None:
             raise ValueError("accept counts responses that are requested: leave reuse or accept out")

@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 
 from factory.config.base import Section
 from factory.config.endpoint import Judge, gather_judge
+from factory.config.functions import Function
 
 
 class VerifySection(Section):
@@ -20,5 +21,8 @@ class VerifySection(Section):
     judge: Judge | None = None
     """Model that re-examines what the rules call incorrect or unverifiable (the paper's second check): a preset name,
     or a section."""
+
+    checker: Function | None = None
+    """A function of your own that decides instead of the rules: `mychecks.py:is_right` (docs/own-functions.md)."""
 
     _earlier = model_validator(mode="before")(gather_judge)

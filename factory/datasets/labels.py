@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any
 
 import polars as pl
@@ -114,6 +116,8 @@ def level_of(problem: str) -> Level:
 
 RULES = "rules"
 SOURCE = "source"
+OWN = "own"
+"""Labelled by a function of the user's own."""
 SUBJECT = ("subject", "topic", "category", "field")
 """Fields of a source's own metadata that name a subject, in the order in which they are read."""
 _SUBJECTS = {
@@ -149,15 +153,19 @@ def as_domain(subject: str | None) -> str | None:
 
 
 def label_problems(
-    problems: pl.DataFrame, judged: pl.DataFrame | None = None, judge: str = ""
+    problems: pl.DataFrame,
+    judged: pl.DataFrame | None = None,
+    judge: str = "",
+    own: Mapping[str, Mapping[str, str | None]] = MappingProxyType({}),
 ) -> pl.DataFrame:
-    """Domain and level of every problem: the source's, then the judge's, then those of rules and classifier.
+    """Domain and level of every problem: the user's own, the source's, the judge's, then those of rules and classifier.
 
     Args:
         problems: columns `problem_id`, `problem`, `domain`, `level`, and where they are there `subject`
             (`source_subject`) and `answer_kind`; one row per problem.
         judged: `problem_id`, `domain`, `level` from `factory.datasets.label_judge`; nulls where it gave none.
         judge: the judge's preset.
+        own: `domain` and `level` by problem, of a function of the user's own.
 
     Returns:
         `problem_id`, `domain`, `level` and `label_source`. Only the level may be null: for another subject than
@@ -167,11 +175,14 @@ def label_problems(
     rows = []
     for row in problems.iter_rows(named=True):
         verdict = said.get(row["problem_id"], {})
-        domain, level = row["domain"] or as_domain(row.get("subject")), row["level"]
+        mine = own.get(row["problem_id"], {})
+        domain = mine.get("domain") or row["domain"] or as_domain(row.get("subject"))
+        level = mine.get("level") or row["level"]
         asked = {"domain": domain, "level": level}
         wanted = [name for name, value in asked.items() if value is None]
         from_judge = [name for name in wanted if verdict.get(name) is not None]
         source = SOURCE if not wanted else judge if from_judge == wanted else RULES
+        source = OWN if any(mine.values()) else source
         domain, level = domain or verdict.get("domain"), level or verdict.get("level")
         guess = _guess(row, domain, level)
         rows.append((row["problem_id"], domain or guess[0], level or guess[1], source))

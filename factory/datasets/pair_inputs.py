@@ -18,6 +18,7 @@ DEFAULTS: dict[str, pl.Expr] = {
     "status": pl.lit(ResponseStatus.COMPLETE.value),
     **dict.fromkeys(("sampler", "model", "source"), pl.lit("unknown")),
     "completion_tokens": pl.lit(None, dtype=pl.Int32),
+    "metadata": pl.lit(None, pl.String),
     "choices": pl.lit(None, dtype=pl.List(pl.String)),
     **dict.fromkeys(("extracted", "licence", "domain", "level"), pl.lit(None, dtype=pl.String)),
 }

@@ -10,6 +10,7 @@ from typing import Any
 
 import polars as pl
 
+from factory.config.prompt import Given
 from factory.datasets.pair_inputs import COLUMNS
 from factory.datasets.render import completion_column, prompt_column
 from factory.progress import watch
@@ -103,7 +104,9 @@ def jaccard(one: Counter[Any], other: Counter[Any]) -> float:
     return (one & other).total() / whole if whole else 1.0
 
 
-PROBLEM_COLUMNS = ["problem_id", "problem", "choices", "source", "licence", "domain", "level", "answer"]
+PROBLEM_COLUMNS = [
+    "problem_id", "problem", "choices", "source", "licence", "domain", "level", "answer", "metadata",
+]  # fmt: skip
 
 
 def pair_problems(
@@ -127,7 +130,7 @@ def pair_problems(
 
 
 def pair_table(
-    pairs: Sequence[Pair], problems: pl.DataFrame, *, rule: str, prompt: str, system: str | None
+    pairs: Sequence[Pair], problems: pl.DataFrame, *, rule: str, prompt: Given, system: str | None
 ) -> pl.DataFrame:
     """PREFERENCE rows, with the pair's `similarity` as a further column.
 
@@ -135,7 +138,7 @@ def pair_table(
         pairs: what was paired up.
         problems: `PROBLEM_COLUMNS`, one row per problem.
         rule: name of the rule, for `pair_rule`.
-        prompt: prompt template.
+        prompt: text or messages.
         system: system message.
     """
     schema = {name: pl.Int64 if name == "completion_tokens" else pl.String for name in COLUMNS}
@@ -155,7 +158,9 @@ def pair_table(
         }
     )
     table = table.join(problems, on="problem_id", how="left", maintain_order="left")
-    return table.with_columns(prompt_column(table, prompt, system)).drop("problem", "choices", strict=False)
+    return table.with_columns(prompt_column(table, prompt, system)).drop(
+        "problem", "choices", "metadata", strict=False
+    )
 
 
 def _by_problem(rows: pl.DataFrame) -> dict[str, list[dict[str, Any]]]:

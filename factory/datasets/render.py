@@ -6,7 +6,8 @@ from typing import Any
 
 import polars as pl
 
-from factory.sampling.sampler import build_messages
+from factory.config.prompt import Given
+from factory.sampling.prompt import build_messages, wanted_by
 from schemas import ResponseStatus
 
 MESSAGES_TYPE = pl.List(pl.Struct({"role": pl.String, "content": pl.String}))
@@ -28,10 +29,11 @@ def render_completion(reasoning: str | None, content: str | None, *, cut: bool =
     return f"<think>\n{reasoning}\n</think>\n\n{content or ''}"
 
 
-def prompt_column(rows: pl.DataFrame, prompt: str, system: str | None, name: str = "prompt") -> pl.Series:
-    """The messages before the answer, worded as they are sent to a sampler, from `problem` and `choices`."""
-    columns = [c for c in ("problem", "choices") if c in rows.columns]
-    values = [list(build_messages(row, prompt, system)) for row in rows.select(columns).iter_rows(named=True)]
+def prompt_column(rows: pl.DataFrame, prompt: Given, system: str | None, name: str = "prompt") -> pl.Series:
+    """The messages before the answer, worded as they are sent to a sampler, from the fields of a row."""
+    asked = {"id", "problem", "choices", "metadata", *wanted_by(prompt)}
+    needed = rows.select(each for each in rows.columns if each in asked)
+    values = [list(build_messages(row, prompt, system)) for row in needed.iter_rows(named=True)]
     return pl.Series(name, values, dtype=MESSAGES_TYPE)
 
 

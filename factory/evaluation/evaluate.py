@@ -11,6 +11,7 @@ import polars as pl
 from factory.config.endpoint import Access, Budget
 from factory.config.evaluation import EvaluationSection
 from factory.config.generate import GenerateSection
+from factory.config.prompt import Given
 from factory.config.verify import VerifySection
 from factory.evaluation.summary import summarise
 from factory.sampling import sample_problems
@@ -41,7 +42,7 @@ def evaluate(
     *,
     store: Path,
     seed: int,
-    prompt: str = PROMPT,
+    prompt: Given = PROMPT,
     system: str | None = None,
     access: Access | None = None,
     caps: Budget | None = None,
@@ -57,7 +58,7 @@ def evaluate(
         verify: how answers are checked.
         store: folder of the response store.
         seed: of the samples.
-        prompt: prompt with `{problem}`.
+        prompt: text or messages with `{problem}`.
         system: system message.
         access: concurrency and rate limits of an endpoint.
         caps: what may be spent on it.

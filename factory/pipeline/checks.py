@@ -20,6 +20,7 @@ from factory.config.problems import SourceSection
 from factory.config.recipe import Recipe
 from factory.engines.engine import EngineName
 from factory.errors import UsageError
+from factory.pipeline.own_checks import own_faults
 from factory.pipeline.training_checks import missing_hardware, student_faults, training_faults
 from factory.run.layout import RunLayout
 from factory.run.parts import MANIFEST
@@ -52,6 +53,7 @@ def check_recipe(
         *_benchmarks(recipe),
         *keyless,
         *_columns(recipe),
+        *own_faults(recipe, reads="problems" in steps),
         *(student_faults(recipe.train.student) if recipe.train else ()),
     ]
     trains = any(name.startswith(("train-", "eval-", "difficulty")) for name in steps)

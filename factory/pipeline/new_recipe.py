@@ -87,6 +87,8 @@ def new_recipe(name: str, sources: Sequence[SourceSection], seen: Sequence[Seen]
         [
             f"# Made by factory init. Check it: factory run {name}.yaml --dry-run. Run it: factory run {name}.yaml",
             "# Run it again to resume. Every key and its default: factory schema recipe.",
+            "# A checker, prompt, label or filter of your own is a function in a file, such as verify: {checker: "
+            "mychecks.py:is_right}; see docs/own-functions.md.",
             f"name: {_text(name)}",
         ],
         ["problems:", *held_out, "  sources:", *(line for each in sources for line in _source(each, seen))],

@@ -18,6 +18,7 @@ import yaml
 
 import factory
 from factory.config.load import load_recipe
+from factory.config.prompt import Given, is_function
 from factory.config.recipe import Recipe
 from factory.errors import FactoryError, UsageError
 from factory.numbers import number
@@ -75,6 +76,7 @@ def render_card(run: Path, *, repo: str | None = None, notes: str = "", extra: t
         notes=notes.strip("\n"),
         repo=repo or f"OWNER/{recipe.name}",
         recipe=recipe,
+        prompt=_prompt(recipe.generate.prompt),
         recipe_yaml=recipe_yaml,
         fence=fence_for(recipe_yaml),
         asked="models" not in answers or bool(set(answers["models"].rows["sampler"]) - NOT_ASKED),
@@ -184,10 +186,29 @@ def _models(answers: dict[str, Answer], recipe: Recipe) -> list[str]:
     return sorted(set(models))
 
 
+def _prompt(prompt: Given) -> str:
+    """A prompt in one cell of a table."""
+    if isinstance(prompt, list):
+        return " / ".join(f"{each['role']}: {each['content']}" for each in prompt)
+    return (
+        f"written by a function of the makers, {prompt.rpartition(':')[2]}" if is_function(prompt) else prompt
+    )
+
+
 def _limits(recipe: Recipe, tables: Tables, answers: dict[str, Answer], missing: list[str]) -> list[str]:
     limits = [
         "Rules decide whether an answer is right; they look at the final answer, never at the reasoning that "
         "leads to it. A right answer can follow from wrong reasoning.",
+    ]
+    functions = {
+        "decides whether an answer is right, instead of the rules": recipe.verify.checker,
+        "labels domain and level": recipe.datasets.label,
+        "leaves responses out of midtrain, sft and preference": recipe.datasets.filter,
+    }
+    limits += [
+        f"A function of the makers, {reference.rpartition(':')[2]}, {what}; its source is not part of this card."
+        for what, reference in functions.items()
+        if reference
     ]
     if missing:
         limits.append(f"The run had not finished when this card was made; left out: {', '.join(missing)}.")

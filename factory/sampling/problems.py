@@ -14,22 +14,22 @@ import polars as pl
 
 from factory.config import endpoint as caps
 from factory.config.endpoint import Access
+from factory.config.prompt import Given
 from factory.errors import warn
 from factory.progress import watch
 from factory.sampling.budget import Budget
 from factory.sampling.limits import AdaptiveLimit, RateLimiter, RateLimits
 from factory.sampling.loop import run_async
 from factory.sampling.presets import prices_of
+from factory.sampling.prompt import build_messages, check_fields
 from factory.sampling.purchase import Tally, addressed, purchase
-from factory.sampling.rows import FIRST, INDICES, MISSING, response_frame, response_row
+from factory.sampling.rows import FIRST, INDICES, MESSAGES, MISSING, response_frame, response_row
 from factory.sampling.sampler import (
     Completion,
     RemoteSampler,
     Sampler,
     SampleRequest,
     SamplingParams,
-    build_messages,
-    check_prompt,
 )
 from factory.sampling.schedule import Schedule
 from factory.sampling.store.journal import ResponseStore, Stored, account_key
@@ -51,9 +51,9 @@ def sample_problems(
     plan: Plan,
     params: SamplingParams,
     *,
-    prompt: str,
+    prompt: Given,
     system: str | None = None,
-    prompts: Mapping[Any, str] = MappingProxyType({}),
+    prompts: Mapping[Any, Given] = MappingProxyType({}),
     store: Path | ResponseStore,
     what: str = "sampling",
     schedule: Schedule | None = None,
@@ -68,9 +68,9 @@ def sample_problems(
         sampler: who answers.
         plan: samples a problem, or `{problem id: range of sample indices}`; problems that it leaves out are skipped.
         params: how to sample.
-        prompt: text with `{problem}`.
+        prompt: text or messages with `{problem}` and other fields.
         system: system message.
-        prompts: other texts for problems of some answer kinds.
+        prompts: other prompts for problems of some answer kinds.
         store: the response store, or its folder.
         what: name of the operation, for progress.
         schedule: concurrency and rates of a remote sampler.
@@ -83,10 +83,11 @@ def sample_problems(
 
     Raises:
         Stopped: the budget is spent, or the disk is full.
-        UsageError: the endpoint cannot be used as asked.
+        UsageError: the endpoint cannot be used as asked, or a problem lacks a field of the prompt.
     """
-    check_prompt(prompt)
     wording: dict[str, Any] = {"prompt": prompt, "system": system, "prompts": prompts}
+    if MESSAGES not in problems.columns:
+        check_asked(iter_problems(problems), **wording)
     with open_store(store) as opened:
         total = plan_size(problems, plan)
         with watch(what, total, "responses") as task:
@@ -100,8 +101,9 @@ def sample_problems(
             )
             run_async(then_hang_up(buying, sampler))
         requests = planned(iter_problems(problems), plan, params, **wording)
-        frames = list(collect(requests, sampler, opened, problems.schema))
-    return pl.concat(frames) if frames else response_frame([], problems.schema)
+        schema = pl.Schema({name: kind for name, kind in problems.schema.items() if name != MESSAGES})
+        frames = list(collect(requests, sampler, opened, schema))
+    return pl.concat(frames) if frames else response_frame([], schema)
 
 
 @contextmanager
@@ -164,11 +166,14 @@ def planned(
     plan: Plan,
     params: SamplingParams,
     *,
-    prompt: str,
+    prompt: Given,
     system: str | None,
-    prompts: Mapping[Any, str] = MappingProxyType({}),
+    prompts: Mapping[Any, Given] = MappingProxyType({}),
 ) -> Iterator[SampleRequest]:
-    """The requests of a plan, problem by problem; `prompts` are those of some answer kinds."""
+    """The requests of a plan, problem by problem; `prompts` are those of some answer kinds.
+
+    A problem that brings its messages (`MESSAGES`, of a function of the user's own) is asked in these.
+    """
     for problem in problems:
         indices: Sequence[int]
         if (own := problem.get(INDICES)) is not None:
@@ -180,10 +185,36 @@ def planned(
             indices = plan.get(str(problem["id"]), range(0))
         if not indices:
             continue
-        words = prompts.get(kind_of(problem), prompt) if prompts else prompt
-        messages = build_messages(problem, words, system)
+        messages = problem.get(MESSAGES)
+        if messages is None:
+            messages = build_messages(problem, _prompt_of(problem, prompt, prompts), system)
         for index in indices:
-            yield SampleRequest(str(problem["id"]), index, messages, params, problem)
+            yield SampleRequest(str(problem["id"]), index, tuple(messages), params, problem)
+
+
+def _prompt_of(problem: Mapping[str, Any], prompt: Given, prompts: Mapping[Any, Given]) -> Given:
+    return prompts.get(kind_of(problem), prompt) if prompts else prompt
+
+
+def check_asked(
+    problems: Iterable[Mapping[str, Any]],
+    *,
+    prompt: Given,
+    prompts: Mapping[Any, Given],
+    system: str | None = None,
+) -> None:
+    """Refuse prompts that ask for a field which a problem of theirs lacks, before anything is asked.
+
+    Raises:
+        UsageError: see `check_fields`.
+    """
+    if not prompts:
+        check_fields([prompt], problems)
+        return
+    rows = [(kind_of(each), each) for each in problems]
+    for kind, own in prompts.items():
+        check_fields([own], [each for of, each in rows if of == kind])
+    check_fields([prompt], [each for of, each in rows if of not in prompts])
 
 
 def iter_problems(problems: pl.DataFrame) -> Iterator[dict[str, Any]]:

@@ -16,6 +16,9 @@ FIRST, MISSING = "_first_index", "_missing"
 INDICES = "_indices"
 """Samples of a problem that one of several teachers is asked for."""
 
+MESSAGES = "_messages"
+"""What a problem is asked in, where a function of the user's own wrote it."""
+
 _PROBLEM_NAMES = frozenset(PROBLEM.names) - {"id"}
 REPLAY = "replay"
 """Sampler of responses that were recorded before."""
@@ -23,7 +26,7 @@ _SAID = ("reasoning", "content", "finish_reason", "reasoning_tokens", "served_mo
 _PARAMS = ("temperature", "top_p", "max_tokens")
 _KEPT = ("sampler", "model", "status", "request_key", "prompt_tokens", "completion_tokens", "usd")
 """Columns of a response: what came back, how it was asked for, what the store keeps beside the body."""
-_OWN_NAMES = frozenset({*RESPONSE.names, FIRST, MISSING, INDICES}) - _PROBLEM_NAMES
+_OWN_NAMES = frozenset({*RESPONSE.names, FIRST, MISSING, INDICES, MESSAGES}) - _PROBLEM_NAMES
 
 
 def to_stored(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -12,6 +13,7 @@ from pathlib import Path
 import polars as pl
 
 from factory.config.difficulty import DifficultySection
+from factory.config.prompt import Given
 from factory.config.verify import VerifySection
 from factory.datasets.posterior import Prior, difficulty_table, fit_prior
 from factory.datasets.rollouts import StoppingRule
@@ -92,7 +94,7 @@ def run(
     model: str | None,
     store: Path,
     seed: int,
-    prompt: str,
+    prompt: Given,
     system: str | None = None,
     engine: Engine | None = None,
 ) -> StepResult[Measured]:
@@ -107,7 +109,7 @@ def run(
         model: the student's checkpoint folder or model id.
         store: the response store; a rollout that is in it is not sampled again.
         seed: decides which problems are drawn and every rollout.
-        prompt: prompt template with `{problem}`.
+        prompt: text or messages with `{problem}`.
         system: system message.
         engine: where the shards of problems are rolled out; on Ray a student that is loaded from its checkpoint gets
             a GPU each. A student behind an endpoint is asked from this process, which keeps the endpoint busy.
@@ -143,7 +145,7 @@ def run(
         str(Path(model).resolve()) if model and Path(model).exists() else model,
         store.resolve(),
         seed,
-        prompt,
+        json.dumps(prompt),
         system,
         spread,
         section.account,

@@ -7,6 +7,7 @@ then the shards go on.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -47,6 +48,7 @@ class Student:
     store: Path
     seed: int
     prompt: str
+    """As JSON."""
     system: str | None
     spread: bool
     """Several processes roll out at a time, each with a journal of its own."""
@@ -131,7 +133,7 @@ def sampling(student: Student) -> Iterator[Sample]:
                 sampler,
                 plan,
                 params,
-                prompt=student.prompt,
+                prompt=json.loads(student.prompt),
                 system=student.system,
                 store=store,
                 what="rollouts",

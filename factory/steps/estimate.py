@@ -19,16 +19,19 @@ import polars as pl
 from factory.atomic import write_json
 from factory.config.generate import GenerateSection
 from factory.config.verify import VerifySection
+from factory.datasets.render import MESSAGES_TYPE
 from factory.errors import FactoryError
 from factory.run.out_folder import OutFolder
 from factory.run.parts import note_path
 from factory.sampling.presets import Prices, prices_of
 from factory.sampling.problems import Plan, budget_of, iter_problems, sample_problems
+from factory.sampling.problems import planned as ask_for
 from factory.sampling.rows import FIRST, MISSING
 from factory.sampling.sampler import Completion, RemoteSampler, Sampler, SampleRequest, SamplingParams
 from factory.sampling.store.journal import ResponseStore
 from factory.sources.problems import read_problems
 from factory.steps.generate import STEP, job_name
+from factory.steps.own_prompt import with_messages
 from factory.steps.reuse import read_reuse
 from factory.steps.teacher import teacher
 
@@ -189,14 +192,15 @@ def run(
         **reading: `problem_field`, `answer_field`, `limit`.
 
     Returns:
-        The forecast, and the pilot's answers: rows of RESPONSE, of VERDICT where the problems have golds.
+        The forecast, and the pilot's answers: rows of RESPONSE, of VERDICT where the problems have golds, and in `messages`
+        what was sent.
 
     Raises:
         UsageError: the job's folder holds files of others.
         FactoryError: no request of the pilot was answered.
     """
     OutFolder(out, STEP, key="").check()
-    rows = read_problems(patterns, seed=seed, **reading).rows
+    rows = with_messages(read_problems(patterns, seed=seed, **reading).rows, section)
     planned = requests = rows.height * section.samples
     asked, plan = rows, cast(Plan, 1)
     if section.reuse:
@@ -213,15 +217,14 @@ def run(
     params = SamplingParams(section.temperature, section.top_p, section.max_tokens, seed)
     prices = prices_of(timed.inner)
     job = job_name(out)
+    wording: dict[str, Any] = {name: getattr(section, name) for name in ("prompt", "system", "prompts")}
     with ResponseStore(store) as opened, budget_of(section, timed.inner, opened, job) as budget:
         answers = sample_problems(
             asked[drawn],
             timed.sampler(),
             plan,
             params,
-            prompt=section.prompt,
-            system=section.system,
-            prompts=section.prompts,
+            **wording,
             store=opened,
             what="pilot",
             budget=budget,
@@ -232,7 +235,12 @@ def run(
         raise FactoryError(
             "no request of the pilot was answered", do="see the errors with `factory generate`"
         )
-    answers = _verified(answers)
+    sent = {
+        each.problem_id: list(each.messages)
+        for each in ask_for(iter_problems(asked[drawn]), plan, params, **wording)
+    }
+    said = pl.Series("messages", [sent[name] for name in answers["problem_id"]], dtype=MESSAGES_TYPE)
+    answers = _verified(answers).with_columns(said)
     found = forecast(
         answers,
         requests,

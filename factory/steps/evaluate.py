@@ -13,9 +13,10 @@ import polars as pl
 from factory.atomic import digest, read_json, write_json
 from factory.config.endpoint import Access, Address, Budget, Endpoint
 from factory.config.evaluation import EvaluationSection
+from factory.config.prompt import Given
 from factory.config.verify import VerifySection
 from factory.errors import FactoryError, UsageError
-from factory.evaluation.benchmarks import Benchmark, load_benchmark
+from factory.evaluation.benchmarks import HELD_OUT, Benchmark, load_benchmark
 from factory.evaluation.evaluate import PROMPT, Evaluation, evaluate
 from factory.evaluation.summary import summarise
 from factory.run.keys import deciding
@@ -67,7 +68,7 @@ def run(
     store: Path,
     seed: int,
     stage: str,
-    prompt: str = PROMPT,
+    prompt: Given = PROMPT,
     system: str | None = None,
     access: Access | None = None,
     caps: Budget | None = None,
@@ -78,12 +79,12 @@ def run(
         model: a checkpoint folder, or a sampler preset.
         out: folder; every benchmark gets its own below it (VERDICT parts).
         section: benchmarks and sampling.
-        verify: how answers are checked.
+        verify: how answers are checked; a checker of the user's own decides on `held_out` only.
         held_out: folder of the run's held-out problems, for benchmark `held_out`.
         store: the response store.
         seed: of the samples and of drawn questions.
         stage: name of the stage, for the summary.
-        prompt: prompt with `{problem}`.
+        prompt: text or messages with `{problem}`.
         system: system message.
         access: how a preset's endpoint is reached and how fast it may be asked.
         caps: what may be spent on it; what the store holds from earlier evaluations counts.
@@ -104,9 +105,11 @@ def run(
     ]
     _check_names(benchmarks)
     _check_out(out)
+    # A checker of the user's own is for the run's problems; benchmarks are graded by the rules, as elsewhere.
+    rules = verify.model_copy(update={"checker": None})
+    graded_by = {each.name: verify if each.name == HELD_OUT else rules for each in benchmarks}
     settings = {
         "sampling": deciding(section, without=_ELSEWHERE),
-        "verify": checking(verify),
         "seed": seed,
         "prompt": prompt,
         "system": system,
@@ -118,7 +121,7 @@ def run(
             STEP,
             out / benchmark.name,
             Graded,
-            settings=settings,
+            settings={**settings, "verify": checking(graded_by[benchmark.name])},
             inputs={"questions": digest(benchmark.questions.to_dicts()), **made_of},
             schema=VERDICT,
             unit="responses",
@@ -136,7 +139,7 @@ def run(
             sampler,
             benchmark.questions,
             section,
-            verify,
+            graded_by[benchmark.name],
             store=store,
             seed=seed,
             prompt=prompt,

@@ -10,8 +10,10 @@ from factory.config.datasets import DatasetsSection
 from factory.config.difficulty import TEACHER, DifficultySection
 from factory.config.preference import PreferenceSection, RLPromptsSection
 from factory.config.problems import ProblemsSection
+from factory.config.prompt import Given
 from factory.config.verify import VerifySection
 from factory.engines.engine import Engine
+from factory.errors import UsageError
 from factory.run.step import StepResult
 from factory.sources.paths import refuse_own_input
 from factory.steps import difficulty, label, preference, problems, rl_prompts, select
@@ -20,7 +22,7 @@ Dataset = Literal["midtrain", "sft", "preference", "rl"]
 
 
 class _Common(TypedDict):
-    prompt: str
+    prompt: Given
     system: str | None
     exclude: Sequence[Path]
     seed: int
@@ -135,6 +137,8 @@ def select_set(
     refuse_own_input(out, [*verdicts, *map(str, exclude)])
     given = preference.take_in(verdicts, out / "__input")
     common = _Common(prompt=section.prompt, system=section.system, exclude=exclude, seed=seed)
+    if dataset == "rl" and section.filter:
+        raise UsageError("filter looks at responses, and the rl set takes problems", do="leave it out")
     if dataset == "rl":
         difficulty.run_given(None, given, out / "__difficulty", DifficultySection(student=TEACHER), seed=seed)
         return rl_prompts.run(out / "__difficulty", out, prompts, **common)

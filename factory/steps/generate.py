@@ -28,14 +28,15 @@ from factory.sampling.job import Job
 from factory.sampling.loop import run_async
 from factory.sampling.presets import LOCAL
 from factory.sampling.problems import budget_of, iter_problems
+from factory.sampling.prompt import wanted_by
 from factory.sampling.rows import FIRST, INDICES, MISSING
-from factory.sampling.sampler import check_prompt
 from factory.sampling.serving import served
 from factory.sampling.store.journal import ResponseStore
 from factory.signals import terminated
 from factory.sources.problems import read_problems
 from factory.steps.generate_shares import shared_out, summed, teachers_of
 from factory.steps.generate_workers import buy_spread
+from factory.steps.own_prompt import prompt_settings, with_messages
 from factory.steps.reuse import Reuse, keep_reused, read_reuse
 from factory.steps.source import open_source
 from factory.steps.teacher import teacher
@@ -83,6 +84,8 @@ class Problems:
     """Rows of the input that could not be used, in DROPPED form."""
     reuse: Reuse | None = None
     """Responses that are there already."""
+    asked: pl.Schema | None = None
+    """Columns and types of the rows, where a prompt's messages are among them."""
 
     def requests(self, samples: int) -> int:
         """How many responses are asked for."""
@@ -117,7 +120,8 @@ def run(
 
     Raises:
         Stopped: the budget is spent or the disk is full; the same call resumes.
-        UsageError: no key, no endpoint, unknown teacher, unusable prompt.
+        UsageError: no key, no endpoint, unknown teacher, a problem without a field of the prompt, a prompt of the user's
+            own that fails.
     """
 
     def read(writer: StepWriter) -> Problems:
@@ -177,7 +181,7 @@ def _step(
     inputs: dict[str, Path | str],
     verify: VerifySection | None,
 ) -> Step[Generated]:
-    settings = {**deciding(section, without=["reuse"]), "seed": seed}
+    settings = {**deciding(section, without=["reuse"]), "seed": seed, **prompt_settings(section)}
     if section.reuse:
         inputs |= {
             name.replace("rows", "reuse"): each
@@ -209,6 +213,23 @@ def _with_reuse(
     return replace(problems, rows=lambda: owed(problems.rows()), reuse=reuse)
 
 
+def _asked(problems: Problems, section: GenerateSection) -> Problems:
+    """The problems with the messages that a function writes, or checked against the fields that a prompt asks for.
+
+    Raises:
+        UsageError: see `with_messages`.
+    """
+    plain = (
+        isinstance(section.prompt, str) and wanted_by(section.prompt) == {"problem"} and not section.prompts
+    )
+    if plain:
+        return problems
+    asked = with_messages(
+        pl.DataFrame(list(problems.rows()), schema=_schema(problems), orient="row"), section
+    )
+    return replace(problems, rows=lambda: iter_problems(asked), asked=asked.schema)
+
+
 def _iterate(problems: Path) -> Iterator[dict[str, Any]]:
     for batch in iter_parts(problems, rows=1_000):
         yield from batch.iter_rows(named=True)
@@ -228,7 +249,6 @@ def _generate(
     done = step.finished()
     if done and not done.manifest["dropped"].get(ResponseStatus.FAILED):
         return done
-    check_prompt(section.prompt)
     if (
         workers is not None
         and workers > 1
@@ -251,7 +271,7 @@ def _buy_and_collect(
     workers: int | None,
     writer: StepWriter,
 ) -> Generated:
-    problems = read(writer)
+    problems = _asked(read(writer), section)
     if section.others:
         return _of_several(problems, section, store, seed, verify, writer)
     expected = problems.requests(section.samples)
@@ -306,6 +326,8 @@ def _workers(engine: Engine | None, section: GenerateSection) -> int:
 
 
 def _schema(problems: Problems) -> pl.Schema:
+    if problems.asked is not None:
+        return problems.asked
     owed = {FIRST: pl.Int64(), MISSING: pl.Int64()} if problems.reuse else {}
     return pl.Schema({**problems.schema, **owed})
 

@@ -17,10 +17,11 @@ from factory.sampling.budget import worst_case
 from factory.sampling.presets import prices_of
 from factory.sampling.problems import iter_problems, planned
 from factory.sampling.purchase import addressed
-from factory.sampling.sampler import SamplingParams, check_prompt
+from factory.sampling.sampler import SamplingParams
 from factory.sampling.store.journal import ResponseStore
 from factory.sources.problems import read_problems
 from factory.steps.generate_shares import shared_out, teachers_of
+from factory.steps.own_prompt import with_messages
 from factory.steps.reuse import read_reuse
 from factory.steps.teacher import teacher
 
@@ -42,8 +43,7 @@ def preview(
     patterns: list[str], section: GenerateSection, *, store: Path, seed: int, **reading: Any
 ) -> Preview:
     """Look at a job without asking anything. The key is not needed."""
-    check_prompt(section.prompt)
-    rows = read_problems(patterns, seed=seed, **reading).rows
+    rows = with_messages(read_problems(patterns, seed=seed, **reading).rows, section)
     problems: Callable[[], Iterator[dict[str, Any]]] = partial(iter_problems, rows)
     reused = 0
     if section.reuse:

@@ -1,8 +1,8 @@
-"""Step `label`: domain and level of every problem, repetition of every trace. Drops nothing."""
+"""Step `label`: domain and level of every problem, repetition of every trace. Drops what a filter of the user's own refuses."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,15 @@ from factory.atomic import atomic_path
 from factory.config.datasets import DatasetsSection, LabelJudge
 from factory.datasets.labels import label_problems, measure_repetition, source_subject, unlabelled
 from factory.engines.engine import Engine
+from factory.errors import FactoryError
+from factory.functions.source import check_unchanged, function_settings
+from factory.functions.tries import Tries
 from factory.run.keys import deciding
 from factory.run.parts import iter_part, require_parts, scan_parts
 from factory.run.step import Step, StepResult, StepWriter
+from factory.run.tables import dropped_rows
 from factory.run.writer import Writer
+from factory.steps.own_rows import opened, own_filter, own_labels
 from factory.steps.source import open_source
 from schemas import LABELLED
 
@@ -38,6 +43,8 @@ class Labelled:
     balance: list[dict[str, Any]]
     repetitive: int
     usd: float
+    own: dict[str, dict[str, Any]] | None = None
+    """Rows that functions of the user's own were given, at how many of them they failed, and how the first time."""
 
 
 def run(
@@ -53,25 +60,40 @@ def run(
     Args:
         verdicts: folder of VERDICT parts.
         out: folder of LABELLED parts.
-        section: `max_loop_score` is the limit of `repetitive`; `judge` labels instead of the rules when given.
+        section: `max_loop_score` is the limit of `repetitive`; `judge` labels instead of the rules when given; `label` and
+            `filter` are functions of the user's own.
         store: the response store, for the judge's answers; beside `out` by default.
         engine: where the parts are labelled; the judge is asked from this process.
 
     Raises:
-        UsageError: `verdicts` holds no parts.
+        UsageError: `verdicts` holds no parts, or a function of the user's own cannot be used.
+        FactoryError: such a function failed at every row, or keeps none.
     """
     source = open_source(verdicts, out)
     settings: dict[str, Any] = {"max_loop_score": section.max_loop_score, "rules": RULES_VERSION}
     settings |= {"judge": deciding(section.judge) or None}
+    settings |= {**function_settings(section.label), **function_settings(section.filter)}
     step = Step(STEP, out, Labelled, settings=settings, inputs=source.inputs, schema=LABELLED)
 
     def make(writer: StepWriter) -> Labelled:
         judge = section.judge
         asked = store or out.parent / "store"
         judged, usd = _judged(verdicts, writer, judge, asked) if judge else (None, 0.0)
-        work = partial(_label, section.max_loop_score, judged, judge.preset if judge else "")
+        work = partial(_label, section, judged)
         records = writer.map(work, require_parts(verdicts), engine=engine)
-        return _summary([each.notes for each in records], usd)
+        for name in _functions(section):
+            check_unchanged(getattr(section, name), writer.settings)
+        notes = [each.notes for each in records]
+        own = {name: Tries.sum(each["own"][name] for each in notes) for name in _functions(section)}
+        for tries in own.values():
+            tries.check()
+        found = _summary(notes, usd)
+        if "filter" in own and own["filter"].rows and not sum(found.domain.values()):
+            raise FactoryError(
+                f"{section.filter} keeps none of {own['filter'].rows:,} responses",
+                do="look at what it returns",
+            )
+        return replace(found, own={n: each.as_json() for n, each in own.items()}) if own else found
 
     return step.run(make)
 
@@ -89,25 +111,46 @@ def _judged(verdicts: Path, writer: StepWriter, judge: LabelJudge, store: Path) 
     return path, float(labels["usd"].sum() or 0.0)
 
 
-def _label(
-    max_loop_score: float, judged: Path | None, judge: str, path: Path, part: Writer
-) -> dict[str, Any]:
+def _functions(section: DatasetsSection) -> list[str]:
+    """Which functions of the user's own there are."""
+    return [name for name in ("label", "filter") if getattr(section, name)]
+
+
+def _label(section: DatasetsSection, judged: Path | None, path: Path, part: Writer) -> dict[str, Any]:
     """One part; a problem's labels depend on the problem alone, so it gets the same in every part."""
     said = pl.read_parquet(judged) if judged else None
+    judge = section.judge.preset if section.judge else ""
+    labelled, filtered = Tries(), Tries()
     light = [pl.DataFrame(schema={**dict.fromkeys(LABELS, pl.String), "repetitive": pl.Boolean})]
-    for batch in iter_part(path, BATCH_ROWS):
-        wanted = ("problem_id", "problem", "domain", "level", "answer_kind", source_subject())
-        problems = batch.select(*wanted).unique("problem_id", maintain_order=True)
-        labels = label_problems(problems, said, judge)
-        rows = batch.drop("domain", "level", "label_source", strict=False).join(
-            labels, on="problem_id", how="left", maintain_order="left"
-        )
-        rows = measure_repetition(rows, max_loop_score)
-        part.keep(rows)
-        light.append(rows.select(*LABELS, "repetitive"))
+    with opened(section.label) as label, opened(section.filter) as keep:
+        for batch in iter_part(path, BATCH_ROWS):
+            each = batch.unique("problem_id", keep="first", maintain_order=True)
+            own = own_labels(each, label, labelled)
+            wanted = ("problem_id", "problem", "domain", "level", "answer_kind", source_subject())
+            labels = label_problems(each.select(*wanted), said, judge, own)
+            rows = batch.drop("domain", "level", "label_source", strict=False).join(
+                labels, on="problem_id", how="left", maintain_order="left"
+            )
+            rows = measure_repetition(rows, section.max_loop_score)
+            why = own_filter(rows, keep, filtered)
+            gone = why["reason"].is_not_null()
+            lost = why.filter(gone)
+            part.drop(
+                dropped_rows(
+                    rows.filter(gone),
+                    step=STEP,
+                    reason=pl.lit(lost["reason"]),
+                    detail=pl.lit(lost["detail"]),
+                    id_column="response_id",
+                )
+            )
+            rows = rows.filter(~gone)
+            part.keep(rows)
+            light.append(rows.select(*LABELS, "repetitive"))
     rows = pl.concat(light)
     cells = rows.group_by(LABELS).agg(responses=pl.len(), repetitive=pl.col("repetitive").sum())
-    return {"cells": cells.sort(LABELS).to_dicts()}
+    tries = {"label": labelled.as_json(), "filter": filtered.as_json()}
+    return {"cells": cells.sort(LABELS).to_dicts(), "own": tries}
 
 
 def _summary(notes: list[dict[str, Any]], usd: float) -> Labelled:

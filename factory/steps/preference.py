@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 
 from factory.config.preference import PreferenceSection
+from factory.config.prompt import Given
 from factory.datasets.overlap import problem_texts, used_by
 from factory.datasets.pair_bias import cohens_d, match_length
 from factory.datasets.pair_inputs import COLUMNS, as_verdicts, both_sided, chosen_pool, rejected_pool
@@ -56,7 +57,7 @@ def run(
     section: PreferenceSection,
     *,
     seed: int,
-    prompt: str = "{problem}",
+    prompt: Given = "{problem}",
     system: str | None = None,
     exclude: Sequence[Path] = (),
     rejected: Collection[str] = NOTHING,
@@ -70,7 +71,7 @@ def run(
         out: folder of PREFERENCE parts, and of side file `lint.json`.
         section: where rejected responses come from, the rule and the lint's limits.
         seed: decides the draw when there are more than `max_pairs`.
-        prompt: prompt template with `{problem}`.
+        prompt: text or messages with `{problem}`.
         system: system message.
         exclude: folders (RL prompts, evaluation sets) whose problems must not be paired: same id or canonical text.
         rejected: problem and response ids that a reviewer rejected; neither side of a pair may be one.
@@ -218,7 +219,7 @@ def _unpaired(
         both = all(problem in side for side in before) and not all(problem in side for side in fit)
         return REASON if both else names.get((problem in fit[0], problem in fit[1]), "neither")
 
-    left = problems.filter(~pl.col("problem_id").is_in(list(paired)))
+    left = problems.drop("metadata").filter(~pl.col("problem_id").is_in(list(paired)))
     why = [reason(problem, used) for problem, used in left.select("problem_id", "used").iter_rows()]
     return left.with_columns(why=pl.Series(why, dtype=pl.String))
 

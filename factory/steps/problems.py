@@ -19,6 +19,7 @@ from factory.atomic import digest
 from factory.config.problems import DRAWN, ProblemsSection, SourceSection
 from factory.datasets.selection import seeded_order
 from factory.errors import UsageError
+from factory.functions.fields import fields_of
 from factory.run.keys import deciding
 from factory.run.parts import MANIFEST
 from factory.run.step import Step, StepResult, StepWriter
@@ -216,6 +217,25 @@ def look(section: ProblemsSection, samples: int, *, need_reasoning: bool, seed: 
     read, responses = _read(section.model_copy(update={"sources": local}), count, seed)
     there = sum(min(found[name], samples) for name in read.rows["id"])
     return Look(read.rows.height, responses, there, layouts) if responses else None
+
+
+LOOKED_AT = 1_000
+"""Rows of a source whose fields are looked at."""
+
+
+def first_fields(section: ProblemsSection) -> frozenset[str] | None:
+    """Fields of the first problems of every source; None where one is not on this machine, or cannot be read."""
+    found: set[str] = set()
+    for each in section.sources:
+        if SourceSection.of(each).path.startswith("hf://"):
+            return None
+        try:
+            read, _ = _read(section.model_copy(update={"sources": [each], "limit": LOOKED_AT}), _pass_over, 0)
+        except UsageError:
+            return None
+        for row in read.rows.iter_rows(named=True):
+            found.update(name for name, value in fields_of(row).items() if value is not None)
+    return frozenset(found)
 
 
 def _weighed(read: ReadResult, weight: float, seed: int) -> ReadResult:

@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 
 from factory.config.preference import RLPromptsSection
+from factory.config.prompt import Given
 from factory.datasets.overlap import problem_texts, used_by
 from factory.datasets.render import prompt_column
 from factory.datasets.rl_prompts import band_reason, dead_group_probability, in_training_order
@@ -45,7 +46,7 @@ def run(
     *,
     seed: int,
     exclude: Sequence[Path] = (),
-    prompt: str = "{problem}",
+    prompt: Given = "{problem}",
     system: str | None = None,
     rejected: Collection[str] = NOTHING,
     group_size: int = 8,
@@ -59,7 +60,7 @@ def run(
         section: band, length uniformity and buckets.
         seed: decides the order, and the draw when there are more than `max_prompts`.
         exclude: folders whose problems must not come back here: same id or same canonical text.
-        prompt: prompt template with `{problem}`.
+        prompt: text or messages with `{problem}`.
         system: system message.
         rejected: problem ids that a reviewer rejected; other ids are ignored.
         group_size: completions per prompt in RL, for the forecast of groups without signal.

@@ -44,8 +44,8 @@ SHORTEST, LONGEST = 1_000, 2_000
 """Tokens of reasoning that a shortened row keeps (Nemotron Nano 2, arXiv 2508.14444)."""
 BATCH = 5_000
 """Rows whose texts are in memory together."""
-ELSEWHERE = ("judge",)
-"""Setting of the section that step `label` reads."""
+ELSEWHERE = ("judge", "label", "filter")
+"""Settings of the section that step `label` reads."""
 
 
 @dataclass(frozen=True, slots=True)

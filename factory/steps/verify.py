@@ -14,6 +14,8 @@ import pyarrow as pa
 
 from factory.config.verify import VerifySection
 from factory.engines.engine import Engine, EngineName, open_engine
+from factory.functions.source import check_unchanged
+from factory.functions.tries import Tries
 from factory.run.keys import deciding
 from factory.run.parts import iter_part
 from factory.run.step import Step, StepResult, StepWriter, sums
@@ -47,6 +49,8 @@ class Verified:
     false_negative_rate: float | None = None
     """Share of the right answers that the rules did not call correct, by the judge's word."""
     flips: dict[str, Any] | None = None
+    own: dict[str, Any] | None = None
+    """Rows that a checker of the user's own was given, at how many of them it failed, and how the first time."""
 
 
 def run(
@@ -70,7 +74,8 @@ def run(
         engine: where the parts are verified. With a judge it is always this process: the judge's budget has one owner.
 
     Raises:
-        UsageError: a path matches nothing, or columns are missing.
+        UsageError: a path matches nothing, columns are missing, or the checker of the user's own cannot be used.
+        FactoryError: that checker failed at every row.
     """
     source = open_source(rows, out)
     store = store or out.with_name(f"{out.name}-judge")
@@ -86,11 +91,13 @@ def _verify(
         open_endpoint(section.judge, section.judge)  # known and with a key, before an answer is checked
     with _place(section, engine) as where:
         read = source.parts(writer.scratch, where)
-        writer.schema = _schema_of(as_responses(next(iter_part(read.parts[0], 1)), source.name))
+        first = next(iter_part(read.parts[0], 1))
+        writer.schema = _schema_of(as_responses(first, source.name, needs_gold=section.checker is None))
         votes = _majority(read.parts, section, writer.scratch, where) if section.majority else None
         work = partial(verify_part, section, votes, store)
         records = writer.map(work, read.parts, engine=where, unit="responses")
         writer.drop_unread(read.unread)
+        check_unchanged(section.checker, writer.settings)
         notes = [each.notes for each in records]
         verdicts = sums(each["verdicts"] for each in notes)
         return Verified(
@@ -101,6 +108,7 @@ def _verify(
             majority_answers=pl.read_parquet(votes).height if votes else None,
             **(_judged([each["judge"] for each in notes], verdicts) if section.judge else {}),
             flips=_flips([each["flips"] for each in notes if each["flips"]]),
+            own=_tried([each["own"] for each in notes]) if section.checker else None,
         )
 
 
@@ -139,6 +147,12 @@ def _judged(costs: Sequence[dict[str, Any]], verdicts: dict[str, int]) -> dict[s
     missed = sum(n for flip, n in counts.items() if flip.endswith(" to correct"))
     rate = missed / right if (right := verdicts.get("correct", 0)) else None
     return {"usd": usd, **tokens, "judge": counts, "false_negative_rate": rate}
+
+
+def _tried(notes: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    total = Tries.sum(notes)
+    total.check()
+    return total.as_json()
 
 
 def _flips(flips: Sequence[dict[str, Any]]) -> dict[str, Any] | None:

@@ -44,7 +44,7 @@ def verify_part(
         part: gets every response with its verdict, and beside it `flags` (doubtful golds) and `answers`.
 
     Returns:
-        Counts of verdicts and methods, flips, the judge's books, checker processes replaced.
+        Counts of verdicts and methods, flips, the judge's books, checker processes replaced, tries of one's own checker.
     """
     verdicts: Counter[str] = Counter()
     methods: Counter[str] = Counter()
@@ -52,7 +52,7 @@ def verify_part(
     flags, answers = [pl.DataFrame(schema=FLAGS)], [pl.DataFrame(schema=ANSWERS)]
     seen: set[str] = set()
     with open_verifier(section) as verifier:
-        for rows in _responses(path):
+        for rows in _responses(path, section):
             filled = fill_gold(rows, _votes_for(rows, votes)) if votes else rows
             checked = verify_responses(filled, section, verifier=verifier)
             if section.judge:
@@ -61,11 +61,12 @@ def verify_part(
             verdicts.update(checked.get_column("verdict").to_list())
             methods.update(checked.get_column("method").to_list())
             flips.add(rows, checked)
-            if {"problem_id", "answer", "problem"} <= set(checked.columns):
+            if not section.checker and {"problem_id", "answer", "problem"} <= set(checked.columns):
                 flags.append(_flags(checked, seen))
                 answered = pl.col("verdict").is_in(["correct", "incorrect"])
                 answers.append(checked.filter(answered).select(pl.col(*ANSWERS).cast(pl.String)))
-        replaced = verifier.replaced
+        replaced = verifier.replaced + (verifier.own.replaced if verifier.own else 0)
+        tries = verifier.tries.as_json()
     part.aside("flags", pl.concat(flags))
     part.aside("answers", pl.concat(answers))
     return {
@@ -74,6 +75,7 @@ def verify_part(
         "workers_replaced": replaced,
         "flips": flips.totals().get("flips"),
         "judge": books.totals(),
+        "own": tries,
     }
 
 
@@ -81,7 +83,7 @@ def tally_part(section: VerifySection, item: tuple[Path, Path]) -> Path:
     """Count the answers to problems without gold in one part; from the first path into the second."""
     path, out = item
     with open_verifier(section) as verifier:
-        tally(_without_gold(_responses(path)), verifier).write_parquet(out)
+        tally(_without_gold(_responses(path, section)), verifier).write_parquet(out)
     return out
 
 
@@ -95,10 +97,10 @@ def tally_answers(section: VerifySection, suspects: Path, item: tuple[Path, Path
     return out
 
 
-def _responses(path: Path) -> Iterator[pl.DataFrame]:
+def _responses(path: Path, section: VerifySection) -> Iterator[pl.DataFrame]:
     """A part's rows, gold and response under the names that verification reads."""
     for rows in iter_part(path, FRAME_ROWS):
-        yield as_responses(rows)
+        yield as_responses(rows, needs_gold=section.checker is None)
 
 
 def _votes_for(rows: pl.DataFrame, votes: Path) -> dict[str, Vote]:

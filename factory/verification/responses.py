@@ -6,7 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import polars as pl
@@ -27,17 +27,19 @@ CHATS = ("messages", "conversations")
 RESPONSE = ("content", "response", "prediction", "completion", *CHATS)
 
 
-def as_responses(rows: pl.DataFrame, where: object = "the input") -> pl.DataFrame:
+def as_responses(rows: pl.DataFrame, where: object = "the input", *, needs_gold: bool = True) -> pl.DataFrame:
     """The rows with `answer`, `reasoning` and `content` as verification reads them; other columns stay.
 
     Think tags in a `response`, `prediction` or `completion` are split into `reasoning` and `content`. Of chat messages
     the model's last is the response, and the user's are the problem where there is no other.
 
     Raises:
-        UsageError: there is no column with the gold or none with the response.
+        UsageError: there is no column with the gold (where one is needed) or none with the response.
     """
-    if not set(GOLD) & set(rows.columns) and set(TEST_COLUMNS) & set(rows.columns):
-        rows = rows.with_columns(answer=pl.lit(None, pl.String))  # tests stand in for a gold
+    if not set(GOLD) & set(rows.columns) and (set(TEST_COLUMNS) & set(rows.columns) or not needs_gold):
+        rows = rows.with_columns(
+            answer=pl.lit(None, pl.String)
+        )  # tests, or a checker of the user's own, stand in
     gold = next((name for name in GOLD if name in rows.columns), None)
     text = next((name for name in RESPONSE if name in rows.columns), None)
     if gold is None or text is None:
@@ -48,7 +50,9 @@ def as_responses(rows: pl.DataFrame, where: object = "the input") -> pl.DataFram
         )
         there = ", ".join(rows.columns) or "none, it holds no rows"
         raise UsageError(
-            f"{where} has no column with {wanted}; columns there: {there}", do="rename the column"
+            f"{where} has no column with {wanted}; columns there: {there}",
+            do="rename the column"
+            + (", or check by a function of your own: --checker FILE.py:FUNCTION" if gold is None else ""),
         )
     chat = next((name for name in ("prompt", *CHATS) if _is_chat(rows, name)), None)
     if chat is not None and "problem" not in rows.columns:
@@ -121,14 +125,14 @@ def verify_responses(
     settings = settings or VerifySection()
     scope = nullcontext(verifier) if verifier is not None else Verifier(settings)
     with scope as pool:
-        requests = list(requests_of(responses))
+        requests = list(requests_of(responses, whole=pool.own is not None))
         checked = iter(pool.check_many([r for r in requests if isinstance(r, CheckRequest)]))
     results = [r if isinstance(r, CheckResult) else next(checked) for r in requests]
-    return with_verdicts(responses, results)
+    return with_verdicts(responses, results, pool.version)
 
 
-def requests_of(responses: pl.DataFrame) -> Iterator[CheckRequest | CheckResult]:
-    """One check a row, or its result where the response's status leaves nothing to check."""
+def requests_of(responses: pl.DataFrame, *, whole: bool = False) -> Iterator[CheckRequest | CheckResult]:
+    """One check a row, or its result where the response's status leaves nothing to check; `whole` keeps all columns."""
     own = (
         "content",
         "response",
@@ -141,10 +145,12 @@ def requests_of(responses: pl.DataFrame) -> Iterator[CheckRequest | CheckResult]
         "options",
     )
     names = (*own, *TEST_COLUMNS, *HELP_COLUMNS)
-    columns = {name: responses.get_column(name).to_list() for name in names if name in responses.columns}
+    there = [name for name in (responses.columns if whole else names) if name in responses.columns]
+    columns = {name: responses.get_column(name).to_list() for name in there}
     for index in range(responses.height):
         row = {name: values[index] for name, values in columns.items()}
-        yield _request(row)
+        asked = _request(row)
+        yield replace(asked, row=row) if whole and isinstance(asked, CheckRequest) else asked
 
 
 def _request(row: dict[str, Any]) -> CheckRequest | CheckResult:
@@ -194,8 +200,10 @@ def _with_tests(row: dict[str, Any], metadata: str | None) -> str | None:
     return json.dumps({**read_metadata(metadata), **columns}, default=str)
 
 
-def with_verdicts(responses: pl.DataFrame, results: list[CheckResult]) -> pl.DataFrame:
-    """The rows with their results as verdict columns."""
+def with_verdicts(
+    responses: pl.DataFrame, results: list[CheckResult], version: str = CHECKER_VERSION
+) -> pl.DataFrame:
+    """The rows with their results as verdict columns; `version` is what decided."""
     columns = {
         "verdict": [str(r.verdict) for r in results],
         "extracted": [_clean(r.extracted) for r in results],
@@ -203,7 +211,7 @@ def with_verdicts(responses: pl.DataFrame, results: list[CheckResult]) -> pl.Dat
         "gold_canonical": [_clean(r.gold_canonical) for r in results],
         "extracted_canonical": [_clean(r.extracted_canonical) for r in results],
         "verdict_reason": [_clean(r.reason) for r in results],
-        "checker_version": [CHECKER_VERSION] * len(results),
+        "checker_version": [version] * len(results),
         "judged": [r.method is Method.JUDGE for r in results],
         "verify_seconds": [r.seconds for r in results],
         "confidence": [r.confidence for r in results],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
@@ -32,6 +33,7 @@ class Method(StrEnum):
     GOLD = "gold"
     LIMIT = "limit"
     JUDGE = "judge"
+    OWN = "own"
 
     @classmethod
     def _missing_(cls, value: object) -> Method | None:
@@ -45,6 +47,7 @@ class CheckRequest:
 
     `response` is the answer part, or a whole completion with think tags. `metadata` is JSON that a checker may need:
     a reasoning-gym entry, unit tests of a code problem. The `problem` text helps to tell dummy symbols from given ones.
+    `row` holds all columns, for a checker of the user's own.
     """
 
     response: str
@@ -53,6 +56,7 @@ class CheckRequest:
     choices: tuple[str, ...] | None = None
     metadata: str | None = None
     problem: str | None = None
+    row: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +73,8 @@ class CheckResult:
     seconds: float = 0.0
     rule: str | None = None
     """The extraction rule that found the answer: boxed, tag, phrase, last_line, ..."""
+    sure: float | None = None
+    """The confidence, where the checker says it itself."""
 
     @property
     def confidence(self) -> float:
@@ -103,6 +109,8 @@ _WORDS = re.compile(r"[^\W\d_]{3,}")
 
 def _confidence(result: CheckResult) -> float:
     """The confidence of a verdict: 0 where nothing was decided."""
+    if result.sure is not None:
+        return result.sure
     if result.verdict is Verdict.CORRECT:
         return _CORRECT.get(result.method, 0.9)
     if result.verdict is Verdict.NO_ANSWER:
@@ -129,5 +137,14 @@ def _margin(gold: str | None, answer: str | None) -> float:
 
 
 def checking(section: VerifySection) -> dict[str, Any]:
-    """The settings and the version of the rules that decide a verdict: every step that checks answers has them in its key."""
-    return {"seconds": section.seconds, "checker": CHECKER_VERSION}
+    """What decides a verdict: settings, the version of the rules, a checker of the user's own with the digest of its source.
+
+    Every step that checks answers has it in its key.
+
+    Raises:
+        UsageError: there is no such checker.
+    """
+    from factory.functions.source import function_settings
+
+    rules = {"seconds": section.seconds, "checker": CHECKER_VERSION}
+    return rules | function_settings(section.checker)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from pathlib import Path
-from typing import Any, get_args, get_origin
+from typing import Annotated, Any, get_args, get_origin
 
 import factory.api
 from factory.config.base import Section
@@ -30,6 +30,8 @@ SECTIONS: dict[str, type[Section]] = {
     "select": DatasetsSection,
 }
 """The section whose keys a function takes as keyword arguments."""
+OWN = {"verify": ("checker",), "generate": ("prompt",), "preview": ("prompt",), "select": ("label", "filter")}
+"""Settings that may be a function of the user's own."""
 PLAIN = (int, float, str, bool)
 
 
@@ -38,7 +40,7 @@ def stub() -> str:
     lines = [
         '"""Written by `python -m tests.docs.api_stub` from factory/api and the sections of the recipe."""',
         "",
-        "from collections.abc import Sequence",
+        "from collections.abc import Callable, Sequence",
         "from pathlib import Path",
         "from typing import Any, Literal",
         "",
@@ -69,11 +71,16 @@ def function(name: str, found: Any) -> list[str]:
     named = {each.name for each in given} | {"path", "fields"}
     if section := SECTIONS.get(name):
         fields = section.model_fields.items()
-        words += [f"{key}: {type_text(info.annotation)} = ..." for key, info in fields if key not in named]
+        own = dict.fromkeys(OWN.get(name, ()), " | Callable[..., Any]")
+        words += [
+            f"{key}: {type_text(info.annotation)}{own.get(key, '')} = ..."
+            for key, info in fields
+            if key not in named
+        ]
     elif len(given) < len(inspect.signature(found).parameters):
         words.append("**overrides: Any")
     if name in ("pairs", "difficulty"):
-        words += ["prompt: str = ...", "system: str | None = ..."]
+        words += ["prompt: str | Sequence[dict[str, Any]] = ...", "system: str | None = ..."]
     if words[-1] == "*":
         words.pop()
     returns = inspect.signature(found).return_annotation
@@ -94,7 +101,7 @@ def type_text(kind: Any) -> str:
     origin, args = get_origin(kind), get_args(kind)
     if str(origin) == "typing.Literal":
         return f"Literal[{', '.join(map(repr, args))}]"
-    if str(origin) == "typing.Annotated":
+    if origin is Annotated:
         return type_text(args[0])
     if origin is not None and ("Union" in str(origin)):
         return " | ".join(dict.fromkeys(type_text(each) for each in args))

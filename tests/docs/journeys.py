@@ -1,4 +1,4 @@
-"""The worked journeys of docs/start-from-your-data.md: `python -m tests.docs.journeys` runs their commands and writes what they print.
+"""The worked journeys of two pages of docs/: `python -m tests.docs.journeys` runs their commands and writes what they print.
 
 A journey is a block of the page between `<!-- journey: NAME -->` and the next `<!-- end -->`. Its lines that begin with `$` are
 run in an empty folder that holds its input; what stands below each is replaced by what the command printed.
@@ -20,9 +20,11 @@ from tempfile import TemporaryDirectory
 import polars as pl
 
 from factory.sources.problems import read_problems
+from tests.docs import own_files
 from tests.servers.running import servers
 
-PAGE = Path(__file__).parents[2] / "docs" / "start-from-your-data.md"
+ROOT = Path(__file__).parents[2]
+PAGES = (ROOT / "docs" / "start-from-your-data.md", ROOT / "docs" / "own-functions.md")
 BLOCK = re.compile(r"(<!-- journey: (\w+) -->\n```console\n)(.*?)(```\n<!-- end -->)", re.S)
 ENDPOINT = "http://localhost:8000/v1"
 """The user's server on the page."""
@@ -101,7 +103,20 @@ def _words(number: int, count: int) -> str:
     return " ".join(f"w{number * 7919 + n * n * 31}" for n in range(count)) + "."
 
 
-INPUTS: dict[str, Callable[[Path], None]] = {"endpoint": endpoint, "traces": traces, "chats": chats}
+def own(folder: Path) -> None:
+    """Five-line files with functions, and the rows that they are for."""
+    for name, text in own_files.FILES.items():
+        (folder / name).write_text(text)
+    for name, rows in own_files.ROWS.items():
+        (folder / name).write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+INPUTS: dict[str, Callable[[Path], None]] = {
+    "endpoint": endpoint,
+    "traces": traces,
+    "chats": chats,
+    **dict.fromkeys(("checker", "messages", "prompt", "labels", "elsewhere"), own),
+}
 
 
 @contextmanager
@@ -126,7 +141,7 @@ def walked(name: str, block: str) -> str:
             env = {
                 **os.environ,
                 "FACTORY_PROGRESS": "off",
-                "PYTHONPATH": str(PAGE.parents[1]),
+                "PYTHONPATH": str(ROOT),
                 "FACTORY_STORE": "",
             }
             done = subprocess.run(words, cwd=folder, env=env, capture_output=True, text=True)
@@ -158,4 +173,5 @@ def page(text: str) -> str:
 
 
 if __name__ == "__main__":
-    PAGE.write_text(page(PAGE.read_text("utf-8")), "utf-8")
+    for each in PAGES:
+        each.write_text(page(each.read_text("utf-8")), "utf-8")

@@ -213,3 +213,18 @@ def test_a_real_checkpoint_is_evaluated_and_its_digest_recorded(tmp_path):
     assert go().made == []
     (tmp_path / "final" / "generation_config.json").write_text('{"max_length": 20}')
     assert go().made == ["procedural-modular_chain"], "another checkpoint is another evaluation"
+
+
+def test_a_checker_of_the_users_own_grades_the_runs_problems_and_no_benchmark(tmp_path):
+    """Benchmarks lack the fields that it may ask for, and their figures are to be compared with those of others."""
+    mine = tmp_path / "mine.py"
+    mine.write_text("def never(row): return False\n")
+    problems = tmp_path / "held_out"
+    problems.mkdir()
+    load_benchmark(SPEC, limit=10).questions.write_parquet(problems / "part-00000.parquet")
+    found = step.run(
+        "procedural", tmp_path / "out", EvaluationSection(benchmarks=[SPEC, "held_out"], samples=1, limit=10),
+        VerifySection(workers=1, checker=f"{mine}:never"), held_out=problems, store=tmp_path / "store", seed=0, stage="sft",
+    )  # fmt: skip
+    scores = {name: row["pass_at_1"] for name, row in found.benchmarks.items()}
+    assert scores["held_out"] == 0.0 and scores["procedural-modular_chain"] > 0.3

@@ -179,6 +179,25 @@ def test_hostile_recipe_cannot_leave_its_fence(run: Path) -> None:
     assert "````yaml" in render_card(run)
 
 
+def test_prompts_of_messages_and_functions_of_the_makers_are_said(run: Path) -> None:
+    path = RunLayout(run).recipe
+    recipe = yaml.safe_load(path.read_text())
+    recipe["generate"]["prompt"] = [{"system": "Be | brief."}, {"user": "{problem}\n<b>"}]
+    recipe["verify"]["checker"] = "/home/me/mine.py:is_right"
+    recipe["datasets"]["filter"] = "mine.py:keep"
+    path.write_text(yaml.safe_dump(recipe))
+    card = render_card(run)
+    line = next(line for line in card.splitlines() if line.startswith("| prompt |"))
+    assert "system: Be" in line and "<b>" not in line and len(re.findall(r"(?<!\\)\|", line)) == 3
+    assert "A function of the makers, is_right, decides whether an answer is right" in card.replace(
+        "\\_", "_"
+    )
+    assert "A function of the makers, keep, leaves responses out" in card
+    recipe["generate"]["prompt"] = "mine.py:ask"
+    path.write_text(yaml.safe_dump(recipe))
+    assert "| prompt | written by a function of the makers, ask |" in render_card(run)
+
+
 def test_fence_is_longer_than_any_run_of_backticks() -> None:
     assert (fence_for("no ticks"), fence_for("``` and ````")) == ("```", "`````")
 

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 import trl
 from datasets import load_dataset
+from pyarrow.dataset import dataset as pa_dataset
 
 from benchmarks.exports import tokenizer
 from factory.config.trainers import Trainer
@@ -119,15 +120,32 @@ def test_the_system_message_is_a_choice(system, there, sets, tmp_path):
         assert found == ([there] if there and (i % 2 or system) else [])
 
 
-@pytest.mark.parametrize("name", ["axolotl", "verl", "ms-swift"])
-def test_four_readers_read_what_was_written(name, sets, tmp_path):
-    done, _, _ = export_sets(sets["sft"], tmp_path / "out", name)
-    folder = tmp_path / "out" / "sft"
-    rows = done["sft"].manifest["rows_out"]
-    assert pl.read_parquet(folder / "*.parquet").height == rows
-    assert pq.read_table(folder).num_rows == rows
-    assert duckdb.sql(f"select count(*) from '{folder}/*.parquet'").fetchall() == [(rows,)]
-    assert load_dataset(str(folder), split="train", cache_dir=str(tmp_path / "cache")).num_rows == rows
+READERS = {
+    ".parquet": {
+        "polars": lambda files: pl.read_parquet(files).height,
+        "pyarrow": lambda files: pa_dataset(files, format="parquet").to_table().num_rows,
+        "duckdb": lambda files: duckdb.read_parquet(files).count("*").fetchall()[0][0],
+        "datasets": lambda files: load_dataset("parquet", data_files=files, split="train").num_rows,
+    },
+    ".jsonl": {
+        "polars": lambda files: pl.read_ndjson(files, infer_schema_length=None).height,
+        "pyarrow": lambda files: pa_dataset(files, format="json").to_table().num_rows,
+        "duckdb": lambda files: duckdb.read_json(files).count("*").fetchall()[0][0],
+        "datasets": lambda files: load_dataset("json", data_files=files, split="train").num_rows,
+    },
+}
+"""How people read files of either kind."""
+
+
+@pytest.mark.parametrize(("name", "each"), possible())
+def test_four_readers_and_a_folder_read_every_export_whole(name, each, sets, tmp_path, monkeypatch):
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
+    done, _, _ = export_sets(sets[each], tmp_path / "out", name)
+    folder, rows = tmp_path / "out" / each, done[each].manifest["rows_out"]
+    files = sorted(map(str, folder.glob("train-*")))
+    counts = {reader: read(files) for reader, read in READERS[Path(files[0]).suffix].items()}
+    counts["datasets, the folder"] = load_dataset(str(folder), split="train").num_rows
+    assert set(counts.values()) == {rows}, counts
 
 
 def test_lines_load_with_one_type_a_column(sets, tmp_path):

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from factory.errors import UsageError
 from factory.sampling.finish import LoopDetector, period
+from factory.sampling.prompt import build_messages, check_fields
 from factory.sampling.response_parser import EventBytes, Reply
 from factory.sampling.retry import Endpoint, Endpoints, retry_after
-from factory.sampling.sampler import build_messages, check_prompt
 from factory.sampling.truncation import beta
 
 
@@ -124,7 +124,7 @@ def test_prompts():
     shown = build_messages({"problem": "Which? A) one B) two", "choices": ["one", "two"]}, "{problem}")
     assert shown[0]["content"] == "Which? A) one B) two"
     with pytest.raises(UsageError, match="has no"):
-        check_prompt("no slot")
+        check_fields(["no slot"], [problem])
 
 
 @pytest.mark.parametrize(

@@ -108,7 +108,7 @@ def test_a_busy_machine_does_not_turn_a_verdict_into_a_timeout():
 
 @pytest.mark.usefixtures("endless_scorer")
 def test_a_check_that_only_waits_meets_the_wall_clock_backstop(monkeypatch):
-    monkeypatch.setattr("factory.verification.pool.BACKSTOP_SECONDS", 3.0)
+    monkeypatch.setattr("factory.engines.framed.BACKSTOP_SECONDS", 3.0)
     with Verifier(VerifySection(workers=1, seconds=0.2)) as verifier:
         began = time.perf_counter()
         result = verifier.check(endless("asleep"))
