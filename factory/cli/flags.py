@@ -14,6 +14,7 @@ from __future__ import annotations
 import inspect
 import types
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -25,6 +26,7 @@ from pydantic import ValidationError, create_model
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from factory.cli.show import as_json
 from factory.config.base import Section, faults, section_of
 from factory.errors import UsageError
 
@@ -103,8 +105,12 @@ class _Command(click.Command):
                 formatter.write_dl(rows, col_max=26)
 
 
-def build_command(name: str, function: Callable[..., None]) -> click.Command:
-    """The command line of a verb's function."""
+JSON = "as_json__"
+"""The key of `--json`, which every verb has that comes to an end."""
+
+
+def build_command(name: str, function: Callable[..., None], *, ends: bool = True) -> click.Command:
+    """The command line of a verb's function; a verb that ends has `--json`, its own or that of `show.as_json`."""
     hints = get_type_hints(function, include_extras=True)
     signature = inspect.signature(function)
     sections = {p: kind for p in signature.parameters if (kind := _section(hints[p])) is not None}
@@ -119,22 +125,28 @@ def build_command(name: str, function: Callable[..., None]) -> click.Command:
             leaves.append(_own_leaf(parameter, own.model_fields[parameter], _extra(hints[parameter], Flag)))
     leaves.sort(key=lambda leaf: not leaf.words)
     params = [param for leaf in leaves for param in _params(leaf)]
+    adds_json = ends and all(leaf.flag != "json" for leaf in leaves)
 
     def callback(**values: Any) -> None:
         source = click.get_current_context().get_parameter_source
         given = {
             p.name: values[p.name] for p in params if p.name and source(p.name) is ParameterSource.COMMANDLINE
         }
-        function(**_read(own, sections, leaves, given, name))
+        with as_json(name) if values.get(JSON) else nullcontext():
+            function(**_read(own, sections, leaves, given, name))
 
+    shown = "Print what the verb ends with as JSON."
+    added = [click.Option([JSON, "--json"], is_flag=True, help=shown)] if adds_json else []
     command = _Command(
         name,
         callback=callback,
-        params=params,
+        params=[*params, *added],
         help=_prose(function),
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     )
     command.groups = _groups(leaves, params)
+    if adds_json:
+        command.groups["Options"].insert(-1, ("--json", shown))
     return command
 
 

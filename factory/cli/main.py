@@ -50,6 +50,9 @@ VERBS = tuple(verb for verbs in GROUPS.values() for verb in verbs)
 
 MODULES = {"eval": "evaluate", "import": "imports"}
 
+ENDLESS = ("view", "train")
+"""Verbs that serve pages, or hand the terminal to another program: they end with no facts of their own."""
+
 LISTS = ("--against", "--benchmark")
 """Options that take several values in a row: `--against A B C`."""
 
@@ -95,7 +98,7 @@ class Factory(click.Group):
         from factory.cli.flags import build_command
 
         module = importlib.import_module(f"factory.cli.{MODULES.get(cmd_name, cmd_name)}")
-        return build_command(cmd_name, module.command)
+        return build_command(cmd_name, module.command, ends=cmd_name not in ENDLESS)
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         """The verb; an unknown one is answered with the closest."""

@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Annotated
 
 from factory.cli.flags import Flag
+from factory.cli.params import run_folder
 from factory.cli.show import say, show
 
 
 def command(
     repo: Annotated[str, Flag("Repository on the Hub: OWNER/NAME.", words=True, metavar="REPO")],
-    run: Annotated[Path, Flag("Folder of the run.")],
+    run: Annotated[Path | None, Flag("Folder of the run; the newest below runs/ by default.")] = None,
     private: Annotated[bool, Flag("Create the repository private.")] = False,
     revision: Annotated[
         str | None, Flag("Name (tag) of this version; a digest of the data by default.")
@@ -38,6 +39,7 @@ def command(
     from factory.publishing.refusals import Offline, Unreachable
     from factory.publishing.release import build_release
 
+    run = run_folder(run)
     api = open_hub()
     check_run(run)
     release = build_release(run, repo=repo)

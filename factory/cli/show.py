@@ -1,17 +1,71 @@
-"""Lines and tables on the terminal. Everything is shown as text: no markup, no control characters from elsewhere."""
+"""Lines and tables on the terminal. Everything is shown as text: no markup, no control characters from elsewhere.
+
+With `--json` nothing is shown: `as_json` keeps what a verb says, and prints it as one object where the verb ends.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import json
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import click
 
 from factory.redaction import printable
 
+_kept: ContextVar[dict[str, Any] | None] = ContextVar("kept", default=None)
+FIGURE = re.compile(r"\$?(-?[\d,]+(?:\.\d+)?)(%?)")
+
+
+@contextmanager
+def as_json(verb: str) -> Iterator[None]:
+    """Print what a verb says inside as one JSON object at its end; nothing when it fails.
+
+    `verb`, `lines`, `tables` (each with a title and rows by head) and `written`: the folders with their rows and totals.
+    """
+    import click
+
+    kept: dict[str, Any] = {"verb": verb, "lines": [], "tables": [], "written": []}
+    token = _kept.set(kept)
+    try:
+        yield
+    except click.exceptions.Exit:
+        click.echo(json.dumps(kept, indent=2, ensure_ascii=False, default=str))
+        raise
+    finally:
+        _kept.reset(token)
+    click.echo(json.dumps(kept, indent=2, ensure_ascii=False, default=str))
+
+
+def wrote(**facts: Any) -> None:
+    """What `--json` says of a folder that was written: exact figures, for the ones that are rounded on the terminal."""
+    if (kept := _kept.get()) is not None:
+        kept["written"].append(facts)
+
+
+def _fact(cell: object, *, figure: bool) -> object:
+    """A cell as it was before it was formatted: `1,234` and `88.7%` are numbers, `-` and nothing are none."""
+    if not isinstance(cell, str):
+        return cell if isinstance(cell, int | float | None) else printable(str(cell))
+    if not figure:
+        return printable(cell)
+    found = FIGURE.fullmatch(cell)
+    if found is None:
+        return None if cell in ("", "-", "–") else printable(cell)
+    number = float(found[1].replace(",", ""))
+    return (
+        number / 100 if found[2] else int(number) if number.is_integer() and "." not in found[1] else number
+    )
+
 
 def say(*lines: str, style: str = "", err: bool = False) -> None:
     """Print lines: wrapped between words on a terminal, but a path or a command that is too long stays in one piece."""
+    if (kept := _kept.get()) is not None and not err:
+        kept["lines"] += [printable(line) for line in lines if line.strip()]
+        return
     from rich.console import Console
 
     out = Console(stderr=err)
@@ -26,6 +80,18 @@ def show(title: str, heads: Sequence[str], rows: Iterable[Sequence[object]]) -> 
     On a terminal cells are folded into its width. Elsewhere every row is one line with tabs between its cells, for
     `grep`, `cut` and the like.
     """
+    if (kept := _kept.get()) is not None:
+        keys = [
+            head.removeprefix(">") or ("name" if place == 0 else f"column {place}")
+            for place, head in enumerate(heads)
+        ]
+        figures = [head.startswith(">") for head in heads]
+        found = [
+            {key: _fact(cell, figure=figure) for key, cell, figure in zip(keys, row, figures, strict=True)}
+            for row in rows
+        ]
+        kept["tables"].append({"title": printable(title), "rows": found})
+        return
     from rich.console import Console
 
     out = Console()

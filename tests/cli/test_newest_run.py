@@ -16,7 +16,9 @@ def test_the_newest_run_is_taken_and_named(words, tmp_path):
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("words", [*VERBS, ("view",), ("card",)])
+@pytest.mark.parametrize(
+    "words", [*VERBS, ("view",), ("card",), ("papers",), ("publish", "me/x", "--dry-run")]
+)
 def test_without_a_run_it_is_one_line(words, tmp_path):
     done = run_factory(*words, cwd=tmp_path)
     assert done.returncode == 2 and len(done.stderr.strip().splitlines()) == 1
