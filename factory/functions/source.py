@@ -54,26 +54,25 @@ def files_digest(path: Path) -> list[list[str]]:
     return [[each.name, file_digest(each)] for each in _imported(path)]
 
 
-def function_settings(reference: str | None) -> dict[str, str]:
-    """What a function adds to the settings of a step's key: `{"function is_right": digest}`; nothing without one.
+def function_settings(**functions: str | None) -> dict[str, str]:
+    """What functions add to the settings of a step's key: `{"checker is_right": digest}`; nothing where there is none.
 
     Raises:
         UsageError: there is no such function.
     """
-    if reference is None:
-        return {}
-    source = Source.of(reference)
-    return {f"function {source.name}": source.digest}
+    sources = {role: Source.of(each) for role, each in functions.items() if each is not None}
+    return {f"{role} {source.name}": source.digest for role, source in sources.items()}
 
 
-def check_unchanged(reference: str | None, settings: Mapping[str, Any]) -> None:
-    """Refuse work during which the function was edited: nobody knows which rows which version saw.
+def check_unchanged(settings: Mapping[str, Any], **functions: str | None) -> None:
+    """Refuse work during which a function was edited: nobody knows which rows which version saw.
 
     Raises:
         FactoryError: the settings of the step's key hold another digest.
     """
-    if not function_settings(reference).items() <= settings.items():
-        raise FactoryError(f"{reference} was edited while it was at work", do="run the same command again")
+    for name, found in function_settings(**functions).items():
+        if settings.get(name) != found:
+            raise FactoryError(f"{name} was edited while it was at work", do="run the same command again")
 
 
 def _parsed(path: Path) -> ast.Module:

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import factory
 from factory.atomic import digest, disk_error, file_digest, read_json, write_json
+from factory.config.prompt import is_function
 from factory.errors import FactoryError, UsageError, warn
+from factory.functions.source import function_settings
 from factory.run.parts import JOB, MANIFEST, SIDE_FOLDER, check_files, check_parts
 from factory.run.review import NOTHING, rejected_ids, review_input
 
@@ -85,7 +87,7 @@ def tree_bytes(folder: Path) -> int:
 
 
 def _state(recipe: Recipe, run: Path, rejected: Collection[str]) -> dict[str, Any]:
-    """Recipe, state of the source files, review marks, and the run's files that no manifest names."""
+    """Recipe, state of the source files and of functions, review marks, and the run's files that no manifest names."""
     named = [*recipe.problems.specs, *recipe.decontamination.against, *recipe.evaluation.benchmarks]
     files = [Path(name) for name in named if Path(name).is_file()]
     return {
@@ -94,7 +96,19 @@ def _state(recipe: Recipe, run: Path, rejected: Collection[str]) -> dict[str, An
         "sources": {str(path): [path.stat().st_size, path.stat().st_mtime_ns] for path in files},
         "files": _files(run),
         **review_input(rejected),
+        **({"functions": own} if (own := _functions(recipe)) else {}),
     }
+
+
+def _functions(recipe: Recipe) -> dict[str, str]:
+    """The user's own functions, by what they are for."""
+    prompt = recipe.generate.prompt
+    return function_settings(
+        checker=recipe.verify.checker,
+        label=recipe.datasets.label,
+        filter=recipe.datasets.filter,
+        prompt=str(prompt) if is_function(prompt) else None,
+    )
 
 
 def _files(run: Path) -> dict[str, str]:

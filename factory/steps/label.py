@@ -72,7 +72,7 @@ def run(
     source = open_source(verdicts, out)
     settings: dict[str, Any] = {"max_loop_score": section.max_loop_score, "rules": RULES_VERSION}
     settings |= {"judge": deciding(section.judge) or None}
-    settings |= {**function_settings(section.label), **function_settings(section.filter)}
+    settings |= function_settings(label=section.label, filter=section.filter)
     step = Step(STEP, out, Labelled, settings=settings, inputs=source.inputs, schema=LABELLED)
 
     def make(writer: StepWriter) -> Labelled:
@@ -81,8 +81,7 @@ def run(
         judged, usd = _judged(verdicts, writer, judge, asked) if judge else (None, 0.0)
         work = partial(_label, section, judged)
         records = writer.map(work, require_parts(verdicts), engine=engine)
-        for name in _functions(section):
-            check_unchanged(getattr(section, name), writer.settings)
+        check_unchanged(writer.settings, label=section.label, filter=section.filter)
         notes = [each.notes for each in records]
         own = {name: Tries.sum(each["own"][name] for each in notes) for name in _functions(section)}
         for tries in own.values():

@@ -27,7 +27,7 @@ def prompt_settings(section: GenerateSection) -> dict[str, str]:
     Raises:
         UsageError: there is no such function.
     """
-    return function_settings(str(section.prompt) if is_function(section.prompt) else None)
+    return function_settings(prompt=str(section.prompt) if is_function(section.prompt) else None)
 
 
 def with_messages(problems: pl.DataFrame, section: GenerateSection) -> pl.DataFrame:

@@ -97,7 +97,7 @@ def _verify(
         work = partial(verify_part, section, votes, store)
         records = writer.map(work, read.parts, engine=where, unit="responses")
         writer.drop_unread(read.unread)
-        check_unchanged(section.checker, writer.settings)
+        check_unchanged(writer.settings, checker=section.checker)
         notes = [each.notes for each in records]
         verdicts = sums(each["verdicts"] for each in notes)
         return Verified(

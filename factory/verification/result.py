@@ -147,4 +147,4 @@ def checking(section: VerifySection) -> dict[str, Any]:
     from factory.functions.source import function_settings
 
     rules = {"seconds": section.seconds, "checker": CHECKER_VERSION}
-    return rules | function_settings(section.checker)
+    return rules | function_settings(checker=section.checker)

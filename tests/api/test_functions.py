@@ -89,7 +89,7 @@ def test_a_script_hands_over_its_own_functions():
     Path("beside.py").write_text("def same(value): return not value\n")
     edited = script()
     assert edited.stdout.startswith("['incorrect', 'correct'] True False")
-    assert "verify: made again, because of other function is_right" in edited.stderr
+    assert "verify: made again, because of other checker is_right" in edited.stderr
 
 
 def test_a_function_of_a_file_stays_where_it_is(tmp_path):

@@ -30,9 +30,9 @@ def test_the_name_counts_and_the_place_does_not(tmp_path):
     for folder in ("a", "b"):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "m.py").write_text(text)
-    settings = [function_settings(f"{tmp_path}/{f}/m.py:{n}") for f in "ab" for n in ("one", "two")]
+    settings = [function_settings(checker=f"{tmp_path}/{f}/m.py:{n}") for f in "ab" for n in ("one", "two")]
     assert settings[0] == settings[2] != settings[1] == settings[3]
-    assert list(settings[0]) == ["function one"] and function_settings(None) == {}
+    assert list(settings[0]) == ["checker one"] and function_settings(label=None) == {}
 
 
 def test_two_files_that_import_each_other_end(tmp_path):
@@ -45,9 +45,8 @@ def test_two_files_that_import_each_other_end(tmp_path):
 def test_an_edit_during_the_work_is_noticed(tmp_path):
     path = tmp_path / "m.py"
     path.write_text("def check(row): pass\n")
-    settings = {"seconds": 5, **function_settings(f"{path}:check")}
-    check_unchanged(f"{path}:check", settings)
-    check_unchanged(None, settings)
+    settings = {"seconds": 5, **function_settings(filter=f"{path}:check")}
+    check_unchanged(settings, filter=f"{path}:check", label=None)
     path.write_text("def check(row): return 1\n")
     with pytest.raises(FactoryError, match="was edited while it was at work"):
-        check_unchanged(f"{path}:check", settings)
+        check_unchanged(settings, filter=f"{path}:check")

@@ -45,6 +45,24 @@ def test_a_finished_run_whose_shard_is_gone_is_not_finished(tmp_path, capsys):
     assert "_manifest.json is missing" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("key", ["verify.checker", "datasets.label", "datasets.filter", "generate.prompt"])
+def test_an_edited_function_of_the_users_own_leaves_no_run_finished(key, tmp_path):
+    mine, beside = tmp_path / "mine.py", tmp_path / "beside.py"
+    mine.write_text("import beside\ndef own(row): return True\n")
+    beside.write_text("A = 1\n")
+    recipe = load_recipe(RECIPE, [f"{key}={mine}:own"])
+    run = tmp_path / "run"
+    write(run / "problems" / "read", "problems", 3)
+    mark_finished(recipe, run)
+    assert is_finished(recipe, run)
+    for path in (beside, mine):
+        before = path.read_text()
+        path.write_text(before + "B = 2\n")
+        assert not is_finished(recipe, run)
+        path.write_text(before)
+        assert is_finished(recipe, run)
+
+
 @pytest.mark.parametrize("name", ["recipe.yaml", "ledger.json", "report.html"])
 def test_a_file_that_no_run_wrote_is_not_replaced(tmp_path, name):
     (tmp_path / name).write_text("mine")

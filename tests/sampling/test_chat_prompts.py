@@ -102,7 +102,7 @@ def test_an_edited_function_is_asked_again_and_an_untouched_one_is_not(serve, ca
     assert run(server, prompt="ask.py:text").made and not run(server, prompt="ask.py:text").made
     Path("ask.py").write_text(ASK + "# another remark\n")
     assert run(server, prompt="ask.py:text").made
-    assert "generate: made again, because of other function text" in capfd.readouterr().err
+    assert "generate: made again, because of other prompt text" in capfd.readouterr().err
     assert server.get("stats")["asked"] == 2  # the messages are the same: nothing is bought again
     Path("ask.py").write_text(ASK.replace('"!"', '"!!"'))
     assert run(server, prompt="ask.py:text").made and server.get("stats")["asked"] == 4

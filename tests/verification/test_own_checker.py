@@ -110,7 +110,7 @@ def test_it_decides_instead_of_the_rules_and_its_errors_are_counted():
         "unit cm",
         "near: ValueError: could not convert string to float: 'x' (mine.py:3)",
     ]
-    assert set(rows["checker_version"]) == {f"near@{found.manifest['settings']['function near'][:8]}"}
+    assert set(rows["checker_version"]) == {f"near@{found.manifest['settings']['checker near'][:8]}"}
     assert found.summary.own["failed"] == 2 and found.summary.own["rows"] == 4
     assert "could not convert" in found.summary.own["first"]
 
@@ -125,7 +125,7 @@ def test_an_edited_function_is_asked_again_and_an_untouched_one_is_not(monkeypat
     assert not run().made
     path.write_text(NEAR.replace("< 0.01", "< 1"))
     assert run().made
-    assert "verify: made again, because of other function near\n" in capfd.readouterr().err
+    assert "verify: made again, because of other checker near\n" in capfd.readouterr().err
     assert read_parts(Path("out"))["verdict"].to_list()[:2] == ["correct", "correct"]
     assert run(function="long").made
 
