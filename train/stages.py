@@ -328,6 +328,9 @@ def _save(job: Job, trainer: Trainer, tokenizer: Any) -> None:
         assert job.recipe.train is not None and job.parent is not None
         if job.recipe.train.lora is None:
             trainer.save_model(str(folder))
+            if main and trainer.is_fsdp_enabled:
+                # Gathered weights are not tied any more: the head would be written beside the embeddings.
+                load_model(folder, None).save_pretrained(folder)
         else:
             trainer.save_model(str(adapter))
             if main:

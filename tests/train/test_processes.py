@@ -233,6 +233,8 @@ def test_a_stage_of_two_processes_ends_with_a_merged_model(cells, name, kind):
     summary = summary_of(run, stage)
     parent = "midtrain" if stage == "sft" else "sft"
     before, after = weights(run, parent), weights(run, stage)
+    how = {"fsdp2": ("FSDP", ["DTensor"]), "ddp": ("MULTI_CPU", ["Tensor"])}
+    assert tuple(json.loads((run.run / "how.json").read_text()).values()) == how[kind]
     assert summary.plan["devices"] == 2 and summary.parent == parent
     assert before.keys() == after.keys() and all(after[k].shape == before[k].shape for k in before)
     assert not list(run.stage(stage).rglob("adapter*"))
