@@ -163,7 +163,7 @@ def _header(recipe: Recipe, answers: dict[str, Answer], configs: list[str]) -> s
         "license": hub_licence(licences),
         "task_categories": ["text-generation"],
         "tags": ["reasoning", "chain-of-thought", "math", "synthetic", "cot-factory"],
-        "size_categories": [SIZES[min(max(len(str(rows)) - 3, 0), len(SIZES) - 1)]],
+        "size_categories": [size_category(rows)],
         "configs": [
             {
                 "config_name": name,
@@ -174,6 +174,11 @@ def _header(recipe: Recipe, answers: dict[str, Answer], configs: list[str]) -> s
         ],
     }
     return yaml.safe_dump(header, sort_keys=False, allow_unicode=True, width=1000).rstrip()
+
+
+def size_category(rows: int) -> str:
+    """The Hub's name for this many rows."""
+    return SIZES[min(max(len(str(rows)) - 3, 0), len(SIZES) - 1)]
 
 
 def _models(answers: dict[str, Answer], recipe: Recipe) -> list[str]:

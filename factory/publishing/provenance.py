@@ -5,6 +5,7 @@ The papers (EU, California, Croissant, SPDX) are four ways to write this down; n
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -20,6 +21,9 @@ from factory.errors import UsageError
 from factory.publishing.card import NOT_ASKED, USES
 from factory.publishing.run_sql import TOKENS, Tables, manifests, run_tables
 from factory.run.layout import DATASETS, RunLayout
+
+HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+", re.ASCII)
+REVISION = re.compile(r"[\w.-]+", re.ASCII)
 
 
 class Maker(StrEnum):
@@ -69,12 +73,10 @@ class Origin:
     @property
     def url(self) -> str | None:
         """Its address on the Hub, when the name has the form of one."""
-        at = f"/tree/{self.revision}" if self.revision else ""
-        return (
-            f"https://huggingface.co/datasets/{self.name}{at}"
-            if len(self.name.split("/")) == 2 and not self.name.startswith((".", "/"))
-            else None
-        )
+        if not HUB_NAME.fullmatch(self.name):
+            return None
+        at = f"/tree/{self.revision}" if self.revision and REVISION.fullmatch(self.revision) else ""
+        return f"https://huggingface.co/datasets/{self.name}{at}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -306,7 +306,7 @@ def test_names_of_others_break_neither_spdx_nor_a_text(
     assert spdx_faults(build_spdx(facts, answers, tmp_path, {}, {})) == []
     for name in (EU, CALIFORNIA):
         body = render_paper(name, facts, answers).partition("-->")[2]
-        assert "<" not in body
+        assert "<" not in re.sub(r"<https://huggingface\.co/datasets/[A-Za-z0-9_./-]+>", "", body)
         assert body.count("\n#") == headings(name, finished_run)
 
 
@@ -342,6 +342,35 @@ def test_a_source_without_a_licence_is_no_assertion(run: Path, make) -> None:
     assert [
         e["to"] for e in document["@graph"] if e.get("from") == data and e["relationshipType"] == kind
     ] == [["expandedlicensing_NoAssertionLicense"]]
+
+
+@pytest.mark.parametrize(
+    "name, revision, url",
+    [
+        (
+            "open-r1/Mixture-of-Thoughts",
+            "abc",
+            "https://huggingface.co/datasets/open-r1/Mixture-of-Thoughts/tree/abc",
+        ),
+        ("open-r1/Mixture", None, "https://huggingface.co/datasets/open-r1/Mixture"),
+        ("open-r1/Mixture", "a b", "https://huggingface.co/datasets/open-r1/Mixture"),
+        ("traces.parquet", "abc", None),
+        ("../up/x", None, None),
+        ("a/b/c", None, None),
+        ("o/x> <script>", None, None),
+    ],
+)
+def test_only_what_has_the_form_of_a_hub_name_gets_an_address(
+    name: str, revision: str | None, url: str | None
+) -> None:
+    assert Origin(name, revision, None, 1).url == url
+
+
+def test_a_published_set_is_named_with_its_address(finished_run: Path) -> None:
+    facts = replace(read_provenance(finished_run), origins=[Origin("open-r1/Mix_2", "r1", "apache-2.0", 12)])
+    text = render_paper(EU, facts, NOBODY)
+    assert "datasets to train the model?** ☒ Yes ☐ No" in text
+    assert "| <https://huggingface.co/datasets/open-r1/Mix_2/tree/r1> | r1 | apache-2.0 | 12 |" in text
 
 
 def test_no_run_no_set_no_paper(run: Path, tmp_path: Path) -> None:
