@@ -10,7 +10,7 @@ import yaml
 from pydantic import AfterValidator, BeforeValidator
 
 from factory.config.functions import REFERENCE
-from factory.text.template import PROBLEM, names_in
+from factory.config.template import PROBLEM, names_in
 
 ROLES = ("system", "user", "assistant")
 FILE = re.compile(r"[^{}\n]+\.ya?ml")

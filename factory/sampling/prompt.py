@@ -9,10 +9,10 @@ from typing import Any
 
 from factory.config.base import did_you_mean
 from factory.config.prompt import Given, texts_of
+from factory.config.template import PROBLEM, fill, names_in
 from factory.errors import UsageError
 from factory.functions.fields import fields_of
 from factory.sampling.sampler import Message
-from factory.text.template import PROBLEM, fill, names_in
 
 CHOICES = "choices"
 
@@ -22,7 +22,7 @@ def build_messages(
 ) -> tuple[Message, ...]:
     r"""The messages of one problem.
 
-    See `factory.text.template` for what is a place in a text. Options that the problem does not show are listed below it,
+    See `factory.config.template` for what is a place in a text. Options that the problem does not show are listed below it,
     unless the prompt has a place for them.
 
     Raises:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from factory.text.template import fill, names_in
+from factory.config.template import fill, names_in
 
 
 @pytest.mark.parametrize(
