@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 if not __package__:
@@ -45,8 +46,16 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def run_stage(recipe: Recipe, run: Path, stage: str, *, resume: bool = False, dry_run: bool = False) -> str:
-    """Preflight and train one stage.
+def run_stage(
+    recipe: Recipe,
+    run: Path,
+    stage: str,
+    *,
+    resume: bool = False,
+    dry_run: bool = False,
+    look: Callable[[Path], None] | None = None,
+) -> str:
+    """Preflight and train one stage; `look` is called with the folder of its checkpoints before they are removed.
 
     Returns:
         One line for the user: what was done.
@@ -65,10 +74,12 @@ def run_stage(recipe: Recipe, run: Path, stage: str, *, resume: bool = False, dr
     if not dry_run and step.finished():
         return f"{stage}: already trained, nothing to do"
     with tracked(job):
-        return _train(job, step, resume=resume, dry_run=dry_run)
+        return _train(job, step, resume=resume, dry_run=dry_run, look=look)
 
 
-def _train(job: Job, step: Step[Trained], *, resume: bool, dry_run: bool) -> str:
+def _train(
+    job: Job, step: Step[Trained], *, resume: bool, dry_run: bool, look: Callable[[Path], None] | None
+) -> str:
     """What `run_stage` does once a stage has to be trained; torch and TRL are imported here."""
     stage = job.stage
     silence()
@@ -101,6 +112,8 @@ def _train(job: Job, step: Step[Trained], *, resume: bool, dry_run: bool) -> str
     if main_process():
         from train.card import write_cards
 
+        if look:
+            look(job.checkpoints)
         close(job, step, measured)
         write_cards(job.layout)
     stages.wait()

@@ -1,0 +1,59 @@
+"""`factory compare`: which training set is better for a student."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from factory.cli.flags import Flag
+from factory.cli.params import AsJson, Out
+from factory.cli.show import say, show
+from factory.config.compare import CompareSection
+
+if TYPE_CHECKING:
+    from factory.pipeline.compare import Comparison
+
+
+def command(
+    sets: Annotated[
+        list[str], Flag("Runs, folders of training sets, or files of traces.", words=True, metavar="SET...")
+    ],
+    out: Out,
+    settings: CompareSection,
+    as_json: AsJson = False,
+) -> None:
+    """Train the same student on each set, ask all students the same questions, and say which set is better.
+
+    factory compare runs/a runs/b --out comparison
+    """
+    from factory.pipeline.checks import need
+    from factory.pipeline.compare import RESULT, compare
+
+    need("a comparison", "train", "torch", "trl", "transformers", "datasets", "scipy")
+    found = compare(sets, out, settings)
+    if as_json:
+        import click
+
+        click.echo((out / RESULT).read_text("utf-8"))
+        return
+    _show(found, out)
+
+
+def _show(found: Comparison, out: Path) -> None:
+    rows = [
+        (
+            each.name,
+            f"{each.rows:,}",
+            f"{each.left_out:,}",
+            f"{each.tokens_a_row:,.0f}",
+            f"{each.passes:.1f}",
+            f"{each.half_way:.1%}",
+            f"{each.pass_at_1:.1%}",
+            f"{each.seed_spread * 100:.1f}",
+        )
+        for each in found.sets
+    ]
+    heads = ("set", ">rows", ">left out", ">tokens a row", ">passes", ">half way", ">pass@1", ">seeds +-")
+    show(f"{found.student}: {found.tokens:,} tokens a student, {found.plan['steps']} steps", heads, rows)
+    say(*found.verdicts, *found.warnings)
+    say(f"details: {out / 'result.json'}")
