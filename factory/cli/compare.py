@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from factory.cli.flags import Flag
@@ -28,18 +27,21 @@ def command(
     """
     from factory.pipeline.checks import need
     from factory.pipeline.compare import RESULT, compare
+    from factory.report.comparison import build_comparison
 
     need("a comparison", "train", "torch", "trl", "transformers", "datasets", "scipy")
     found = compare(sets, out, settings)
+    page = build_comparison(found, out)
     if as_json:
         import click
 
         click.echo((out / RESULT).read_text("utf-8"))
         return
-    _show(found, out)
+    _show(found)
+    say(f"report: {page}")
 
 
-def _show(found: Comparison, out: Path) -> None:
+def _show(found: Comparison) -> None:
     rows = [
         (
             each.name,
@@ -56,4 +58,3 @@ def _show(found: Comparison, out: Path) -> None:
     heads = ("set", ">rows", ">left out", ">tokens a row", ">passes", ">half way", ">pass@1", ">seeds +-")
     show(f"{found.student}: {found.tokens:,} tokens a student, {found.plan['steps']} steps", heads, rows)
     say(*found.verdicts, *found.warnings)
-    say(f"details: {out / 'result.json'}")

@@ -43,7 +43,7 @@ GROUPS = {
         "eval",
     ),
     "Release": ("card", "papers", "export", "publish"),
-    "Look things up": ("teachers", "benchmarks", "schema", "doctor"),
+    "Look things up": ("teachers", "pilot", "benchmarks", "schema", "doctor"),
 }
 VERBS = tuple(verb for verbs in GROUPS.values() for verb in verbs)
 """Every verb is a module `factory/cli/VERB.py` with a function `command` (see `MODULES`)."""
@@ -195,6 +195,8 @@ def _arguments(words: list[str]) -> list[str]:
         return [*rest[:1], "--help"]
     if verb == "version":
         return ["--version"]
+    if [verb, *rest[:1]] == ["teachers", "pilot"]:
+        return _arguments(rest)
     return [verb, *spread_lists(rest)] if verb in VERBS else [verb, *rest]
 
 

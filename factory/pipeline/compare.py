@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from factory.atomic import read_json, write_json
+from factory.atomic import digest, read_json, write_json
 from factory.config.compare import CompareSection
 from factory.engines.child import run_child, run_children
 from factory.errors import UsageError, warn
@@ -134,11 +134,14 @@ def compare(paths: Sequence[str], out: Path, section: CompareSection) -> Compari
     asked = section.model_dump(mode="json", exclude={"questions", "match_lengths", "limit"})
     digests = {name: sets[name].manifest["output_digest"] for name in names}
     asked |= {"questions": str(out / "questions"), "sets": digests}
-    write_json(out / ASKED, asked)
-    do = "fix what is said above and run again"
-    run_child("train.arms", [str(out), "plan"], what="the plan of the training", do=do)
+    key = digest(asked)
+    former = read_json(out / RESULT) if (out / RESULT).exists() else {}
+    if former.get("key") != key:
+        write_json(out / ASKED, asked)
+        do = "fix what is said above and run again"
+        run_child("train.arms", [str(out), "plan"], what="the plan of the training", do=do)
+        _train(out, len(names) * section.seeds)
     planned = read_json(out / PLAN)
-    _train(out, len(names) * section.seeds, names)
     scores = {when: _scores(out, names, section.seeds, when) for when in ("end", "half")}
     done = [[_student(out, name, n) for n in range(section.seeds)] for name in names]
     compared = [
@@ -170,11 +173,13 @@ def compare(paths: Sequence[str], out: Path, section: CompareSection) -> Compari
         section.match_lengths,
         planned,
     )
-    write_json(out / RESULT, asdict(found) | {"verdicts": found.verdicts, "warnings": found.warnings})
+    write_json(
+        out / RESULT, {"key": key} | asdict(found) | {"verdicts": found.verdicts, "warnings": found.warnings}
+    )
     return found
 
 
-def _train(out: Path, count: int, names: Sequence[str]) -> None:
+def _train(out: Path, count: int) -> None:
     """All students, as many at a time as there are cores; one at a time on a GPU."""
     workers = 1 if has_gpu() else min(os.cpu_count() or 1, count, 8)
     with watch("compare", count, "students") as task:

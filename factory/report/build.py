@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 from jinja2 import Environment, FunctionLoader, StrictUndefined
@@ -69,12 +70,10 @@ def build_report(run: Path, *, out: Path | None = None) -> Path:
 
 
 def render(tables: RunTables, sections: list[Section]) -> str:
-    """The page as HTML. All text is escaped; only SVG from `factory.report.svg` and our style sheet are markup."""
-    environment = Environment(
-        loader=FunctionLoader(_asset), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-    )
+    """The report of a run as HTML."""
     missing = missing_folders(tables)
-    return environment.get_template("report.html.j2").render(
+    manifests = [folder.manifest for folder in tables.folders.values()]
+    return page(
         name=str(tables.recipe.get("name") or tables.run.resolve().name),
         description=str(tables.recipe.get("description") or ""),
         seed=tables.recipe.get("seed"),
@@ -82,16 +81,17 @@ def render(tables: RunTables, sections: list[Section]) -> str:
         sections=sections,
         faults=tables.faults,
         missing=missing if "recipe.yaml" in {p.name for p in tables.run.iterdir()} else [],
-        versions=sorted(
-            {
-                str(f.manifest["factory_version"])
-                for f in tables.folders.values()
-                if "factory_version" in f.manifest
-            }
-        ),
-        finished=max((str(f.manifest.get("finished_at", "")) for f in tables.folders.values()), default=""),
-        style=Markup(_asset("report.css")),
+        versions=sorted({str(each["factory_version"]) for each in manifests if "factory_version" in each}),
+        finished=max((str(each.get("finished_at", "")) for each in manifests), default=""),
     )
+
+
+def page(**facts: Any) -> str:
+    """A page as HTML. All text is escaped; only SVG from `factory.report.svg` and our style sheet are markup."""
+    environment = Environment(
+        loader=FunctionLoader(_asset), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+    return environment.get_template("report.html.j2").render(**facts, style=Markup(_asset("report.css")))
 
 
 def _asset(name: str) -> str:
