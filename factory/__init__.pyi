@@ -12,9 +12,28 @@ from factory.api.result import Import as Import
 from factory.api.result import Result as Result
 from factory.api.rows import Rows
 from factory.api.runs import Run as Run
+from factory.pipeline.compare import Comparison
 from factory.steps.estimate import Estimate
+from factory.steps.pilot import Piloted
 
 __version__: str
+
+def compare(
+    sets: dict[str, Rows] | Sequence[Rows],
+    out: str | Path | None = None,
+    *,
+    student: str = ...,
+    revision: str | None = ...,
+    questions: str | None = ...,
+    limit: int = ...,
+    seeds: int = ...,
+    budget_tokens: int = ...,
+    learning_rate: float | None = ...,
+    match_lengths: bool = ...,
+    max_tokens: int | None = ...,
+    prompt: str = ...,
+    seed: int = ...,
+) -> Comparison: ...
 
 def decontaminate(
     rows: Rows,
@@ -153,6 +172,44 @@ def pairs(
     prompt: str | Sequence[dict[str, Any]] = ...,
     system: str | None = ...,
 ) -> Result: ...
+
+def pilot(
+    given: Rows,
+    teachers: Sequence[str] = (),
+    out: str | Path | None = None,
+    *,
+    problems: int = 100,
+    student: str | None = None,
+    store: str | Path | None = None,
+    seed: int = 0,
+    slip_rate: float = ...,
+    skip_rate: float = ...,
+    max_usd: float | None = ...,
+    max_tokens_total: int | None = ...,
+    model: str | None = ...,
+    base_url: str | None = ...,
+    api_key_env: str | None = ...,
+    price: Sequence[Any] | None = ...,
+    concurrency: Any | Literal['auto'] = ...,
+    rpm: int | None = ...,
+    input_tpm: int | None = ...,
+    output_tpm: int | None = ...,
+    teacher: str = ...,
+    others: Sequence[Any] = ...,
+    samples: int = ...,
+    temperature: float = ...,
+    top_p: float = ...,
+    max_tokens: int = ...,
+    prompt: str = ...,
+    prompts: dict[str, Any] = ...,
+    system: str | None = ...,
+    reuse: Sequence[str] = ...,
+    accept: int | None = ...,
+    max_candidates: int | None = ...,
+    batch: bool = ...,
+    serve: str | None = ...,
+    truncation: Literal['keep', 'continue', 'larger'] = ...,
+) -> list[Piloted]: ...
 
 def preview(
     problems: Rows,

@@ -1,5 +1,6 @@
 """The functions of `import factory as f`: the verbs over tables, with results that one can ask (docs/api.md)."""
 
+from factory.api.choices import compare, pilot
 from factory.api.result import Deduplication, Export, Import, Result
 from factory.api.runs import Run, open_run, run_recipe
 from factory.api.verbs import (
@@ -21,6 +22,7 @@ __all__ = [
     "Import",
     "Result",
     "Run",
+    "compare",
     "decontaminate",
     "dedup",
     "difficulty",
@@ -29,6 +31,7 @@ __all__ = [
     "import_",
     "open_run",
     "pairs",
+    "pilot",
     "preview",
     "run_recipe",
     "select",

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def command(
     sets: Annotated[
-        list[str], Flag("Runs, folders of training sets, or files of traces.", words=True, metavar="SET...")
+        list[str], Flag("Runs, folders of training sets, or files of traces.", words=True, metavar="IN...")
     ],
     out: Out,
     settings: CompareSection,

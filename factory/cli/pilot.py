@@ -1,4 +1,4 @@
-"""`factory teachers pilot`: which teacher is worth its price, on a few problems."""
+"""`factory pilot`: which teacher is worth its price, on a few problems."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def command(
 ) -> None:
     """Ask several teachers the same few problems, and show yield, tokens and dollars per accepted answer.
 
-    factory teachers pilot problems.jsonl --teacher deepseek-r1 --teacher qwq --out pilot
+    factory pilot problems.jsonl --teacher deepseek-r1 --teacher qwq --out pilot
     """
     from dataclasses import asdict
 

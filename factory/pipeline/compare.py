@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -95,14 +96,21 @@ class Comparison:
             )
         return found
 
+    def _repr_html_(self) -> str:
+        """The verdicts, in a notebook."""
+        return "".join(f"<p>{escape(line)}</p>" for line in [*self.verdicts, *self.warnings])
 
-def compare(paths: Sequence[str], out: Path, section: CompareSection) -> Comparison:
+
+def compare(
+    paths: Sequence[str], out: Path, section: CompareSection, names: Sequence[str] | None = None
+) -> Comparison:
     """Compare training sets; what is done already is not done again.
 
     Args:
         paths: runs, folders of training sets, or files of traces; two at least.
         out: folder to work in.
         section: student, questions, seeds, budget.
+        names: what the sets are called; their files' names by default.
 
     Raises:
         UsageError: a set, the student or the questions cannot be used.
@@ -112,7 +120,7 @@ def compare(paths: Sequence[str], out: Path, section: CompareSection) -> Compari
         raise UsageError("a comparison needs two sets", do="factory compare A B --out comparison")
     refuse_own_input(out, paths)
     section = compare_sets.wording(paths, section)
-    names = compare_sets.set_names(paths)
+    names = list(names or compare_sets.set_names(paths))
     read = {
         name: compare_sets.read_set(path, out / "sets" / name / "rows", section)
         for name, path in zip(names, paths, strict=True)

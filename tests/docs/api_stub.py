@@ -8,6 +8,7 @@ from typing import Annotated, Any, get_args, get_origin
 
 import factory.api
 from factory.config.base import Section
+from factory.config.compare import CompareSection
 from factory.config.datasets import DatasetsSection
 from factory.config.decontamination import DecontaminationSection
 from factory.config.deduplication import DeduplicationSection
@@ -20,7 +21,9 @@ from factory.config.verify import VerifySection
 STUB = Path(factory.api.__file__).parents[1] / "__init__.pyi"
 SECTIONS: dict[str, type[Section]] = {
     "import_": SourceSection,
+    "compare": CompareSection,
     "generate": GenerateSection,
+    "pilot": GenerateSection,
     "preview": GenerateSection,
     "verify": VerifySection,
     "dedup": DeduplicationSection,
@@ -52,7 +55,9 @@ def stub() -> str:
         "from factory.api.result import Result as Result",
         "from factory.api.rows import Rows",
         "from factory.api.runs import Run as Run",
+        "from factory.pipeline.compare import Comparison",
         "from factory.steps.estimate import Estimate",
+        "from factory.steps.pilot import Piloted",
         "",
         "__version__: str",
     ]

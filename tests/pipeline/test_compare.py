@@ -235,10 +235,7 @@ def test_the_better_set_is_found_by_students_that_are_trained_and_asked(tmp_path
     assert [path.stat().st_mtime_ns for path in students] == times
     page = (out / "comparison.html").read_text("utf-8")
     assert "good is better than poor" in page and "<script" not in page
-    assert (
-        json.loads((out / "result.json").read_text("utf-8"))["pairs"][0]["first"]
-        == "good"
-    )
+    assert json.loads((out / "result.json").read_text("utf-8"))["pairs"][0]["first"] == "good"
 
 
 def comparison(*, means=(0.5, 0.4), sizes=(70.0, 70.0), pair=None):
