@@ -150,7 +150,7 @@ def compare(
         run_child("train.arms", [str(out), "plan"], what="the plan of the training", do=do)
         _train(out, len(names) * section.seeds)
     planned = read_json(out / PLAN)
-    scores = {when: _scores(out, names, section.seeds, when) for when in ("end", "half")}
+    scores = {when: read_scores(out, names, section.seeds, when) for when in ("end", "half")}
     done = [[_student(out, name, n) for n in range(section.seeds)] for name in names]
     compared = [
         Compared(
@@ -214,10 +214,16 @@ def _student(out: Path, name: str, number: int) -> dict[str, Any]:
     return found
 
 
-def _scores(
+def read_scores(
     out: Path, names: Sequence[str], seeds: int, when: str
 ) -> tuple[dict[str, NDArray[np.float64]], list[str]]:
-    """Shares of right samples by set, shape (seeds, questions), and the questions' ids.
+    """What the students of a comparison answered: shares of right samples by set, shape (seeds, questions), and the ids.
+
+    Args:
+        out: the comparison's folder.
+        names: its sets.
+        seeds: students a set.
+        when: `half` or `end` of their training.
 
     Raises:
         UsageError: fewer than two questions could be scored.
