@@ -199,7 +199,7 @@ def quality(texts: list[str], threshold: float) -> dict[str, Any]:
     """Pairs in one cluster, and merged pairs, against all pairs of the corpus compared by brute force."""
     from factory.deduplication import deduplicate
     from factory.deduplication.clusters import components
-    from factory.text import canonical_text
+    from factory.text.canonical import canonical_text
 
     rows = pl.DataFrame({"id": [str(i) for i in range(len(texts))], "text": texts})
     result = deduplicate(rows, section(threshold), field="text")
@@ -226,7 +226,7 @@ def brute_force(texts: list[str], threshold: float) -> npt.NDArray[np.int64]:
     """All pairs of a Jaccard similarity of `threshold` and more: shared n-grams of all pairs by a sparse matrix product."""
     from scipy import sparse
 
-    from factory.text import word_ngram_hashes
+    from factory.text.ngrams import word_ngram_hashes
 
     hashes, offsets = word_ngram_hashes(pl.Series(texts), NGRAM)
     _, columns = np.unique(hashes, return_inverse=True)

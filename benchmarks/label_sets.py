@@ -18,7 +18,7 @@ from factory.config.datasets import DatasetsSection
 from factory.datasets.classifier import words_of
 from factory.datasets.labels import Domain, cues_of, domain_of, level_of
 from factory.datasets.repetition import loop_score
-from factory.text import canonical_text
+from factory.text.canonical import canonical_text
 from schemas import Level
 
 WORDS = 2_500

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated
 
 from factory.cli.flags import Flag
-from factory.cli.params import AsJson, Out
+from factory.cli.params import Out
 from factory.cli.show import say, show
 from factory.config.compare import CompareSection
 
@@ -19,24 +19,18 @@ def command(
     ],
     out: Out,
     settings: CompareSection,
-    as_json: AsJson = False,
 ) -> None:
     """Train the same student on each set, ask all students the same questions, and say which set is better.
 
     factory compare runs/a runs/b --out comparison
     """
     from factory.pipeline.checks import need
-    from factory.pipeline.compare import RESULT, compare
+    from factory.pipeline.compare import compare
     from factory.report.comparison import build_comparison
 
     need("a comparison", "train", "torch", "trl", "transformers", "datasets", "scipy")
     found = compare(sets, out, settings)
     page = build_comparison(found, out)
-    if as_json:
-        import click
-
-        click.echo((out / RESULT).read_text("utf-8"))
-        return
     _show(found)
     say(f"report: {page}")
 

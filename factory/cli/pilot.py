@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from factory.cli.flags import Use
-from factory.cli.params import AsJson, Inputs, Out, Seed, Store, store_folder
+from factory.cli.params import Inputs, Out, Seed, Store, store_folder
 from factory.cli.show import say, show
 from factory.config.endpoint import Address
 from factory.config.generate import GenerateSection
@@ -36,7 +36,6 @@ def command(
     pilot: Annotated[PilotSection, Use(names={"teachers": "teacher"})],
     store: Store = None,
     seed: Seed = 0,
-    as_json: AsJson = False,
 ) -> None:
     """Ask several teachers the same few problems, and show yield, tokens and dollars per accepted answer.
 
@@ -50,11 +49,6 @@ def command(
     asked = GenerateSection(**settings.model_dump(include=settings.model_fields_set), samples=1)
     found = step.run(inputs, out, asked, pilot, store=store_folder(store, out), seed=seed)
     write_json(out / "pilot.json", {"teachers": [asdict(each) for each in found]})
-    if as_json:
-        import click
-
-        click.echo((out / "pilot.json").read_text("utf-8"))
-        return
     _show(found, out)
 
 

@@ -12,7 +12,7 @@ from factory.config.deduplication import DeduplicationSection, Keep
 from factory.datasets.render import last_message
 from factory.deduplication import deduplicate
 from factory.run.parts import scan_parts
-from factory.text import canonical_text
+from factory.text.canonical import canonical_text
 
 COLUMNS = ("problem_id", "id", "problem", "prompt")
 

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from factory.text import canonical_text
+from factory.text.canonical import canonical_text
 from factory.text.hashing import U64
 from factory.text.ngrams import text_hashes
 from factory.text.tokens import Places, text_bytes

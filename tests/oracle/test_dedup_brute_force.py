@@ -8,7 +8,7 @@ import pytest
 from factory.config.deduplication import DeduplicationSection
 from factory.deduplication import deduplicate
 from factory.deduplication.signatures import NUMBER_WORDS, OPPOSITES
-from factory.text import canonical_text
+from factory.text.canonical import canonical_text
 
 TELLING = {*NUMBER_WORDS.split(), *OPPOSITES.split()}
 WORDS = [

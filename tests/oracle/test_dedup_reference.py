@@ -13,8 +13,8 @@ from factory.config.deduplication import DeduplicationSection
 from factory.config.load import load_recipe
 from factory.deduplication import deduplicate, signatures
 from factory.deduplication.bands import optimal_bands
-from factory.text import word_ngram_hashes
 from factory.text.hashing import mix
+from factory.text.ngrams import word_ngram_hashes
 
 
 def datasketch_keys(texts, settings):

@@ -142,7 +142,8 @@ def test_the_verb_shows_a_table_and_json(tmp_path, capsys):
     shown = capsys.readouterr().out
     assert "18 of 20" in shown and "not priced" in shown and "good before fair: +40.0" in shown
     build_app().main(args=[*words, "--json"], standalone_mode=False)
-    assert json.loads(capsys.readouterr().out)["teachers"][0]["teacher"] == "good"
+    assert json.loads(capsys.readouterr().out)["tables"][0]["rows"][0]["teacher"] == "good"
+    assert json.loads((tmp_path / "out" / "pilot.json").read_text("utf-8"))["teachers"][0]["accepted"] == 18
 
 
 @pytest.mark.skipif(not SHARED.exists(), reason="the shared traces are not here")

@@ -7,9 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from factory.text import canonical_text, tokenize, word_ngram_hashes
 from factory.text import tokens as tokens_module
+from factory.text.canonical import canonical_text
 from factory.text.fold import STABLE, fold
+from factory.text.ngrams import word_ngram_hashes
+from factory.text.tokens import tokenize
 
 
 def canonical(text):
