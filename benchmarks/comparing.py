@@ -33,8 +33,9 @@ QUESTIONS = "procedural:modular_chain?count=400&seed=999&style=terse&levels=midd
 def measure(args: list[str]) -> dict[str, Any]:
     """Orders found on each draw of the sets, and false calls among copies of one set."""
     from factory.config.compare import CompareSection
+    from factory.evaluation.comparison import Comparison
     from factory.evaluation.crossed import differences
-    from factory.pipeline.compare import Comparison, compare, read_scores
+    from factory.pipeline.compare import compare, read_scores
 
     parser = argparse.ArgumentParser(prog="benchmarks.run comparing")
     parser.add_argument("--data", type=int, nargs="+", default=[1, 2, 3])

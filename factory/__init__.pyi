@@ -12,7 +12,7 @@ from factory.api.result import Import as Import
 from factory.api.result import Result as Result
 from factory.api.rows import Rows
 from factory.api.runs import Run as Run
-from factory.pipeline.compare import Comparison
+from factory.evaluation.comparison import Comparison
 from factory.steps.estimate import Estimate
 from factory.steps.pilot import Piloted
 
@@ -31,7 +31,8 @@ def compare(
     learning_rate: float | None = ...,
     match_lengths: bool = ...,
     max_tokens: int | None = ...,
-    prompt: str = ...,
+    prompt: str | Sequence[dict[str, Any]] = ...,
+    system: str | None = ...,
     seed: int = ...,
 ) -> Comparison: ...
 
@@ -189,8 +190,8 @@ def pilot(
     model: str | None = ...,
     base_url: str | None = ...,
     api_key_env: str | None = ...,
-    price: Sequence[Any] | None = ...,
-    concurrency: Any | Literal['auto'] = ...,
+    price: Sequence[float] | None = ...,
+    concurrency: int | Literal['auto'] = ...,
     rpm: int | None = ...,
     input_tpm: int | None = ...,
     output_tpm: int | None = ...,
@@ -200,7 +201,7 @@ def pilot(
     temperature: float = ...,
     top_p: float = ...,
     max_tokens: int = ...,
-    prompt: str = ...,
+    prompt: str | Sequence[dict[str, Any]] = ...,
     prompts: dict[str, Any] = ...,
     system: str | None = ...,
     reuse: Sequence[str] = ...,

@@ -170,6 +170,7 @@ def _ask(
     found = evaluate.run(
         str(model), layout.evaluation(when), section, VerifySection(workers=1), held_out=None, store=layout.store,
         seed=seed, stage=when, prompt=asked["prompt"],
+        system=asked["system"],
     )  # fmt: skip
     (figures,) = found.benchmarks.values()
     score: float | None = figures["pass_at_1"]

@@ -11,7 +11,7 @@ from factory.api.verbs import section
 from factory.errors import UsageError
 
 if TYPE_CHECKING:
-    from factory.pipeline.compare import Comparison
+    from factory.evaluation.comparison import Comparison
     from factory.steps.pilot import Piloted
 
 

@@ -10,7 +10,7 @@ from factory.cli.show import say, show
 from factory.config.compare import CompareSection
 
 if TYPE_CHECKING:
-    from factory.pipeline.compare import Comparison
+    from factory.evaluation.comparison import Comparison
 
 
 def command(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from factory.config.base import Section
+from factory.config.prompt import Messages
 
 
 class CompareSection(Section):
@@ -30,7 +31,9 @@ class CompareSection(Section):
     """Thin the sets out until their rows are equally long, to see what is left of a difference then."""
     max_tokens: int | None = Field(None, ge=1)
     """Completion budget of an answer in tokens; by default the length of a pack."""
-    prompt: str = Field("{problem}", pattern=r"\{problem\}")
+    prompt: Messages = "{problem}"
     """Wording of the question around `{problem}`, in rows made of traces and in the evaluation; a run's own by default."""
+    system: str | None = None
+    """System message before it; a run's own by default."""
     seed: int = 0
     """Every random choice derives from it."""

@@ -13,7 +13,7 @@ from factory.report.build import page
 from factory.report.plots import intervals
 
 if TYPE_CHECKING:
-    from factory.pipeline.compare import Comparison
+    from factory.evaluation.comparison import Comparison
 
 PAGE = "comparison.html"
 

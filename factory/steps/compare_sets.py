@@ -77,20 +77,20 @@ def wording(paths: Sequence[str], section: CompareSection) -> CompareSection:
     Raises:
         UsageError: the runs ask their students in different words.
     """
-    found = {}
+    found = []
     for path in paths:
         if (run := run_of(path)) is not None:
-            recipe = load_recipe(str(run.recipe))
-            found[path] = recipe.datasets.prompt
+            asked = load_recipe(str(run.recipe)).datasets
+            found.append({"prompt": asked.prompt, "system": asked.system})
             if section.questions is None and (run.held_out / MANIFEST).exists():
                 section = section.model_copy(update={"questions": str(run.held_out)})
-    if "prompt" not in section.model_fields_set and found:
-        if len(set(found.values())) > 1:
+    if found and not {"prompt", "system"} & section.model_fields_set:
+        if any(each != found[0] for each in found):
             raise UsageError(
-                "the sets ask their problems in different words (datasets.prompt)",
+                "the sets ask their problems in different words (datasets.prompt, datasets.system)",
                 do="name one with --prompt, and make the sets with it",
             )
-        section = section.model_copy(update={"prompt": next(iter(found.values()))})
+        section = section.model_copy(update=found[0])
     return section
 
 
@@ -103,7 +103,7 @@ def read_set(path: str, out: Path, section: CompareSection) -> StepResult[SetRea
     files = _training_files(Path(path))
     source = SourceSection(path=path)
     inputs = source_digests([str(each) for each in files] or [source.spec])
-    settings = {"prompt": None if files else section.prompt, "version": 1}
+    settings = {"wording": None if files else [section.prompt, section.system], "version": 1}
     step = Step(STEP, out, SetRead, settings=settings, inputs=inputs)
 
     def make(writer: StepWriter) -> SetRead:
@@ -127,7 +127,7 @@ def read_set(path: str, out: Path, section: CompareSection) -> StepResult[SetRea
                     rows.filter(~fit), step=STEP, reason="incomplete_or_empty", id_column="response_id"
                 )
             )
-            writer.keep(_training_rows(rows.filter(fit), section.prompt))
+            writer.keep(_training_rows(rows.filter(fit), section))
         del unused["same_problem"]  # its responses are kept
         if not writer.read["responses"]:
             raise UsageError(
@@ -154,9 +154,9 @@ def _training_files(path: Path) -> list[Path]:
     return sorted(folder.glob("*.parquet")) if table == COMPLETION.name else []
 
 
-def _training_rows(rows: pl.DataFrame, prompt: str) -> pl.DataFrame:
+def _training_rows(rows: pl.DataFrame, section: CompareSection) -> pl.DataFrame:
     made = rows.with_columns(
-        prompt_column(rows, prompt, None),
+        prompt_column(rows, section.prompt, section.system),
         completion_column(rows, "completion"),
         teacher=pl.col("sampler") if "sampler" in rows.columns else pl.lit(FIXED["teacher"]),
     )

@@ -55,7 +55,7 @@ def stub() -> str:
         "from factory.api.result import Result as Result",
         "from factory.api.rows import Rows",
         "from factory.api.runs import Run as Run",
-        "from factory.pipeline.compare import Comparison",
+        "from factory.evaluation.comparison import Comparison",
         "from factory.steps.estimate import Estimate",
         "from factory.steps.pilot import Piloted",
         "",

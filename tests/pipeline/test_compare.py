@@ -10,8 +10,9 @@ from factory.cli.main import build_app
 from factory.config.compare import CompareSection
 from factory.datasets.render import render_completion
 from factory.errors import UsageError
+from factory.evaluation.comparison import Compared, Comparison
 from factory.evaluation.crossed import Difference
-from factory.pipeline.compare import Compared, Comparison, compare
+from factory.pipeline.compare import compare
 from factory.run.parts import read_parts
 from factory.sampling.procedural import Habits, write_trace
 from factory.sources.families import EVERY_FAMILY
