@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -62,18 +63,21 @@ def read_answers(path: Path) -> dict[str, str]:
         UsageError: it cannot be read, is not a mapping, or answers what nobody asked.
     """
     try:
-        given = yaml.safe_load(path.read_text("utf-8")) if path.exists() else {}
+        text = path.read_text("utf-8") if path.exists() else ""
+        given = yaml.safe_load(text) or {}
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise UsageError(
             f"cannot read {path}: {first_line(error)}", do="correct it, or delete it to start again"
         ) from error
-    if not isinstance(given or {}, dict):
+    if not isinstance(given, dict):
         raise UsageError(f"{path} is not a mapping", do="write one `question: answer` per line")
-    for key in given or {}:
+    for key in given:
         if key not in QUESTIONS:
             near = did_you_mean(key, QUESTIONS) or "delete it to get the list of questions again"
             raise UsageError(f"{path}: no question {str(key)[:80]}", do=near)
-    return {key: _text((given or {}).get(key)) or TO_FILL for key in QUESTIONS}
+        if len(re.findall(rf"^{key}[ \t]*:", text, re.MULTILINE)) > 1:
+            raise UsageError(f"{path}: {key} is answered twice", do="join the two answers")
+    return {key: _text(given.get(key)) or TO_FILL for key in QUESTIONS}
 
 
 def write_questions(path: Path) -> bool:

@@ -20,7 +20,7 @@ from factory.errors import UsageError
 from factory.progress import watch
 from factory.publishing.croissant import SCHEMAS
 from factory.publishing.readme import merge_readme
-from factory.publishing.refusals import understood
+from factory.publishing.refusals import XET, understood
 from factory.publishing.release import README, LocalFile, Release
 
 
@@ -168,6 +168,15 @@ def prepare(api: Any, repo: str, release: Release, there: Repository) -> tuple[R
     return replace(release, files=release.files | {README: file}), (*merged.said, *found)
 
 
+def _ask_why(api: Any, repo: str, error: ConnectionError) -> None:
+    """Xet's client names the status of a refusal and drops the reason; the Hub says it to whoever asks for a write token."""
+    from huggingface_hub.utils import build_hf_headers, get_session, hf_raise_for_status
+
+    if XET.search(str(error)):
+        url = f"{api.endpoint}/api/datasets/{repo}/xet-write-token/main"
+        hf_raise_for_status(get_session().get(url, headers=build_hf_headers(token=api.token)))
+
+
 def _text_of(content: bytes, repo: str) -> str:
     try:
         return content.decode("utf-8")
@@ -219,7 +228,11 @@ def publish(
         additions = [CommitOperationAdd(change.path, release.files[change.path].path) for change in todo]
         with watch("upload", sum(change.bytes for change in todo) / 2**20, "MB") as task:
             for addition, change in zip(additions, todo, strict=True):
-                api.preupload_lfs_files(repo, [addition], repo_type="dataset", free_memory=False)
+                try:
+                    api.preupload_lfs_files(repo, [addition], repo_type="dataset", free_memory=False)
+                except ConnectionError as error:
+                    _ask_why(api, repo, error)
+                    raise
                 task.advance(change.bytes / 2**20, file=change.path)
         commit = before.head or ""
         if todo or gone:

@@ -17,6 +17,10 @@ STORAGE = re.compile(r"storage|quota|out of space|too large|size limit", re.IGNO
 internal systems!" (github.com/huggingface/huggingface_hub, issues 3049 and 3366); both come as 403."""
 
 
+XET = re.compile(r"HTTP status client error \((\d{3}[^)]*)\)")
+"""In what Xet's client says of a refusal by its store; it drops the reason (hf_xet raises a bare ConnectionError)."""
+
+
 class Offline(UsageError):
     """The client was told not to connect."""
 
@@ -59,6 +63,8 @@ def _meaning(error: BaseException, repo: str) -> FactoryError:
         said = first_line(error)
         if STORAGE.search(str(error)):
             return _no_room(repo, "; ".join(str(error).split("\n")))
+        if (found := XET.search(str(error))) and int(found[1][:3]) not in BUSY:
+            return _refused(repo, f"its file store: {found[1]}")
         if isinstance(error, ValueError) and not isinstance(error, JSONDecodeError):
             return _refused(repo, "; ".join(str(error).split("\n")))
         return Unreachable(f"the connection to the Hub for {repo} broke off: {said}", do=AGAIN)

@@ -381,9 +381,35 @@ def test_xet_carries_the_shards_and_nothing_is_reported_to_anybody(xet: HubServe
     assert again.sent == 0
 
 
-def test_a_broken_xet_upload_shows_nothing_and_is_resumed(xet: HubServer, release: Release) -> None:
+@pytest.mark.parametrize(
+    "said, meant",
+    [
+        (LIMIT, "the Hub has no room for me/farm .403: Private repo"),
+        ("not yours", "no right to write to .*403: not yours"),
+    ],
+)
+def test_xet_drops_the_reason_and_the_hub_is_asked_for_it(
+    xet: HubServer, release: Release, said: str, meant: str
+) -> None:
+    xet.refusals["xet_token"] = (403, {"error": said})
+    with pytest.raises(FactoryError, match=meant) as caught:
+        send(xet, release)
+    assert not isinstance(caught.value, Stopped)
+
+
+@pytest.mark.parametrize("route", ["xorb", "xet_shard"])
+def test_a_store_that_refuses_is_not_called_resumable(xet: HubServer, release: Release, route: str) -> None:
+    xet.refusals[route] = (403, {"error": "no"})
+    with pytest.raises(
+        FactoryError, match=r"the Hub refuses me/farm .its file store: 403 Forbidden"
+    ) as caught:
+        send(xet, release)
+    assert not isinstance(caught.value, Stopped)
+
+
+def test_a_broken_xet_upload_shows_nothing_and_a_later_one_goes_on(xet: HubServer, release: Release) -> None:
     xet.break_puts_after = 15_000
-    with pytest.raises(Stopped, match="run the same command again"):
+    with pytest.raises(FactoryError, match=r"the Hub refuses me/farm .its file store: 400 Bad Request"):
         send(xet, release)
     assert set(xet.files(REPO)) == {".gitattributes"}
     xet.break_puts_after = None

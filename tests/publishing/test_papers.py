@@ -169,6 +169,7 @@ def test_a_paper_that_was_edited_is_never_written_over(run: Path, name: str) -> 
         ("providr: me", "no question providr - did you mean provider"),
         ("provider: [", "cannot read"),
         ("- provider", "is not a mapping"),
+        ("provider: me\nbiases: none\nprovider: you", "provider is answered twice"),
         ("provider: !!python/object:os.system x", "cannot read"),
     ],
 )
