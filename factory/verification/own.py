@@ -14,7 +14,19 @@ from factory.verification.extraction import extract, split_reasoning
 from factory.verification.result import CheckRequest, CheckResult, Method
 from schemas.verdict import Verdict
 
-FIELDS = ("problem", "answer", "response", "reasoning", "extracted", "choices", "metadata", "answer_kind")
+RULES = "rules"
+"""The field with the verdict of the factory's own rules, for a checker that decides what they leave."""
+FIELDS = (
+    "problem",
+    "answer",
+    "response",
+    "reasoning",
+    "extracted",
+    "choices",
+    "metadata",
+    "answer_kind",
+    RULES,
+)
 """What a checker may ask for besides the columns of the row."""
 RIGHT = 0.5
 """The least score that is `correct`."""
@@ -24,14 +36,30 @@ RETURN = (
 )
 
 
-def check_own(function: OwnFunction, requests: Sequence[CheckRequest], tries: Tries) -> list[CheckResult]:
+def asks_rules(function: OwnFunction) -> bool:
+    """Whether a checker wants to know what the rules say.
+
+    Raises:
+        UsageError: it cannot be loaded.
+    """
+    facts = function.load()
+    return RULES in facts["required"] or RULES in facts["optional"]
+
+
+def check_own(
+    function: OwnFunction, requests: Sequence[CheckRequest], tries: Tries, rules: Sequence[CheckResult] = ()
+) -> list[CheckResult]:
     """What a checker says of responses, in order; where it fails the verdict is `unverifiable` or `timeout`.
+
+    `rules` is what the rules say, where the checker asks for that.
 
     Raises:
         UsageError: it cannot be loaded, or asks for a field that there is not.
         FactoryError: it failed at all rows so far, and they are many.
     """
     rows = [fields_of(each) for each in requests]
+    for row, result in zip(rows, rules, strict=False):
+        row[RULES] = str(result.verdict)
     outcomes = [told(each, function.name) for each in function.call_many(rows)]
     tries.add(outcomes)
     return [

@@ -18,7 +18,7 @@ from factory.functions.tries import Tries
 from factory.verification.check import CANONICAL, Prepared, prepare
 from factory.verification.extraction import extract, split_reasoning
 from factory.verification.notation import MAX_ANSWER, literal
-from factory.verification.own import check_own
+from factory.verification.own import asks_rules, check_own
 from factory.verification.result import CHECKER_VERSION, CheckRequest, CheckResult, Method
 from schemas.verdict import Verdict
 
@@ -67,8 +67,12 @@ class Verifier(Workers):
             FactoryError: it failed at all rows.
             RuntimeError: the pool is closed, or worker processes cannot be started at all.
         """
-        if self.own is not None:
-            return check_own(self.own, requests, self.tries)
+        if self.own is None:
+            return self._by_rules(requests)
+        rules = self._by_rules(requests) if asks_rules(self.own) else []
+        return check_own(self.own, requests, self.tries, rules)
+
+    def _by_rules(self, requests: Sequence[CheckRequest]) -> list[CheckResult]:
         results: list[CheckResult | None] = []
         hard: dict[Prepared, list[int]] = {}
         for index, request in enumerate(requests):

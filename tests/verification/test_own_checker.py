@@ -82,6 +82,7 @@ def near(extracted, answer, unit=None):
     return {"verdict": abs(float(extracted) - float(answer)) < 0.01, "reason": f"unit {unit}"}
 def fails(row): raise ValueError("no")
 def asks(units): return True
+def what_rules_leave(rules, extracted): return rules if rules == "correct" else extracted == "3.4"
 def long(response): return len(response) > 13
 """
 
@@ -160,6 +161,23 @@ def test_workers_and_order_change_nothing():
     many = pl.concat([ROWS] * 20)
     one = verdicts(many, 1)
     assert one.equals(verdicts(many, 3)) and one[::-1].equals(verdicts(many[::-1], 2))
+
+
+@pytest.mark.usefixtures("files")
+def test_it_may_ask_what_the_rules_say():
+    gold = pl.concat([ROWS, ROWS.head(1).with_columns(response=pl.lit("\\boxed{3.14159}"))])
+    gold.write_parquet("rows.parquet")
+    run(function="what_rules_leave")
+    rows = read_parts(Path("out"))
+    assert rows["verdict"].to_list() == [
+        "correct",
+        "correct",
+        "incorrect",
+        "no_answer",
+        "incorrect",
+        "correct",
+    ]
+    assert set(rows["method"]) == {"own", "extraction"}
 
 
 def test_without_a_checker_the_key_is_what_it_was():
