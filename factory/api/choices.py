@@ -31,13 +31,12 @@ def compare(
     """
     from factory.config.compare import CompareSection
     from factory.pipeline.compare import compare as run
-    from factory.steps.compare_sets import set_names
 
     given = [to_paths(each, CACHE) for each in (sets.values() if isinstance(sets, dict) else sets)]
     if any(len(paths) != 1 for paths in given):
         raise UsageError("each set is one path or one table", do="put several files of a set into one folder")
     paths = [path for (path,) in given]
-    names = list(sets) if isinstance(sets, dict) else set_names(paths)
+    names = list(sets) if isinstance(sets, dict) else paths
     folder = folder_of("compare", out, paths, names, settings)
     return run(paths, folder, section(CompareSection, settings), names)
 

@@ -54,7 +54,7 @@ def compare(
         raise UsageError("a comparison needs two sets", do="factory compare A B --out comparison")
     refuse_own_input(out, paths)
     section = compare_sets.wording(paths, section)
-    names = list(names or compare_sets.set_names(paths))
+    names = compare_sets.set_names(names or paths)
     read = {
         name: compare_sets.read_set(path, out / "sets" / name / "rows", section)
         for name, path in zip(names, paths, strict=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -51,9 +52,15 @@ class Counted:
     count: int
 
 
-def set_names(paths: Sequence[str]) -> list[str]:
-    """A short name for each set, its file's or folder's; equal ones are numbered."""
-    plain = [Path(path.rstrip("/")).name.partition(".")[0] or "set" for path in paths]
+def set_names(given: Sequence[str]) -> list[str]:
+    """A short name for each set, of its file, its folder or what it is called; equal ones are numbered.
+
+    They name folders: what is neither letter, figure, point nor dash becomes a dash.
+    """
+    stems = [
+        re.sub(r"\.(jsonl?|parquet|csv|gz|zst|tar)\b.*", "", Path(each.rstrip("/")).name) for each in given
+    ]
+    plain = [re.sub(r"[^\w.-]+", "-", each).strip("-.") or "set" for each in stems]
     seen: Counter[str] = Counter()
     names = []
     for name in plain:

@@ -112,6 +112,9 @@ def test_what_holds_no_traces_is_one_line(tmp_path, rows):
 def test_names_are_short_and_differ():
     names = compare_sets.set_names(["a/sft.jsonl", "b/sft.parquet", "runs/x/", "hf/y.tar.gz"])
     assert names == ["sft-1", "sft-2", "x", "y"]
+    assert compare_sets.set_names(["v1.5", "../..", "a b/c d", "naïve", "..", "v1.5.parquet"]) == [
+        "v1.5-1", "set-1", "c-d", "naïve", "set-2", "v1.5-2"
+    ]  # fmt: skip
 
 
 def prepared(tmp_path, first, second, **changes):
