@@ -9,12 +9,12 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
-# A shell that starts the tests in the background has Ctrl-C ignored, and all processes of the tests would inherit that.
-if (
-    signal.getsignal(signal.SIGINT) == signal.SIG_IGN
-    and threading.current_thread() is threading.main_thread()
-):
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+# A shell that starts the tests in the background has Ctrl-C ignored, nohup a hangup; all processes of the tests would
+# inherit that.
+if threading.current_thread() is threading.main_thread():
+    for sign, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+        if signal.getsignal(sign) == signal.SIG_IGN:
+            signal.signal(sign, handler)
 
 import pytest
 

@@ -14,9 +14,10 @@ from factory.deduplication.audit import all_pairs, draw_sample, measure_recall
 from factory.deduplication.clusters import components
 from factory.deduplication.signatures import permutations, sign
 from factory.deduplication.similarity import GramSets, gram_sets, similarities
-from factory.text import canonical_text, compiled, word_ngram_hashes
+from factory.text import compiled
+from factory.text.canonical import canonical_text
 from factory.text.hashing import mix
-from factory.text.ngrams import text_hashes
+from factory.text.ngrams import text_hashes, word_ngram_hashes
 from factory.text.tokens import flat
 
 pytestmark = pytest.mark.usefixtures("both_codes")
