@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 from datasets import Dataset
+from transformers import AutoConfig
 
 from factory.atomic import digest, read_json, write_json
 from factory.config.evaluation import EvaluationSection
@@ -33,6 +34,8 @@ from train.student import load_tokenizer
 
 STEP_TOKENS = 2_048
 """Tokens that an optimiser step reads at least."""
+MOST_OVER = 0.1
+"""Share of a set's rows that may be longer than the student's context."""
 LEAST_STEPS = 16
 """Fewer optimiser steps show nothing of a set."""
 OWN_RATE, RATE = 4e-4, 1e-5
@@ -45,7 +48,7 @@ def plan(out: Path) -> dict[str, Any]:
     """Make the student and settle the training, written to `out/plan.json`.
 
     Returns:
-        max_length (tokens a pack), batch_size (packs a step), steps, tokens (of a student); by set tokens_a_row and passes.
+        max_length (tokens a pack), batch_size (packs a step), steps, tokens (of a student); by set tokens_a_row, passes and overlong, the share of rows that are longer than a pack and not read.
 
     Raises:
         UsageError: the student cannot be used, or the budget is too small for its rows.
@@ -55,8 +58,15 @@ def plan(out: Path) -> dict[str, Any]:
     run_stage(_recipe(asked, "base", {}), base.run, "base")
     tokenizer = load_tokenizer(base.checkpoint("base"), None)
     lengths = {name: _lengths(out / "sets" / name / "set", tokenizer) for name in asked["sets"]}
+    context = AutoConfig.from_pretrained(base.checkpoint("base")).get_text_config().max_position_embeddings
+    for name, each in lengths.items():
+        if (over := float((each > context).mean())) > MOST_OVER:
+            raise UsageError(
+                f"{over:.0%} of the rows of {name} are longer than the {context:,} tokens that {asked['student']} reads",
+                do="take a --student with a longer context, or shorter rows",
+            )
     longest = max(float(np.percentile(each, 99)) for each in lengths.values())
-    length = max(256, 2 ** int(np.ceil(np.log2(longest))))
+    length = min(context, max(256, 2 ** int(np.ceil(np.log2(longest)))))
     batch = max(4, STEP_TOKENS // length)
     steps = asked["budget_tokens"] // (batch * length)
     if steps < LEAST_STEPS:
@@ -73,6 +83,7 @@ def plan(out: Path) -> dict[str, Any]:
         "steps": steps,
         "tokens": tokens,
         "tokens_a_row": means,
+        "overlong": {name: float((each > length).mean()) for name, each in lengths.items()},
         "passes": {name: tokens / (means[name] * rows[name]) for name in means},
     }
     write_json(out / "plan.json", found)
@@ -112,7 +123,7 @@ def _recipe(asked: dict[str, Any], name: str, stage: dict[str, Any], seed: int =
 
 
 def student(out: Path, name: str, number: int) -> None:
-    """Train one student, ask it half-way and at the end, and write `student.json` into its folder.
+    """Train one student, evaluate it halfway and at the end, and write `student.json` into its folder.
 
     No two students share a seed, also not those of two sets: what they have in common would look like certainty.
     """

@@ -49,6 +49,15 @@ def _show(found: Comparison) -> None:
         )
         for each in found.sets
     ]
-    heads = ("set", ">rows", ">left out", ">tokens a row", ">passes", ">half way", ">pass@1", ">seeds +-")
+    heads = (
+        "set",
+        ">rows",
+        ">left out",
+        ">tokens per row",
+        ">passes",
+        ">halfway",
+        ">pass@1",
+        ">SD over seeds",
+    )
     show(f"{found.student}: {found.tokens:,} tokens a student, {found.plan['steps']} steps", heads, rows)
     say(*found.verdicts, *found.warnings)

@@ -9,7 +9,11 @@ from typing import Any
 from factory.evaluation.crossed import Difference
 
 FLOOR = 0.02
-"""When no set reaches this pass@1, or all are as near to 1, nothing can be told apart."""
+"""When no set reaches this pass@1, or all are as near to 1, the sets cannot be distinguished."""
+
+
+OVER = 0.02
+"""Share of a set's rows that may be too long without a word."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +66,19 @@ class Comparison:
                 else ("every student answers almost", "take harder --questions, or fewer --budget-tokens")
             )
             share = f"more than {FLOOR:.0%} of" if best < FLOOR else "all of"
-            found.append(f"{what} {share} the questions, so nothing can be told apart - {do}")
+            found.append(f"{what} {share} the questions, so the sets cannot be distinguished - {do}")
         sizes = [each.tokens_a_row for each in self.sets]
         if max(sizes) > 1.2 * min(sizes) and not self.match_lengths:
             found.append(
                 f"the rows differ in length ({min(sizes):,.0f} to {max(sizes):,.0f} tokens), so at equal tokens some sets "
                 "show fewer rows - see what is left with --match-lengths"
             )
+        for name, share in self.plan.get("overlong", {}).items():
+            if share > OVER:
+                found.append(
+                    f"{share:.0%} of the rows of {name} are longer than a pack of {self.plan['max_length']:,} tokens and are "
+                    "not read"
+                )
         return found
 
     def _repr_html_(self) -> str:

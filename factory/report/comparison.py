@@ -30,7 +30,7 @@ def build_comparison(found: Comparison, out: Path) -> Path:
         f"{found.questions} questions that none has seen.",
         seed=None,
         cards=cards,
-        sections=[_answer(found), _sets(found), _where(found)],
+        sections=[_answer(found), _sets(found), *([_where(found)] if found.groups else [])],
         faults=[],
         missing=[],
         versions=[],
@@ -58,7 +58,7 @@ def _answer(found: Comparison) -> Section:
                 f"{pair.repeats:.0%}",
             )
         )
-    heads = ("pair", "points", "interval", "half way", "better", "same verdict again")
+    heads = ("pair", "points", "interval", "halfway", "better", "same verdict again")
     notes = [Note(each, warning=True) for each in found.warnings] + [
         Note(each) for each in found.verdicts[:6]
     ]
@@ -92,11 +92,11 @@ def _sets(found: Comparison) -> Section:
         "was",
         "rows",
         "left out",
-        "tokens a row",
+        "tokens per row",
         "passes",
-        "half way",
+        "halfway",
         "pass@1",
-        "seeds +-",
+        "SD over seeds",
         "loss",
     )
     reach = 1.96 / math.sqrt(found.seeds)
@@ -104,7 +104,7 @@ def _sets(found: Comparison) -> Section:
         "curve",
         {
             each.name: {
-                "half way": Interval(100 * each.half_way, 100 * each.half_way, 100 * each.half_way),
+                "halfway": Interval(100 * each.half_way, 100 * each.half_way, 100 * each.half_way),
                 "end": Interval(
                     100 * each.pass_at_1,
                     100 * (each.pass_at_1 - reach * each.seed_spread),
@@ -114,7 +114,7 @@ def _sets(found: Comparison) -> Section:
             for each in found.sets
         },
         ylabel="pass@1",
-        caption="Half way through the training and at its end; the bars are 1.96 standard errors over the seeds alone.",
+        caption="Halfway through the training and at its end; the bars are 1.96 standard errors over the seeds alone.",
     )
     caption = "Left out: rows that hold a question, and with --match-lengths rows of a length that another set has fewer of."
     return Section("sets", "The sets", "the sets' rows and the students", (curve, grid(heads, rows, caption)))

@@ -27,6 +27,7 @@ from factory.run.step import Step, StepWriter
 from factory.sources.paths import refuse_own_input
 from factory.sources.problems import read_problems, source_digests
 from factory.steps import generate, imports, verify
+from factory.steps.teacher import teacher
 from schemas import PROBLEM
 from schemas.outcome import complete, solved, truncated
 
@@ -84,7 +85,7 @@ def run(
     Args:
         given: problems; or, without teachers, traces of several models.
         out: folder.
-        section: how the teachers are asked, and what each may cost.
+        section: how the teachers are asked, and what they may cost together.
         asked: the teachers, how many problems, the student.
         store: response store.
         seed: of the draw, and of samplers that can be seeded.
@@ -97,11 +98,13 @@ def run(
         Stopped: the budget is spent; the same call resumes.
     """
     refuse_own_input(out, given)
+    student = Path(asked.student) if asked.student else None
+    if student and not (student / "config.json").is_file():
+        raise UsageError(f"{student} is not a checkpoint folder", do="name a folder with config.json")
     if asked.teachers:
         tables = _answers(given, out, section, asked, store, seed)
     else:
         tables = _recorded(given, out, asked.problems, seed)
-    student = Path(asked.student) if asked.student else None
     tables = {name: rows for name, rows in sorted(tables.items()) if question_table(rows).height}
     if not tables:
         raise UsageError("no response could be judged", do="give problems with gold answers")
@@ -122,6 +125,11 @@ def _answers(
     names = [each.name for each in teachers]
     if len(set(names)) != len(names):
         raise UsageError("a teacher is named twice", do="name each once, or give them different models")
+    # One account: the caps hold for all teachers together. Every one of them is known before the first is asked.
+    shared = section.within(section, generate.job_name(out))
+    owns = [shared.model_copy(update=each.model_dump()) for each in teachers]
+    for own in owns:
+        teacher(own, seed)
     problems = asked.problems
     step = Step(
         "pilot-problems", out / "problems", Counted,
@@ -139,8 +147,7 @@ def _answers(
 
     step.run(make)
     tables = {}
-    for name, each in zip(names, teachers, strict=True):
-        own = section.model_copy(update=each.model_dump())
+    for name, own in zip(names, owns, strict=True):
         generate.run(out / "problems", out / name / "responses", own, store=store, seed=seed)
         verify.run(out / name / "responses", out / name / "verdicts", VerifySection())
         tables[name] = read_parts(out / name / "verdicts")
@@ -208,7 +215,7 @@ def _behind(best: pl.DataFrame, rows: pl.DataFrame) -> str:
     except UsageError:
         return "no problem in common"
     said = f"{100 * change.delta:+.1f} ({100 * change.low:+.1f} to {100 * change.high:+.1f}) on {change.questions}"
-    return said if change.risen else f"not told apart: {said}"
+    return said if change.risen else f"no significant difference: {said}"
 
 
 def _texts(rows: pl.DataFrame) -> list[str]:
@@ -224,8 +231,7 @@ def _words(rows: pl.DataFrame) -> int:
 def _diversity(rows: pl.DataFrame, most: int) -> float:
     """Different phrases over all phrases, in the first `most` words, so that more text does not look like repetition."""
     seen: set[tuple[str, ...]] = set()
-    count = left = 0
-    left = most
+    count, left = 0, most
     for text in _texts(rows):
         words = re.findall(r"\w+", text.lower())[:left]
         left -= len(words)

@@ -188,13 +188,21 @@ def test_matched_lengths_are_the_same_in_both_sets(tmp_path):
         (["{one}", "{one}", "--seeds", "2"], "--seeds"),
         (["{one}", "nowhere.jsonl"], "nowhere.jsonl"),
         (["{one}", "{one}", "--budget-tokens", "1000", "--questions", CHAINS.format(30, 99)], "--budget-tokens to 32,768"),
+        (["{one}", "{long}", "--questions", CHAINS.format(30, 99)], "longer than the 512 tokens that tiny_base reads"),
         (["{one}", "{one}", "--student", "nobody/nothing", "--questions", CHAINS.format(30, 99)], "nobody/nothing"),
         (["{one}", "{one}", "--questions", "aime2"], "aime2"),
     ],
 )  # fmt: skip
 def test_mistakes_are_one_line(words, said, tmp_path):
     one = write_traces(tmp_path / "one.jsonl", traces(30, 12))
-    done = run_factory("compare", *(word.format(one=one) for word in words), "--out", tmp_path / "out")
+    longer = [
+        row | {"response": row["response"].replace("<think>", "<think>\n" + "so; " * 400)}
+        for row in traces(9, 2)
+    ]
+    long = write_traces(tmp_path / "long.jsonl", traces(20, 12) + longer)
+    done = run_factory(
+        "compare", *(word.format(one=one, long=long) for word in words), "--out", tmp_path / "out"
+    )
     assert done.returncode in (1, 2) and said in done.stderr, done.stderr
     assert "Traceback" not in done.stderr
 
@@ -242,13 +250,13 @@ def test_the_better_set_is_found_by_students_that_are_trained_and_asked(tmp_path
     assert json.loads((out / "result.json").read_text("utf-8"))["pairs"][0]["first"] == "good"
 
 
-def comparison(*, means=(0.5, 0.4), sizes=(70.0, 70.0), pair=None):
+def comparison(*, means=(0.5, 0.4), sizes=(70.0, 70.0), pair=None, plan=None):
     sets = [
         Compared(name, name, "traces", 100, 0, size, 1.0, mean, 0.02, mean / 2, 1.0)
         for name, mean, size in zip("ab", means, sizes, strict=True)
     ]
     pair = pair or Difference("a", "b", 0.1, 0.02, 0.18, 0.9)
-    return Comparison(sets, [pair], [pair], {}, 400, 5, 120_000, "tiny_base", False, {})
+    return Comparison(sets, [pair], [pair], {}, 400, 5, 120_000, "tiny_base", False, plan or {})
 
 
 def test_verdicts_in_words():
@@ -267,6 +275,10 @@ def test_verdicts_in_words():
     [
         ({"means": (0.01, 0.0)}, "no student answers more than 2%"),
         ({"means": (1.0, 0.99)}, "every student answers almost all"),
+        (
+            {"plan": {"overlong": {"b": 0.07}, "max_length": 512}},
+            "7% of the rows of b are longer than a pack of 512",
+        ),
         ({"sizes": (70.0, 100.0)}, "the rows differ in length (70 to 100 tokens)"),
     ],
 )

@@ -9,7 +9,7 @@ import pytest
 from factory.cli.main import build_app
 from factory.config.generate import GenerateSection
 from factory.config.pilot import PilotSection
-from factory.errors import UsageError
+from factory.errors import Stopped, UsageError
 from factory.run.parts import read_parts
 from factory.steps import pilot
 from tests.servers.running import servers
@@ -100,6 +100,49 @@ def test_teachers_are_asked_the_same_problems_and_priced(tmp_path):
     assert same[0] == same[1]
 
 
+def named(server, number, price=20):
+    return f"teacher=vllm,model=m{number},base_url={server.url},price=1/{price}"
+
+
+def problems_file(tmp_path, count=12):
+    rows = [{"problem": f"What is {n} times one, please?", "answer": str(n)} for n in range(count)]
+    return write(tmp_path / "problems.jsonl", rows)
+
+
+def test_all_teachers_together_spend_no_more_than_the_cap(tmp_path):
+    """Not the cap each: the second one finds what the first has left, also when the pilot is started again."""
+    given, cap = problems_file(tmp_path, 20), 0.03
+    section = GenerateSection(samples=1, max_tokens=64, prompt="{problem}", max_usd=cap, concurrency=1)
+    with servers() as serve:
+        one, two = serve(tokens=50), serve(tokens=50)
+        asked = PilotSection(teachers=[named(one, 1), named(two, 2)], problems=20)
+        for _ in range(3):
+            with pytest.raises(Stopped):
+                pilot.run([str(given)], tmp_path / "out", section, asked, store=tmp_path / "store", seed=0)
+        counts = [server.get("stats")["asked"] for server in (one, two)]
+        assert counts[0] == 20 and 0 < counts[1] < 20
+        assert sum(counts) * 50 * 20 / 1e6 <= cap
+
+
+@pytest.mark.parametrize(
+    ("teacher", "changes", "said"),
+    [
+        ("qwqq", {}, "no teacher called qwqq"),
+        ("deepseek-r1", {}, "DEEPSEEK_API_KEY"),
+        ("procedural", {"student": "nowhere"}, "nowhere is not a checkpoint folder"),
+    ],
+)
+def test_nobody_is_asked_before_every_teacher_and_the_student_are_known(
+    tmp_path, monkeypatch, teacher, changes, said
+):
+    monkeypatch.delenv("DEEPSEEK_API_KEY", raising=False)
+    with servers() as serve:
+        server = serve(tokens=20)
+        with pytest.raises(UsageError, match=said):
+            run(problems_file(tmp_path), tmp_path / "out", named(server, 1), teacher, **changes)
+        assert server.get("stats")["asked"] == 0
+
+
 def test_more_text_is_not_less_diverse_and_repetition_is(tmp_path):
     long = rows("long", 10, 0, words=300)
     same = [
@@ -119,7 +162,7 @@ def test_more_text_is_not_less_diverse_and_repetition_is(tmp_path):
         (["--teacher", "procedural", "--teacher", "procedural"], "named twice"),
         (["--problems", "0"], "--problems"),
         ([], "there are no traces in it"),
-        (["--student", "nowhere"], "there are no traces in it"),
+        (["--student", "nowhere"], "nowhere is not a checkpoint folder"),
     ],
 )
 def test_mistakes_are_one_line(words, said, tmp_path):
