@@ -71,8 +71,12 @@ def pilot(
     from factory.cli.params import store_folder
     from factory.config.generate import GenerateSection
     from factory.config.pilot import PilotSection
+    from factory.pipeline.checks import need
     from factory.steps import pilot as step
 
+    need("a pilot", "stats", "scipy")
+    if student:
+        need("a student's view of traces", "train", "torch", "transformers")
     asked = section(PilotSection, {"teachers": list(teachers), "problems": problems, "student": student})
     paths = to_paths(given, CACHE)
     folder = folder_of("pilot", out, paths, asked, settings, seed)

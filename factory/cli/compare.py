@@ -24,11 +24,9 @@ def command(
 
     factory compare runs/a runs/b --out comparison
     """
-    from factory.pipeline.checks import need
     from factory.pipeline.compare import compare
     from factory.report.comparison import build_comparison
 
-    need("a comparison", "train", "torch", "trl", "transformers", "datasets", "scipy")
     found = compare(sets, out, settings)
     page = build_comparison(found, out)
     _show(found)

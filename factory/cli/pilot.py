@@ -44,7 +44,12 @@ def command(
     from dataclasses import asdict
 
     from factory.atomic import write_json
+    from factory.pipeline.checks import need
     from factory.steps import pilot as step
+
+    need("a pilot", "stats", "scipy")
+    if pilot.student:
+        need("a student's view of traces", "train", "torch", "transformers")
 
     asked = GenerateSection(**settings.model_dump(include=settings.model_fields_set), samples=1)
     found = step.run(inputs, out, asked, pilot, store=store_folder(store, out), seed=seed)

@@ -19,7 +19,8 @@ from factory.errors import UsageError, warn
 from factory.evaluation.comparison import Compared, Comparison
 from factory.evaluation.crossed import Difference, differences, visible
 from factory.evaluation.ladder import graded_columns
-from factory.pipeline.training_checks import has_gpu
+from factory.pipeline.checks import need
+from factory.pipeline.training_checks import TRAINER, has_gpu
 from factory.progress import note, watch
 from factory.run.layout import RunLayout
 from factory.run.parts import read_parts
@@ -50,6 +51,7 @@ def compare(
         UsageError: a set, the student or the questions cannot be used.
         Stopped: stopped; the same call resumes.
     """
+    need("a comparison", "train", *TRAINER)
     if len(paths) < 2:
         raise UsageError("a comparison needs two sets", do="factory compare A B --out comparison")
     refuse_own_input(out, paths)

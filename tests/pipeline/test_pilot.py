@@ -6,6 +6,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+import factory as f
 from factory.cli.main import build_app
 from factory.config.generate import GenerateSection
 from factory.config.pilot import PilotSection
@@ -140,6 +141,21 @@ def test_nobody_is_asked_before_every_teacher_and_the_student_are_known(
         server = serve(tokens=20)
         with pytest.raises(UsageError, match=said):
             run(problems_file(tmp_path), tmp_path / "out", named(server, 1), teacher, **changes)
+        assert server.get("stats")["asked"] == 0
+
+
+def test_nobody_is_asked_where_a_package_is_missing(tmp_path, monkeypatch):
+    monkeypatch.setattr("factory.pipeline.checks.find_spec", lambda name: None)
+    with servers() as serve:
+        server = serve(tokens=20)
+        teacher, given, out = named(server, 1), problems_file(tmp_path), tmp_path / "out"
+        words = ["pilot", str(given), "--out", str(out), "--teacher", teacher]
+        for call in (
+            lambda: build_app().main(args=words, standalone_mode=False),
+            lambda: f.pilot(str(given), [teacher], out),
+        ):
+            with pytest.raises(UsageError, match="a pilot needs scipy - pip install"):
+                call()
         assert server.get("stats")["asked"] == 0
 
 
