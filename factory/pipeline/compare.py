@@ -29,9 +29,12 @@ from factory.steps import compare_sets
 from schemas.outcome import scored, solved
 
 ASKED, PLAN, RESULT = "compare.json", "plan.json", "result.json"
-SEED_SPREAD, QUESTION_SPREAD = 0.03, 0.55
-"""What the power is stated with before anything is measured: standard deviations of pass@1 between students of one set, and of
-the difference of two single students over questions (tiny_base on procedural chains; docs/compare.md)."""
+SEED_SPREAD = 0.045
+"""Standard deviation of pass@1 between students of one set, for the power that is stated before anything is measured: the mean
+over the planted sets of docs/compare.md."""
+QUESTION_SPREAD = 0.5**0.5
+"""The same over questions, of the difference of two single students: the most there is, two that are right by chance half of
+the time."""
 FEWEST = 20
 """Questions of a domain or level of which a difference is shown."""
 
