@@ -3,13 +3,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: quickstart test test-slow chaos fuzz mutants lint types install clean base staircase real
+.PHONY: quickstart test test-slow chaos fuzz mutants lint types install clean base staircase real pages site
 
 $(STAMP): pyproject.toml constraints-cpu.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet -c constraints-cpu.txt torch
-	$(BIN)/python -m pip install --quiet -c constraints-cpu.txt -e '.[train,hub,viewer,gym,ray,plots,batch,test]'
+	$(BIN)/python -m pip install --quiet -c constraints-cpu.txt -e '.[train,hub,viewer,gym,ray,plots,batch,docs,test]'
 	touch $(STAMP)
 
 install: $(STAMP)
@@ -51,6 +51,15 @@ fuzz: $(STAMP)
 mutants: $(STAMP)
 	$(BIN)/python -m tests.mutants.run --seed $(or $(SEED),1) --count $(or $(COUNT),600) $(if $(ONLY),--only $(ONLY))
 
+# Pages and figures that are written from code, commands and measurements; tests fail where a page differs.
+pages: $(STAMP)
+	for page in recipe_keys commands functions data_formats layouts journeys; do $(BIN)/python -m tests.docs.$$page || exit 1; done
+	$(BIN)/python -m benchmarks.render
+
+# The documentation as a site in site/, which needs no network.
+site: $(STAMP)
+	$(BIN)/mkdocs build --strict --quiet
+
 lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -60,4 +69,4 @@ types: $(STAMP)
 	$(BIN)/mypy
 
 clean:
-	rm -rf $(VENV) runs
+	rm -rf $(VENV) runs site

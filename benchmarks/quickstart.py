@@ -58,7 +58,7 @@ def _run(run: Path) -> dict[str, Any]:
 
 
 def render(result: Result) -> dict[str, str]:
-    """The block of README.md."""
+    """The blocks of README.md and docs/tutorial.md."""
     found = result.figures
     steps = [
         (
@@ -77,13 +77,14 @@ def render(result: Result) -> dict[str, str]:
     heads = ["stage", *(head for run in runs for head in (f"seed {run['seed']}", "change, 95% interval"))]
     sets = ", ".join(f"{name} {rows:,}" for name, rows in found["sets"].items())
     asked = next(iter(runs[0]["ladder"].values()))
-    parts = [
-        table(["step", "in", "out", "dropped"], steps, (1, 2)),
-        f"Training sets: {sets} rows. The student's pass@1 after each stage on {asked['questions']} held-out problems, "
-        f"{asked['samples']} samples, with the change from the stage before (paired bootstrap over the problems):",
-        table(heads, stages, tuple(range(1, len(heads)))),
-    ]
-    return {"quickstart": "\n\n".join(parts)}
+    students = (
+        f"The student's pass@1 after each stage on {asked['questions']} held-out problems, "
+        f"{asked['samples']} samples, with the change from the stage before (paired bootstrap over the problems):"
+    )
+    return {
+        "quickstart": f"{students}\n\n{table(heads, stages, tuple(range(1, len(heads))))}",
+        "quickstart_steps": f"{table(['step', 'in', 'out', 'dropped'], steps, (1, 2))}\n\nTraining sets: {sets} rows.",
+    }
 
 
 def _cells(row: dict[str, Any]) -> tuple[str, str]:

@@ -45,7 +45,7 @@ def measure(args: list[str]) -> dict[str, Any]:
 
 
 def render(result: Result) -> dict[str, str]:
-    """The blocks of docs/servers.md and README.md."""
+    """The blocks of docs/servers.md and docs/guarantees.md."""
     rows = {
         name: (name, each["requests"], f"{each['delivered']:.4f}", f"{each['booked']:.4f}", each["ended"])
         for name, each in result.figures["servers"].items()

@@ -23,7 +23,7 @@ class Result:
     Attributes:
         folder: where it lies; every function and verb takes it as input.
         manifest: counts, settings, inputs and checksums.
-        summary: what the step found (docs/api.md lists the fields of each).
+        summary: what the step found (docs/functions.md lists the fields of each).
         made: False when the same call had been done before.
     """
 

@@ -46,7 +46,13 @@ def open_run(run: str | Path | None = None) -> Run:
 
 
 class Run:
-    """A run: its steps and sets as results."""
+    """A run: its steps and sets as results.
+
+    Attributes:
+        folder: where it lies.
+        steps: finished steps by their folder below it, such as `verdicts/teacher`.
+        sets: training sets by name: midtrain, sft, preference, rl.
+    """
 
     def __init__(self, folder: Path) -> None:
         """Look at a run's folder.

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Annotated, Any
+from enum import Enum
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from factory.cli.flags import Flag
 from factory.cli.params import AsJson
@@ -62,14 +64,14 @@ def _recipe(as_json: bool) -> None:
     if as_json:
         _json(Recipe.model_json_schema())
     else:
-        show("recipe", ("key", "type", "default", "what it does"), _keys(Recipe))
+        show("recipe", ("key", "type", "default", "what it does"), recipe_keys(Recipe))
 
 
 def _json(value: Any) -> None:
     print(json.dumps(value, indent=2))  # noqa: T201
 
 
-def _keys(section: Any, prefix: str = "") -> Iterator[tuple[str, str, str, str]]:
+def recipe_keys(section: Any, prefix: str = "") -> Iterator[tuple[str, str, str, str]]:
     """Every key of a section and of the sections in it, by dotted name."""
     from pydantic_core import PydanticUndefined
 
@@ -81,14 +83,31 @@ def _keys(section: Any, prefix: str = "") -> Iterator[tuple[str, str, str, str]]
         doc = " ".join((field.description or "").split())
         if (inner := section_of(field.annotation)) is not None:
             yield f"{prefix}{name}", "section", "", doc
-            yield from _keys(inner, f"{prefix}{name}.")
+            yield from recipe_keys(inner, f"{prefix}{name}.")
             continue
         default = field.get_default(call_default_factory=True)
         missing = default is PydanticUndefined
         shown = "required" if missing else json.dumps(default, ensure_ascii=False, default=str)
-        kind = str(field.annotation) if not isinstance(field.annotation, type) else field.annotation.__name__
         if (item := items_of(field.annotation)) is not None:
             yield f"{prefix}{name}", "list[str or mapping]", shown, doc
-            yield from _keys(item, f"{prefix}{name}[].")
+            yield from recipe_keys(item, f"{prefix}{name}[].")
             continue
-        yield f"{prefix}{name}", kind.replace("typing.", ""), shown, doc
+        yield f"{prefix}{name}", _kind(field.annotation), shown, doc
+
+
+def _kind(annotation: Any) -> str:
+    """A type in words: the values of a closed set, names without their modules, `null` for none."""
+    origin, members = get_origin(annotation), get_args(annotation)
+    if annotation is type(None):
+        return "null"
+    if isinstance(annotation, type) and issubclass(annotation, Enum):
+        return " or ".join(str(each.value) for each in annotation)
+    if origin is Annotated:
+        return _kind(members[0])
+    if origin is Literal:
+        return " or ".join(map(str, members))
+    if origin in (Union, UnionType):
+        return " or ".join(dict.fromkeys(map(_kind, members)))
+    if origin is not None:
+        return f"{origin.__name__}[{', '.join(map(_kind, members))}]"
+    return str(getattr(annotation, "__name__", annotation))

@@ -92,13 +92,13 @@ def test_behaviour(server, name, tmp_path, capsys):
 
 def test_the_pages_show_every_behaviour_and_none_that_is_booked_below_what_it_delivered():
     row = re.compile(r"^\| (\w+) \| (\d) \| ([\d.]+) \| ([\d.]+) \| [\w ]+ \|$", re.M)
-    page, readme = (
-        row.findall((ROOT / name).read_text("utf-8")) for name in ("docs/servers.md", "README.md")
+    page, telling = (
+        row.findall((ROOT / name).read_text("utf-8")) for name in ("docs/servers.md", "docs/guarantees.md")
     )
     assert [name for name, *_ in page] == list(BEHAVIOURS)
     assert len(BEHAVIOURS) >= 60
     assert all(float(booked) >= float(delivered) for *_, delivered, booked in page)
-    assert len(readme) >= 10 and set(readme) <= set(page)
+    assert len(telling) >= 10 and set(telling) <= set(page)
 
 
 def test_a_loop_is_booked_at_its_whole_reservation(server, tmp_path):

@@ -50,6 +50,10 @@ def answer(request: dict, identity: str, settings: dict, *, huge: bool = False) 
     thought[0] = f"{hashlib.md5(identity.encode()).hexdigest()} "
     style = settings["style"]
     cut = settings["finish"] == "length"
+    for part, replies in settings["replies"].items():
+        if part in identity:
+            reasoning, content = replies[mark % len(replies)]
+            thought = [f"{each} " for each in reasoning.split(" ")]
     tail = [] if cut else [content]
     if style in ("reasoning_content", "reasoning"):
         return [(style, t) for t in thought] + [("content", t) for t in tail]

@@ -16,6 +16,7 @@ Settings (all optional):
     capacity    requests at once; more are refused with 429
     key         bearer token that is required
     text        content to answer with, instead of a boxed number
+    replies     part of a prompt -> [[reasoning, content], ...]; the seed chooses one of them
     finish      finish_reason
     model       served model name
     usage       false leaves the usage out

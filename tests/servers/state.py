@@ -17,6 +17,7 @@ DEFAULTS = {
     "capacity": None,
     "key": None,
     "text": None,
+    "replies": {},
     "finish": "stop",
     "model": "fake-r1",
     "usage": True,
