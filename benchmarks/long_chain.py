@@ -21,11 +21,11 @@ def measure(args: list[str]) -> dict[str, Any]:
     import polars as pl
 
     from factory.run.layout import RunLayout
-    from factory.run.parts import read_parts
 
     parser = argparse.ArgumentParser(prog="benchmarks.run long_chain")
     parser.add_argument("run", type=Path)
-    rows = read_parts(RunLayout(parser.parse_args(args).run).dataset("sft")).with_columns(
+    shards = RunLayout(parser.parse_args(args).run).dataset("sft") / "*.parquet"
+    rows = pl.read_parquet(shards).with_columns(
         pl.col("prompt").list.last().struct.field("content").alias("problem"),
         pl.col("completion").list.first().struct.field("content").alias("text"),
     )

@@ -58,13 +58,24 @@ def summary(name: str, where: str) -> str:
     docs = {
         one.target.id: two.value.value
         for one, two in zip(body, body[1:], strict=False)
-        if isinstance(one, ast.AnnAssign) and isinstance(two, ast.Expr) and isinstance(two.value, ast.Constant)
+        if isinstance(one, ast.AnnAssign)
+        and isinstance(two, ast.Expr)
+        and isinstance(two.value, ast.Constant)
     }
     rows = [
         f"| `{field.name}` | {code(str(field.type))} | {cell(docs.get(field.name, ''))} |"
         for field in dataclasses.fields(found)
     ]
-    return "\n".join([f"### {name} gives {kind}\n", docstring(found), "", "| field | type | holds |", "|---|---|---|", *rows])
+    return "\n".join(
+        [
+            f"### {name} gives {kind}\n",
+            docstring(found),
+            "",
+            "| field | type | holds |",
+            "|---|---|---|",
+            *rows,
+        ]
+    )
 
 
 def function(name: str, each: Any, level: str = "###", prefix: str = "f.") -> str:

@@ -14,7 +14,10 @@ PROBLEMS: dict[str, tuple[int, list[tuple[str, int]]]] = {
     "How many edges does a cube have?": (
         12,
         [
-            ("Four edges at the bottom, four at the top and four upright ones join them. 4 + 4 + 4 = 12.", 12),
+            (
+                "Four edges at the bottom, four at the top and four upright ones join them. 4 + 4 + 4 = 12.",
+                12,
+            ),
             ("A cube has 6 faces with 4 edges each; every edge belongs to two faces. 6 * 4 / 2 = 12.", 12),
             ("A cube has eight corners, and I remember that corners and edges are equally many, so 8.", 8),
         ],
@@ -39,7 +42,10 @@ PROBLEMS: dict[str, tuple[int, list[tuple[str, int]]]] = {
         12,
         [
             ("A week has seven days, so each day has 84 / 7 pages. 7 * 12 = 84, hence 12.", 12),
-            ("70 pages would be ten a day, and 14 pages are left for seven days, two more each. 10 + 2 = 12.", 12),
+            (
+                "70 pages would be ten a day, and 14 pages are left for seven days, two more each. 10 + 2 = 12.",
+                12,
+            ),
             ("She reads on six days and rests on Sunday: 84 / 6 = 14 pages on each of these days.", 14),
         ],
     ),
@@ -54,7 +60,10 @@ PROBLEMS: dict[str, tuple[int, list[tuple[str, int]]]] = {
         12,
         [
             ("Four runners can be first, and for each of them three others second. 4 * 3 = 12.", 12),
-            ("Pairs of four: AB, AC, AD, BC, BD, CD are six, and each can finish in two orders. 6 * 2 = 12.", 12),
+            (
+                "Pairs of four: AB, AC, AD, BC, BD, CD are six, and each can finish in two orders. 6 * 2 = 12.",
+                12,
+            ),
             ("It is a choice of two out of four: 4 * 3 / 2 = 6, since the order is of no interest.", 6),
         ],
     ),
