@@ -38,7 +38,7 @@ def verb_part(name: str, command: click.Command | None) -> str:
         else:
             parts.append(cell(" ".join(lines)))
     for title, rows in command.groups.items():
-        heading = ["| {} | |".format(cell(title)), "|---|---|"]
+        heading = [f"| {cell(title)} | |", "|---|---|"]
         parts.append("\n".join([*heading, *(f"| {code(flag)} | {_said(said)} |" for flag, said in rows)]))
     return "\n\n".join(parts)
 

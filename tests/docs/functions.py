@@ -7,6 +7,7 @@ import dataclasses
 import importlib
 import inspect
 import re
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +58,7 @@ def summary(name: str, where: str) -> str:
     body = ast.parse(inspect.cleandoc(inspect.getsource(found))).body[0].body
     docs = {
         one.target.id: two.value.value
-        for one, two in zip(body, body[1:], strict=False)
+        for one, two in pairwise(body)
         if isinstance(one, ast.AnnAssign)
         and isinstance(two, ast.Expr)
         and isinstance(two.value, ast.Constant)

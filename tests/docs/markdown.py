@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 
-
 MARKUP = re.compile(r"[\\*<>\[\]{}]|(?<!\w)_|_(?!\w)")
 """Letters that would be markup; an underscore within a word is none."""
 

@@ -1,4 +1,4 @@
-"""README's examples do what it shows, the page of formats is that of the schemas, exit codes are those of the classes."""
+"""The tutorial's examples do what it shows, the page of formats is that of the schemas, exit codes are those of the classes."""
 
 import contextlib
 import io
@@ -14,15 +14,15 @@ from factory.cli.main import VERBS, build_app
 from tests.docs import data_formats, journeys, layouts
 
 ROOT = Path(__file__).parents[2]
-README = (ROOT / "README.md").read_text("utf-8")
+TUTORIAL = (ROOT / "docs" / "tutorial.md").read_text("utf-8").partition("## Check answers")[2]
 
 
 def flat(text):
     return [re.sub(r"\s+", " ", line).strip() for line in text.splitlines() if line.strip()]
 
 
-def test_the_first_example_of_the_readme_prints_what_it_shows(tmp_path, monkeypatch):
-    shown = re.search(r"```\n\$ cat answers\.jsonl\n(.*?)\n\n\$ factory (.*?)\n(.*?)```", README, re.S)
+def test_the_example_of_verify_in_the_tutorial_prints_what_it_shows(tmp_path, monkeypatch):
+    shown = re.search(r"```\n\$ cat answers\.jsonl\n(.*?)\n\n\$ factory (.*?)\n(.*?)```", TUTORIAL, re.S)
     lines, command, output = shown.groups()
     (tmp_path / "answers.jsonl").write_text(lines + "\n")
     words = [sys.executable, "-m", "factory.cli.main", *command.split()]
@@ -30,7 +30,7 @@ def test_the_first_example_of_the_readme_prints_what_it_shows(tmp_path, monkeypa
     assert done.returncode == 0, done.stderr
     # The rule below a table's head is drawn on a terminal only.
     assert flat(done.stdout) == [line for line in flat(output) if line.strip("─")]
-    snippet = re.search(r"```python\n(.*?)```", README, re.S)[1]
+    snippet = re.search(r"```python\n(.*?)```", TUTORIAL, re.S)[1]
     monkeypatch.chdir(tmp_path)
     said = io.StringIO()
     with contextlib.redirect_stdout(said):
@@ -55,9 +55,9 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 OTHERS = {
     "--port", "--head", "--address", "--host", "--dtype", "--served-model-name", "--max-model-len", "--enforce-eager",
     "--tensor-parallel-size", "--continuous-batching", "--config_file", "--num_machines", "--num_processes",
-    "--machine_rank", "--nproc_per_node", "--main_process_ip", "--main_process_port",
+    "--machine_rank", "--file", "--purpose", "--nproc_per_node", "--main_process_ip", "--main_process_port",
 }  # fmt: skip
-"""Options of vLLM, Ray and accelerate in the docs' commands."""
+"""Options of vLLM, Ray, accelerate and other trainers in the docs' commands."""
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
