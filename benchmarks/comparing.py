@@ -1,6 +1,6 @@
 """`factory compare` on sets whose order is known: degraded copies of a clean set, and the clean set against itself.
 
-    python -m benchmarks.run comparing [--data 1 2 3] [--copies 6] [--out FOLDER]
+    python -m benchmarks.run comparing [--data 1 2 3 4] [--copies 4] [--out FOLDER]
 
 Stopped, it resumes from FOLDER. A set is degraded in one way: a fifth of its answers wrong, half its families, its steps
 in any order, half its rows.
@@ -38,8 +38,8 @@ def measure(args: list[str]) -> dict[str, Any]:
     from factory.pipeline.compare import compare, read_scores
 
     parser = argparse.ArgumentParser(prog="benchmarks.run comparing")
-    parser.add_argument("--data", type=int, nargs="+", default=[1, 2, 3])
-    parser.add_argument("--copies", type=int, default=6)
+    parser.add_argument("--data", type=int, nargs="+", default=[1, 2, 3, 4])
+    parser.add_argument("--copies", type=int, default=4)
     parser.add_argument("--out", type=Path, default=Path("runs/comparing"))
     options = parser.parse_args(args)
     section = CompareSection(questions=QUESTIONS)
@@ -69,24 +69,22 @@ def measure(args: list[str]) -> dict[str, Any]:
                 "questions": found.questions, "seeds": found.seeds, "tokens": found.tokens,
             }
         )  # fmt: skip
-    copies: dict[str, Any] = {}
-    if options.copies:
-        names = [f"clean #{n}" for n in range(options.copies)]
-        out = options.out / "copies"
-        found, seconds = compared(names, 0, out)
+    copies = []
+    for seed in options.data if options.copies else ():
+        out = options.out / f"copies-{seed}"
+        found, seconds = compared([f"clean #{n}" for n in range(options.copies)], seed, out)
         by_question, _ = read_scores(out, [each.name for each in found.sets], found.seeds, "end")
-        alone = [
-            differences({a: by_question[a], b: by_question[b]})[0] for a, b in combinations(by_question, 2)
-        ]
-        spreads = [
-            float((by_question[a][0] - by_question[b][0]).std()) for a, b in combinations(by_question, 2)
-        ]
-        copies = {
-            "copies": options.copies, "pairs": len(alone), "false_calls": sum(pair.better is not None for pair in alone),
-            "largest": max(pair.value for pair in alone), "half_width": float(np.mean([pair.high - pair.value for pair in alone])),
-            "corrected_false_calls": sum(pair.better is not None for pair in found.pairs), "seconds": seconds,
-            "seed_spread": float(np.mean([each.seed_spread for each in found.sets])), "question_spread": float(np.mean(spreads)),
-        }  # fmt: skip
+        pairs = list(combinations(by_question, 2))
+        alone = [differences({a: by_question[a], b: by_question[b]})[0] for a, b in pairs]
+        spreads = [float((by_question[a][0] - by_question[b][0]).std()) for a, b in pairs]
+        copies.append(
+            {
+                "data": seed, "pairs": len(alone), "false_calls": sum(pair.better is not None for pair in alone),
+                "largest": max(pair.value for pair in alone), "half_width": float(np.mean([pair.high - pair.value for pair in alone])),
+                "corrected_false_calls": sum(pair.better is not None for pair in found.pairs), "seconds": seconds,
+                "seed_spread": float(np.mean([each.seed_spread for each in found.sets])), "question_spread": float(np.mean(spreads)),
+            }
+        )  # fmt: skip
     return {"rows": ROWS, "draws": draws, "copies": copies}
 
 
@@ -149,10 +147,13 @@ def render(result: Result) -> dict[str, str]:
         f"{minutes} minutes."
     )
     if copies:
+        pairs, alone, together = (
+            sum(each[key] for each in copies) for key in ("pairs", "false_calls", "corrected_false_calls")
+        )
         text += (
-            f" Of {copies['pairs']} pairs of copies of one set (other order, other seeds; {copies['copies']} copies, so the pairs "
-            f"overlap) {copies['false_calls']} are called different, and {copies['corrected_false_calls']} when all are compared "
-            f"together; the largest difference is {100 * copies['largest']:.1f} points, the intervals reach "
-            f"{100 * copies['half_width']:.1f} to each side."
+            f" Of {pairs} pairs of copies of one set (other order, other seeds; {len(copies)} draws, the pairs of a draw overlap) "
+            f"{alone} are called different, and {together} when all of a draw are compared together; the largest difference is "
+            f"{100 * max(each['largest'] for each in copies):.1f} points, the intervals reach "
+            f"{100 * float(np.mean([each['half_width'] for each in copies])):.1f} to each side."
         )
     return {"comparing": "\n\n".join([table(heads, rows), text])}
