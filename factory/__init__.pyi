@@ -12,7 +12,7 @@ from factory.api.result import Import as Import
 from factory.api.result import Result as Result
 from factory.api.rows import Rows
 from factory.api.runs import Run as Run
-from factory.evaluation.comparison import Comparison
+from factory.evaluation.comparison import Comparison, Worth
 from factory.steps.estimate import Estimate
 from factory.steps.pilot import Piloted
 
@@ -149,6 +149,28 @@ def import_(
     revision: str | None = ...,
     weight: float = ...,
 ) -> Import: ...
+
+def ladder(
+    recipe: str | Path,
+    out: str | Path | None = None,
+    *,
+    changes: Sequence[str] = (),
+    store: str | Path | None = None,
+    student: str = ...,
+    revision: str | None = ...,
+    questions: str | None = ...,
+    limit: int = ...,
+    seeds: int = ...,
+    budget_tokens: int = ...,
+    learning_rate: float | None = ...,
+    match_lengths: bool = ...,
+    max_tokens: int | None = ...,
+    prompt: str | Sequence[dict[str, Any]] = ...,
+    system: str | None = ...,
+    seed: int = ...,
+    change: Sequence[str] = ...,
+    dataset: Literal['sft', 'midtrain'] = ...,
+) -> list[Worth]: ...
 
 def open_run(
     run: str | Path | None = None,

@@ -34,7 +34,7 @@ from train.student import load_tokenizer
 
 STEP_TOKENS = 2_048
 """Tokens that an optimiser step reads at least."""
-MOST_OVER = 0.1
+MOST_OVER = 0.25
 """Share of a set's rows that may be longer than the student's context."""
 LEAST_STEPS = 16
 """Fewer optimiser steps show nothing of a set."""

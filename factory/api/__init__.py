@@ -1,6 +1,6 @@
 """The functions of `import factory as f`: the verbs over tables, with results that one can ask (docs/api.md)."""
 
-from factory.api.choices import compare, pilot
+from factory.api.choices import compare, ladder, pilot
 from factory.api.result import Deduplication, Export, Import, Result
 from factory.api.runs import Run, open_run, run_recipe
 from factory.api.verbs import (
@@ -29,6 +29,7 @@ __all__ = [
     "export",
     "generate",
     "import_",
+    "ladder",
     "open_run",
     "pairs",
     "pilot",

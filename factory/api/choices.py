@@ -11,7 +11,7 @@ from factory.api.verbs import section
 from factory.errors import UsageError
 
 if TYPE_CHECKING:
-    from factory.evaluation.comparison import Comparison
+    from factory.evaluation.comparison import Comparison, Worth
     from factory.steps.pilot import Piloted
 
 
@@ -39,6 +39,35 @@ def compare(
     names = list(sets) if isinstance(sets, dict) else paths
     folder = folder_of("compare", out, paths, names, settings)
     return run(paths, folder, section(CompareSection, settings), names)
+
+
+def ladder(
+    recipe: str | Path,
+    out: str | Path | None = None,
+    *,
+    changes: Sequence[str] = (),
+    store: str | Path | None = None,
+    **settings: Any,
+) -> list[Worth]:
+    """What each data decision of a recipe is worth to a student (`factory ladder`); the best first.
+
+    Args:
+        recipe: a recipe file, or the name of a shipped one.
+        out: folder; one below .factory/ by default.
+        changes: decisions to try, such as "datasets.keep=all"; the usual ones by default.
+        store: response store of all runs.
+        **settings: student, questions, seeds, budget_tokens ... (`factory ladder --help`).
+
+    Raises:
+        UsageError: the recipe, a change, the student or the questions cannot be used.
+        Stopped: stopped, or the budget is spent; the same call resumes.
+    """
+    from factory.config.ladder import LadderSection
+    from factory.pipeline.ladder import ladder as run
+
+    asked = section(LadderSection, {"change": list(changes), **settings})
+    folder = folder_of("ladder", out, [str(recipe)], changes, settings)
+    return run(recipe, folder, asked, store=Path(store) if store else None)[0]
 
 
 def pilot(

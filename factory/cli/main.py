@@ -29,7 +29,7 @@ except ImportError:
     )
 
 GROUPS = {
-    "A whole run": ("init", "run", "train", "compare", "status", "store", "why", "report", "view"),
+    "A whole run": ("init", "run", "train", "compare", "ladder", "status", "store", "why", "report", "view"),
     "Single steps": (
         "import",
         "generate",

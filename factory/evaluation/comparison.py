@@ -86,6 +86,33 @@ class Comparison:
         return "".join(f"<p>{escape(line)}</p>" for line in [*self.verdicts, *self.warnings])
 
 
+@dataclass(frozen=True, slots=True)
+class Worth:
+    """What one changed decision of a recipe does to pass@1, as a share with its interval; None where it makes the same set."""
+
+    name: str
+    changes: tuple[str, ...]
+    rows: int
+    value: float | None
+    low: float | None
+    high: float | None
+
+    @property
+    def verdict(self) -> str:
+        """The answer in words."""
+        if self.value is None or self.low is None or self.high is None:
+            return "the same set"
+        return "better" if self.low > 0 else "worse" if self.high < 0 else "no difference found"
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """Decision, change, rows, points, interval and verdict, as a table shows them."""
+        points, interval = "", ""
+        if self.value is not None and self.low is not None and self.high is not None:
+            points, interval = f"{100 * self.value:+.1f}", f"{100 * self.low:+.1f} to {100 * self.high:+.1f}"
+        return self.name, " ".join(self.changes), f"{self.rows:,}", points, interval, self.verdict
+
+
 def _verdict(pair: Difference, about: str) -> str:
     first, second = pair.first, pair.second
     points = [round(100 * each, 1) for each in (pair.value, pair.low, pair.high)]

@@ -42,11 +42,12 @@ class Difference:
         return self.first if self.low > 0 else self.second if self.high < 0 else None
 
 
-def differences(scores: Mapping[str, NDArray[np.float64]]) -> list[Difference]:
+def differences(scores: Mapping[str, NDArray[np.float64]], base: str | None = None) -> list[Difference]:
     """Every pair of sets, the better one first, with intervals that hold together 95 times in 100 (Bonferroni).
 
     Args:
         scores: by set, shares of right samples, shape (seeds, questions): the same questions in every set, no NaN.
+        base: the set that all others are compared with, and only with it; every pair when None.
 
     Raises:
         ValueError: fewer than two sets, seeds or questions, or shapes that do not agree.
@@ -55,7 +56,7 @@ def differences(scores: Mapping[str, NDArray[np.float64]]) -> list[Difference]:
     if len(scores) < 2 or len(shapes) != 1 or min(min(each.shape) for each in scores.values()) < 2:
         raise ValueError("a comparison needs two sets, two seeds each, and two questions that all share")
     order = sorted(scores, key=lambda name: -float(scores[name].mean()))
-    pairs = list(itertools.combinations(order, 2))
+    pairs = [pair for pair in itertools.combinations(order, 2) if base is None or base in pair]
     return [_difference(a, b, scores[a], scores[b], len(pairs)) for a, b in pairs]
 
 

@@ -40,7 +40,12 @@ FEWEST = 20
 
 
 def compare(
-    paths: Sequence[str], out: Path, section: CompareSection, names: Sequence[str] | None = None
+    paths: Sequence[str],
+    out: Path,
+    section: CompareSection,
+    names: Sequence[str] | None = None,
+    *,
+    base: str | None = None,
 ) -> Comparison:
     """Compare training sets; what is done already is not done again.
 
@@ -49,6 +54,7 @@ def compare(
         out: folder to work in.
         section: student, questions, seeds, budget.
         names: what the sets are called; their files' names by default.
+        base: the set that all others are compared with, and only with it; every pair when None.
 
     Raises:
         UsageError: a set, the student or the questions cannot be used.
@@ -72,7 +78,7 @@ def compare(
     sets = compare_sets.finish_sets(clean, out / "sets", section)
     if section.student == "tiny":
         compare_sets.unite(clean, out / "base" / "datasets" / "midtrain")
-    pairs = len(names) * (len(names) - 1) // 2
+    pairs = len(names) - 1 if base else len(names) * (len(names) - 1) // 2
     seen = visible(section.seeds, questions, pairs, seed_spread=SEED_SPREAD, question_spread=QUESTION_SPREAD)
     note(
         f"{len(names)} sets, {section.seeds} seeds, {questions} questions: a difference of about {seen * 100:.1f} points can "
@@ -110,9 +116,9 @@ def compare(
     by_question, ids = scores["end"]
     found = Comparison(
         sorted(compared, key=lambda each: -each.pass_at_1),
-        differences(by_question),
-        differences(scores["half"][0]),
-        _groups(by_question, ids, read_parts(out / "questions")),
+        differences(by_question, base),
+        differences(scores["half"][0], base),
+        _groups(by_question, ids, read_parts(out / "questions"), base),
         len(ids),
         section.seeds,
         planned["tokens"],
@@ -196,7 +202,7 @@ def read_scores(
 
 
 def _groups(
-    scores: dict[str, NDArray[np.float64]], ids: list[str], questions: pl.DataFrame
+    scores: dict[str, NDArray[np.float64]], ids: list[str], questions: pl.DataFrame, base: str | None
 ) -> dict[str, list[Difference]]:
     """Differences within every domain and level that has enough questions, where there are several."""
     about = pl.DataFrame({"id": ids}).join(questions, on="id", how="left")
@@ -207,6 +213,6 @@ def _groups(
             if FEWEST <= count < len(ids):
                 at = (about[column] == value).fill_null(False).to_numpy()
                 found[f"{column} {value} ({count})"] = differences(
-                    {n: each[:, at] for n, each in scores.items()}
+                    {n: each[:, at] for n, each in scores.items()}, base
                 )
     return found

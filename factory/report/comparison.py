@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,13 +14,13 @@ from factory.report.build import page
 from factory.report.plots import intervals
 
 if TYPE_CHECKING:
-    from factory.evaluation.comparison import Comparison
+    from factory.evaluation.comparison import Comparison, Worth
 
 PAGE = "comparison.html"
 
 
-def build_comparison(found: Comparison, out: Path) -> Path:
-    """Write `out/comparison.html`; returns it."""
+def build_comparison(found: Comparison, out: Path, worths: Sequence[Worth] = ()) -> Path:
+    """Write `out/comparison.html`; returns it. `worths` are the decisions of a ladder that made the sets."""
     cards = [
         (f"{each.pass_at_1:.1%}", each.name, f"pass@1, {each.rows:,} rows, read {each.passes:.1f} times")
         for each in found.sets
@@ -30,7 +31,12 @@ def build_comparison(found: Comparison, out: Path) -> Path:
         f"{found.questions} questions that none has seen.",
         seed=None,
         cards=cards,
-        sections=[_answer(found), _sets(found), *([_where(found)] if found.groups else [])],
+        sections=[
+            *([_worth(worths)] if worths else []),
+            _answer(found),
+            _sets(found),
+            *([_where(found)] if found.groups else []),
+        ],
         faults=[],
         missing=[],
         versions=[],
@@ -40,6 +46,17 @@ def build_comparison(found: Comparison, out: Path) -> Path:
     with atomic_path(path) as temporary:
         temporary.write_text(text, "utf-8", errors="replace")
     return path
+
+
+def _worth(worths: Sequence[Worth]) -> Section:
+    heads = ("decision", "change", "rows", "points", "interval", "verdict")
+    caption = "Points of pass@1 against the recipe as it is; the intervals hold together 95 times in 100."
+    return Section(
+        "worth",
+        "What each decision is worth",
+        "one run per decision",
+        (grid(heads, [each.cells for each in worths], caption),),
+    )
 
 
 def _answer(found: Comparison) -> Section:

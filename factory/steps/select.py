@@ -46,6 +46,11 @@ BATCH = 5_000
 """Rows whose texts are in memory together."""
 ELSEWHERE = ("judge", "label", "filter")
 """Settings of the section that step `label` reads."""
+OF_OTHERS = {
+    "midtrain": ("sft_rows", "sft_per_problem", "sft_order", "balance", "max_pass_rate"),
+    "sft": ("midtrain_per_problem",),
+}
+"""Settings that decide the other set alone, by set."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +95,8 @@ def run(
         FactoryError: nothing is left; says why and which setting to change.
     """
     require_parts(labelled)
-    settings = {**deciding(section, without=ELSEWHERE), "dataset": dataset, "seed": seed, "version": VERSION}
+    read = deciding(section, without=(*ELSEWHERE, *OF_OTHERS[dataset]))
+    settings = {**read, "dataset": dataset, "seed": seed, "version": VERSION}
     inputs: dict[str, Path | str] = {"rows": labelled}
     inputs |= {**{f"exclude:{i}": path for i, path in enumerate(exclude)}, **review_input(rejected)}
     if dataset == "midtrain" or section.max_pass_rate is None:

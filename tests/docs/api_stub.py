@@ -14,6 +14,7 @@ from factory.config.decontamination import DecontaminationSection
 from factory.config.deduplication import DeduplicationSection
 from factory.config.difficulty import DifficultySection
 from factory.config.generate import GenerateSection
+from factory.config.ladder import LadderSection
 from factory.config.preference import PreferenceSection
 from factory.config.problems import SourceSection
 from factory.config.verify import VerifySection
@@ -23,6 +24,7 @@ SECTIONS: dict[str, type[Section]] = {
     "import_": SourceSection,
     "compare": CompareSection,
     "generate": GenerateSection,
+    "ladder": LadderSection,
     "pilot": GenerateSection,
     "preview": GenerateSection,
     "verify": VerifySection,
@@ -55,7 +57,7 @@ def stub() -> str:
         "from factory.api.result import Result as Result",
         "from factory.api.rows import Rows",
         "from factory.api.runs import Run as Run",
-        "from factory.evaluation.comparison import Comparison",
+        "from factory.evaluation.comparison import Comparison, Worth",
         "from factory.steps.estimate import Estimate",
         "from factory.steps.pilot import Piloted",
         "",
