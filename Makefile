@@ -53,7 +53,7 @@ mutants: $(STAMP)
 
 # Pages and figures that are written from code, commands and measurements; tests fail where a page differs.
 pages: $(STAMP)
-	for page in recipe_keys commands functions data_formats layouts journeys readme; do $(BIN)/python -m tests.docs.$$page || exit 1; done
+	for page in recipe_keys commands functions paper_recipe data_formats layouts journeys readme; do $(BIN)/python -m tests.docs.$$page || exit 1; done
 	$(BIN)/python -m benchmarks.render
 
 # The documentation as a site in site/, which needs no network.

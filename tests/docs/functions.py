@@ -87,7 +87,7 @@ def function(name: str, each: Any, level: str = "###", prefix: str = "f.") -> st
     if star is not None:
         words.insert(star, "*")
     call = f"{prefix}{name}({', '.join(words)})"
-    if len(call) > 100:
+    if len(call) > 76:
         call = f"{prefix}{name}(\n    {(',' + chr(10) + '    ').join(words)},\n)"
     returns = found.return_annotation
     arrow = "" if returns is inspect.Signature.empty else f" -> {returns}"
@@ -95,7 +95,8 @@ def function(name: str, each: Any, level: str = "###", prefix: str = "f.") -> st
     if section := SECTIONS.get(name):
         key = next((each.name for each in found.parameters.values() if each.kind is each.VAR_KEYWORD), "")
         keys = ", ".join(f"`{field}`" for field in section.model_fields if field not in found.parameters)
-        parts.append(f"Keys of `**{key}`: {keys} ([what they do](recipe-keys.md)).")
+        said = f"commands.md#factory-{name}" if name == "compare" else "recipe-keys.md"
+        parts.append(f"Keys of `**{key}`: {keys} ([what they do]({said})).")
     return "\n\n".join(parts)
 
 

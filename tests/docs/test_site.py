@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-WRITTEN = ("recipe_keys", "commands", "functions")
+WRITTEN = ("recipe_keys", "commands", "functions", "paper_recipe")
 OWN = re.compile(r"\b(?:FACTORY|HF|RAY|OMP|POLARS|NUMBA|RAYON|WANDB|TOKENIZERS|XDG)_[A-Z_]+\b")
 
 
