@@ -270,7 +270,7 @@ CLAIMS = (
     ("prompts of middling pass rate and even length (prompt optimisation)", "no_prompt_optimisation"),
     ("reward rebalancing", "no_rebalancing"),
     ("temperature annealed from 1.0 to 0.6", "no_annealing"),
-    ("both sides of a pair are the teacher's", "dpo_teacher"),
+    ("the chosen side of a pair is the teacher's", "dpo_teacher"),
     ("plain DPO, no supervised term", "dpo_no_sft"),
 )
 """What the paper does, and the ablation that leaves it out or does it where the staircase's recipe does not."""
