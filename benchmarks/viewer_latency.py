@@ -42,6 +42,8 @@ SHOWN = {
 }
 """Figures shown, with what they are."""
 BATCH, EACH = 50_000, 10
+WORDS, LETTERS = 8_000_000, 7
+"""Words of the text that the rows are passages of, and characters of a word with its space."""
 PROBLEM = f"p-{12345:016x}"
 COMMON = [
     "the",
@@ -64,7 +66,10 @@ COMMON = [
 
 
 def make_run(run: Path, rows: int) -> None:
-    """`rows` responses, ten per problem, as verdicts and as labelled rows: 40 words, 150 of reasoning, 30 of answer."""
+    """`rows` responses, ten per problem, as verdicts and as labelled rows: 40 words, 150 of reasoning, 30 of answer.
+
+    A text is a passage of one long random text, which is far longer than what a compressor looks back.
+    """
     from factory.run.layout import RunLayout
     from factory.run.step import StepWriter
     from schemas import LABELLED, VERDICT
@@ -73,8 +78,11 @@ def make_run(run: Path, rows: int) -> None:
     rng = np.random.default_rng(0)
     words = np.array([f"w{n:x}" for n in rng.integers(0, 1 << 32, 20_000)] + COMMON * 300)
 
+    book = " ".join(words[rng.integers(0, len(words), WORDS)].tolist())
+
     def texts(count: int, length: int) -> list[str]:
-        return [" ".join(row) for row in words[rng.integers(0, len(words), (count, length))].tolist()]
+        starts = rng.integers(0, len(book) - LETTERS * length, count)
+        return [book[start : start + LETTERS * length] for start in starts.tolist()]
 
     names = [column.name for column in VERDICT.columns]
     with (
@@ -163,7 +171,7 @@ def latencies(run: Path, rows: int, repeats: int = 5) -> dict[str, float]:
     absent = views["search_absent_word"]
     result["search_absent_word_before_the_copy"] = round(ask(absent[0], **absent[1]), 1)
     began = time.perf_counter()
-    app.state.sheets.text.wait()
+    app.state.live.view().sheets.text.wait()
     result["copying_went_on_for"] = round(1000 * (time.perf_counter() - began), 1)
     for label, (path, query) in views.items():
         ask(path, **query)
@@ -175,7 +183,7 @@ def latencies(run: Path, rows: int, repeats: int = 5) -> dict[str, float]:
     trace(open_run(run, check=False), PROBLEM)
     result["why"] = round(1000 * (time.perf_counter() - began), 1)
     server.should_exit = True
-    app.state.sheets.close()
+    app.state.live.close()
     return result
 
 

@@ -10,7 +10,7 @@ import fcntl
 import json
 import os
 import zlib
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -41,15 +41,16 @@ class Mark(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Review:
-    """One mark on one row."""
+    """One mark on one row. `reviewer` is empty for one who gave no name."""
 
     id: str
     mark: Mark
     note: str = ""
     at: str = ""
+    reviewer: str = ""
 
 
-def add_review(run: Path, row_id: str, mark: str, note: str = "") -> Review:
+def add_review(run: Path, row_id: str, mark: str, note: str = "", reviewer: str = "") -> Review:
     """Append one mark, durably.
 
     Raises:
@@ -62,7 +63,7 @@ def add_review(run: Path, row_id: str, mark: str, note: str = "") -> Review:
         raise UsageError(f"unknown mark {mark[:40]!r}", do=f"use one of {', '.join(Mark)}")
     if len(note) > MOST_NOTE:
         raise UsageError(f"a note has at most {MOST_NOTE:,} characters")
-    review = Review(row_id, Mark(mark), note, datetime.now(UTC).isoformat(timespec="seconds"))
+    review = Review(row_id, Mark(mark), note, datetime.now(UTC).isoformat(timespec="seconds"), reviewer)
     _append(run / FILE, review)
     return review
 
@@ -70,22 +71,44 @@ def add_review(run: Path, row_id: str, mark: str, note: str = "") -> Review:
 def read_reviews(run: Path) -> dict[str, Review]:
     """The mark that counts for every id, in the order of marking; cleared ones are left out.
 
-    A line that is no mark (torn by a kill before it counted) is named and left out.
+    With several reviewers the last mark of any of them counts. A line that is no mark (torn by a kill before it counted)
+    is named and left out.
 
     Raises:
         FactoryError: a line that counted was changed or is missing; names it.
     """
+    return _last(_all_marks(run))
+
+
+def reviews_by_reviewer(run: Path) -> dict[str, dict[str, Review]]:
+    """For every reviewer what `read_reviews` says of their own marks.
+
+    Raises:
+        FactoryError: a line that counted was changed or is missing; names it.
+    """
+    marks = _all_marks(run)
+    names = sorted({mark.reviewer for mark in marks})
+    return {name: _last([mark for mark in marks if mark.reviewer == name]) for name in names}
+
+
+def _last(marks: Iterable[Review]) -> dict[str, Review]:
     found: dict[str, Review] = {}
-    for number, line in enumerate(_checked_lines(run / FILE), start=1):
-        try:
-            value = json.loads(line)
-            review = Review(str(value["id"]), Mark(value["mark"]), str(value["note"]), str(value["at"]))
-        except (ValueError, KeyError, TypeError):
-            warn(f"{run / FILE}:{number} is not a mark; it is left out")
-            continue
+    for review in marks:
         found.pop(review.id, None)
         if review.mark != Mark.CLEAR:
             found[review.id] = review
+    return found
+
+
+def _all_marks(run: Path) -> list[Review]:
+    found = []
+    for number, line in enumerate(_checked_lines(run / FILE), start=1):
+        try:
+            value = json.loads(line)
+            texts = (str(value["note"]), str(value["at"]), str(value.get("reviewer") or ""))
+            found.append(Review(str(value["id"]), Mark(value["mark"]), *texts))
+        except (ValueError, KeyError, TypeError, AttributeError):
+            warn(f"{run / FILE}:{number} is not a mark; it is left out")
     return found
 
 

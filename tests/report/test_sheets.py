@@ -138,7 +138,7 @@ def test_the_database_reads_nothing_outside_the_run(sheets, tmp_path):
         "SET enable_external_access = true",
     ):
         with pytest.raises(duckdb.Error):
-            sheets._run(sql, [])
+            sheets.run(sql, [])
     assert not (tmp_path / "written.csv").exists()
 
 

@@ -1,176 +1,250 @@
 """The viewer's web application: pages over the sheets, one problem at a time, and the reviewer's marks.
 
-Pages are written on the server with every value escaped; the scripts are three static files of ours.
-
-- Content-Security-Policy: scripts, styles and fonts only from our own static files; nothing inline, no other origin, and
-  (Trusted Types) no text can be turned into markup by a script.
-- A request must name this machine's loopback address in `Host`, so a web page elsewhere that has its own name point at
-  127.0.0.1 (DNS rebinding) reads nothing.
-- A request that changes something must come from our own page (`Origin`).
+Pages are written on the server with every value escaped; the scripts are static files of ours. Who may ask, and what a page
+may do, is `guard.py`.
 """
 
 from __future__ import annotations
 
 import json
-import re
 from importlib import resources
 from typing import Any
+from urllib.parse import urlencode
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup, escape
+import polars as pl
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import FileResponse, HTMLResponse, JSONResponse, PlainTextResponse, Response
+from starlette.responses import FileResponse, HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from factory.errors import FactoryError, UsageError
-from factory.report.blocks import show
-from factory.report.lineage import trace
 from factory.report.step_folders import RunTables
-from factory.report.viewer.problem import any_row, as_text, cut_text, dropped_row, problem_page
-from factory.report.viewer.query import Filter, Operator, read_query
-from factory.report.viewer.sheets import PREVIEW, Sheets
-from factory.run.review import add_review, read_reviews
+from factory.report.viewer.guard import Guard
+from factory.report.viewer.live import Live, View
+from factory.report.viewer.problem import known_of
+from factory.report.viewer.query import ROWS, Filter, Operator, Query, read_query
+from factory.report.viewer.reviewing import agreements, as_csv, as_json_lines
+from factory.report.viewer.sheet import PREVIEW, Sheet
+from factory.report.viewer.statistics import columns, facets, groupable, groups
+from factory.report.viewer.templating import make_templates
+from factory.run.review import Review, add_review, reviews_by_reviewer
 
 MOST_BODY = 64 * 1024
 """Bytes of one mark."""
-LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]"})
-
-POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; connect-src 'self'; img-src 'self'; "
-    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
-)
-REPORT_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
-"""The report has no script at all, so none is allowed; its one style sheet is inline."""
-
-HEADERS = {
-    "x-content-type-options": "nosniff",
-    "x-frame-options": "DENY",
-    "referrer-policy": "no-referrer",
-    "cross-origin-resource-policy": "same-origin",
-    "cross-origin-opener-policy": "same-origin",
-    "cache-control": "no-store",
-}
+MANY = ("fc", "fo", "fv", "col")
+"""Parts of a query that repeat."""
 
 
-def build_app(tables: RunTables, *, hosts: frozenset[str] | None = None) -> Starlette:
+def build_app(
+    tables: RunTables,
+    *,
+    hosts: frozenset[str] | None = None,
+    token: str | None = None,
+    reviewer: str = "",
+    static_rows: int | None = None,
+) -> Starlette:
     """The application over one run.
 
     Args:
-        tables: the run, from `open_run`.
+        tables: the run, from `open_run`; it is opened again when its files change.
         hosts: `host:port` names under which it may be addressed; every loopback name when None (tests).
+        token: what every request must bring; any host name is allowed then.
+        reviewer: whose marks are shown and written.
+        static_rows: pages for a static copy, without what needs a server, of this many rows of each table.
     """
-    pages = Pages(tables)
+    pages = Pages(tables, reviewer, static_rows)
     static = str(resources.files("factory.report.viewer") / "static")
     routes = [
         Route("/", pages.home),
         Route("/table", pages.table),
+        Route("/columns", pages.columns),
         Route("/values", pages.values),
+        Route("/facets", pages.facets),
+        Route("/next", pages.next),
+        Route("/random", pages.random),
         Route("/row", pages.row),
         Route("/record", pages.record),
         Route("/review", pages.review),
+        Route("/review.csv", pages.export),
+        Route("/review.jsonl", pages.export),
         Route("/report", pages.report),
+        Route("/state", pages.state),
         Route("/mark", pages.mark, methods=["POST"]),
         Route("/favicon.ico", lambda request: Response(status_code=204)),
         Mount("/static", StaticFiles(directory=static)),
     ]
-    handlers: Any = {FactoryError: pages.mistake, 404: pages.missing}
-    app = Starlette(routes=routes, middleware=[Middleware(Guard, hosts=hosts)], exception_handlers=handlers)
-    app.state.sheets = pages.sheets
+    handlers: Any = {
+        FactoryError: pages.mistake,
+        OSError: pages.changed,
+        pl.exceptions.PolarsError: pages.changed,
+        404: pages.missing,
+    }
+    guard = Middleware(Guard, hosts=hosts, token=token)
+    app = Starlette(routes=routes, middleware=[guard], exception_handlers=handlers)
+    app.state.live = pages.live
     return app
 
 
 class Pages:
     """The viewer's pages."""
 
-    def __init__(self, tables: RunTables) -> None:
-        self.tables, self.sheets = tables, Sheets(tables)
-        self._templates = Environment(
-            loader=PackageLoader("factory.report.viewer"),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-        )
-        self._templates.filters["show"] = show
-        self._templates.filters["text"] = lambda value: cut_text(as_text(value))
-        self._templates.filters["breaks"] = breaks
-        self._templates.globals["operators"] = [operator.value for operator in Operator]
+    def __init__(self, tables: RunTables, reviewer: str, static_rows: int | None) -> None:
+        self.run, self.reviewer, self.static_rows, self.live = tables.run, reviewer, static_rows, Live(tables)
+        self._templates = make_templates()
 
     async def home(self, request: Request) -> Response:
         """Which tables the run has and what is wrong with it."""
-        return self._page("home.html.j2", sheets=list(self.sheets.all.values()))
+        return self._page("home.html.j2")
 
     async def table(self, request: Request) -> Response:
         """One page of a table."""
+        view = self.live.view()
         name = request.query_params.get("sheet", "")
-        sheet = self.sheets.all.get(name)
-        if sheet is None:
-            raise UsageError(f"this run has no table {name[:80]!r}")
-        if not sheet.parts:
-            return self._page("empty.html.j2", sheet=sheet)
-        multi = {key: request.query_params.getlist(key) for key in ("fc", "fo", "fv", "col")}
-        query = read_query(name, sheet.names, dict(request.query_params), multi)
-        page = await run_in_threadpool(self.sheets.page, query)
+        if (sheet := view.sheets.all.get(name)) is not None and not sheet.parts:
+            return self._page("empty.html.j2", view, sheet=sheet)
+        sheet, query = _asked(view, request)
+        page = await run_in_threadpool(view.sheets.page, query)
+        marks = self._marks()
         return self._page(
             "table.html.j2",
+            view,
             sheet=sheet,
             query=query,
             page=page,
+            last=None if page.total is None else max(page.total - 1, 0) // ROWS,
+            rows=ROWS,
             preview=PREVIEW,
-            marks=read_reviews(self.tables.run),
+            marks=marks,
+            marked=await run_in_threadpool(view.sheets.count_of, name, marks),
             filter_link=lambda column, value: query.with_filter(Filter(column, Operator.IS, value)),
+        )
+
+    async def columns(self, request: Request) -> Response:
+        """A summary of every column, and the rows grouped by one of them."""
+        view = self.live.view()
+        sheet, _ = _asked(view, request)
+        able = groupable(sheet)
+        by = request.query_params.get("by", "")
+        by = by if by in sheet.names else next(iter(able), "")
+        grouped = await run_in_threadpool(groups, view.sheets, sheet.name, by) if by else ([], [])
+        found, rows = await run_in_threadpool(columns, view.sheets, sheet.name)
+        return self._page(
+            "columns.html.j2",
+            view,
+            sheet=sheet,
+            able=able,
+            by=by,
+            grouped=grouped,
+            columns=found,
+            rows=rows,
+            only=lambda column, value: Query(sheet.name).with_filter(
+                Filter(column, Operator.EMPTY if value is None else Operator.IS, value or "")
+            ),
         )
 
     async def values(self, request: Request) -> Response:
         """The commonest values of a column, to pick a filter from."""
+        view = self.live.view()
         name, column = request.query_params.get("sheet", ""), request.query_params.get("column", "")
-        sheet = self.sheets.all.get(name)
+        sheet = view.sheets.all.get(name)
         if sheet is None or column not in sheet.names:
             raise UsageError("this run has no such column")
-        return JSONResponse(await run_in_threadpool(self.sheets.values, name, column))
+        return JSONResponse(await run_in_threadpool(view.sheets.values, name, column))
+
+    async def facets(self, request: Request) -> Response:
+        """The facets of a view, each value with the address of the rows that have it."""
+        view = self.live.view()
+        _, query = _asked(view, request)
+        found, complete = await run_in_threadpool(facets, view.sheets, query)
+
+        def link(column: str, value: str | None) -> str:
+            chosen = Filter(column, Operator.EMPTY if value is None else Operator.IS, value or "")
+            return query.without_filter(chosen) if chosen in query.filters else query.with_filter(chosen)
+
+        shown = [
+            {
+                "column": each.column,
+                "distinct": each.distinct,
+                "values": [[value, count, link(each.column, value)] for value, count in each.values],
+            }
+            for each in found
+        ]
+        return JSONResponse({"facets": shown, "complete": complete})
+
+    async def next(self, request: Request) -> Response:
+        """The next row of a table after an id: any, the next incorrect one, or the next without a mark."""
+        view = self.live.view()
+        sheet, query = _asked(view, request)
+        asked, only = request.query_params.get("id", ""), request.query_params.get("only", "")
+        if only == "incorrect" and "verdict" not in sheet.names:
+            raise UsageError(f"{sheet.name} has no verdicts")
+        chosen = Filter("verdict", Operator.IS, "incorrect") if only == "incorrect" else None
+        without = self._marks() if only == "unmarked" else ()
+        found = await run_in_threadpool(view.sheets.neighbour, query, asked, chosen, without)
+        if found is None:
+            raise UsageError(f"no further {only} row in {sheet.name}".replace("  ", " "))
+        return RedirectResponse("/row?" + urlencode({"id": found}), 303)
+
+    async def random(self, request: Request) -> Response:
+        """A random row of a view."""
+        view = self.live.view()
+        sheet, query = _asked(view, request)
+        found = await run_in_threadpool(view.sheets.random, query)
+        if found is None:
+            raise UsageError(f"no row of {sheet.name} fits")
+        part, row, row_id = found
+        here = {"id": row_id} if row_id else {"sheet": sheet.name, "part": part, "row": row}
+        return RedirectResponse(("/row?" if row_id else "/record?") + urlencode(here), 303)
 
     async def row(self, request: Request) -> Response:
         """A problem with all its responses, or a dropped line; and the life of the id that was asked for."""
-        row_id = request.query_params.get("id", "")
-        values = await run_in_threadpool(self._row, row_id)
-        return self._page("row.html.j2", marks=read_reviews(self.tables.run), pretty=_pretty, **values)
-
-    def _row(self, row_id: str) -> dict[str, Any]:
-        life = trace(self.tables, row_id)
-        problem = problem_page(self.tables, life.problem_id) if life.problem_id else None
-        made = problem is not None and bool(problem.answers or problem.pairs)
-        told = made or (problem is not None and bool(problem.record))
-        dropped = None if told else dropped_row(self.tables, life.id)
-        record = None if made or dropped else any_row(self.tables, life.id)
-        if told and record is not None and record["completion"] is None:
-            record = None  # the problem's own row, which the page shows
-        return {"life": life, "problem": problem, "dropped": dropped, "record": record}
+        view = self.live.view()
+        values = await run_in_threadpool(known_of, view.tables, request.query_params.get("id", ""))
+        return self._page("row.html.j2", view, marks=self._marks(), sheet=None, **values)
 
     async def record(self, request: Request) -> Response:
         """Every column of one row of a table, with or without an id."""
+        view = self.live.view()
         name = request.query_params.get("sheet", "")
         numbers = [request.query_params.get(key, "") for key in ("part", "row")]
-        if name not in self.sheets.all or not all(n.isascii() and n.isdecimal() for n in numbers):
+        if name not in view.sheets.all or not all(n.isascii() and n.isdecimal() for n in numbers):
             raise UsageError("this run has no such row")
         part, row = (min(int(number), 10**15) for number in numbers)
-        record = await run_in_threadpool(self.sheets.record, name, part, row)
-        return self._page("record.html.j2", sheet=self.sheets.all[name], record=record, place=(part, row))
+        record = await run_in_threadpool(view.sheets.record, name, part, row)
+        return self._page(
+            "record.html.j2", view, sheet=view.sheets.all[name], record=record, place=(part, row)
+        )
 
     async def review(self, request: Request) -> Response:
-        """Every mark that counts."""
-        return self._page("review.html.j2", marks=list(read_reviews(self.tables.run).values()))
+        """Every mark that counts, how far each reviewer is, and where they differ."""
+        marks = await run_in_threadpool(reviews_by_reviewer, self.run)
+        shown = {self.reviewer: marks.get(self.reviewer, {})} if self.reviewer else marks
+        rows = [mark for each in shown.values() for mark in each.values()]
+        return self._page("review.html.j2", marks=rows, by=marks, agreements=agreements(marks))
+
+    async def export(self, request: Request) -> Response:
+        """The marks of all reviewers as a file."""
+        marks = await run_in_threadpool(reviews_by_reviewer, self.run)
+        rows = [mark for each in marks.values() for mark in each.values()]
+        name = request.url.path.strip("/")
+        headers = {"content-disposition": f'attachment; filename="{name}"'}
+        if name.endswith(".csv"):
+            return Response(as_csv(rows), headers=headers, media_type="text/csv; charset=utf-8")
+        return Response(as_json_lines(rows), headers=headers, media_type="application/jsonl; charset=utf-8")
 
     async def report(self, request: Request) -> Response:
         """The run's report, when it was written."""
-        path = self.tables.layout.report
+        path = self.live.view().tables.layout.report
         if not path.is_file():
             raise UsageError(f"{path} was not written yet", do="run `factory report`")
         return FileResponse(path, media_type="text/html; charset=utf-8")
+
+    async def state(self, request: Request) -> Response:
+        """What the tables look like now; a page that was written from another state can be loaded again."""
+        return JSONResponse({"stamp": (await run_in_threadpool(self.live.view)).stamp})
 
     async def mark(self, request: Request) -> Response:
         """Take one mark: a JSON object with id, mark and note."""
@@ -187,71 +261,48 @@ class Pages:
         except (ValueError, KeyError, TypeError, AttributeError):
             return JSONResponse({"error": "a mark is {id, mark, note}"}, 400)
         try:
-            review = await run_in_threadpool(add_review, self.tables.run, row_id, mark, note)
+            review = await run_in_threadpool(add_review, self.run, row_id, mark, note, self.reviewer)
         except FactoryError as error:
             return JSONResponse({"error": str(error)}, 400)
         return JSONResponse({"id": review.id, "mark": review.mark.value, "note": review.note})
 
     async def mistake(self, request: Request, error: Exception) -> Response:
         """What the user asked for cannot be shown: one line that says why."""
-        return self._page("mistake.html.j2", 400, message=str(error))
+        return self._page("mistake.html.j2", status=400, message=str(error))
+
+    async def changed(self, request: Request, error: Exception) -> Response:
+        """A file cannot be read: it moved while a step ended, or it is damaged."""
+        message = f"a file of this run cannot be read now ({type(error).__name__}); reload the page"
+        return self._page("mistake.html.j2", status=409, message=message)
 
     async def missing(self, request: Request, error: Exception) -> Response:
         """No such page."""
-        return self._page("mistake.html.j2", 404, message="There is no such page.")
+        return self._page("mistake.html.j2", status=404, message="There is no such page.")
 
-    def _page(self, template: str, status: int = 200, **values: Any) -> Response:
+    def _marks(self) -> dict[str, Review]:
+        """The marks of this reviewer."""
+        return reviews_by_reviewer(self.run).get(self.reviewer, {})
+
+    def _page(self, template: str, view: View | None = None, status: int = 200, **values: Any) -> Response:
+        view = view or self.live.view()
         html = self._templates.get_template(template).render(
-            run=str(self.tables.recipe.get("name") or self.tables.run.resolve().name),
-            faults=self.tables.faults,
-            has_report=self.tables.layout.report.is_file(),
+            run=str(view.tables.recipe.get("name") or self.run.resolve().name),
+            faults=view.tables.faults,
+            has_report=view.tables.layout.report.is_file(),
+            sheets=list(view.sheets.all.values()),
+            stamp=view.stamp,
+            reviewer=self.reviewer,
+            static_rows=self.static_rows,
             **values,
         )
         return HTMLResponse(html.encode("utf-8", "replace"), status)
 
 
-def breaks(value: Any) -> Markup:
-    """A name that may be broken after `_` and `:`, so that a table of many columns fits its window."""
-    return Markup(re.sub(r"([_:])", r"\1<wbr>", str(escape(value))))
-
-
-def _pretty(text: Any) -> str:
-    """JSON laid out for reading; other text as it is."""
-    try:
-        return json.dumps(json.loads(text), indent=2, ensure_ascii=False)
-    except (ValueError, TypeError):
-        return str(text or "")
-
-
-class Guard:
-    """ASGI middleware: turns away foreign requests and adds the headers."""
-
-    def __init__(self, app: ASGIApp, hosts: frozenset[str] | None = None) -> None:
-        """`hosts` are the allowed `Host` values with port; any port of a loopback name when None."""
-        self.app, self.hosts = app, hosts
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-        headers = Headers(scope=scope)
-        host = headers.get("host", "")
-        foreign = not self._ours(host)
-        if scope["method"] not in ("GET", "HEAD"):
-            foreign = foreign or headers.get("origin") != f"http://{host}"
-        policy = REPORT_POLICY if scope["path"] == "/report" else POLICY
-
-        async def send_guarded(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(HEADERS | {"content-security-policy": policy})
-            await send(message)
-
-        rejected = PlainTextResponse("the viewer answers only to this machine", 403)
-        await (rejected if foreign else self.app)(scope, receive, send_guarded)
-
-    def _ours(self, host: str) -> bool:
-        if self.hosts is not None:
-            return host in self.hosts
-        name = host.rsplit(":", 1)[0] if not host.endswith("]") else host
-        return name in LOOPBACK
+def _asked(view: View, request: Request) -> tuple[Sheet, Query]:
+    """The table that a request names, and its query."""
+    name = request.query_params.get("sheet", "")
+    sheet = view.sheets.all.get(name)
+    if sheet is None or not sheet.parts:
+        raise UsageError(f"this run has no table {name[:80]!r}")
+    many = {key: request.query_params.getlist(key) for key in MANY}
+    return sheet, read_query(name, sheet.names, dict(request.query_params), many)

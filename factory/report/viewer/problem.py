@@ -3,21 +3,32 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
 
-from factory.report.lineage import ID_COLUMNS, find_rows
+from factory.report.lineage import ID_COLUMNS, find_rows, trace
 from factory.report.step_folders import RunTables, StepFolder
+from factory.report.viewer.difference import Difference, compare
 from factory.run.layout import DATASETS, PLAN
 
 MOST_RESPONSES = 64
 """Responses on one page; more are counted, not shown."""
 
-MOST_TEXT = 400_000
+MOST_PAIRS = 16
+"""Preference pairs on one page."""
+
+MOST_TEXT = 2_000_000
 """Characters of one text that are sent to the page."""
+
+MOST_PAGE = 4_000_000
+"""Characters of all responses of a page; the one that was asked for comes first, and what is cut says so."""
+
+SHORTENED = 2_000
+"""Characters that are sent of a text for which a page has no more room."""
 
 _PROBLEM = ("problem", "answer", "answer_kind", "choices", "solution", "source", "licence", "domain", "level")
 _TEXTS = ("problem", "answer", "solution", "reasoning", "content", "extracted")
@@ -54,6 +65,7 @@ class Pair:
     row: Row
     chosen: tuple[str, str]
     rejected: tuple[str, str]
+    difference: Difference
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +77,29 @@ class ProblemPage:
     hidden: int
     pairs: list[Pair]
 
+    def verdicts(self) -> list[tuple[str, int]]:
+        """How many of the responses got each verdict, the commonest first."""
+        return Counter(str(each.row["verdict"]) for each in self.answers if each.row["verdict"]).most_common()
 
-def problem_page(tables: RunTables, problem_id: str) -> ProblemPage:
-    """Collect a problem's record, responses and pairs from the run's tables; each may be missing."""
+
+def known_of(tables: RunTables, row_id: str) -> dict[str, Any]:
+    """What is known of an id: its life, its problem with everything made of it, or the row that was dropped."""
+    life = trace(tables, row_id)
+    problem = problem_page(tables, life.problem_id, life.id) if life.problem_id else None
+    made = problem is not None and bool(problem.answers or problem.pairs)
+    told = made or (problem is not None and bool(problem.record))
+    dropped = None if told else dropped_row(tables, life.id)
+    record = None if made or dropped else any_row(tables, life.id)
+    if told and record is not None and record["completion"] is None:
+        record = None  # the problem's own row, which the page shows
+    return {"life": life, "problem": problem, "dropped": dropped, "record": record}
+
+
+def problem_page(tables: RunTables, problem_id: str, asked: str = "") -> ProblemPage:
+    """Collect a problem's record, responses and pairs from the run's tables; each may be missing.
+
+    `asked` is the response that was asked for: it is shown in full, and among the first `MOST_RESPONSES`.
+    """
     sets, lost = _sets(tables, problem_id), _lost(tables, problem_id)
     answers = []
     for table, student in _response_tables(tables):
@@ -78,8 +110,24 @@ def problem_page(tables: RunTables, problem_id: str) -> ProblemPage:
             key = row["response_id"]
             answers.append(Answer(row, tuple(sets.get(key, ())), tuple(lost.get(key, ())), student))
     hidden = max(len(answers) - MOST_RESPONSES, 0)
-    pairs = _pairs(tables, problem_id)
-    return ProblemPage(_record(tables, problem_id), answers[:MOST_RESPONSES], hidden, pairs)
+    if hidden:
+        answers.sort(key=lambda each: each.row["response_id"] != asked)
+    answers = answers[:MOST_RESPONSES]
+    _shorten([each.row for each in sorted(answers, key=lambda each: each.row["response_id"] != asked)])
+    return ProblemPage(_record(tables, problem_id), answers, hidden, _pairs(tables, problem_id))
+
+
+def _shorten(rows: Sequence[Row]) -> None:
+    """Cut texts, so that all together fit a page; the first rows are served first."""
+    room = MOST_PAGE
+    for row in rows:
+        for name in ("content", "reasoning"):
+            text = row[name] or ""
+            if len(text) > max(room, SHORTENED):
+                row[name] = (
+                    f"{text[:SHORTENED]}\n… ({len(text) - SHORTENED:,} more characters: open this response by its id)"
+                )
+            room -= len(row[name] or "")
 
 
 def _response_tables(tables: RunTables) -> Iterator[tuple[StepFolder, bool]]:
@@ -175,15 +223,15 @@ def _pairs(tables: RunTables, problem_id: str) -> list[Pair]:
     if not table.readable:
         table = next((t for t in tables.folders.values() if {"chosen", "rejected"} <= {*t.columns()}), table)
     rows = find_rows(table.parts if table.readable else (), ("problem_id",), problem_id)
+    return [_pair(row) for row in rows.head(MOST_PAIRS).iter_rows(named=True)]
+
+
+def _pair(row: dict[str, Any]) -> Pair:
     texts = ("prompt", "chosen", "rejected")
-    return [
-        Pair(
-            Row({name: value for name, value in row.items() if name not in texts}),
-            _said(row.get("chosen")),
-            _said(row.get("rejected")),
-        )
-        for row in rows.head(MOST_RESPONSES).iter_rows(named=True)
-    ]
+    chosen, rejected = _said(row.get("chosen")), _said(row.get("rejected"))
+    facts = Row({name: value for name, value in row.items() if name not in texts})
+    both = ["\n\n".join(part for part in side if part) for side in (chosen, rejected)]
+    return Pair(facts, chosen, rejected, compare(*both))
 
 
 def _said(messages: Any) -> tuple[str, str]:

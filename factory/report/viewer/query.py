@@ -77,7 +77,7 @@ def read_query(
     Args:
         sheet: name of the table.
         known: its columns; others are never passed on.
-        single: parameters that stand once: q, deep, sort, desc, page.
+        single: parameters that stand once: q, deep, sort, desc, page (from 0) or number (the page as people count, from 1).
         multi: parameters that repeat: fc, fo, fv (filters), col (columns).
     """
     filters = []
@@ -85,7 +85,7 @@ def read_query(
         if column in known and operator in set(Operator):
             filters.append(Filter(column, Operator(operator), value[:1_000]))
     sort = single.get("sort")
-    page = single.get("page", "0")
+    page, number = single.get("page", "0"), single.get("number", "")
     return Query(
         sheet,
         single.get("q", "").strip()[:400],
@@ -93,29 +93,23 @@ def read_query(
         tuple(filters[:MOST_FILTERS]),
         sort if sort in known else None,
         single.get("desc") == "1",
-        min(int(page), 10**7) if page.isdecimal() and page.isascii() else 0,
+        max(_whole(number) - 1, 0) if number else _whole(page),
         tuple(column for column in dict.fromkeys(multi["col"]) if column in known),
     )
 
 
-def conditions(
-    columns: tuple[tuple[str, str], ...], deep: Sequence[str], query: Query, *, searched: bool = True
-) -> tuple[str, list[Any]]:
-    """The WHERE clause of a query and its bound values; without the search when `searched` is False."""
+def _whole(text: str) -> int:
+    return min(int(text[:9]), 10**7) if text.isdecimal() and text.isascii() else 0
+
+
+def conditions(columns: Sequence[tuple[str, str]], filters: Sequence[Filter]) -> tuple[str, list[Any]]:
+    """The WHERE clause of filters and its bound values."""
     tests: list[str] = []
     values: list[Any] = []
-    for one in query.filters:
+    for one in filters:
         test, bound = _condition(one, dict(columns)[one.column])
         tests.append(test)
         values += bound
-    if query.search and searched:
-        either = [
-            f"{_text(name, kind)} ILIKE ? ESCAPE '\\'"
-            for name, kind in columns
-            if (kind == "VARCHAR" and name not in deep) or (query.deep and name in deep)
-        ]
-        tests.append(f"({' OR '.join(either)})" if either else "false")
-        values += ["%" + escaped(query.search) + "%"] * len(either)
     return (f"WHERE {' AND '.join(tests)}" if tests else ""), values
 
 

@@ -178,25 +178,24 @@ def text_bytes(parts: Sequence[Path]) -> int:
 
 
 def fold(part: Path, deep: frozenset[str]) -> pl.DataFrame:
-    """Two lower-case columns, one row per row of the part: `near` (short texts) and `deep` (the columns in `deep`)."""
+    """One row per row of the part and two lower-case columns: `near`, the short texts, and `deep`, the columns so named."""
     scan = pl.scan_parquet(part)
     schema = scan.collect_schema()
-    near = [pl.col(name) for name in schema if schema[name] == pl.String and name not in deep]
-    far = [_text(name, schema[name]) for name in schema if name in deep]
+    found = {name: text for name in schema if (text := texts(name, schema[name])) is not None}
+    near = [text for name, text in found.items() if name not in deep]
+    far = [text for name, text in found.items() if name in deep]
     return scan.select(near=_joined(near), deep=_joined(far)).collect()
 
 
-def _text(name: str, kind: pl.DataType) -> pl.Expr:
+def texts(name: str, kind: pl.DataType) -> pl.Expr | None:
+    """A column's text: a string, or what messages say; None for any other column."""
     column = pl.col(name)
     if isinstance(kind, pl.List) and isinstance(kind.inner, pl.Struct):
-        names = {field.name for field in kind.inner.fields}
-        if "content" in names:
-            return column.list.eval(pl.element().struct.field("content")).list.join(
-                SEPARATOR, ignore_nulls=True
-            )
-    if kind == pl.String:
-        return column
-    return pl.lit(None, dtype=pl.String)
+        fields = {field.name: field.dtype for field in kind.inner.fields}
+        if fields.get("content") == pl.String:
+            content = pl.element().struct.field("content")
+            return column.list.eval(content).list.join(SEPARATOR, ignore_nulls=True)
+    return column if kind == pl.String else None
 
 
 def _joined(columns: Sequence[pl.Expr]) -> pl.Expr:

@@ -1,62 +1,77 @@
 "use strict";
-// Finds formulas in text and lets KaTeX draw them. Text never becomes markup here: pieces are text nodes or the nodes
-// that katex.render builds. What KaTeX cannot read stays as its source.
+// Finds formulas in text and lets KaTeX draw them. What KaTeX cannot read stays as its source, marked, with the reason.
 (() => {
-  const MOST_FORMULAS = 1500;
-  const LONGEST_FORMULA = 4000;
+  const LONGEST_FORMULA = 6000;
+  const MOST_KEPT = 5000;
   const OPTIONS = { throwOnError: true, trust: false, strict: "ignore", maxExpand: 200, maxSize: 20, output: "htmlAndMathml" };
-  const PATTERN = /\$\$([\s\S]+?)\$\$|\\\[([\s\S]+?)\\\]|\\\(([\s\S]+?)\\\)|(?<![\\$\w])\$(?![\s$])((?:\\[\s\S]|[^$\\\n])+?)(?<![\s\\])\$(?![\d$])|(\\boxed\{(?:[^{}]|\{(?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*\})*\})/g;
+  const ENVIRONMENTS = "align|alignat|aligned|alignedat|array|bmatrix|Bmatrix|cases|CD|dcases|displaymath|eqnarray|equation|gather|gathered|matrix|multline|pmatrix|rcases|smallmatrix|split|subarray|vmatrix|Vmatrix";
+  const OTHER_NAMES = { eqnarray: "align", multline: "gather", displaymath: "equation" };
+  const BRACES = "\\{(?:[^{}]|\\{(?:[^{}]|\\{(?:[^{}]|\\{[^{}]*\\})*\\})*\\})*\\}";
+  // Code is found first, so that dollars in it stay dollars.
+  const PATTERN = new RegExp(
+    [
+      "(?<code>^ *(```+|~~~+)[\\s\\S]*?(?:^ *\\2|(?![\\s\\S]))|`[^`\\n]+`)",
+      "\\$\\$(?<dollars>[\\s\\S]+?)\\$\\$",
+      "\\\\\\[(?<bracket>[\\s\\S]+?)\\\\\\]",
+      "\\\\\\((?<paren>[\\s\\S]+?)\\\\\\)",
+      "(?<![\\\\$\\w])\\$(?![\\s$])(?<dollar>(?:\\\\[\\s\\S]|[^$\\\\\\n`])+?)(?<![\\s\\\\])\\$(?![\\d$])",
+      `(?<environment>\\\\begin\\{(?<name>(?:${ENVIRONMENTS})\\*?)\\}[\\s\\S]+?\\\\end\\{\\k<name>\\})`,
+      `(?<boxed>\\\\f?boxed${BRACES})`,
+    ].join("|"),
+    "gm",
+  );
 
+  /** The text in order as {text} and {tex, source, display}. */
   function pieces(text) {
     const found = [];
     let last = 0;
-    let formulas = 0;
     for (const match of text.matchAll(PATTERN)) {
-      if (formulas >= MOST_FORMULAS) break;
-      const tex = match[1] ?? match[2] ?? match[3] ?? match[4] ?? match[5];
-      if (tex.length > LONGEST_FORMULA) continue;
+      const g = match.groups;
+      if (g.code !== undefined) continue;
+      const tex = g.dollars ?? g.bracket ?? g.paren ?? g.dollar ?? g.environment ?? g.boxed;
       found.push({ text: text.slice(last, match.index) });
-      found.push({ tex, source: match[0], display: match[1] !== undefined || match[2] !== undefined });
+      found.push({ tex, source: match[0], display: (g.dollars ?? g.bracket ?? g.environment) !== undefined });
       last = match.index + match[0].length;
-      formulas += 1;
     }
     found.push({ text: text.slice(last) });
     return found;
   }
 
-  function draw(element) {
-    if (element.dataset.source !== undefined) return;
-    const source = element.textContent;
-    element.dataset.source = source;
-    const nodes = pieces(source).map((piece) => {
-      if (piece.tex === undefined) return document.createTextNode(piece.text);
-      const span = document.createElement("span");
-      span.className = piece.display ? "display" : "inline";
-      try {
-        katex.render(piece.tex, span, { ...OPTIONS, displayMode: piece.display });
-      } catch {
-        span.textContent = piece.source;
-        span.className = "unread";
-      }
-      return span;
-    });
-    element.replaceChildren(...nodes);
-  }
-
-  function undraw(element) {
-    if (element.dataset.source === undefined) return;
-    element.textContent = element.dataset.source;
-    delete element.dataset.source;
-  }
-
-  let on = true;
-  function drawOpen() {
-    for (const element of document.querySelectorAll(".tex")) {
-      const fold = element.closest("details");
-      if (!fold || fold.open) on ? draw(element) : undraw(element);
+  const kept = new Map();
+  /** A node that shows a formula; the same formula is drawn once and copied. */
+  function draw({ tex, source, display }) {
+    const key = (display ? "d" : "i") + source;
+    let node = kept.get(key);
+    if (!node) {
+      node = drawn(tex, source, display);
+      if (kept.size >= MOST_KEPT) kept.clear();
+      kept.set(key, node);
     }
+    return node.cloneNode(true);
   }
-  document.addEventListener("toggle", drawOpen, true);
-  window.factoryTex = { toggle: () => { on = !on; drawOpen(); }, pieces };
-  drawOpen();
+
+  function drawn(tex, source, display) {
+    const span = document.createElement("span");
+    span.className = `${display ? "display" : "inline"}${/\\f?boxed/.test(tex) ? " boxed" : ""}`;
+    try {
+      if (tex.length > LONGEST_FORMULA) throw new Error(`${tex.length.toLocaleString("en")} characters are too many for a formula`);
+      katex.render(named(tex), span, { ...OPTIONS, displayMode: display });
+    } catch (error) {
+      span.textContent = source;
+      span.className += " unread";
+      span.title = `shown as source: ${String(error.message).slice(0, 300)}`;
+    }
+    return span;
+  }
+
+  function named(tex) {
+    return tex.replace(/\\(begin|end)\{(eqnarray|multline|displaymath)(\*?)\}/g, (_, side, name, star) => `\\${side}{${OTHER_NAMES[name]}${star}}`);
+  }
+
+  /** A short value (a gold answer) that is TeX as a whole, without marks around it. */
+  function whole(text) {
+    return /\\[a-zA-Z]+|[\^_]/.test(text) && !/\$|\\\(|\\\[|\\begin|\\f?boxed/.test(text) && text.length < 400;
+  }
+
+  window.factoryTex = { pieces, draw, whole };
 })();

@@ -1,10 +1,16 @@
 "use strict";
-// Keyboard, marks and the values offered for a filter. Everything works without it but marking.
+// Keyboard, marks, the way through a table and the values offered for a filter. Tables and texts can be read without it.
 (() => {
   const rows = [...document.querySelectorAll("table.rows tbody tr[data-href]")];
   const targets = [...document.querySelectorAll(".target")];
   const list = rows.length ? rows : targets;
   let at = rows.length ? -1 : Math.max(targets.findIndex((t) => t.classList.contains("asked")), 0);
+  const problem = document.querySelector(".problem");
+  if (problem) {
+    // What is scrolled to must not lie under the problem, which stays in sight.
+    const measure = () => document.documentElement.style.setProperty("--stuck", `${problem.offsetHeight}px`);
+    new ResizeObserver(measure).observe(problem);
+  }
   const keys = document.getElementById("keys");
   const note = document.getElementById("note");
   const said = document.getElementById("said");
@@ -26,6 +32,7 @@
 
   async function mark(id, kind, text = "") {
     if (!id) return;
+    if (document.body.dataset.static) { say("a static copy takes no marks", true); return; }
     try {
       const answer = await fetch("/mark", {
         method: "POST",
@@ -61,23 +68,63 @@
     text.focus();
   }
 
+  const table = () => document.body.dataset.table || sessionStorage.getItem("table");
+  const asked = () => new URLSearchParams(location.search).get("id");
+
   function neighbour(step) {
     const way = JSON.parse(sessionStorage.getItem("way") || "[]");
-    const place = way.indexOf(new URLSearchParams(location.search).get("id"));
+    const place = way.indexOf(location.href);
     const next = place < 0 ? undefined : way[place + step];
-    if (next !== undefined) location.href = `/row?id=${encodeURIComponent(next)}`;
+    if (next !== undefined) location.href = next;
+    else if (step > 0 && table() && asked()) walk("next");
     else say("no further row on that page of the table");
   }
 
-  if (rows.some((row) => row.dataset.id)) {
-    sessionStorage.setItem("way", JSON.stringify(rows.map((row) => row.dataset.id)));
+  /** To another row of the table that was last looked at. */
+  async function walk(only) {
+    if (only === "previous") { neighbour(-1); return; }
+    const from = table();
+    if (!from) { say("open a table first"); return; }
+    const address = new URL(from, location.href);
+    address.pathname = only === "random" ? "/random" : "/next";
+    const id = rows.length ? list[at]?.dataset.id : asked();
+    if (id) address.searchParams.set("id", id);
+    if (only !== "random" && only !== "next") address.searchParams.set("only", only);
+    const answer = await fetch(address, { redirect: "follow" });
+    if (answer.ok) location.href = answer.url;
+    else say(`no further ${only === "next" || only === "random" ? "" : `${only} `}row in that table`, true);
   }
+
+  async function copyId(id) {
+    if (!id) return;
+    try {
+      await navigator.clipboard.writeText(id);
+    } catch { // no clipboard without https on another machine's address
+      const area = Object.assign(document.createElement("textarea"), { value: id });
+      document.body.append(area);
+      area.select();
+      document.execCommand("copy");
+      area.remove();
+    }
+    say(`copied ${id}`);
+  }
+
+  if (rows.some((row) => row.dataset.id)) {
+    const way = rows.map((row) => new URL(row.dataset.href, location.href).href);
+    sessionStorage.setItem("way", JSON.stringify([...new Set(way)]));
+  }
+  if (document.body.dataset.table) sessionStorage.setItem("table", document.body.dataset.table);
   document.addEventListener("click", (event) => {
     const button = event.target.closest("button[data-mark]");
     if (button) {
       const id = button.closest("[data-id]").dataset.id;
       if (button.dataset.mark === "note") askNote(id); else mark(id, button.dataset.mark);
     }
+    const copied = event.target.closest("[data-copy]");
+    if (copied) copyId(copied.dataset.copy);
+    const way = event.target.closest("[data-walk]")?.dataset.walk;
+    if (way === "next") neighbour(1);
+    else if (way) walk(way);
   });
   document.getElementById("keys-button").addEventListener("click", () => keys.showModal());
   document.getElementById("keys-close").addEventListener("click", () => keys.close());
@@ -111,7 +158,7 @@
       Enter: () => {
         if (event.target.closest("a, button, summary")) return false;
         if (here?.dataset.href) location.href = here.dataset.href;
-        const fold = here?.querySelector("details.reasoning");
+        const fold = here?.querySelector("details.reasoning, details.answer");
         if (fold) fold.open = !fold.open;
         return true;
       },
@@ -121,10 +168,16 @@
       r: () => mark(id, "reject"),
       u: () => mark(id, "clear"),
       m: () => askNote(id),
-      t: () => window.factoryTex.toggle(),
+      t: () => factoryText.toggle(),
+      i: () => { walk("incorrect"); },
+      x: () => { walk("random"); },
+      w: () => { walk("unmarked"); },
+      c: () => { copyId(id); },
+      f: () => { if (!here || !factoryFind.find(here)) say("no long text here"); },
+      e: () => { if (!here || !factoryFind.lastBox(here)) say("no boxed answer here"); },
       "/": () => (document.getElementById("search") || document.querySelector(".jump input")).focus(),
       b: () => history.back(),
-      h: () => { location.href = "/"; },
+      h: () => document.querySelector(".top .home").click(),
       "?": () => keys.showModal(),
     };
     const action = actions[event.key];

@@ -1,0 +1,136 @@
+"""A static copy of the viewer's pages, to be opened from a folder or put on any web server.
+
+It holds the first rows of every table, every problem that these rows belong to, the marks and the report. A page has the
+same policy as in the viewer, in a `meta` element; what needs a server (search, filters, marks) is left out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import html
+import os
+import re
+import shutil
+from collections import deque
+from importlib import resources
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+from starlette.types import ASGIApp
+
+from factory.atomic import digest
+from factory.errors import UsageError
+from factory.progress import watch
+from factory.report.step_folders import RunTables
+from factory.report.viewer.app import build_app
+
+_LINK = re.compile(r'(?P<name>\b(?:href|src|data-href))="(?P<url>/[^"]*)"')
+_ARTICLE = re.compile(r'<article class="(?:problem|response) target[^"]*" data-id="([^"]*)"')
+_PAGES = frozenset({"/", "/table", "/row", "/record", "/review", "/report"})
+
+
+def write_bundle(tables: RunTables, out: Path, *, rows: int) -> tuple[int, int]:
+    """Write the copy; returns how many pages and bytes it has.
+
+    Raises:
+        UsageError: `out` holds something already.
+    """
+    if out.exists() and any(out.iterdir()):
+        raise UsageError(f"{out} is not empty", do="give a new folder")
+    app = build_app(tables, static_rows=rows)
+    try:
+        with watch("bundle", None, "pages") as task:
+            pages, files = asyncio.run(_crawl(app, task.advance))
+    finally:
+        app.state.live.close()
+    scratch = out.with_name(f".{out.name}.{os.getpid()}")
+    (scratch / "pages").mkdir(parents=True)
+    try:
+        with resources.as_file(resources.files("factory.report.viewer") / "static") as static:
+            shutil.copytree(static, scratch / "static")
+        for url, text in pages.items():
+            file = files[url].partition("#")[0]
+            (scratch / file).write_bytes(_relinked(text, file, files).encode())
+        if out.exists():
+            out.rmdir()
+        scratch.replace(out)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    return len(pages), sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
+
+
+async def _crawl(app: ASGIApp, done: object) -> tuple[dict[str, str], dict[str, str]]:
+    """Every page by its address, and the file (with a fragment) that each known address leads to."""
+    pages: dict[str, str] = {}
+    files = {"/": "index.html"}
+    todo = deque(["/"])
+    while todo:
+        url = todo.popleft()
+        if url in pages or "#" in files.get(url, ""):
+            continue
+        status, text = await _get(app, url)
+        path = urlsplit(url).path
+        if status != 200:
+            files.pop(url, None)
+            continue
+        files.setdefault(url, f"pages/{path.strip('/')}-{digest(url)[:16]}.html")
+        pages[url] = text
+        done()  # type: ignore[operator]
+        for row_id in map(html.unescape, _ARTICLE.findall(text)) if path == "/row" else ():
+            files.setdefault(_row(row_id), f"{files[url]}#{digest(row_id)[:16]}")
+        if path in ("/", "/table", "/review"):
+            links = [html.unescape(found["url"]) for found in _LINK.finditer(text)]
+            todo += [_known(link) for link in links if urlsplit(link).path in _PAGES]
+    return pages, files
+
+
+def _relinked(text: str, file: str, files: dict[str, str]) -> str:
+    """A page whose links lead to files of the copy; a link to what is not in it leads nowhere."""
+    up = "../" * file.count("/")
+
+    def replaced(found: re.Match[str]) -> str:
+        url = html.unescape(found["url"])
+        if url.startswith("/static/"):
+            return f'{found["name"]}="{up}{html.escape(url[1:])}"'
+        target = files.get(_known(url))
+        return f'{found["name"]}="{up}{target}"' if target else ""
+
+    def anchored(found: re.Match[str]) -> str:
+        return f'{found[0]} id="{digest(html.unescape(found[1]))[:16]}"'
+
+    return _ARTICLE.sub(anchored, _LINK.sub(replaced, text))
+
+
+def _known(url: str) -> str:
+    """An address in one spelling, so that two links to a row are one page."""
+    parts = urlsplit(url)
+    return _row(parse_qs(parts.query).get("id", [""])[0]) if parts.path == "/row" else url
+
+
+def _row(row_id: str) -> str:
+    from urllib.parse import urlencode
+
+    return "/row?" + urlencode({"id": row_id})
+
+
+async def _get(app: ASGIApp, url: str) -> tuple[int, str]:
+    """The answer of the application to a GET, without a server."""
+    parts = urlsplit(url)
+    scope = {
+        "type": "http", "http_version": "1.1", "method": "GET", "scheme": "http", "path": parts.path,
+        "raw_path": parts.path.encode(), "query_string": parts.query.encode(), "root_path": "",
+        "headers": [(b"host", b"127.0.0.1")], "server": ("127.0.0.1", 80), "client": ("127.0.0.1", 1),
+    }  # fmt: skip
+    status, body = 0, b""
+
+    async def receive() -> dict[str, object]:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: dict[str, object]) -> None:
+        nonlocal status, body
+        if message["type"] == "http.response.start":
+            status = int(str(message["status"]))
+        body += bytes(message.get("body", b""))  # type: ignore[call-overload]
+
+    await app(scope, receive, send)  # type: ignore[arg-type]
+    return status, body.decode("utf-8", "replace")

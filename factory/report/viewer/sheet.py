@@ -1,0 +1,97 @@
+"""One browsable table: its columns, which of them are shown, and how a cell is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+from factory.report.step_folders import State
+from factory.report.viewer.query import quoted
+
+PREVIEW = 140
+"""Characters of a cell that the table shows."""
+
+DEEP = (
+    "reasoning", "row", "metadata", "solution", "completion", "chosen", "rejected", "prompt", "request_key",
+)  # fmt: skip
+"""Long columns: searched only on request."""
+
+IDS = ("response_id", "id", "row_id", "chosen_response_id", "problem_id")
+"""Columns that name a row, the most telling first."""
+
+SHOWN = (
+    *IDS, "problem", "prompt", "content", "completion", "chosen", "rejected", "reason", "detail", "verdict",
+    "method", "extracted", "answer", "status", "band", "pass_rate", "completion_tokens", "chosen_tokens",
+    "rejected_tokens", "domain", "level", "source",
+)  # fmt: skip
+"""Columns that a table shows unless others are asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """One browsable table: the kept or the dropped rows of a step."""
+
+    name: str
+    step: str
+    rows: int
+    state: State
+    parts: tuple[Path, ...]
+    columns: tuple[tuple[str, str], ...]
+    empty: frozenset[str] = frozenset()
+    lengths: tuple[int, ...] = ()
+    """`empty` names the columns without any value, `lengths` are the rows of each part."""
+
+    @property
+    def names(self) -> list[str]:
+        """Column names."""
+        return [name for name, _ in self.columns]
+
+    @property
+    def id_column(self) -> str | None:
+        """The column that names a row."""
+        return next((name for name in IDS if name in self.names), None)
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """The columns shown by default; never one without any value."""
+        found = [name for name in SHOWN if name in self.names and name not in self.empty]
+        twice = {"response_id": ("problem_id",), "content": ("problem",), "completion": ("prompt",)}
+        for name, others in twice.items():
+            found = [each for each in found if name not in found or each not in others]
+        return (
+            tuple(found)
+            or tuple(name for name in self.names if name not in self.empty)[:8]
+            or (self.names[0],)
+        )
+
+
+def part_counts(parts: Sequence[Path]) -> tuple[tuple[int, ...], frozenset[str]]:
+    """Rows of each part, and the flat columns that hold nulls only, from the files' footers."""
+    lengths, filled, seen = [], set(), set()
+    for part in parts:
+        meta = pq.read_metadata(part)
+        lengths.append(meta.num_rows)
+        for group in range(meta.num_row_groups):
+            for number in range(meta.num_columns):
+                column = meta.row_group(group).column(number)
+                seen.add(column.path_in_schema)
+                found = column.statistics
+                if found is None or found.null_count is None or found.null_count < column.num_values:
+                    filled.add(column.path_in_schema)
+    return tuple(lengths), frozenset(seen - filled)
+
+
+def preview(sheet: Sheet, column: str) -> str:
+    """What a table shows of a column, in SQL."""
+    kind = dict(sheet.columns)[column]
+    cell = quoted(column)
+    if kind.startswith("STRUCT(") and kind.endswith(")[]") and "content VARCHAR" in kind.replace('"', ""):
+        return f"left({cell}[-1].content, {PREVIEW + 1})"  # messages: the last one's text
+    if kind == "VARCHAR":
+        return f"left({cell}, {PREVIEW + 1})"
+    if "[" in kind or "STRUCT" in kind:
+        return f"left(CAST({cell} AS VARCHAR), {PREVIEW + 1})"
+    return cell
