@@ -232,6 +232,7 @@ def close(job: Job, step: Step[Trained], measured: dict[str, Any]) -> None:
         totals=summary_to(summary),
         files={path.name: file_facts(path) for path in _model_files(job.final)},
         output_digest=model_digest(job.final),
+        seconds=summary.seconds or None,
     )
     for folder in (job.checkpoints, job.layout.run / "train" / ".cache"):
         shutil.rmtree(folder, ignore_errors=True)

@@ -12,6 +12,7 @@ from factory.cli.show import say
 
 def command(
     run: Run = None,
+    against: Annotated[Path | None, Flag("Folder of another run to set this one beside.")] = None,
     out: Annotated[Path | None, Flag("File to write; report.html in the run's folder by default.")] = None,
 ) -> None:
     """Write the report of a run, finished or not: one self-contained HTML page.
@@ -23,7 +24,7 @@ def command(
     from factory.report.svg import can_draw
 
     run = run_folder(run)
-    path = build_report(run, out=out)
+    path = build_report(run, out=out, against=against)
     faults = open_run(run, check=False).faults
     say(f"report  {path}  {path.stat().st_size / 1024:,.0f} KB")
     if not can_draw():

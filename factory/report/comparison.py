@@ -37,10 +37,7 @@ def build_comparison(found: Comparison, out: Path, worths: Sequence[Worth] = ())
             _sets(found),
             *([_where(found)] if found.groups else []),
         ],
-        faults=[],
-        missing=[],
         versions=[],
-        finished="",
     )
     path = out / PAGE
     with atomic_path(path) as temporary:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from factory.report.blocks import Figure
-from factory.report.svg import BAD, FAINT, FIRST, HALF, INK, PAPER, SERIES, WIDTH, axes, draw
+from factory.report.svg import FAINT, FIRST, HOVER, SERIES, axes, draw
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
@@ -26,9 +25,13 @@ def histogram(
     caption: str,
     bins: int = 40,
     limits: tuple[float, float] | None = None,
+    marks: Mapping[str, float] | None = None,
     colours: Sequence[str] = SERIES,
 ) -> Figure:
-    """Overlaid step histograms on common bins; counts. Values beyond the drawn range stand in the last bar, and are said."""
+    """Overlaid step histograms on common bins; counts. Values beyond the drawn range stand in the last bar, and are said.
+
+    `marks` are limits: dashed lines with their names, drawn where they lie in the range.
+    """
     values = np.concatenate([np.asarray(list(v), dtype=float) for v in series.values()] or [np.zeros(0)])
     low, high = limits or _core(values)
     beyond = int((values > high).sum())
@@ -37,49 +40,49 @@ def histogram(
     edges = np.linspace(low, high if high > low else low + 1, bins + 1).tolist()
 
     def paint(canvas: Canvas) -> None:
+        from matplotlib.ticker import MaxNLocator
+
         plot = axes(canvas)
         for (label, numbers), colour in zip(series.items(), colours, strict=False):
             drawn = np.clip(np.asarray(list(numbers), dtype=float), low, high)
-            plot.hist(drawn, bins=edges, histtype="stepfilled", alpha=0.35, color=colour)
             label = f"{label} ({len(numbers):,})"
+            hover = f"{HOVER}{label}, median {np.median(list(numbers)):,.4g}" if len(numbers) else None
+            plot.hist(drawn, bins=edges, histtype="stepfilled", alpha=0.35, color=colour, gid=hover)
             plot.hist(drawn, bins=edges, histtype="step", color=colour, linewidth=1.4, label=label)
+        for (label, at), colour in zip((marks or {}).items(), colours, strict=False):
+            if low < at <= high * 1.3:
+                plot.axvline(at, color=colour, linestyle="--", linewidth=1.2, label=label)
         plot.set_xlabel(xlabel)
         plot.set_ylabel("rows")
+        plot.xaxis.set_major_locator(MaxNLocator(6))
         plot.xaxis.set_major_formatter(_count)
         plot.yaxis.set_major_formatter(_count)
-        canvas.legend(loc="outside upper right", ncols=4)
+        _legend(canvas, plot)
 
-    return Figure(draw(name, caption, paint), caption)
+    return Figure(draw(name, caption, paint, height=2.7), caption)
 
 
-def stacked_bars(
-    name: str,
-    rows: Mapping[str, Mapping[str, float]],
-    colours: Mapping[str, str],
-    *,
-    xlabel: str,
-    caption: str,
+def bars(
+    name: str, counts: Mapping[str, int], *, xlabel: str, caption: str, ylabel: str = "problems"
 ) -> Figure:
-    """Horizontal bars, one a row, stacked by part in the order of `colours`."""
+    """One bar per label, its count above it."""
 
     def paint(canvas: Canvas) -> None:
         plot = axes(canvas)
-        names = [short(n, 28) for n in rows]
-        left = np.zeros(len(rows))
-        for part, colour in colours.items():
-            widths = np.array([float(row.get(part, 0)) for row in rows.values()])
-            if widths.sum():
-                plot.barh(range(len(rows)), widths, left=left, color=colour, label=part, height=0.7)
-                left += widths
-        plot.set_yticks(range(len(rows)), names)
-        plot.invert_yaxis()
-        plot.grid(axis="y", visible=False)
+        for x, (label, count) in enumerate(counts.items()):
+            plot.bar(x, count, color=FIRST, alpha=0.75, width=0.75, gid=f"{HOVER}{label}: {count:,} {ylabel}")
+            said = f"{count:,}"
+            plot.annotate(
+                said, (x, count), xytext=(0, 2), textcoords="offset points", ha="center", fontsize=8
+            )
+        plot.set_xticks(range(len(counts)), list(counts))
+        plot.grid(axis="x", visible=False)
+        plot.margins(y=0.12)
         plot.set_xlabel(xlabel)
-        plot.xaxis.set_major_formatter(_count)
-        if left.any():
-            canvas.legend(loc="outside upper right", ncols=5)
+        plot.set_ylabel(ylabel)
+        plot.yaxis.set_major_formatter(_count)
 
-    return Figure(draw(name, caption, paint, height=1.1 + 0.3 * max(len(rows), 1)), caption)
+    return Figure(draw(name, caption, paint, height=2.6), caption)
 
 
 def intervals(
@@ -97,14 +100,14 @@ def intervals(
             errors = _errors([(p.value, p.low, p.high) for p in points.values()])
             style: dict[str, Any] = {"color": colour, "marker": "o", "markersize": 5, "capsize": 4}
             plot.errorbar(x, y, yerr=errors, label=short(group, 40), **style)
-            for at in zip(x, y, strict=True):
-                plot.annotate(f"{at[1]:.1f}", at, xytext=(7, -11), textcoords="offset points", fontsize=8)
+            for at in zip(x, y, strict=True) if len(groups) == 1 else ():
+                plot.annotate(f"{at[1]:.1f}", at, xytext=(7, -11), textcoords="offset points", fontsize=8.5)
         plot.set_xticks(range(len(order)), order)
         plot.set_xlim(-0.4, max(len(order) - 0.6, 0.6))
         plot.set_ylabel(ylabel)
-        canvas.legend(loc="outside upper right", ncols=3)
+        _legend(canvas, plot)
 
-    return Figure(draw(name, caption, paint, height=3.2), caption)
+    return Figure(draw(name, caption, paint, height=2.7), caption)
 
 
 def _errors(points: Sequence[tuple[float, float, float]]) -> list[list[float]]:
@@ -115,24 +118,15 @@ def _errors(points: Sequence[tuple[float, float, float]]) -> list[list[float]]:
     ]
 
 
-def lines(
-    name: str, panels: Mapping[str, Mapping[str, tuple[Sequence[float], Sequence[float]]]], *, caption: str
-) -> Figure:
-    """Small multiples, two a row: panel title to {series: (x, y)}; x is the training step."""
-    count = max(len(panels), 1)
-    rows = (count + 1) // 2
+def curve(name: str, title: str, x: Sequence[float], y: Sequence[float], *, xlabel: str = "step") -> Figure:
+    """One line over the training steps."""
 
     def paint(canvas: Canvas) -> None:
-        for index, (title, series) in enumerate(panels.items()):
-            plot = canvas.add_subplot(rows, 2, index + 1)
-            for (label, (x, y)), colour in zip(series.items(), SERIES, strict=False):
-                plot.plot(x, y, color=colour, linewidth=1.3, label=short(label, 24))
-            plot.set_title(short(title, 48))
-            plot.set_xlabel("step")
-            if len(series) > 1:
-                plot.legend()
+        plot = axes(canvas)
+        plot.plot(x, y, color=FIRST, linewidth=1.3, gid=f"{HOVER}from {y[0]:.4g} to {y[-1]:.4g}")
+        plot.set_xlabel(xlabel)
 
-    return Figure(draw(name, caption, paint, height=2.3 * rows), caption)
+    return Figure(draw(name, title, paint, height=2.2), title)
 
 
 def reliability(
@@ -167,7 +161,7 @@ def reliability(
                 textcoords="offset points",
                 ha="center",
                 va="bottom" if above else "top",
-                fontsize=8,
+                fontsize=8.5,
             )
         plot.set_xlim(-0.04 * top, 1.04 * top)
         plot.set_ylim(-0.04 * top, 1.09 * top)
@@ -175,9 +169,9 @@ def reliability(
         plot.set_xlabel(xlabel)
         plot.set_ylabel(ylabel)
         if len(series) > 1:
-            canvas.legend(loc="outside upper right", ncols=3)
+            _legend(canvas, plot)
 
-    return Figure(draw(name, caption, paint, height=4.0, width=HALF), caption, kind="narrow")
+    return Figure(draw(name, caption, paint, height=4.0), caption)
 
 
 def label_sides(bins: Sequence[Reliability], top: float) -> list[tuple[Reliability, bool]]:
@@ -197,34 +191,11 @@ def label_sides(bins: Sequence[Reliability], top: float) -> list[tuple[Reliabili
     return sides
 
 
-def heat(name: str, rows: Sequence[str], columns: Sequence[str], counts: Any, *, caption: str) -> Figure:
-    """Counts by two labels, written into the cells; shaded by the share of the largest."""
-    table = np.asarray(counts, dtype=float).reshape(len(rows), len(columns))
-
-    def paint(canvas: Canvas) -> None:
-        plot = axes(canvas)
-        plot.grid(visible=False)
-        top = table.max() if table.size and table.max() else 1.0
-        for y in range(len(rows)):
-            for x in range(len(columns)):
-                share = table[y, x] / top
-                plot.fill(
-                    [x - 0.5, x + 0.5, x + 0.5, x - 0.5],
-                    [y - 0.5, y - 0.5, y + 0.5, y + 0.5],
-                    color=FIRST,
-                    alpha=0.08 + 0.45 * share if table[y, x] else 0,
-                    linewidth=0,
-                )
-                plot.text(x, y, f"{int(table[y, x]):,}", ha="center", va="center", color=INK, fontsize=9)
-        plot.set_xticks(range(len(columns)), [short(c, 16) for c in columns])
-        plot.set_yticks(range(len(rows)), [short(r, 28) for r in rows])
-        plot.set_xlim(-0.5, len(columns) - 0.5)
-        plot.set_ylim(len(rows) - 0.5, -0.5)
-        plot.tick_params(length=0)
-        for spine in plot.spines.values():
-            spine.set_visible(False)
-
-    return Figure(draw(name, caption, paint, height=0.8 + 0.3 * max(len(rows), 1)), caption)
+def _legend(canvas: Canvas, plot: Any) -> None:
+    """Above the plot, in as many columns as its longest label leaves room for."""
+    longest = max((len(label) for label in plot.get_legend_handles_labels()[1]), default=0)
+    if longest:
+        canvas.legend(loc="outside upper right", ncols=max(1, min(3, 54 // (longest + 6))))
 
 
 def _core(values: np.ndarray[Any, np.dtype[np.float64]]) -> tuple[float, float]:
@@ -244,82 +215,3 @@ def short(text: str, limit: int) -> str:
     """`text` on one line, cut to `limit` characters."""
     flat = " ".join(str(text).split())
     return flat if len(flat) <= limit else flat[: limit - 1] + "…"
-
-
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """One column of a funnel: a step with what came in, what left it, and why the rest was dropped."""
-
-    name: str
-    rows_in: int
-    rows_out: int
-    dropped: Mapping[str, int]
-
-
-def sankey(name: str, stages: Sequence[Stage], *, unit: str, caption: str) -> Figure:
-    """A funnel as a Sankey: bars as high as their rows, bands between steps, dropped rows leaving downwards."""
-    top = max((stage.rows_in for stage in stages), default=1) or 1
-    deepest = max(
-        (sum(s.dropped.values()) / top + 0.16 * len(_reasons(s)) for s in stages if s.dropped), default=0
-    )
-    below = 0.55 + deepest if deepest else 0.1
-    narrow = len(stages) == 1
-    columns = 1 if narrow else max(len(stages), 3)
-    bar = 0.025 if narrow else 0.012 * columns
-
-    def paint(canvas: Canvas) -> None:
-        plot = axes(canvas)
-        plot.axis("off")
-        for index, stage in enumerate(stages):
-            kept, lost = stage.rows_out / top, sum(stage.dropped.values()) / top
-            after = stages[index + 1].rows_in / top if index + 1 < len(stages) else kept
-            _bar(plot, index, bar, kept + lost)
-            _band(plot, index + bar, index + 1, (1 - kept, 1), (1 - after, 1), FIRST)
-            if lost:
-                away = -0.3 - lost
-                _band(plot, index + bar, index + 0.42, (1 - kept - lost, 1 - kept), (away, -0.3), BAD)
-                said = "\n".join(_reasons(stage))
-                plot.text(index, away - 0.06, said, va="top", fontsize=8, color=BAD, linespacing=1.25)
-            plot.text(index, 1.27, short(stage.name, 22), fontsize=9, weight="bold", va="bottom")
-            plot.text(index, 1.06, f"{stage.rows_in:,} in", fontsize=8.5, va="bottom")
-        end = len(stages)
-        _bar(plot, end, bar, stages[-1].rows_out / top)
-        plot.text(end, 1.27, "out", fontsize=9, weight="bold", va="bottom")
-        plot.text(end, 1.06, f"{stages[-1].rows_out:,} {unit}", fontsize=8.5, va="bottom")
-        plot.set_xlim(-0.03, columns * (1.75 if narrow else 1.22))
-        plot.set_ylim(-below, 1.5)
-
-    width = HALF if narrow else WIDTH
-    svg = draw(name, caption, paint, height=1.05 * (1.5 + below) * 0.72, width=width)
-    return Figure(svg, caption, kind="narrow" if narrow else "figure")
-
-
-def _reasons(stage: Stage) -> list[str]:
-    """One line a reason, the commonest first, the rest summed up."""
-    reasons = sorted(
-        ((why, n) for why, n in stage.dropped.items() if n), key=lambda pair: (-pair[1], pair[0])
-    )
-    said = [f"−{n:,} {short(why, 18)}" for why, n in reasons[:3]]
-    if len(reasons) > 3:
-        said.append(f"−{sum(n for _, n in reasons[3:]):,} in {len(reasons) - 3} more")
-    return said
-
-
-def _bar(plot: Any, x: float, width: float, height: float) -> None:
-    plot.fill([x, x + width, x + width, x], [1, 1, 1 - height, 1 - height], color=INK, lw=0)
-
-
-def _band(
-    plot: Any, x0: float, x1: float, left: tuple[float, float], right: tuple[float, float], colour: str
-) -> None:
-    from matplotlib.patches import PathPatch
-    from matplotlib.path import Path
-
-    middle = (x0 + x1) / 2
-    (low0, high0), (low1, high1) = left, right
-    there = [(x0, high0), (middle, high0), (middle, high1), (x1, high1)]
-    back = [(x1, low1), (middle, low1), (middle, low0), (x0, low0), (x0, high0)]
-    codes = [Path.MOVETO, *[Path.CURVE4] * 3, Path.LINETO, *[Path.CURVE4] * 3, Path.CLOSEPOLY]
-    plot.add_patch(
-        PathPatch(Path(there + back, codes), facecolor=colour, edgecolor=PAPER, alpha=0.45, linewidth=0)
-    )

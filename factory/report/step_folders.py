@@ -65,6 +65,14 @@ class StepFolder:
         """The step's sound rows; columns that the table lacks come as nulls; no rows when nothing is readable."""
         return read_columns(self.parts if self.readable else (), columns)
 
+    def typed(self, **types: Any) -> pl.DataFrame:
+        """`rows` of these columns, each of the type that is named; what cannot be one is null."""
+        rows = self.rows(list(types))
+        nested = [name for name, kind in rows.schema.items() if kind != types[name] and kind.is_nested()]
+        return rows.with_columns(pl.lit(None).alias(name) for name in nested).cast(
+            pl.Schema(types), strict=False
+        )
+
     def dropped_rows(self, columns: Sequence[str] | None = None) -> pl.DataFrame:
         """The step's sound dropped rows (schemas.DROPPED)."""
         return read_columns(self.dropped if self.state != State.INCOMPLETE else (), columns)

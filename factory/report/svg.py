@@ -26,10 +26,11 @@ VARIABLES = {f"#{n:02x}{n:02x}{n:02x}": f"--{name}" for n, name in enumerate(_NA
 """Stand-in colour to the page's CSS variable."""
 INK, FAINT, GRID, GOOD, BAD, UNSURE, EMPTY, SLOW, FIRST, SECOND, THIRD, FOURTH, PAPER = VARIABLES
 SERIES = (FIRST, SECOND, THIRD, FOURTH, GOOD, BAD, UNSURE)
-WIDTH = 8.6
-"""Inches; the page shows a figure over its whole text width."""
-HALF = 4.2
-"""Inches of a narrow figure; two stand side by side."""
+WIDTH = 4.2
+"""Inches of every figure: three stand side by side on a screen, and one fills a phone, where its smallest text (8.5
+points) is then more than 9 pixels tall."""
+HOVER = "hover "
+"""Begins the `gid` of a shape; what follows is shown under the pointer."""
 
 _STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
@@ -107,6 +108,7 @@ def _inline(svg: str, label: str) -> str:
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>\s*", "", svg, flags=re.S)
     svg = re.sub(r"<defs>\s*<style type=\"text/css\">[^<]*</style>\s*</defs>", "", svg)
+    svg = re.sub(rf'<g id="{HOVER}([^"]*)"([^>]*)>', r"<g\2><title>\1</title>", svg)
     svg = re.sub(r'<g id="[^"]*"', "<g", svg)
     svg = re.sub(r"font-family: [^;\"]*;? ?", "", svg)
     svg = re.sub(r"[ \t]*\n[ \t]*", " ", svg)

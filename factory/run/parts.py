@@ -11,6 +11,8 @@ folders whose names start with two underscores, so they read exactly the kept ro
 
 from __future__ import annotations
 
+import resource
+import sys
 import zlib
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -248,8 +250,13 @@ def finish_step(
     output_digest: str,
     schema: TableSchema | None = None,
     unit: str = "rows",
+    seconds: float | None = None,
 ) -> dict[str, Any]:
-    """Write the manifest of files that are in place and rows that balance: from now on the step is finished."""
+    """Write the manifest of files that are in place and rows that balance: from now on the step is finished.
+
+    `seconds` is how long this attempt took; `memory_gib` is the most memory that this process or a worker of it has held
+    so far. Both, and `finished_at`, say nothing of the output.
+    """
     lost = sum(dropped.values())
     manifest = {
         "step": step,
@@ -268,9 +275,17 @@ def finish_step(
         "files": dict(sorted(files.items())),
         "output_digest": output_digest,
         "finished_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "seconds": None if seconds is None else round(seconds, 3),
+        "memory_gib": peak_memory(),
     }
     write_json(out / MANIFEST, manifest, seal=True)
     return manifest
+
+
+def peak_memory() -> float:
+    """The most memory (GiB resident) that this process or one of its finished workers has held so far."""
+    most = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return round(most * (1 if sys.platform == "darwin" else 1024) / 2**30, 3)
 
 
 def step_key(step: str, settings: Mapping[str, Any], inputs: Mapping[str, str]) -> str:

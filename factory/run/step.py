@@ -8,6 +8,7 @@ folder, the scratch directory, parts, dropped rows, side tables, the balance, th
 from __future__ import annotations
 
 import shutil
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
@@ -191,6 +192,7 @@ class StepWriter(Writer):
         self.rows_in: int | None = None
         """Units that came in, where they are not the rows that were read (responses per problem, pairs)."""
         self._unread = 0
+        self._began = time.monotonic()
         self._records: list[Record] = []
         self._folder = OutFolder(out, step, step_key(step, self.settings, self.inputs))
         super().__init__(self._folder.scratch, schema)
@@ -327,6 +329,7 @@ class StepWriter(Writer):
             totals=totals or {},
             files=files,
             output_digest=digest([part for each in records for part in each.content]),
+            seconds=time.monotonic() - self._began,
         )
         self._folder.clean()
         return manifest

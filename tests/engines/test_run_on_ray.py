@@ -51,7 +51,7 @@ def books(run):
         tables = [name for name in manifest["files"] if name.endswith(".parquet")]
         clocked = {name: None for name in tables if "verify_seconds" in columns(path.parent / name)}
         manifest["files"] |= clocked
-        del manifest["finished_at"], manifest["seal"]
+        del manifest["finished_at"], manifest["seconds"], manifest["memory_gib"], manifest["seal"]
         found[str(path.parent.relative_to(run))] = manifest
     return found
 

@@ -11,6 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 EXTRAS = (
     "matplotlib",
+    "math_core",
     "openai",
     "datasketch",
     "scipy",

@@ -21,6 +21,11 @@ def make_run():
 
 
 @pytest.fixture(scope="session")
+def rewrite():
+    return synthetic_run.rewrite
+
+
+@pytest.fixture(scope="session")
 def full_run(tmp_path_factory):
     return synthetic_run.make_run(tmp_path_factory.mktemp("runs") / "synthetic")
 

@@ -66,3 +66,38 @@ CONTRAST = """
 })()
 """
 """Texts whose contrast is below 4.5 to 1 (WCAG 2.2, 1.4.3)."""
+
+SPILLS = """
+(() => {
+  const found = [];
+  for (const element of document.querySelectorAll("body, section, div, p, li, h1, h2, h4, h5, table, td, th, figure, article, details, summary, dd, nav, math")) {
+    if (!element.checkVisibility() || element.closest("math[display=block]")) continue;
+    const [own, parent] = [element.getBoundingClientRect(), element.parentElement.getBoundingClientRect()];
+    const name = `${element.tagName}.${element.className} ${(element.textContent || "").trim().slice(0, 40)}`;
+    if (own.right > parent.right + 1.5 || own.left < parent.left - 1.5) found.push(`stands out: ${name}`);
+    if (element.scrollWidth > element.clientWidth + 1 && element.clientWidth) found.push(`wider inside: ${name}`);
+  }
+  return found.slice(0, 10);
+})()
+"""
+"""Elements that are wider than what holds them."""
+
+SMALL_TEXT = """
+(() => {
+  const found = new Set();
+  for (const svg of document.querySelectorAll("figure svg")) {
+    if (!svg.checkVisibility()) continue;
+    const scale = svg.getBoundingClientRect().width / svg.viewBox.baseVal.width;
+    for (const text of svg.querySelectorAll("text")) {
+      const size = parseFloat(getComputedStyle(text).fontSize) * scale;
+      if (size < 9) found.add(`${size.toFixed(1)} px: ${text.textContent.trim()}`);
+    }
+  }
+  return [...found];
+})()
+"""
+"""Texts in plots that are less than 9 pixels tall as they are shown."""
+
+OPEN_ALL = "for (const each of document.querySelectorAll('details')) each.open = true"
+FOLDED = "[...document.querySelectorAll('details:not([open]) table, details:not([open]) .text')].filter((e) => !e.checkVisibility({contentVisibilityAuto: true})).length"
+"""How many folded tables and texts do not show."""

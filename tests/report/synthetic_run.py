@@ -8,7 +8,7 @@ from pathlib import Path
 
 import polars as pl
 
-from factory.atomic import write_json
+from factory.atomic import file_digest, read_json, write_json
 from factory.run.layout import RunLayout
 from factory.run.step import StepWriter
 from factory.run.tables import dropped_rows
@@ -115,6 +115,17 @@ def write(out, step, schema, kept, dropped=(), totals=None, extra_in=0, settings
             writer.drop(frame)
             lost += frame.height
         return writer.finish(rows_in=kept.height + lost + extra_in, totals=totals)
+
+
+def rewrite(folder: Path, change) -> None:
+    """Change the rows of a step's folder; its manifest then names what is there."""
+    for part in folder.glob("*.parquet"):
+        change(pl.read_parquet(part)).write_parquet(part)
+    manifest = read_json(folder / "_manifest.json")
+    for name in manifest["files"]:
+        facts = {"sha256": file_digest(folder / name), "bytes": (folder / name).stat().st_size}
+        manifest["files"][name] = facts
+    write_json(folder / "_manifest.json", manifest, seal=True)
 
 
 def make_run(run: Path, *, count: int = 40, until: str = "eval", seed: int = 1) -> Path:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
+
+import polars as pl
 import pytest
 
+from factory.atomic import read_json, write_json
 from factory.report import build_report
+from factory.run.layout import RunLayout
 
 VIEWS = [
     ("light", "screen", 1280),
@@ -31,12 +36,101 @@ def test_the_report_reads_well(browser, report_url, looking, scheme, kind, width
     assert browser.requests == [report_url]
 
 
-@pytest.mark.parametrize("until", ["problems", "verdicts", "datasets"])
-def test_the_report_of_a_run_half_done_reads_well(browser, make_run, looking, tmp_path, until):
-    browser.media(scheme="light")
-    browser.open(build_report(make_run(tmp_path / "run", until=until, count=12)).as_uri())
-    assert browser.run(looking.OVERLAPS) == []
-    assert browser.run(looking.TOO_WIDE) == []
+def half_done(until):
+    def make(make_run, rewrite, run):
+        make_run(run, until=until, count=12)
+
+    make.__name__ = until
+    return make
+
+
+def unpriced(make_run, rewrite, run):
+    make_run(run)
+    for folder in (RunLayout(run).responses, RunLayout(run).verdicts):
+        rewrite(folder, lambda frame: frame.with_columns(usd=pl.lit(None, dtype=pl.Float64)))
+
+
+def without_difficulty(make_run, rewrite, run):
+    make_run(run)
+    for folder in ("difficulty", "train", "eval"):
+        shutil.rmtree(run / folder)
+
+
+def broken(make_run, rewrite, run):
+    make_run(run)
+    part = next(RunLayout(run).labelled.glob("part-*.parquet"))
+    part.write_bytes(part.read_bytes()[:-9])
+
+
+def choices(make_run, rewrite, run):
+    """Choice questions, as the recipe for science has them."""
+    make_run(run)
+    options = pl.lit(["5", "8", "a long option that says in many words what it says", "17"])
+    for folder in (RunLayout(run).difficulty, RunLayout(run).rollouts):
+        rewrite(
+            folder,
+            lambda frame: frame.with_columns(
+                choices=options, answer_kind=pl.lit("choice"), guess_rate=pl.lit(0.25)
+            ),
+        )
+
+
+def code(make_run, rewrite, run):
+    """Functions as answers: long lines without a space, indented text, angle brackets."""
+    make_run(run)
+    body = pl.lit(
+        "```python\ndef f(x: list[int]) -> int:\n    return "
+        + "+".join(f"x[{i}]" for i in range(90))
+        + "\n```"
+    )
+    for folder in (RunLayout(run).labelled, RunLayout(run).verdicts):
+        rewrite(folder, lambda frame: frame.with_columns(content=body, method=pl.lit("tests")))
+
+
+def several_benchmarks(make_run, rewrite, run):
+    make_run(run)
+    for stage in ("base", "midtrain", "sft", "dpo", "rl"):
+        path = RunLayout(run).evaluation(stage) / "summary.json"
+        summary = read_json(path)
+        row = summary["benchmarks"]["held_out"]
+        names = ("aime24", "math500", "gpqa_diamond", "a_benchmark_with_a_long_name_of_its_own")
+        write_json(path, {**summary, "benchmarks": {name: row for name in names}})
+
+
+KINDS = [
+    *map(half_done, ("problems", "verdicts", "datasets")), unpriced, without_difficulty, broken, choices, code, several_benchmarks,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+def test_the_report_of_every_kind_of_run_fits(browser, make_run, rewrite, looking, tmp_path, kind):
+    kind(make_run, rewrite, tmp_path / "run")
+    fits(browser, build_report(tmp_path / "run").as_uri(), looking)
+
+
+def test_the_report_fits_and_is_short(browser, report_url, looking):
+    fits(browser, report_url, looking)
+
+
+def fits(browser, url, looking):
+    """At both widths, folded and open: nothing is cut, overlaps or is too small to read; and folded the page is short."""
+    for width in (1440, 390):
+        browser.media(width=width)
+        browser.open(url)
+        if width == 1440:
+            assert browser.run("document.documentElement.scrollHeight") < 6_000
+        for _ in ("folded", "open"):
+            for look in (looking.OVERLAPS, looking.TOO_WIDE, looking.SPILLS, looking.SMALL_TEXT):
+                assert browser.run(look) == [], width
+            browser.run(looking.OPEN_ALL)
+
+
+def test_folds_are_open_in_print(browser, report_url, looking):
+    browser.media()
+    browser.open(report_url)
+    assert browser.run(looking.FOLDED) > 5
+    browser.media(kind="print", width=800)
+    assert browser.run(looking.FOLDED) == 0
 
 
 def test_the_look_can_tell_an_overlap(browser, looking, tmp_path):
@@ -52,6 +146,12 @@ def test_the_look_can_tell_an_overlap(browser, looking, tmp_path):
     assert len(browser.run(looking.OVERLAPS)) == 2
     assert len(browser.run(looking.TOO_WIDE)) == 2
     assert len(browser.run(looking.CONTRAST)) == 1
+    assert any("wide" in each for each in browser.run(looking.SPILLS))
+    page.write_text(
+        '<figure><svg viewBox="0 0 100 9" width="50"><text font-size="10">x</text></svg></figure>', "utf-8"
+    )
+    browser.open(page.as_uri())
+    assert browser.run(looking.SMALL_TEXT) == ["5.0 px: x"]
 
 
 PAGES = [

@@ -74,20 +74,6 @@ def test_a_calibration_that_stays_low_is_cut_at_the_next_fifth(drawn):
     assert drawn[0].lines[0].get_xydata().tolist() == [[0, 0], [0.4, 0.4]]
 
 
-def test_cells_of_a_heat_map_lie_side_by_side_with_their_counts(drawn):
-    plots.heat("h", ["a", "b"], ["x", "y", "z"], [[1, 2, 0], [4, 5, 60]], caption="c")
-    (plot,) = drawn
-    cells = sorted(box(patch) for patch in plot.patches)
-    assert cells == sorted((x - 0.5, x + 0.5, y - 0.5, y + 0.5) for x in range(3) for y in range(2))
-    shown = {(t.get_position()): t.get_text() for t in plot.texts}
-    assert shown == {(0, 0): "1", (1, 0): "2", (2, 0): "0", (0, 1): "4", (1, 1): "5", (2, 1): "60"}
-    shade = {box(patch): patch.get_alpha() for patch in plot.patches}
-    assert shade[(1.5, 2.5, -0.5, 0.5)] == 0
-    assert shade[(-0.5, 0.5, -0.5, 0.5)] < shade[(0.5, 1.5, -0.5, 0.5)] < shade[(1.5, 2.5, 0.5, 1.5)] == 0.53
-    assert [t.get_text() for t in plot.get_xticklabels()] == ["x", "y", "z"]
-    assert plot.get_ylim() == (1.5, -0.5), "the first row stands on top"
-
-
 def test_points_with_intervals(drawn):
     points = {"sft": Interval(40.0, 35.0, 46.0), "rl": Interval(50.0, 48.0, 51.0)}
     plots.intervals("i", {"one": points}, ylabel="pass@1", caption="c")
@@ -104,14 +90,23 @@ def test_groups_of_points_stand_apart_but_at_their_label(drawn):
     assert [bar[0] for bar in error_bars(drawn[0])] == [-0.12, 0.12]
 
 
-def test_bars_are_stacked_in_the_order_of_their_colours(drawn):
-    rows = {"first": {"a": 2, "b": 3}, "second": {"b": 5}}
-    plots.stacked_bars("s", rows, {"a": "#111111", "b": "#222222", "c": "#333333"}, xlabel="", caption="c")
+def test_bars_are_as_high_as_their_counts(drawn):
+    figure = plots.bars("s", {"0 of 2": 2, "1 of 2": 3_000}, xlabel="right", caption="c")
     (plot,) = drawn
-    assert len(plot.containers) == 2, "a part that no row has is not drawn"
-    spans = [[(bar.get_x(), bar.get_x() + bar.get_width()) for bar in bars] for bars in plot.containers]
-    assert spans == [[(0, 2), (0, 0)], [(2, 5), (0, 5)]]
-    assert plot.get_ylim()[0] > plot.get_ylim()[1], "the first row stands on top"
+    assert [bar.get_height() for bars in plot.containers for bar in bars] == [2, 3_000]
+    assert [t.get_text() for t in plot.texts] == ["2", "3,000"]
+    assert [t.get_text() for t in plot.get_xticklabels()] == ["0 of 2", "1 of 2"]
+    assert "<title>1 of 2: 3,000 problems</title>" in figure.svg
+
+
+def test_what_stands_under_the_pointer_is_escaped():
+    figure = plots.bars("s", {"</title><script>": 1}, xlabel="", caption="c")
+    assert "<title>&lt;/title&gt;&lt;script&gt;: 1 problems</title>" in figure.svg
+
+
+def test_a_limit_is_drawn_where_it_cuts(drawn):
+    plots.histogram("h", {"one": range(100)}, xlabel="", caption="c", marks={"limit": 50.0, "far": 500.0})
+    assert [line.get_xdata() for line in drawn[0].lines] == [[50.0, 50.0]]
 
 
 def test_a_histogram_counts_every_value_once_and_says_what_is_beyond(drawn):
@@ -128,27 +123,6 @@ def test_a_few_outliers_do_not_squeeze_the_rest():
     assert plots._core(np.array([*range(100), 10_000], float)) == (0.0, 99.0)
     assert plots._core(np.array([0.0, 1.0, 2.0])) == (0.0, 2.0)
     assert plots._core(np.zeros(0)) == (0.0, 1.0) and plots._core(np.array([5.0])) == (5.0, 5.0)
-
-
-def test_bars_and_bands_of_the_funnel_are_as_high_as_their_rows(drawn):
-    stages = [plots.Stage("a", 100, 80, {"dup": 15, "bad": 5}), plots.Stage("b", 80, 80, {})]
-    plots.sankey("f", stages, unit="rows", caption="c")
-    (plot,) = drawn
-    bars = [box(p) for p in plot.patches if type(p).__name__ == "Polygon"]
-    assert [(left, bottom, top) for left, _, bottom, top in bars] == [(0, 0, 1), (1, 0.2, 1), (2, 0.2, 1)]
-    bands = [p.get_path().vertices for p in plot.patches if type(p).__name__ == "PathPatch"]
-    width = bars[0][1]
-    corners = [v[i] for v in bands[:1] for i in (0, 3, 4, 7)]
-    assert np.allclose(corners, [(width, 1), (1, 1), (1, 0.2), (width, 0.2)])
-    assert np.isclose([y for _, y in bands[1]], [0.2, 0.2, -0.3, -0.3, -0.5, -0.5, 0, 0, 0.2]).all()
-    assert np.allclose([v[:, 1].min() for v in (bands[0], bands[2])], 0.2)
-    texts = [t.get_text() for t in plot.texts]
-    assert texts == ["−15 dup\n−5 bad", "a", "100 in", "b", "80 in", "out", "80 rows"]
-
-
-def test_the_commonest_reasons_come_first_and_the_rest_is_summed_up():
-    dropped = {"e": 1, "d": 2, "c": 30, "b": 2, "a": 0, "f": 1_000}
-    assert plots._reasons(plots.Stage("s", 1, 1, dropped)) == ["−1,000 f", "−30 c", "−2 b", "−3 in 2 more"]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What the gates found: contamination with its evidence and certificate, near-duplicates with their audit."""
+"""What the gates found: matches with benchmarks and their certificate, near-duplicates and how surely they are found."""
 
 from __future__ import annotations
 
@@ -8,106 +8,121 @@ from collections.abc import Iterator
 from typing import Any
 
 from factory.numbers import percent
-from factory.report.blocks import Block, Note, Section, grid, shorten
-from factory.report.step_folders import RunTables, StepFolder
+from factory.report.blocks import Block, Note, Section, folded, link, many, shorten
+from factory.report.step_folders import RunTables, StepFolder, ordered
+from factory.report.words import reason_words, step_words
 
-_SHOWN = 12
+SHOWN = 12
 _SPAN = 220
 
 
-def contamination(run: RunTables) -> Section | None:
-    """Certificate of every decontamination step and what it dropped, with the matched benchmark rows."""
-    blocks: list[Block] = []
-    folders = _steps(run, "decontaminate")
-    for folder in folders:
-        dropped = _dropped(folder)
-        blocks.append(_counts(folder))
-        by = Counter(str(_find(e, "benchmark", "index", "source") or reason) for _, reason, _, e in dropped)
-        if by:
-            caption = f"{folder.name}: dropped by benchmark"
-            blocks.append(grid(("benchmark", "rows dropped"), by.most_common(), caption))
-        blocks += _evidence(folder, dropped)
-        if not folder.totals.get("certificate", {}).get("benchmarks", True):
-            said = f"{folder.name}: the recipe names no benchmark, so nothing was checked."
-            blocks.append(Note(said, warning=True))
-        blocks += _totals(folder, "certificate")
+def gates(run: RunTables) -> Section | None:
+    """Contamination and near-duplicates: a sentence per step, the evidence behind a fold."""
+    folders = [*_steps(run, "decontaminate"), *_steps(run, "dedup")]
+    every = [block for folder in folders for block in _step(folder)]
+    blocks = sorted(every, key=lambda block: block.kind == "fold")
     names = ", ".join(folder.name for folder in folders)
-    return Section("contamination", "Contamination", names, tuple(blocks)) if blocks else None
+    return Section("gates", "Contamination and duplicates", names, tuple(blocks)) if blocks else None
 
 
-def duplicates(run: RunTables) -> Section | None:
-    """Audit of every deduplication step and examples of what was taken for a duplicate."""
-    blocks: list[Block] = []
-    folders = _steps(run, "dedup")
-    for folder in folders:
-        blocks += [_counts(folder), *_totals(folder, "audit"), *_evidence(folder, _dropped(folder))]
-    names = ", ".join(folder.name for folder in folders)
-    return Section("duplicates", "Near-duplicates", names, tuple(blocks)) if blocks else None
+def certificate(folder: StepFolder) -> dict[str, Any] | None:
+    """The certificate of a decontamination step; None for other steps."""
+    found = folder.totals.get("certificate")
+    return found if isinstance(found, dict) else None
 
 
-def facts_grids(name: str, value: Any, *, folded: bool = True) -> list[Block]:
-    """Nested facts of a manifest as tables: scalars as key and value, lists of records as their own tables."""
-    scalars: list[tuple[str, Any]] = []
-    blocks: list[Block] = []
-    for key, found in _flat("", value):
-        if isinstance(found, list) and found and all(isinstance(row, dict) for row in found):
-            columns = list(dict.fromkeys(k for row in found for k in row))
-            rows = [tuple(_cell(row.get(k)) for k in columns) for row in found[:50]]
-            more = f" (first 50 of {len(found):,})" if len(found) > 50 else ""
-            caption = f"{name}: {key.replace('_', ' ')}{more}"
-            blocks.append(grid([c.replace("_", " ") for c in columns], rows, caption, folded=folded))
+def _step(folder: StepFolder) -> Iterator[Block]:
+    came, left = folder.manifest["rows_in"], folder.manifest["rows_out"]
+    name = step_words(folder.name)
+    said = f"{name[:1].upper()}{name[1:]}: {came - left:,} of {came:,} rows dropped ({percent(came - left, came)}). "
+    dropped = _dropped(folder)
+    proof = certificate(folder)
+    if "decontaminate" in str(folder.manifest.get("step", "")):
+        benchmarks = proof.get("benchmarks") if proof else None
+        if proof is not None and isinstance(benchmarks, list) and not benchmarks:
+            yield Note(f"{said}The recipe names no benchmark, so nothing was checked.", warning=True)
         else:
-            scalars.append((key.replace("_", " "), _cell(found)))
-    if scalars:
-        blocks.insert(0, grid(("fact", "value"), scalars, name, folded=folded and len(scalars) > 8))
-    return blocks
+            yield Note(said + _checked(proof or {}))
+        by = Counter(str(_find(e, "benchmark", "index", "source") or reason) for _, reason, _, e in dropped)
+        yield from folded(f"{name}: dropped by benchmark", ("benchmark", "rows dropped"), by.most_common())
+        yield from _found(name, proof or {})
+    else:
+        yield Note(said + _audit(folder.totals))
+    yield from _evidence(name, dropped)
+
+
+def _checked(proof: dict[str, Any]) -> str:
+    benchmarks = [each for each in proof.get("benchmarks") or [] if isinstance(each, dict)]
+    if not benchmarks:
+        return ""
+    rows = sum(each["rows"] for each in benchmarks if isinstance(each.get("rows"), int))
+    digest = f"; certificate {str(proof['digest'])[:16]}" if proof.get("digest") else ""
+    return f"Compared with the {rows:,} rows of {many(len(benchmarks), 'benchmarks')}{digest}."
+
+
+def _found(name: str, proof: dict[str, Any]) -> tuple[Block, ...]:
+    """Every benchmark with its rows and what of the step's rows resembles one of them."""
+    found = proof.get("rows_found")
+    tiers = found if isinstance(found, dict) else {}
+    rows = []
+    for each in proof.get("benchmarks") or []:
+        if isinstance(each, dict):
+            of = tiers.get(each.get("name"))
+            said = (
+                ", ".join(f"{count:,} {tier}" for tier, count in of.items()) if isinstance(of, dict) else ""
+            )
+            rows.append((each.get("name"), each.get("rows"), said))
+    rows.sort(key=lambda row: not row[2])
+    title = f"{name}: benchmarks and what resembles them"
+    return folded(title, ("benchmark", "rows", "found"), rows)
+
+
+def _audit(totals: dict[str, Any]) -> str:
+    """How surely near-duplicates are found, from an audit by brute force over a sample."""
+    inner = totals.get("audit")
+    audit: dict[str, Any] = inner if isinstance(inner, dict) else totals
+    figures = [audit.get(name) for name in ("audit_rows", "audit_pairs", "audit_found", "threshold")]
+    numbers = [each for each in figures if isinstance(each, int | float)]
+    if len(numbers) < len(figures):
+        return ""
+    rows, pairs, found, threshold = numbers
+    if not pairs:
+        return f"An exact comparison of {rows:,} rows found no pair above a similarity of {threshold:g}."
+    return (
+        f"An exact comparison of {rows:,} rows found {pairs:,} pairs above a similarity of {threshold:g}; "
+        f"the index had {found:,} of them ({percent(found, pairs)})."
+    )
 
 
 def _steps(run: RunTables, word: str) -> list[StepFolder]:
-    steps = run.folders.values()
     return [
-        each for each in steps if word in str(each.manifest.get("step", "")) and "rows_in" in each.manifest
+        each
+        for each in ordered(run)
+        if word in str(each.manifest.get("step", "")) and "rows_in" in each.manifest
     ]
-
-
-def _counts(folder: StepFolder) -> Note:
-    came, left = folder.manifest["rows_in"], folder.manifest["rows_out"]
-    share = percent(came - left, came)
-    return Note(f"{folder.name}: {came - left:,} of {came:,} rows dropped ({share}), {left:,} kept.")
 
 
 def _dropped(folder: StepFolder) -> list[tuple[str, str, str | None, Any]]:
     """Row id, reason, detail and evidence of every dropped row."""
     rows = folder.dropped_rows(["row_id", "reason", "detail", "evidence"]).iter_rows()
-    return [(row_id, reason, detail, _json(evidence)) for row_id, reason, detail, evidence in rows]
+    return [(row_id, str(reason), detail, _json(evidence)) for row_id, reason, detail, evidence in rows]
 
 
-def _evidence(folder: StepFolder, dropped: list[tuple[str, str, str | None, Any]]) -> list[Block]:
-    shown = dropped[:_SHOWN]
-    rows = [(row_id, reason, _said(detail, evidence)) for row_id, reason, detail, evidence in shown]
-    caption = f"{folder.name}: evidence of the first {len(shown)} of {len(dropped):,} dropped rows"
-    return [grid(("row", "reason", "evidence"), rows, caption, folded=True)] if rows else []
+def _evidence(name: str, dropped: list[tuple[str, str, str | None, Any]]) -> tuple[Block, ...]:
+    rows = [
+        (link(row_id), reason_words(reason), _said(detail, evidence))
+        for row_id, reason, detail, evidence in dropped[:SHOWN]
+    ]
+    return folded(
+        f"{name}: evidence of {len(rows)} of {len(dropped):,} dropped rows",
+        ("row", "reason", "evidence"),
+        rows,
+    )
 
 
-def _totals(folder: StepFolder, key: str) -> list[Block]:
-    found = folder.totals.get(key, folder.totals)
-    return facts_grids(f"{folder.name}: {key}", found) if found else []
-
-
-def _flat(prefix: str, value: Any) -> Iterator[tuple[str, Any]]:
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            yield from _flat(f"{prefix} · {key}" if prefix else str(key), inner)
-    else:
-        yield prefix, value
-
-
-def _cell(value: Any) -> Any:
-    if isinstance(value, str):
-        return shorten(value, _SPAN)
-    if isinstance(value, list | dict):
-        return shorten(json.dumps(value, ensure_ascii=False, default=str), _SPAN)
-    return value
+def _cell(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    return shorten(text, _SPAN)
 
 
 def _json(text: str | None) -> Any:
@@ -125,5 +140,7 @@ def _find(value: Any, *names: str) -> Any:
 
 def _said(detail: str | None, evidence: Any) -> str:
     facts = evidence.items() if isinstance(evidence, dict) else ()
-    listed = "; ".join(f"{name}: {_cell(value)}" for name, value in facts if value is not None)
+    listed = "; ".join(
+        f"{name.replace('_', ' ')}: {_cell(value)}" for name, value in facts if value is not None
+    )
     return " — ".join(part for part in (detail, listed) if part)

@@ -6,75 +6,179 @@ from typing import Any
 
 import polars as pl
 
+from factory.config.difficulty import DifficultySection
 from factory.datasets.posterior import Prior
 from factory.evaluation.calibration import LEAST, next_rollout, other_half, reliability
+from factory.numbers import percent
 from factory.report import plots
-from factory.report.blocks import Block, Note, Section, grid
-from factory.report.sections.gates import facts_grids
+from factory.report.blocks import Block, Fold, Note, Section, grid
 from factory.report.step_folders import RunTables, StepFolder
 from factory.report.svg import BAD, FIRST, GOOD
 from schemas import Band
+from schemas.outcome import scored, solved
 
 _BANDS = {Band.TOO_HARD.value: BAD, Band.USEFUL.value: FIRST, Band.TOO_EASY.value: GOOD}
+_MOST_COUNTS = 9
+"""Different (right, tried) pairs that are listed one by one; more are put together by share."""
+_SHARES = ("none", "≤25%", "≤50%", "≤75%", "<100%", "all")
 
 
 def difficulty(run: RunTables) -> Section | None:
-    """Pass rate by band, by level, and how far the posteriors can be believed."""
+    """How often the student solves each problem: raw counts, the posterior beside them, and whether to believe it."""
     table = run.at(run.layout.difficulty)
-    frame = table.rows(
-        ["pass_rate", "pass_rate_low", "pass_rate_high", "band", "level", "attempts", "truncated", "domain"]
-        + ["pass_rate_corrected", "guess_rate"]
-    ).with_columns(  # older tables have neither, and knew no guessing
-        pl.coalesce("pass_rate_corrected", "pass_rate").alias("pass_rate_corrected"),
-        pl.col("guess_rate").fill_null(0),
-    )
-    if not table.readable or not frame.height:
+    blocks = _student(run, table) if table.readable else []
+    if not blocks:
         return None
-    guesses = frame.filter(pl.col("guess_rate") > 0)["guess_rate"]
-    rates = {band: frame.filter(pl.col("band") == band)["pass_rate_corrected"].to_list() for band in _BANDS}
-    drawn = plots.histogram(
-        "pass-rate",
-        rates,
-        xlabel="posterior mean pass rate" + (", corrected for guessing" if guesses.len() else ""),
-        caption="Pass rate of the student, by band",
-        bins=20,
-        limits=(0, 1),
-        colours=list(_BANDS.values()),
+    return Section("difficulty", "Difficulty", f"{table.name}, difficulty/rollouts", tuple(blocks))
+
+
+def teacher_counts(run: RunTables) -> pl.DataFrame:
+    """Per problem: `tried`, the teacher's responses that say something, and `right`, those that solve it."""
+    table = run.first(run.layout.verdicts, run.layout.labelled)
+    frame = table.typed(problem_id=pl.String, verdict=pl.String, status=pl.String).drop_nulls("verdict")
+    counted = frame.filter(scored().fill_null(False)).group_by("problem_id", maintain_order=True)
+    return counted.agg(pl.len().alias("tried"), solved().sum().alias("right"))
+
+
+def solved_bins(counts: pl.DataFrame) -> tuple[dict[str, int], str]:
+    """Problems by how many of their tries were right (`counts` has `right` and `tried`), and a remark.
+
+    One by one where nearly all problems were tried equally often, else by share.
+    """
+    n, most = counts["tried"].value_counts(sort=True).row(0)
+    if n <= _MOST_COUNTS and most >= 0.9 * counts.height:
+        found = dict(counts.filter(pl.col("tried") == n).group_by("right").len().iter_rows())
+        left_out = (
+            f"; {counts.height - most:,} problems with other numbers of tries are left out"
+            if most < counts.height
+            else ""
+        )
+        return {f"{k} of {n}": found.get(k, 0) for k in range(n + 1)}, left_out
+    found = dict(counts.select(_share_label()).to_series().value_counts().iter_rows())
+    return {label: found.get(label, 0) for label in _SHARES}, ""
+
+
+def _share_label() -> pl.Expr:
+    share = pl.col("right") / pl.col("tried")
+    label = (
+        pl.when(pl.col("right") == 0).then(pl.lit(_SHARES[0])).when(share <= 0.25).then(pl.lit(_SHARES[1]))
     )
-    width = (frame["pass_rate_high"] - frame["pass_rate_low"]).to_numpy().mean()
-    said = (
-        f"{int(frame['attempts'].sum()):,} rollouts with a signal over {frame.height:,} problems; the 95% intervals are "
-        f"{width:.2f} wide on average; {int(frame['truncated'].fill_null(0).sum()):,} rollouts were truncated."
+    label = label.when(share <= 0.5).then(pl.lit(_SHARES[2])).when(share <= 0.75).then(pl.lit(_SHARES[3]))
+    return label.when(share < 1).then(pl.lit(_SHARES[4])).otherwise(pl.lit(_SHARES[5])).alias("label")
+
+
+def _student(run: RunTables, table: StepFolder) -> list[Block]:
+    frame = table.typed(
+        attempts=pl.Int64, correct=pl.Int64, pass_rate=pl.Float64, pass_rate_corrected=pl.Float64, guess_rate=pl.Float64,
+        band=pl.String, band_probability=pl.Float64, level=pl.String, domain=pl.String, truncated=pl.Int64,
+    )  # fmt: skip
+    counts = (
+        frame.rename({"correct": "right", "attempts": "tried"})
+        .drop_nulls(["right", "tried"])
+        .filter(pl.col("tried") > 0)
     )
-    in_band = [(pl.col("band") == band).sum().alias(band) for band in _BANDS]
-    blocks: list[Block] = [drawn, Note(said)]
-    shown = {"pass_rate": "mean pass rate"}
-    if guesses.len():
-        shown = {"pass_rate_corrected": "mean pass rate, corrected", "pass_rate": "raw"}
+    if not counts.height:
+        return []
+    bins, remark = solved_bins(counts)
+    caption = f"The student: {counts.height:,} problems by how many of its tries are right{remark}"
+    blocks: list[Block] = [plots.bars("solved-student", bins, xlabel="right", caption=caption)]
+    settings = table.manifest.get("settings")
+    low, high = _number(settings, "low"), _number(settings, "high")
+    between = (
+        ""
+        if low is None or high is None
+        else f" (useful: solved between {low:.0%} and {high:.0%} of the time)"
+    )
+    blocks += _by_count(counts)
+    said = f"{_student_said(counts)} A band is a guess at the true pass rate{between}; with few tries it is often undecided."
+    blocks.append(Note(said))
+    if guesses := counts.filter(pl.col("guess_rate") > 0).height:
+        mean = counts.filter(pl.col("guess_rate") > 0)["guess_rate"].sum() / guesses
         told = (
-            f"{guesses.len():,} problems are choice questions: blind guessing passes {guesses.sum() / guesses.len():.0%} of them on average, "
-            "so bands and corrected rates start from there (0 is guessing, 1 is always right)."
+            f"{guesses:,} problems are choice questions: blind guessing passes {mean:.0%} of them on average, "
+            "so their bands start from there."
         )
         blocks.append(Note(told))
+    rate = pl.col("right").sum() / pl.col("tried").sum()
+    in_band = [(pl.col("band") == band).sum().alias(band) for band in _BANDS]
+    tables: list[Block] = []
     for by in ("level", "domain"):
-        key = pl.col(by).cast(pl.String).fill_null("(unlabelled)")
-        groups = frame.group_by(key).agg(pl.len().alias("n"), *map(pl.mean, shown), *in_band)
-        rows = list(groups.sort(*shown, by).iter_rows())
-        if by == "level" or len(rows) > 1:
-            blocks.append(grid((by, "problems", *shown.values(), *_BANDS), rows, f"Pass rate by {by}"))
-    blocks += calibration(run, table)
-    blocks += facts_grids("How the rollouts were spent", table.totals)
-    blocks += facts_grids("RL prompts drawn from them", run.at(run.layout.selected("rl")).totals)
-    source = f"{table.name}, difficulty/rollouts"
-    return Section("difficulty", "Difficulty for the student", source, tuple(blocks))
+        groups = counts.group_by(pl.col(by).fill_null("(none)")).agg(
+            pl.len(),
+            pl.col("tried").sum(),
+            rate.alias("rate"),
+            (pl.col("right") == 0).sum().alias("none"),
+            *in_band,
+        )
+        rows = [
+            (group, n, tried, percent(share, 1), *rest)
+            for group, n, tried, share, *rest in groups.sort("rate", by).iter_rows()
+        ]
+        heads = (
+            by,
+            "problems",
+            "tries",
+            "right",
+            "never right",
+            *(band.replace("_", " ") for band in _BANDS),
+        )
+        tables.append(grid(heads, rows, f"By {by}"))
+    blocks.append(Fold("The student by level and domain", tuple(tables)))
+    if calibrated := calibration(run, table):
+        blocks.append(Fold("Can the posteriors be believed?", tuple(calibrated)))
+    return blocks
+
+
+def _student_said(counts: pl.DataFrame) -> str:
+    tried, right = int(counts["tried"].sum()), int(counts["right"].sum())
+    never = counts.filter(pl.col("right") == 0).height
+    always = counts.filter(pl.col("right") == pl.col("tried")).height
+    cut = int(counts["truncated"].sum() or 0)
+    return (
+        f"The student got {right:,} of {tried:,} tries right ({percent(right, tried)}): {never:,} problems never, {always:,} always; "
+        f"{cut:,} tries were truncated."
+    )
+
+
+def _by_count(counts: pl.DataFrame) -> list[Block]:
+    """The raw counts with the posterior beside them, and how sure the bands are."""
+    undecided = pl.col("band_probability").fill_null(0) < DifficultySection.confidence
+    n, most = counts["tried"].value_counts(sort=True).row(0)
+    if n <= _MOST_COUNTS and most >= 0.9 * counts.height:
+        label = (
+            pl.when(pl.col("tried") == n)
+            .then(pl.format("{} of {}", "right", "tried"))
+            .otherwise(pl.lit("other tries"))
+        )
+    else:
+        label = _share_label()
+    groups = counts.group_by(label.alias("label")).agg(
+        pl.len(), (pl.col("right").sum() / pl.col("tried").sum()).alias("raw"), pl.col("pass_rate").mean(),
+        undecided.sum().alias("undecided"), *[((pl.col("band") == band) & ~undecided).sum().alias(band) for band in _BANDS],
+    )  # fmt: skip
+    ordered = groups.sort(pl.col("label") == "other tries", "raw", "label")
+    rows = [
+        (name, n, percent(raw, 1), _percent(mean), *rest) for name, n, raw, mean, *rest in ordered.iter_rows()
+    ]
+    names = (band.replace("_", " ") for band in _BANDS)
+    heads = ("right", "problems", "right, raw", "posterior mean", "undecided", *names)
+    sure = f"{DifficultySection.confidence:.0%}"
+    said = f"Raw counts beside the posterior; a band stands only where it is at least {sure} probable"
+    return [grid(heads, rows, said)]
+
+
+def _percent(share: float | None) -> str:
+    return "–" if share is None else percent(share, 1)
 
 
 def calibration(run: RunTables, table: StepFolder) -> list[Block]:
     """Reliability of the posteriors, counted from the run's own rollouts; a note where there are too few."""
-    rows = table.rows(["alpha", "beta", "correct", "attempts", "band_probability"]).drop_nulls()
-    rollouts = run.at(run.layout.rollouts).rows(
-        ["problem_id", "sample_index", "verdict", "status", "answer_kind", "choices"]
+    numbers: dict[str, Any] = dict.fromkeys(
+        ("alpha", "beta", "correct", "attempts", "band_probability"), pl.Float64
     )
+    rows = table.typed(**numbers).drop_nulls()
+    texts: dict[str, Any] = dict.fromkeys(("problem_id", "verdict", "status", "answer_kind"), pl.String)
+    rollouts = run.at(run.layout.rollouts).typed(**texts, sample_index=pl.Int64, choices=pl.List(pl.String))
     settings = table.manifest.get("settings")
     bounds = {name: _number(settings, name) for name in ("low", "high", "min_samples")}
     if not rows.height or not rollouts.height or None in bounds.values():

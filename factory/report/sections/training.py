@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypeGuard
 
 import polars as pl
@@ -17,8 +18,8 @@ from factory.errors import FactoryError, first_line
 from factory.evaluation.ladder import Score, StageDelta, read_ladder, stage_deltas
 from factory.evaluation.statistics import Interval
 from factory.numbers import percent
-from factory.report.blocks import Block, Grid, Note, Section, grid
-from factory.report.plots import intervals, lines
+from factory.report.blocks import Block, Fold, Grid, Note, Section, grid
+from factory.report.plots import curve, intervals
 from factory.report.step_folders import RunTables, State, read_metrics
 from factory.run.layout import STAGES
 
@@ -45,12 +46,23 @@ CURVES = {
     "preference accuracy": ("rewards/accuracies",),
     "preference margin": ("rewards/margins",),
     "reward": ("reward", "rewards/mean", "rewards/reward/mean"),
+    "live share: groups with a signal": ("dead_groups", "dead_group_share", "frac_reward_zero_std"),
     "entropy": ("entropy",),
     "completion length": ("completions/mean_length", "completion_length"),
-    "share of groups without signal": ("dead_groups", "dead_group_share", "frac_reward_zero_std"),
     "gradient norm": ("grad_norm",),
 }
 """Panel title to the names under which trainers log it; the first that is there is drawn."""
+LIVE = "live share: groups with a signal"
+"""Drawn as 1 less what is logged, the share of groups whose answers are all right or all wrong."""
+FIRST_SHOWN = {
+    "midtrain": ("loss",),
+    "sft": ("loss",),
+    "dpo": ("preference accuracy",),
+    "rl": ("reward", LIVE),
+}
+"""What is shown of each stage at once; the rest is folded."""
+MOST_ROWS = 10
+"""Rows of a table that stands open."""
 CORRECTED = (
     "Choice questions: pass@1 is corrected for guessing, 0 for a student that draws an option and 100 for one that is "
     "always right; beside it the raw share of right answers and what guessing alone would reach."
@@ -61,41 +73,65 @@ def training(run: RunTables) -> Section | None:
     """Pass@1 with intervals over the stages, what each stage changed, the paper's ladder beside it, the training curves."""
     scores, faults = read_ladder(run.run)
     blocks: list[Block] = []
+    chief, rest = _curves(run)
     if scores:
         groups: dict[str, dict[str, Interval]] = {}
         for s in scores:
             share = Interval(100 * s.value, 100 * s.low, 100 * s.high)
             groups.setdefault(s.benchmark, {})[s.stage] = share
-        caption = "Pass@1 after every stage, percent, with 95% intervals"
-        blocks.append(intervals("ladder", groups, ylabel="pass@1, %", caption=caption))
+        caption = "Pass@1 after every stage, with 95% intervals"
+        blocks += [intervals("ladder", groups, ylabel="pass@1, %", caption=caption), *chief]
+        guessed = any(s.guess_rate for s in scores)
         columns: tuple[str, ...] = (
             "stage",
-            "benchmark",
             "pass@1",
             "95% interval",
             "questions",
             "responses",
             "truncated",
+            "raw",
+            "guessing",
         )
-        guessed = any(s.guess_rate for s in scores)
-        columns += ("raw", "guessing") if guessed else ()
-        blocks.append(grid(columns, [_row(s)[: len(columns)] for s in scores], "This run"))
+        columns = columns if guessed else columns[:-2]
+        several = len(groups) > 1
+        numbers = [_row(s, several)[: len(columns)] for s in scores]
+        blocks.append(_long(grid(columns, numbers, "Pass@1 after every stage, percent", half=True)))
         if guessed:
             blocks.append(Note(CORRECTED))
     deltas, incomparable = read_deltas(run)
     if deltas:
-        blocks.append(deltas_grid(deltas))
+        blocks.append(_long(deltas_grid(deltas)))
     blocks += [Note(fault, warning=True) for fault in (*faults, *incomparable)]
     if scores:
         blocks += _beside_the_paper(scores)
-    for stage in STAGES:
-        metrics = read_metrics(run.layout.stage(stage) / "metrics.jsonl")
-        if panels := _panels(metrics):
-            caption = f"Training curves of {stage} ({len(metrics):,} log lines)"
-            blocks.append(lines(f"curves-{stage}", panels, caption=caption))
+    blocks += rest if scores else chief + rest
     if not blocks:
         return None
-    return Section("training", "Training ladder", "eval/*/summary.json, train/*/metrics.jsonl", tuple(blocks))
+    return Section("training", "Training", "eval/*/summary.json, train/*/metrics.jsonl", tuple(blocks))
+
+
+def _long(table: Grid) -> Block:
+    """A table of many benchmarks is folded: the plot and the findings have told the most of it."""
+    return (
+        table
+        if len(table.rows) <= MOST_ROWS
+        else Fold(table.caption, (replace(table, caption="", half=False),))
+    )
+
+
+def _curves(run: RunTables) -> tuple[list[Block], list[Block]]:
+    """One small plot per logged figure: the chief ones, and all others behind a fold."""
+    shown: list[Block] = []
+    rest: list[Block] = []
+    for stage in STAGES:
+        for title, (x, y) in _panels(read_metrics(run.layout.stage(stage) / "metrics.jsonl")).items():
+            name = f"curve-{stage}-{title.partition(':')[0].replace(' ', '-')}"
+            drawn = curve(name, f"{stage}: {title}", x, y)
+            (shown if title in FIRST_SHOWN[stage] else rest).append(drawn)
+    said = (
+        "RL draws its prompts in batches of like length, so the completion length rises and falls with them."
+    )
+    return shown, [Fold("More training curves", (*rest, Note(said)))] if rest else []
 
 
 def read_deltas(run: RunTables) -> tuple[list[StageDelta], list[str]]:
@@ -118,26 +154,23 @@ def read_deltas(run: RunTables) -> tuple[list[StageDelta], list[str]]:
 
 def deltas_grid(deltas: Sequence[StageDelta]) -> Grid:
     """One row per benchmark and step; changes in percentage points."""
+    several = len({delta.benchmark for delta in deltas}) > 1
     rows = [
         (
-            delta.benchmark,
-            f"{delta.before}\u00a0to\u00a0{delta.after}",
+            f"{delta.before}\u00a0to\u00a0{delta.after}" + (f", {delta.benchmark}" if several else ""),
             f"{100 * delta.change.delta:+.1f}",
             f"{100 * delta.change.low:+.1f} to {100 * delta.change.high:+.1f}",
             meaning(delta),
             f"{delta.change.better:,} / {delta.change.worse:,}",
-            *(paper_change(delta.before, delta.after) or (None,) * len(BENCHMARKS)),
         )
         for delta in sorted(deltas, key=lambda d: d.benchmark)
     ]
-    papers = (f"paper: {name}" for name in BENCHMARKS)
-    caption = (
-        "What each stage changed, in points of pass@1: paired over the same questions, bootstrap over questions; better / "
-        "worse counts questions. Beside it what the paper's stage changed on its own benchmarks"
-    )
+    caption = "What each stage changed, in points, over the same questions"
     if left_out := sum(delta.change.dropped for delta in deltas):
-        caption += f". {left_out:,} questions that only one side scored are left out"
-    return grid(("benchmark", "step", "change", "95% interval", "", "better / worse", *papers), rows, caption)
+        caption += f" ({left_out:,} that only one side scored are left out)"
+    return grid(
+        ("step", "change", "95% interval", "that is a", "questions better / worse"), rows, caption, half=True
+    )
 
 
 def meaning(delta: StageDelta) -> str:
@@ -162,11 +195,10 @@ def _complete(run: RunTables, stage: str) -> bool:
     return whole and (folder / "summary.json").is_file()
 
 
-def _row(score: Score) -> tuple[Any, ...]:
+def _row(score: Score, several: bool) -> tuple[Any, ...]:
     cut = score.truncated_share
     return (
-        score.stage,
-        score.benchmark,
+        f"{score.stage}, {score.benchmark}" if several else score.stage,
         f"{100 * score.value:.1f}",
         f"{100 * score.low:.1f} – {100 * score.high:.1f}",
         score.questions,
@@ -186,26 +218,33 @@ def _beside_the_paper(scores: Sequence[Score]) -> list[Block]:
         for stage, name, figures in LADDER
     ]
     rows.append(("", None, LATER[0], *(f"{x:.2f}" for x in LATER[1])))
+    steps = itertools.pairwise(("base", *STAGES))
+    changes = [(f"{old} to {new}", *(paper_change(old, new) or ())) for old, new in steps]
     columns = ("stage", "this run, pass@1\u00a0%", "the paper's step", *BENCHMARKS)
     return [
-        grid(columns, rows, f"Beside the paper. {CITATION}"),
-        Note(
-            "The paper trained a 3.8-billion-parameter model and measured other benchmarks: compare the shape of the "
-            "ladder, not its height, unless this run's benchmarks are the same ones."
+        Fold(
+            f"Beside the paper. {CITATION}",
+            (
+                grid(columns, rows),
+                grid(("the paper's step", *BENCHMARKS), changes, "Points that the paper's stages changed"),
+                Note(
+                    "The paper trained a 3.8-billion-parameter model and measured other benchmarks: compare the shape of the "
+                    "ladder, not its height, unless this run's benchmarks are the same ones."
+                ),
+            ),
         ),
     ]
 
 
-def _panels(
-    metrics: Sequence[Mapping[str, Any]],
-) -> dict[str, dict[str, tuple[list[float], list[float]]]]:
-    panels: dict[str, dict[str, tuple[list[float], list[float]]]] = {}
+def _panels(metrics: Sequence[Mapping[str, Any]]) -> dict[str, tuple[list[float], list[float]]]:
+    """Panel title to steps and values."""
+    panels: dict[str, tuple[list[float], list[float]]] = {}
     for title, names in CURVES.items():
         for name in names:
             points = [(m.get("step"), m.get(name)) for m in metrics]
             known = [(float(x), float(y)) for x, y in points if _is_number(x) and _is_number(y)]
             if len(known) > 1:
-                panels[title] = {name: ([x for x, _ in known], [y for _, y in known])}
+                panels[title] = ([x for x, _ in known], [1 - y if title == LIVE else y for _, y in known])
                 break
     return panels
 
