@@ -39,6 +39,13 @@ OWNED = {
 }
 """TRL fields that the recipe sets by its own names, so that a value is only ever written in one place."""
 
+WITH_LOSS: dict[str, dict[str, Any]] = {
+    "exo_pair": {"label_smoothing": 1e-3},
+    "robust": {"label_smoothing": 0.1},
+    "luspo": {"importance_sampling_level": "sequence"},
+}
+"""TRL fields without which a loss is refused or is another one; the values that its paper recommends (TRL's help)."""
+
 WITHOUT_EFFECT = ("scale_rewards", "multi_objective_aggregation")
 """TRL fields that rebalancing overrides."""
 
@@ -189,7 +196,7 @@ def _dpo(section: Any) -> dict[str, Any]:
     }
     if section.sft_weight:
         values |= {"loss_type": [section.loss, "sft"], "loss_weights": [1.0, section.sft_weight]}
-    return values
+    return values | WITH_LOSS.get(section.loss, {})
 
 
 def _rl(section: Any) -> dict[str, Any]:
@@ -205,6 +212,7 @@ def _rl(section: Any) -> dict[str, Any]:
         "epsilon": section.epsilon,
         "beta": section.beta,
         "shuffle_dataset": False,
+        **WITH_LOSS.get(section.loss, {}),
     } | vllm_settings(section)
 
 

@@ -39,6 +39,8 @@ class TrainingRows:
     """Tokens of every row in the set (prompt and answer; the longer side of a pair; the prompt alone in rl)."""
     validation: Dataset | None = None
     """Rows of the problems that are held out."""
+    pool: Dataset | None = None
+    """In rl every prompt once, with `pass_rate` and `bucket`."""
 
 
 def read_set(
@@ -207,9 +209,9 @@ def prompt_rows(job: Job, tokenizer: Any) -> TrainingRows:
         return {"length": len(render(tokenizer, row["prompt"], prompt=True))}
 
     columns = ["prompt", "answer", "answer_kind", "choices", "metadata", "problem_id"]
-    rows = read_set(job, length, columns)
-    kept, overlong, lengths = _fit(job, rows, section.max_prompt_length, "drop")
-    kept = kept.select_columns(columns)
+    rows = read_set(job, length, [*columns, "pass_rate", "bucket"])
+    pool, overlong, lengths = _fit(job, rows, section.max_prompt_length, "drop")
+    kept = pool.select_columns(columns)
     prompts = section.batch_size // section.group_size
     wanted = section.max_steps * prompts if section.max_steps else round(len(kept) * section.epochs)
     wanted = max(prompts, wanted // prompts * prompts)
@@ -217,7 +219,7 @@ def prompt_rows(job: Job, tokenizer: Any) -> TrainingRows:
         kept = kept.select(np.arange(wanted) * len(kept) // wanted)
     repeats = -(-wanted // len(kept))
     repeated = concatenate_datasets([kept] * repeats).select(range(wanted))
-    return TrainingRows(repeated, len(rows), overlong, lengths)
+    return TrainingRows(repeated, len(rows), overlong, lengths, pool=pool)
 
 
 def _fit(

@@ -2,10 +2,10 @@
 
 - reward rebalancing: sample `oversample` x `group_size` completions per prompt, keep every right one and equally many
   random wrong ones, as far as the batch has room; groups that are all right or all wrong give no signal.
-- temperature annealing: TRL keeps the temperature in three places; setting `trainer.temperature` alone changes
-  neither the sampler nor the loss (tests/train/test_hooks.py shows it).
 - prompt optimisation lies in the data: rows come in training order and are not shuffled.
 - a step in which no group gives a signal changes no weight: Adam's momentum would keep moving them.
+- online choice of prompts (`train.prompts`), and refill: groups without signal are replaced by new ones within the step
+  (dynamic sampling, DAPO, arXiv 2503.14476; TRL 1.16 has none).
 
 A kept row's advantage is its reward less the mean of its group's kept rows: +1 or -1 exactly, unless the overlong
 punishment shapes the rewards.
@@ -14,12 +14,15 @@ punishment shapes the rewards.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
+from datasets import Dataset
 from transformers import TrainerCallback
 from trl import GRPOTrainer
+
+from train.prompts import PromptChoice
 
 
 def rebalance(rewards: torch.Tensor, room: int, max_accuracy: float, rng: random.Random) -> list[list[int]]:
@@ -51,7 +54,7 @@ def rebalance(rewards: torch.Tensor, room: int, max_accuracy: float, rng: random
 
 
 class FactoryGRPOTrainer(GRPOTrainer):
-    """`GRPOTrainer` that can rebalance groups and hands every rollout to `on_rollouts`."""
+    """`GRPOTrainer` that can rebalance groups, choose and refill prompts, and hands every rollout to `on_rollouts`."""
 
     args: Any
     model: Any
@@ -64,23 +67,31 @@ class FactoryGRPOTrainer(GRPOTrainer):
         balance: bool = False,
         oversample: int = 1,
         max_accuracy: float = 1.0,
+        pool: Dataset | None = None,
+        choice: PromptChoice | None = None,
+        refill: int = 0,
         on_rollouts: Callable[[list[dict[str, Any]]], None] | None = None,
         **kwargs: Any,
     ) -> None:
         """Arguments of `GRPOTrainer`, and the rebalancing of `rebalance`.
+
+        With `choice` a step takes its prompts from `pool`, and up to `refill` times new ones in place of groups without signal.
 
         Raises:
             ValueError: a process would hold a part of a group.
         """
         super().__init__(*args, **kwargs)
         self.balance, self.oversample, self.max_accuracy = balance, oversample if balance else 1, max_accuracy
+        self.pool, self.choice, self.refill = pool, choice, refill if choice else 0
         self.on_rollouts = on_rollouts
         self.on_phase: Callable[[str], None] = lambda phase: None
         self.live = True
+        self._chosen: list[int] = []
         self._scored: dict[str, Any] = {}
+        self._rollouts: list[dict[str, Any]] = []
         self.add_callback(NoDeadSteps(self))
         rows = self.args.per_device_train_batch_size * self.args.steps_per_generation
-        if balance and rows % self.num_generations:
+        if (balance or choice) and rows % self.num_generations:
             raise ValueError(
                 f"each process samples {rows} rows, which is not a whole number of groups of {self.num_generations}"
             )
@@ -91,37 +102,98 @@ class FactoryGRPOTrainer(GRPOTrainer):
         self.on_phase("scoring")
         rewards = super()._calculate_rewards(inputs, prompts, completions, completion_ids_list)
         self.on_phase("learning")
+        first = self.accelerator.process_index * len(inputs)
+        verdicts = getattr(self.reward_funcs[0], "verdicts", None) or [None] * len(inputs)
+        weighed = (rewards * self.reward_weights.to(rewards.device)).sum(dim=1)
+        own = weighed[first : first + len(inputs)].clone()
         self._scored = {"inputs": inputs, "completions": completions, "ids": completion_ids_list}
-        self._scored["rewards"] = rewards
+        self._scored |= {"verdicts": list(verdicts), "rewards": own}
+        if self._chosen:
+            groups = weighed.view(len(self._chosen), -1)
+            assert self.choice is not None
+            step = self.state.global_step
+            self.choice.update(
+                step, self._chosen, (groups >= 0).sum(1).tolist(), (groups < 0).sum(1).tolist()
+            )
         return rewards
 
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
         self.on_phase("sampling with vLLM" if self.use_vllm else "sampling")
         if not self.model.training:
+            self._chosen = []
             return super()._generate_and_score_completions(inputs)
-        if not self.balance:
-            batch = super()._generate_and_score_completions(inputs)
-            self._log_live((batch["advantages"].view(-1, self.num_generations) != 0).any(1))
-            self._report(batch["advantages"].tolist(), self.num_generations)
-            return batch
-        group, wide = self.num_generations, self.num_generations * self.oversample
-        self.num_generations = wide
+        group, self._rollouts = self.num_generations, []
+        self.num_generations = wide = group * self.oversample
         try:
-            many = [row for row in inputs[::group] for _ in range(wide)]
-            batch = super()._generate_and_score_completions(many)
+            batch = self._sample([row for row in inputs[::group] for _ in range(wide)], 0)
+            for turn in range(1, self.refill + 1):
+                dead = ~self._live(batch, wide)
+                most = int(self.accelerator.gather(dead.sum().reshape(1)).max())
+                if not most:
+                    break
+                self.on_phase("sampling new prompts")
+                batch = self._replaced(batch, dead, wide, most, turn)
         finally:
             self.num_generations = group
-        return self._balanced(batch, len(inputs), wide)
+        if self.balance:
+            return self._balanced(batch, len(inputs), wide)
+        self._log_live(self._live(batch, wide))
+        self._report(batch["advantages"].tolist(), wide)
+        return batch
+
+    def _sample(self, rows: list[dict[str, Any]], turn: int) -> dict[str, Any]:
+        """TRL's batch of one rollout a row; with online choice the rows' prompts are chosen here."""
+        if self.choice is not None:
+            assert self.pool is not None
+            wide, state = self.num_generations, self.accelerator
+            count = len(rows) // wide
+            self._chosen = self.choice.draw(self.state.global_step, count * state.num_processes, turn)
+            own = self._chosen[state.process_index * count : (state.process_index + 1) * count]
+            rows = [row for at in own for row in [self.pool[at]] * wide]
+        batch: dict[str, Any] = super()._generate_and_score_completions(rows)
+        return batch
+
+    def _live(self, batch: dict[str, Any], wide: int) -> torch.Tensor:
+        """Which groups of this process give a signal."""
+        if not self.balance:
+            return (batch["advantages"].view(-1, wide) != 0).any(1)
+        rewards = self._trusted(batch).view(-1, wide)
+        right, scored = (rewards >= 0).sum(1), (~rewards.isnan()).sum(1)
+        return (right > 0) & (right < scored) & (right <= self.max_accuracy * scored)
+
+    def _trusted(self, batch: dict[str, Any]) -> torch.Tensor:
+        """Rewards of this process; NaN for truncated completions, which TRL masks out when asked to."""
+        rewards: torch.Tensor = self._scored["rewards"].clone()
+        rewards[batch["completion_mask"].sum(1) == 0] = torch.nan
+        return rewards
+
+    def _replaced(
+        self, batch: dict[str, Any], dead: torch.Tensor, wide: int, most: int, turn: int
+    ) -> dict[str, Any]:
+        """The batch with new groups in place of dead ones. Every process samples `most` groups, as many as any lacks."""
+        before, size = self._scored, len(batch["completion_ids"])
+        fresh = self._sample([{}] * (most * wide), turn)
+        alive = self._live(fresh, wide).nonzero().view(-1).tolist()
+        pairs = list(zip(dead.nonzero().view(-1).tolist(), alive, strict=False))
+        old = [group * wide + i for group, _ in pairs for i in range(wide)]
+        new = [group * wide + i for _, group in pairs for i in range(wide)]
+        unused = [i for i in range(most * wide) if i not in set(new)]
+        self._keep(before, [0.0] * len(old), old)
+        self._keep(self._scored, fresh["advantages"][unused].tolist(), unused)
+        for name, values in before.items():
+            for to, at in zip(old, new, strict=True):
+                values[to] = self._scored[name][at]
+        self._scored = before
+        batch = _put(batch, old, fresh, new, size, self.processing_class.pad_token_id)
+        batch["num_items_in_batch"] = self.accelerator.gather(batch["completion_mask"].sum()).sum()
+        shares = self.accelerator.gather(torch.tensor(len(pairs) / len(dead), device=dead.device))
+        self._metrics["train"]["refilled_groups"].append(shares.mean().item())
+        return batch
 
     def _balanced(self, batch: dict[str, Any], room: int, wide: int) -> dict[str, Any]:
         """The batch cut down to the rows that give a signal, at most `room`, in equal micro-batches."""
         size = len(batch["completion_ids"])
-        first = self.accelerator.process_index * size
-        everyone = self._scored["rewards"]
-        everyone = (everyone * self.reward_weights.to(everyone.device)).sum(dim=1)
-        rewards = everyone[first : first + size].clone()
-        # TRL masks truncated ones out when asked to.
-        rewards[batch["completion_mask"].sum(1) == 0] = torch.nan
+        rewards = self._trusted(batch)
         rng = random.Random(f"{self.args.seed}-{self.state.global_step}-{self.accelerator.process_index}")
         chosen = rebalance(rewards.view(-1, wide), room, self.max_accuracy, rng)
         advantages = torch.zeros(size, device=rewards.device)
@@ -138,6 +210,7 @@ class FactoryGRPOTrainer(GRPOTrainer):
         batch["completion_mask"][len(rows) :] = 0
         batch = _trim(batch)
         batch["num_items_in_batch"] = self.accelerator.gather(batch["completion_mask"].sum()).sum()
+        everyone = self.accelerator.gather(self._scored["rewards"])
         self._log_balance(everyone.view(-1, wide), len(rows) / room)
         self._log_live(torch.tensor([bool(indices) for indices in chosen], device=rewards.device))
         return batch
@@ -158,37 +231,64 @@ class FactoryGRPOTrainer(GRPOTrainer):
         shares = self.accelerator.gather(torch.tensor(used, device=everyone.device))
         log["rebalance/rows_used"].append(shares.mean().item())
 
-    def _report(self, advantages: list[float], group: int) -> None:
+    def _report(self, advantages: list[float], wide: int) -> None:
+        """Hand over all rollouts of the step, those of replaced groups behind the others."""
+        replaced, self._rollouts = self._rollouts, []
+        self._keep(self._scored, advantages, range(len(advantages)))
         if self.on_rollouts is None:
             return
-        scored, process = self._scored, self.accelerator.process_index
-        count = len(scored["inputs"])
-        rewards = scored["rewards"][process * count : (process + 1) * count].sum(dim=1).tolist()
-        verdicts = getattr(self.reward_funcs[0], "verdicts", None) or [None] * count
+        count = len(advantages) // wide
+        first = self.accelerator.process_index * count
+        beyond = self.accelerator.num_processes * count + self.accelerator.process_index * len(replaced)
+        for place, row in enumerate(self._rollouts):
+            row["group"] = first + place // wide
+        for place, row in enumerate(replaced):
+            row["group"] = beyond + place // wide
+        self.on_rollouts(self._rollouts + replaced)
+
+    def _keep(self, scored: dict[str, Any], advantages: Sequence[float], rows: Sequence[int]) -> None:
+        """Note rollouts, whole groups in their order, for `_report`."""
         ends = {*self.eos_token_ids, self.processing_class.pad_token_id}
-        said = (c if isinstance(c, str) else c[-1]["content"] for c in scored["completions"])
-        columns = (scored["inputs"], said, scored["ids"], verdicts, rewards, advantages)
-        self.on_rollouts(
-            [
+        for i, advantage in zip(rows, advantages, strict=True):
+            row, said, reward = scored["inputs"][i], scored["completions"][i], float(scored["rewards"][i])
+            self._rollouts.append(
                 {
                     "step": self.state.global_step + 1,
                     "problem_id": row.get("problem_id"),
                     "prompt": row["prompt"][-1]["content"],
-                    "group": process * (count // group) + i // group,
-                    "completion": completion,
+                    "group": 0,
+                    "completion": said if isinstance(said, str) else said[-1]["content"],
                     "gold": row.get("answer"),
-                    "verdict": verdict,
+                    "verdict": scored["verdicts"][i],
                     "reward": None if reward != reward else reward,
                     "advantage": advantage,
-                    "tokens": len(ids),
-                    "truncated": ids[-1] not in ends,
+                    "tokens": len(scored["ids"][i]),
+                    "truncated": scored["ids"][i][-1] not in ends,
                     "temperature": float(self.temperature),
                 }
-                for i, (row, completion, ids, verdict, reward, advantage) in enumerate(
-                    zip(*columns, strict=True)
-                )
-            ]
-        )
+            )
+
+
+def _put(
+    batch: dict[str, Any], to: list[int], other: dict[str, Any], at: list[int], size: int, pad: int
+) -> dict[str, Any]:
+    """The batch with rows `at` of another one in place of its rows `to`; columns are padded to the wider of both."""
+    made = dict(batch)
+    for key, value in batch.items():
+        if not (torch.is_tensor(value) and value.dim() and value.size(0) == size) or not to:
+            continue
+        new = other[key]
+        if value.dim() == 2 and value.size(1) != new.size(1):
+            width, fill = max(value.size(1), new.size(1)), pad if key.endswith("_ids") else 0
+            value, new = (_widened(each, width, fill, left=key.startswith("prompt")) for each in (value, new))
+        made[key] = value.clone()
+        made[key][to] = new[at].to(value.dtype)
+    return made
+
+
+def _widened(rows: torch.Tensor, width: int, fill: int, *, left: bool) -> torch.Tensor:
+    more = width - rows.size(1)
+    return torch.nn.functional.pad(rows, (more, 0) if left else (0, more), value=fill)
 
 
 def _select(batch: dict[str, Any], rows: torch.Tensor, size: int) -> dict[str, Any]:
@@ -226,63 +326,3 @@ class NoDeadSteps(TrainerCallback):
         if not self.trainer.live and not args.beta:
             for parameter in more["model"].parameters():
                 parameter.grad = None
-
-
-class TemperatureSchedule(TrainerCallback):
-    """Move the rollout temperature linearly from `start` to `end` over the first `fraction` of the steps.
-
-    It reaches the sampler and the loss: TRL 1.16 divides the logits by a temperature kept in the closure of its fused
-    head (trl/trainer/utils.py, `add_fused_lm_head`), so that cell is written too.
-    """
-
-    def __init__(self, trainer: GRPOTrainer, start: float, end: float, fraction: float) -> None:
-        """Finds the closure cells; call it before training starts, because accelerate wraps `forward` then.
-
-        Raises:
-            ValueError: a rollout batch would serve several optimiser steps.
-            RuntimeError: TRL no longer keeps the temperature where this looks for it.
-        """
-        args: Any = trainer.args
-        if args.steps_per_generation != args.gradient_accumulation_steps or args.num_iterations != 1:
-            raise ValueError(
-                "the temperature can only move when each optimiser step samples its own rollouts"
-            )
-        self.trainer, self.start, self.end, self.fraction = trainer, start, end, fraction
-        models = [model for model in (trainer.model, trainer.ref_model) if model is not None]
-        self.cells = [temperature_cell(model) for model in models]
-
-    def at(self, step: int, steps: int) -> float:
-        """Temperature of optimiser step `step` (from 0) of `steps`."""
-        share = min(1.0, step / max(1.0, self.fraction * steps))
-        return self.start + (self.end - self.start) * share
-
-    def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Set the temperature for this step's rollouts and loss."""
-        set_temperature(self.trainer, self.cells, self.at(state.global_step, state.max_steps))
-
-
-def set_temperature(trainer: GRPOTrainer, cells: list[Any], value: float) -> None:
-    """Write a temperature into sampler and loss, and log it."""
-    trainer.temperature = value
-    for cell in cells:
-        cell.cell_contents = value
-    if trainer.use_vllm:
-        trainer.vllm_generation.temperature = value
-    else:
-        trainer.generation_config.temperature = value
-        trainer.generation_kwargs["temperature"] = value
-    trainer._metrics["train"]["temperature"].append(value)
-
-
-def temperature_cell(model: Any) -> Any:
-    """The closure cell from which TRL's fused head reads the temperature.
-
-    Raises:
-        RuntimeError: there is none: TRL has changed.
-    """
-    base = model.get_base_model() if hasattr(model, "get_base_model") else model
-    function = getattr(base.forward, "__func__", base.forward)
-    names = function.__code__.co_freevars
-    if "temperature" not in names:
-        raise RuntimeError("TRL no longer keeps the temperature in its fused head: pin trl to 1.16")
-    return function.__closure__[names.index("temperature")]

@@ -41,8 +41,9 @@ from train.callbacks import (
 from train.configs import KEPT, stage_config
 from train.data import TrainingRows, completion_rows, encode, preference_rows, prompt_rows, training_texts
 from train.plan import GIB, card_bytes, device_memory, peak_bytes, vllm_share
+from train.prompts import PromptChoice
 from train.rewards import VerifiedReward
-from train.rl import FactoryGRPOTrainer, TemperatureSchedule
+from train.rl import FactoryGRPOTrainer
 from train.say import say
 from train.stage import Job, Trained, begin, data_files
 from train.student import (
@@ -55,6 +56,7 @@ from train.student import (
     switch_length,
     write_tiny,
 )
+from train.temperature import TemperatureSchedule
 from train.tokens import opens_thinking, settle_tokens, stop_tokens
 
 
@@ -210,7 +212,7 @@ def train_stage(job: Job, prepared: Prepared, checkpoint: Path | None) -> dict[s
                 stop,
             ]
             shared = {"processing_class": tokenizer, "callbacks": callbacks, "peft_config": _lora(job)}
-            trainer = _trainer(job, model, config, rows, reward, shared)
+            trainer = _trainer(job, model, config, rows, reward, resumed, shared)
             trainer.remove_callback(PrinterCallback)
             trainer.remove_callback(ProgressCallback)
             with _watched(job, trainer):
@@ -244,7 +246,7 @@ class EncodedDPOTrainer(DPOTrainer):
 
 
 def _trainer(
-    job: Job, model: Any, config: Any, rows: TrainingRows, reward: Any, shared: dict[str, Any]
+    job: Job, model: Any, config: Any, rows: TrainingRows, reward: Any, resumed: int, shared: dict[str, Any]
 ) -> Trainer:
     section = job.section
     if job.stage == "dpo":
@@ -261,6 +263,9 @@ def _trainer(
         balance=section.rebalance,
         oversample=section.oversample,
         max_accuracy=section.max_accuracy,
+        pool=rows.pool,
+        choice=_choice(job, rows, resumed) if section.prompts == "online" else None,
+        refill=section.refill,
         on_rollouts=rollout_writer(job.folder / "rollouts", config.process_index),
         **shared,
     )
@@ -271,6 +276,14 @@ def _trainer(
             )
         )
     return trainer
+
+
+def _choice(job: Job, rows: TrainingRows, resumed: int) -> PromptChoice:
+    """The posteriors of all prompts, as after `resumed` steps."""
+    assert rows.pool is not None
+    choice = PromptChoice(rows.pool["pass_rate"], rows.pool["bucket"], job.recipe.seed)
+    choice.replay(job.folder / "rollouts", rows.pool["problem_id"], resumed)
+    return choice
 
 
 @contextmanager

@@ -141,6 +141,13 @@ class SFTSection(CompletionStageSection):
     """Longest row in tokens (paper: 20K, [2nd])."""
 
 
+DPOLoss = Literal[
+    "sigmoid", "sigmoid_norm", "hinge", "ipo", "exo_pair", "nca_pair", "robust", "bco_pair", "sppo_hard", "aot",
+    "aot_unpaired", "apo_zero", "apo_down", "discopop",
+]  # fmt: skip
+RLLoss = Literal["grpo", "dr_grpo", "dapo", "bnpo", "cispo", "luspo", "sapo", "vespo"]
+
+
 class DPOSection(StageSection):
     """Stage 3: Rollout DPO against the stage-2 model."""
 
@@ -154,14 +161,29 @@ class DPOSection(StageSection):
     """Share of the problems held out; the checkpoint with the least loss on them becomes `final/`. 0: the last one."""
     beta: float = Field(0.1, gt=0)
     """Strength of the pull to the reference (not found in the paper; DPO's usual value)."""
-    loss: Literal["sigmoid", "sigmoid_norm"] = "sigmoid"
-    """Plain DPO as the paper, or per-token mean log-probabilities (use a larger beta, 1 to 5)."""
+    loss: DPOLoss = "sigmoid"
+    """Any loss of TRL's; plain DPO as the paper. `sigmoid_norm` takes per-token mean log-probabilities (use a larger beta, 1 to 5)."""
     sft_weight: float = Field(0.0, ge=0)
     """Weight of a supervised loss on the chosen side; keeps its probability from falling."""
 
 
+RL_SETTINGS: dict[str, dict[str, Any]] = {
+    "paper": {"rebalance": True, "max_accuracy": 0.5, "temperature_end": 0.6, "prompts": "in_order"},
+    "modern": {
+        "rebalance": False, "temperature_end": 1.0, "prompts": "online", "refill": 1, "trl": {"epsilon_high": 0.28},
+    },
+}  # fmt: skip
+"""What `train.rl.settings` stands for: the paper's stabilisers (docs/paper.md); or none of them, DAPO's clip-higher (arXiv
+2503.14476) and prompts chosen online. Both average over tokens (`loss: dapo`)."""
+
+
 class RLSection(StageSection):
     """Stage 4: group-relative policy optimisation with reward +1 (verified correct) or -1."""
+
+    later: ClassVar[frozenset[str]] = frozenset({"settings", "prompts", "refill"})
+    settings: Literal["paper", "modern"] | None = None
+    """Values for keys that the recipe does not give: `paper`, its stabilisers; `modern`, clip-higher and online prompts
+    without them (docs/training.md)."""
 
     learning_rate: float = Field(5e-7, gt=0)
     """Peak learning rate (paper: 5e-7, [2nd x2])."""
@@ -193,8 +215,14 @@ class RLSection(StageSection):
     default: as a running filter it stops every prompt at that accuracy, and the better the student the less it learns."""
     max_dead: float = Field(0.5, ge=0, le=1)
     """Largest share of groups without signal: a forecast above it is refused, a run above it warns."""
-    loss: Literal["grpo", "dr_grpo", "dapo", "bnpo", "cispo"] = "dapo"
-    """How token losses are averaged. `dapo` divides by the tokens that count, so dead groups do not dilute it."""
+    prompts: Literal["in_order", "online"] = "in_order"
+    """Which prompts a step samples: those of the set in turn, or those that the student solves about half of the time by its
+    rollouts so far (MoPPS, arXiv 2507.04632)."""
+    refill: int = Field(0, ge=0, le=8)
+    """With `prompts: online`: replace groups without signal by new prompts, at most so many times a step (dynamic sampling,
+    DAPO, arXiv 2503.14476)."""
+    loss: RLLoss = "dapo"
+    """Any loss of TRL's. `dapo` divides by the tokens that count, so dead groups do not dilute it."""
     epsilon: ClassVar[float] = 0.2
     """Lower and upper clip of the probability ratio; `trl: {epsilon_high: 0.28}` is DAPO's clip-higher."""
     beta: float = Field(0.0, ge=0)
@@ -210,6 +238,15 @@ class RLSection(StageSection):
     stall_minutes: float = Field(60.0, gt=0)
     """Stop when sampling, scoring or learning of a single step takes longer than this."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _named_settings(cls, data: Any) -> Any:
+        if not isinstance(data, dict) or data.get("settings") not in RL_SETTINGS:
+            return data
+        named = RL_SETTINGS[data["settings"]]
+        trl = {**named.get("trl", {}), **(data.get("trl") or {})}
+        return {**named, **data, "trl": trl}
+
     @model_validator(mode="after")
     def _whole_groups(self) -> Self:
         if self.batch_size % self.group_size:
@@ -218,6 +255,8 @@ class RLSection(StageSection):
             )
         if self.overlong_buffer >= self.max_completion_length:
             raise ValueError("overlong_buffer must be smaller than max_completion_length")
+        if self.refill and self.prompts != "online":
+            raise ValueError("refill needs prompts: online")
         return self
 
 

@@ -12,10 +12,12 @@ from trl import GRPOTrainer
 from trl.trainer import utils as trl_utils
 
 from factory.run.layout import RunLayout
-from train.rl import FactoryGRPOTrainer, TemperatureSchedule, set_temperature, temperature_cell
+from train.prompts import PromptChoice
+from train.rl import FactoryGRPOTrainer
 from train.stage import Job
 from train.stages import prepare
 from train.student import load_model
+from train.temperature import TemperatureSchedule, set_temperature, temperature_cell
 
 
 def test_trl_is_the_version_that_the_hooks_were_written_for():
@@ -47,7 +49,9 @@ def rl_trainer(trained, tmp_path, tiny_recipe):
 
     alternating = reward
 
-    def build(balance=False, oversample=1, max_accuracy=1.0, on_rollouts=None, reward=None, **settings):
+    def build(
+        balance=False, oversample=1, max_accuracy=1.0, on_rollouts=None, reward=None, refill=None, **settings
+    ):
         args = copy.copy(prepared.config)
         for name, value in settings.items():
             setattr(args, name, value)
@@ -61,6 +65,11 @@ def rl_trainer(trained, tmp_path, tiny_recipe):
             oversample=oversample,
             max_accuracy=max_accuracy,
             on_rollouts=on_rollouts,
+            pool=prepared.rows.pool,
+            choice=None
+            if refill is None
+            else PromptChoice([0.5] * len(prepared.rows.pool), [0] * len(prepared.rows.pool), 0),
+            refill=refill or 0,
         )
 
     return build
@@ -224,3 +233,75 @@ def test_every_averaging_learns_from_a_balanced_batch(rl_trainer, loss):
     trainer.train()
     norms = [line["grad_norm"] for line in trainer.state.log_history if "grad_norm" in line]
     assert len(norms) == 3 and all(norm > 0 for norm in norms)
+
+
+@pytest.fixture
+def half_solved(rl_trainer):
+    """Builds trainers whose students always solve every second prompt of the set, and the others half of the time."""
+    easy = set()
+
+    def reward(prompts, **_):
+        return [1.0 if p[-1]["content"] in easy or i % 2 else -1.0 for i, p in enumerate(prompts)]
+
+    def build(**options):
+        trainer = rl_trainer(reward=reward, **options)
+        easy.update(sorted({row["prompt"][-1]["content"] for row in trainer.pool})[::2])
+        return trainer
+
+    return build
+
+
+@pytest.mark.parametrize("balance", [True, False])
+def test_groups_without_signal_are_replaced_within_the_step(balance, half_solved):
+    """Half of the prompts are always solved: with refills nearly every group lives, and every rollout is reported once."""
+    kept = []
+    options = {"balance": balance, "oversample": 2, "on_rollouts": kept.append}
+    trainer = half_solved(refill=6, **options)
+    batches = spied(trainer)
+    trainer.train()
+    without = half_solved(**options)
+    without.train()
+    dead, before = (
+        [line["dead_groups"] for line in t.state.log_history if "dead_groups" in line]
+        for t in (trainer, without)
+    )
+    assert sum(dead) < sum(before) and max(dead) <= 0.5
+    assert any("refilled_groups" in line for line in trainer.state.log_history)
+    wide = 8 if balance else 4
+    for batch, rollouts in zip(batches, kept, strict=False):
+        assert {batch[key].size(1) for key in ("completion_ids", "completion_mask")} == {
+            batch["completion_ids"].size(1)
+        }
+        assert batch["num_items_in_batch"] == batch["completion_mask"].sum()
+        assert len(rollouts) % wide == 0 and len(rollouts) >= 2 * wide
+        groups = {}
+        for row in rollouts:
+            groups.setdefault(row["group"], set()).add((row["problem_id"], row["prompt"]))
+        assert len(groups) == len(rollouts) // wide and all(len(each) == 1 for each in groups.values())
+        right = {g: [r["reward"] > 0 for r in rollouts if r["group"] == g] for g in groups}
+        for group, signs in right.items():
+            live = [r["advantage"] for r in rollouts if r["group"] == group and r["advantage"]]
+            assert not live or not all(signs)
+
+
+def test_a_replaced_row_brings_all_its_columns_along(half_solved):
+    """Every row of the batch, decoded, is the completion that was reported with its advantage."""
+    kept = []
+    trainer = half_solved(refill=6, on_rollouts=kept.append)
+    batches = spied(trainer)
+    trainer.train()
+    assert any(len(rollouts) > 8 for rollouts in kept)
+    for batch, rollouts in zip(batches, kept, strict=True):
+        for row, (ids, mask, advantage, prompt, there) in enumerate(
+            zip(
+                *(
+                    batch[k]
+                    for k in ("completion_ids", "completion_mask", "advantages", "prompt_ids", "prompt_mask")
+                ),
+                strict=True,
+            )
+        ):
+            said = trainer.processing_class.decode(ids[mask.bool()], skip_special_tokens=True)
+            assert said == rollouts[row]["completion"]
+            assert float(advantage) == pytest.approx(rollouts[row]["advantage"])
+            assert rollouts[row]["prompt"] in trainer.processing_class.decode(prompt[there.bool()])

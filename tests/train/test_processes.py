@@ -203,6 +203,8 @@ def cells(trained, tmp_path_factory, tiny_recipe):
                     "max_dead": 1,
                     "rebalance": False,
                     "overlong_buffer": 20,
+                    "prompts": "online",
+                    "refill": 1,
                 },
             )
             given[name] = {"stage": stage, "recipe": recipe.model_dump(mode="json"), "stop": name in resumed}
@@ -239,6 +241,10 @@ def test_a_stage_of_two_processes_ends_with_a_merged_model(cells, name, kind):
     assert before.keys() == after.keys() and all(after[k].shape == before[k].shape for k in before)
     assert not list(run.stage(stage).rglob("adapter*"))
     assert any(not torch.equal(before[k], after[k]) for k in before)
+    if stage == "rl":
+        parts = [pl.read_parquet(path) for path in sorted(run.stage("rl").glob("rollouts/*"))]
+        groups = pl.concat(parts).group_by("group").agg(pl.len(), pl.col("problem_id").n_unique())
+        assert len(parts) == 2 and groups["problem_id"].max() == 1 and groups["len"].unique().to_list() == [4]
 
 
 @pytest.mark.timeout(900)

@@ -62,6 +62,7 @@ CASES = {
         "rl": {"max_steps": 30, "batch_size": 8, "group_size": 4},
     },
 }
+CASES["rl-modern"] = CASES["rl"] | {"rl": CASES["rl"]["rl"] | {"settings": "modern", "refill": 2}}
 
 
 def teach_a_coin_toss(recipe, run):
@@ -76,10 +77,10 @@ def teach_a_coin_toss(recipe, run):
     run_stage(recipe, run.run, "sft")
 
 
-@pytest.mark.parametrize("stage", CASES)
-def test_resumed_equals_uninterrupted(stage, run, tmp_path, tiny_recipe, monkeypatch):
+@pytest.mark.parametrize("case", CASES)
+def test_resumed_equals_uninterrupted(case, run, tmp_path, tiny_recipe, monkeypatch):
     """Same rows, same losses, same weights, also past the first epoch (rl: past the end of the set)."""
-    recipe = tiny_recipe(**CASES[stage])
+    recipe, stage = tiny_recipe(**CASES[case]), case.partition("-")[0]
     if stage == "rl":
         teach_a_coin_toss(recipe, run)
     again = RunLayout(tmp_path / "again")

@@ -1,0 +1,67 @@
+"""Online choice of prompts: near a half, every length in turn, the same after a resume."""
+
+import numpy as np
+import polars as pl
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from train.prompts import PromptChoice
+
+
+def test_prompts_that_are_solved_half_of_the_time_are_sampled_most():
+    rates = np.linspace(0, 1, 201)
+    choice = PromptChoice(rates, [0] * 201, 1)
+    drawn = np.asarray([at for step in range(200) for at in choice.draw(step, 8)])
+    assert 0.3 < rates[drawn].mean() < 0.7
+    dead = (rates[drawn] ** 8 + (1 - rates[drawn]) ** 8).mean()
+    assert dead < 0.6 * (rates**8 + (1 - rates) ** 8).mean()
+    assert len(set(drawn.tolist())) > 100, "others are still looked at"
+
+
+def test_what_rollouts_show_replaces_what_the_set_says():
+    choice = PromptChoice([0.5] * 20, [0] * 20, 1)
+    for step in range(6):
+        choice.update(step, range(10), [8] * 10, [0] * 10)
+    drawn = [at for step in range(6, 60) for at in choice.draw(step, 2)]
+    assert np.mean([at >= 10 for at in drawn]) > 0.9
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    st.lists(st.tuples(st.none() | st.floats(0, 1), st.none() | st.integers(0, 3)), min_size=1, max_size=40),
+    st.integers(1, 64),
+    st.integers(0, 5),
+)
+def test_every_step_gets_its_prompts_one_of_each_length_in_turn(rows, count, step):
+    rates, buckets = zip(*rows, strict=True)
+    choice = PromptChoice(rates, buckets, 3)
+    drawn = choice.draw(step, count)
+    assert len(drawn) == count and set(drawn) <= set(range(len(rows)))
+    assert drawn == PromptChoice(rates, buckets, 3).draw(step, count), "the same on every process"
+    classes = [buckets[at] or 0 for at in drawn]
+    several = len(set(classes))
+    assert several == min(count, len({each or 0 for each in buckets}))
+    for at in range(len(classes) - several):
+        assert classes[at] == classes[at + several]
+
+
+def test_a_resumed_stage_knows_what_the_stopped_one_knew(tmp_path):
+    ids = [f"p{n}" for n in range(12)]
+    rng = np.random.default_rng(0)
+    live = PromptChoice([0.4] * 12, [0] * 12, 7)
+    for step in range(5):
+        drawn = live.draw(step, 4)
+        right = rng.integers(0, 9, len(drawn))
+        live.update(step, drawn, right, 8 - right)
+        rows = [
+            {"problem_id": ids[at], "group": group, "reward": 1.0 if i < yes else -1.0}
+            for group, (at, yes) in enumerate(zip(drawn, right, strict=True))
+            for i in range(8)
+        ]
+        half = len(rows) // 2  # two processes
+        pl.DataFrame(rows[:half]).write_parquet(tmp_path / f"step-{step + 1:05d}.parquet")
+        pl.DataFrame(rows[half:]).write_parquet(tmp_path / f"step-{step + 1:05d}-1.parquet")
+    again = PromptChoice([0.4] * 12, [0] * 12, 7)
+    again.replay(tmp_path, ids, 5)
+    assert np.allclose(again.right, live.right) and np.allclose(again.wrong, live.wrong)
+    assert again.draw(5, 6) == live.draw(5, 6)

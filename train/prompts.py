@@ -1,0 +1,76 @@
+"""Which prompts an RL step samples: those that the student solves about half of the time, of every length in turn.
+
+A group whose rollouts are all right or all wrong teaches nothing. How often a prompt is solved is known from difficulty's
+rollouts, and better from RL's own: every prompt has a Beta posterior that the rollouts of each step update, and a step takes,
+of prompts drawn at random, those whose rate drawn from the posterior is nearest to a half (MoPPS, arXiv 2507.04632).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+CANDIDATES = 8
+"""Prompts drawn at random for each that is taken: the higher, the fewer prompts are seen."""
+PRIOR = 4.0
+"""Rollouts that the pass rate of the set counts as: a round of `difficulty`."""
+KEPT = 0.5
+"""Share of its counts that a prompt keeps when it is sampled again: the student has changed since."""
+
+
+class PromptChoice:
+    """Posteriors of all prompts, and the choice of a step's. The same on every process: it depends on seed and step alone."""
+
+    def __init__(self, rates: Sequence[float | None], buckets: Sequence[int | None], seed: int) -> None:
+        """`rates`: pass rates by the set, null where unknown; `buckets`: length classes, each of which gets its turn."""
+        known = np.asarray([0.5 if rate is None else rate for rate in rates])
+        self.right, self.wrong = PRIOR * known, PRIOR * (1 - known)
+        classes = np.asarray([0 if each is None else each for each in buckets])
+        self.last = np.full(len(known), -1)
+        self.members = [np.flatnonzero(classes == each) for each in np.unique(classes)]
+        self.seed = seed
+
+    def draw(self, step: int, count: int, turn: int = 0) -> list[int]:
+        """`count` prompts for a step: their numbers, one of each length class in turn. `turn` is 0, then 1 for a refill, ..."""
+        rng = np.random.default_rng([self.seed, step, turn])
+        first = int(rng.integers(len(self.members)))
+        wanted = np.bincount((first + np.arange(count)) % len(self.members), minlength=len(self.members))
+        taken = [self._nearest(members, n, rng) for members, n in zip(self.members, wanted, strict=True)]
+        return [int(each.pop()) for at in range(count) if (each := taken[(first + at) % len(taken)])]
+
+    def _nearest(self, members: np.ndarray, count: int, rng: np.random.Generator) -> list[int]:
+        found: list[int] = []
+        while len(found) < count:
+            some = rng.permutation(members)[: CANDIDATES * (count - len(found))]
+            rate = rng.beta(self.right[some] + 1, self.wrong[some] + 1)
+            order = np.argsort(np.abs(rate - 0.5), kind="stable")
+            found += some[order[: count - len(found)]].tolist()
+        return found
+
+    def update(self, step: int, prompts: Sequence[int], right: Sequence[int], wrong: Sequence[int]) -> None:
+        """Count rollouts of a step, a group each; what a prompt had before that step fades."""
+        for prompt, yes, no in zip(prompts, right, wrong, strict=True):
+            if self.last[prompt] != step:
+                self.right[prompt] *= KEPT
+                self.wrong[prompt] *= KEPT
+                self.last[prompt] = step
+            self.right[prompt] += yes
+            self.wrong[prompt] += no
+
+    def replay(self, rollouts: Path, ids: Sequence[str], steps: int) -> None:
+        """Count the rollouts that are written of the first `steps` steps, as a stage that resumes had counted them."""
+        number = {each: at for at, each in enumerate(ids)}
+        for step in range(1, steps + 1):
+            files = sorted(rollouts.glob(f"step-{step:05d}*.parquet"))
+            if not files:
+                continue
+            rows = pl.concat([pl.read_parquet(f, columns=["problem_id", "group", "reward"]) for f in files])
+            groups = rows.group_by("group", "problem_id", maintain_order=True).agg(
+                right=(pl.col("reward") >= 0).sum(), wrong=(pl.col("reward") < 0).sum()
+            )
+            known = groups.filter(pl.col("problem_id").is_in(ids))
+            prompts = [number[each] for each in known["problem_id"]]
+            self.update(step - 1, prompts, known["right"].to_list(), known["wrong"].to_list())
