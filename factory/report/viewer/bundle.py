@@ -14,7 +14,7 @@ import shutil
 from collections import deque
 from importlib import resources
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
 from starlette.types import ASGIApp
 
@@ -25,7 +25,8 @@ from factory.report.step_folders import RunTables
 from factory.report.viewer.app import build_app
 
 _LINK = re.compile(r'(?P<name>\b(?:href|src|data-href))="(?P<url>/[^"]*)"')
-_ARTICLE = re.compile(r'<article class="(?:problem|response) target[^"]*" data-id="([^"]*)"')
+_PROBLEM = re.compile(r'<article class="problem target" data-id="([^"]*)"')
+_RESPONSE = re.compile(r'<article class="response target[^"]*"\s+data-id="([^"]*)"')
 _PAGES = frozenset({"/", "/table", "/row", "/record", "/review", "/report"})
 
 
@@ -76,8 +77,11 @@ async def _crawl(app: ASGIApp, done: object) -> tuple[dict[str, str], dict[str, 
         files.setdefault(url, f"pages/{path.strip('/')}-{digest(url)[:16]}.html")
         pages[url] = text
         done()  # type: ignore[operator]
-        for row_id in map(html.unescape, _ARTICLE.findall(text)) if path == "/row" else ():
-            files.setdefault(_row(row_id), f"{files[url]}#{digest(row_id)[:16]}")
+        if path == "/row":  # a problem's page shows its responses, too
+            for row_id in map(html.unescape, _PROBLEM.findall(text)):
+                files.setdefault(_row(row_id), f"{files[url]}#")
+            for row_id in map(html.unescape, _RESPONSE.findall(text)):
+                files.setdefault(_row(row_id), f"{files[url]}#{quote(row_id)}")
         if path in ("/", "/table", "/review"):
             links = [html.unescape(found["url"]) for found in _LINK.finditer(text)]
             todo += [_known(link) for link in links if urlsplit(link).path in _PAGES]
@@ -95,10 +99,7 @@ def _relinked(text: str, file: str, files: dict[str, str]) -> str:
         target = files.get(_known(url))
         return f'{found["name"]}="{up}{target}"' if target else ""
 
-    def anchored(found: re.Match[str]) -> str:
-        return f'{found[0]} id="{digest(html.unescape(found[1]))[:16]}"'
-
-    return _ARTICLE.sub(anchored, _LINK.sub(replaced, text))
+    return _LINK.sub(replaced, text)
 
 
 def _known(url: str) -> str:
@@ -108,8 +109,6 @@ def _known(url: str) -> str:
 
 
 def _row(row_id: str) -> str:
-    from urllib.parse import urlencode
-
     return "/row?" + urlencode({"id": row_id})
 
 
