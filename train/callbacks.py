@@ -40,7 +40,8 @@ class Progress(TrainerCallback):
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Tell the bar how many steps there are."""
-        self.task.total(state.max_steps - self.seen)
+        self.task.total(state.max_steps)
+        self.task.there(self.seen)
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Count the step."""

@@ -33,4 +33,6 @@ def command(
     text = render_card(run, repo=repo, notes=notes)
     with atomic_path(path) as temporary:
         temporary.write_text(text, "utf-8")
-    say(f"{path}: {len(text.splitlines()):,} lines")
+    say(
+        f"{path}: {len(text.splitlines()):,} lines", f"next: factory publish OWNER/NAME --run {run} --dry-run"
+    )

@@ -106,6 +106,7 @@ def _show(found: Evaluated, out: Path) -> None:
         say(f"{out} is up to date, nothing to do")
     for name in found.benchmarks:
         say(f'load it: polars.read_parquet("{out}/{name}/*.parquet")')
+    say(f"next:    factory view {out}")
 
 
 def _last(shares: dict[str, float]) -> str:

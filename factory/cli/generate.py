@@ -196,6 +196,11 @@ def _show(result: StepResult[Generated], out: Path, store: Path) -> None:
         say(spared_line(found.reused, found.spared, found.usd_spared))
     if found.accepted is not None:
         say(f"{found.accepted:,} verified correct of {found.candidates:,} asked for")
+    if result.made and (session := manifest.get("session")):
+        from factory.sampling.session import session_lines
+
+        policy = manifest["settings"].get("truncation", "keep")
+        say(*session_lines(session, accepted=found.accepted, of=found.candidates, policy=policy))
     if saved := found.loop_tokens_saved:
         say(f"loops were stopped early, saving {saved:,} tokens")
     for alarm in found.alarms:
@@ -208,4 +213,4 @@ def _show(result: StepResult[Generated], out: Path, store: Path) -> None:
         for line in compare(read_json(estimate), manifest["totals"]):
             say(f"estimate of {line}")
     if failed := manifest["dropped"].get("failed"):
-        say(f"{failed:,} requests failed (see {out}/__dropped); run it again to retry them")
+        say(f"{failed:,} requests failed for good: {out}/__dropped")

@@ -27,6 +27,7 @@ def command(
     path = build_report(run, out=out, against=against)
     faults = open_run(run, check=False).faults
     say(f"report  {path}  {path.stat().st_size / 1024:,.0f} KB")
+    say(f"next    open it in a browser; factory view {run}")
     if not can_draw():
         say("figures are left out: pip install 'cot-factory[plots]'", err=True)
     if faults:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
@@ -57,6 +58,7 @@ def command(
             say("On the machine that runs it:", *(f"  {need}" for need in needs))
         return
     shared = store or os.environ.get("FACTORY_STORE")
+    since = datetime.now(UTC).isoformat(timespec="seconds")
     changed = run_recipe(
         loaded,
         folder,
@@ -70,7 +72,7 @@ def command(
         return
     from factory.cli.summary import print_summary
 
-    print_summary(folder)
+    print_summary(folder, since)
 
 
 def _say_given(recipe: Recipe) -> None:

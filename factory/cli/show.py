@@ -129,6 +129,14 @@ def _widths(columns: list[tuple[str, ...]], room: int) -> list[int]:
     return widths
 
 
+def terminal_width() -> int:
+    """Columns of the terminal; as many as one likes where there is none."""
+    from rich.console import Console
+
+    out = Console()
+    return out.width if out.is_terminal and _kept.get() is None else 1_000
+
+
 def counts(found: dict[str, int]) -> str:
     """`3 exact, 2 near`; a dash for nothing."""
     return ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in found.items()) or "-"

@@ -5,21 +5,34 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from factory.cli.show import counts, say, show
+from factory.cli.show import counts, say, show, terminal_width
+from factory.numbers import dollars, percent
 from factory.run.layout import RunLayout
-from factory.run.ledger import read_ledger
+from factory.run.ledger import LedgerRow, read_ledger
 
 if TYPE_CHECKING:
     from factory.evaluation.ladder import Score, StageDelta
 
 
-def print_summary(run: Path) -> None:
-    """Print the ledger, the ladder and the paths of a run."""
+NARROW = 100
+"""Columns of a terminal below which the ledger leaves its folders out."""
+
+
+def print_summary(run: Path, since: str | None = None) -> None:
+    """Print the ledger, the ladder and the paths of a run; what was requested `since` (ISO time), with its pace and cost."""
     ledger = read_ledger(run)
+    narrow = terminal_width() < NARROW
     rows = [
-        (row.step, row.folder, f"{row.rows_in:,}", f"{row.rows_out:,}", counts(row.dropped)) for row in ledger
+        (
+            row.step,
+            *([] if narrow else [row.folder]),
+            f"{row.rows_in:,}",
+            f"{row.rows_out:,}",
+            counts(row.dropped),
+        )
+        for row in ledger
     ]
-    show("ledger", ("step", "folder", ">in", ">out", "dropped"), rows)
+    show("ledger", ("step", *([] if narrow else ["folder"]), ">in", ">out", "dropped"), rows)
     from factory.evaluation.ladder import read_ladder
 
     scores, faults = read_ladder(run)
@@ -36,17 +49,39 @@ def print_summary(run: Path) -> None:
         say(fault)
     from factory.report.svg import can_draw
 
-    prices = [usd for row in ledger if (usd := row.totals.get("usd")) is not None]
-    spent = f"spent ${sum(prices):,.2f}" if prices else "no prices known"
+    prices = [usd for row in ledger if (usd := row.totals.get("usd"))]
+    spent = f"spent {dollars(sum(prices))}" if prices else "not priced"
     say(f"{spent}, {sum(row.totals.get('completion_tokens') or 0 for row in ledger):,} completion tokens")
+    _say_paid(run, ledger, since)
     for row in ledger:
         if row.totals.get("reused"):
             say(spared_line(row.totals["reused"], row.totals.get("spared"), row.totals.get("usd_spared")))
     say(f"data sets: {run / 'datasets'}")
+    if sets := [row for row in ledger if row.folder.startswith("datasets/") and row.rows_out]:
+        last = next((row for row in sets if row.folder.endswith("sft")), sets[-1])
+        say(f'load it:   polars.read_parquet("{run / last.folder}/*.parquet")  # {last.rows_out:,} rows')
     if (report := RunLayout(run).report).exists():
         without = "" if can_draw() else " (without figures: pip install 'cot-factory[plots]')"
         say(f"report:    {report}{without}")
     say(f"next:      factory view {run}; factory card {run}")
+
+
+def _say_paid(run: Path, ledger: list[LedgerRow], since: str | None) -> None:
+    """The accept rate with the price of a correct row, and what the teacher was asked in this session."""
+    from factory.atomic import read_json
+    from factory.run.parts import MANIFEST
+    from factory.sampling.session import per_row, session_lines
+
+    by_step = {row.step: row for row in ledger}
+    if (verified := by_step.get("verify")) and (asked := by_step.get("generate")):
+        correct, usd = verified.totals["verdicts"].get("correct", 0), asked.totals.get("usd")
+        each = f"; {per_row(usd, correct)} per correct row" if usd and correct else ""
+        say(f"accept rate {percent(correct, verified.rows_out)} ({correct:,} of {verified.rows_out:,}){each}")
+    for row in ledger:
+        manifest = read_json(run / row.folder / MANIFEST)
+        if since and "session" in manifest and manifest["finished_at"] >= since:
+            policy = manifest["settings"].get("truncation", "keep")
+            say(*session_lines(manifest["session"], policy=policy, in_recipe=True))
 
 
 def spared_line(reused: int, spared: int | None, usd: float | None) -> str:

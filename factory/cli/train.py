@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from factory.cli.flags import Flag
 
@@ -46,4 +46,22 @@ def command(
             code = trainer.wait()
         except KeyboardInterrupt:
             code = trainer.wait()  # it heard Ctrl-C, too, and says so itself
+    if code == 0 and not dry_run:
+        _say_end(run, stage)
     raise click.exceptions.Exit(code)
+
+
+def _say_end(run: Path | None, stage: str) -> None:
+    """Where the student lies, how it is loaded, and what is next."""
+    from factory.cli.show import say
+    from factory.run.folder import newest_run
+    from factory.run.layout import RunLayout
+
+    folder = run or newest_run(Path("runs"))
+    stages = [each for each in get_args(Stage) if RunLayout(folder).checkpoint(each).exists()]
+    last = stages[-1] if stage == "all" else stage
+    final = RunLayout(folder).checkpoint(last)
+    later = get_args(Stage)[get_args(Stage).index(last) + 1]
+    say(f'load it: transformers.AutoModelForCausalLM.from_pretrained("{final}")')
+    evaluate = f"factory eval {final} --benchmark aime24 math500 --out eval"
+    say(f"next:    {evaluate if later == 'all' else f'factory train --stage {later} --run {folder}'}")

@@ -58,6 +58,10 @@ def _show(result: StepResult[Verified], out: Path) -> None:
     ]
     rows += [(f"dropped: {reason}", f"{count:,}", "") for reason, count in result.manifest["dropped"].items()]
     show(f"verdicts in {out}", ("verdict", ">responses", ">share"), rows)
+    if (correct := found.verdicts.get("correct", 0)) and (usd := _paid(out)):
+        from factory.sampling.session import per_row
+
+        say(f"accept rate {correct / total:.1%}; {per_row(usd, correct)} per correct row")
     if found.judge:
         say(f"judge: {counts(found.judge)}; {found.usd or 0:.4f} dollars")
     if found.false_negative_rate is not None:
@@ -76,3 +80,11 @@ def _show(result: StepResult[Verified], out: Path) -> None:
         heads = ("id", "was", "now", "gold", "answer", "why")
         if flips["examples"]:
             show("", heads, [[row[name] or "" for name in heads] for row in flips["examples"]])
+
+
+def _paid(out: Path) -> float:
+    """What the responses cost, as far as their rows say."""
+    import polars as pl
+
+    rows = pl.scan_parquet(out / "*.parquet")
+    return float(rows.select(pl.col("usd").sum()).collect().item()) if "usd" in rows.collect_schema() else 0.0

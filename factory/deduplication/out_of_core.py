@@ -55,7 +55,7 @@ def sign_parts(task: Task, parts: Sequence[Part], engine: Engine, step: str) -> 
     tables = [task.at("rows", part.number) for part in parts]
     todo = [part for part, table in zip(parts, tables, strict=True) if not table.exists()]
     with watch(f"{step}: signatures", sum(part.rows for part in parts), "rows") as progress:
-        progress.advance(sum(part.rows for part in parts) - sum(part.rows for part in todo))
+        progress.there(sum(part.rows for part in parts) - sum(part.rows for part in todo))
         for rows in engine.map(partial(sign_part, task), todo):
             progress.advance(rows)
     return load_signed(tables)
@@ -88,7 +88,7 @@ def verifier(
         want(task, name, parts, distinct(pairs.ravel()), engine)
         todo = [block for block in blocks if not found_at(task, name, block).exists()]
         with watch(f"{step}: pairs compared", len(blocks), "blocks") as progress:
-            progress.advance(len(blocks) - len(todo))
+            progress.there(len(blocks) - len(todo))
             for _ in engine.map(partial(verify_block, task, name, parts), todo):
                 progress.advance()
         result = np.empty(len(pairs))

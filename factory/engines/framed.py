@@ -18,7 +18,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -187,8 +187,8 @@ class Workers:
         while not self._idle.empty():
             self._idle.get_nowait().kill()
 
-    def ask_many(self, questions: Sequence[Any]) -> list[Answer]:
-        """Answers in the order of the questions, which are JSON.
+    def ask_many(self, questions: Sequence[Any], seen: Callable[[int], None] | None = None) -> list[Answer]:
+        """Answers in the order of the questions, which are JSON; `seen` is told how many more there are.
 
         Raises:
             RuntimeError: the pool is closed, or worker processes cannot be started at all.
@@ -201,7 +201,12 @@ class Workers:
             threads = self._threads
         size = max(1, min(BATCH, -(-len(questions) // self.workers)))
         batches = [questions[i : i + size] for i in range(0, len(questions), size)]
-        return [answer for done in threads.map(self._run, batches) for answer in done]
+        answers: list[Answer] = []
+        for done in threads.map(self._run, batches):
+            answers += done
+            if seen is not None:
+                seen(len(done))
+        return answers
 
     def _run(self, batch: Sequence[Any]) -> list[Answer]:
         """Have a batch answered by one worker; after a kill the rest of the batch goes to a new one."""

@@ -251,11 +251,12 @@ def finish_step(
     schema: TableSchema | None = None,
     unit: str = "rows",
     seconds: float | None = None,
+    session: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Write the manifest of files that are in place and rows that balance: from now on the step is finished.
 
     `seconds` is how long this attempt took; `memory_gib` is the most memory that this process or a worker of it has held
-    so far. Both, and `finished_at`, say nothing of the output.
+    so far; `session` is what was asked and got (`factory.sampling.session`). They and `finished_at` say nothing of the output.
     """
     lost = sum(dropped.values())
     manifest = {
@@ -277,6 +278,7 @@ def finish_step(
         "finished_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "seconds": None if seconds is None else round(seconds, 3),
         "memory_gib": peak_memory(),
+        **({"session": dict(session)} if session is not None else {}),
     }
     write_json(out / MANIFEST, manifest, seal=True)
     return manifest

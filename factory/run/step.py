@@ -23,6 +23,7 @@ from factory.atomic import digest, disk_error, read_json, write_json
 from factory.engines.engine import Engine, engine_or_local
 from factory.errors import FactoryError, UsageError
 from factory.progress import SILENT, note, watch
+from factory.progress.parts import following, note_of, noting
 from factory.run.out_folder import OutFolder
 from factory.run.parts import (
     MANIFEST,
@@ -191,6 +192,8 @@ class StepWriter(Writer):
         """Rows read of each input so far, counted where they are read."""
         self.rows_in: int | None = None
         """Units that came in, where they are not the rows that were read (responses per problem, pairs)."""
+        self.session: dict[str, Any] | None = None
+        """What was measured while the step ran (attempts, latencies ...): it stands in the manifest and decides nothing."""
         self._unread = 0
         self._began = time.monotonic()
         self._records: list[Record] = []
@@ -262,11 +265,15 @@ class StepWriter(Writer):
         dropped = sum(sum(each.dropped.values()) for each in records)
         shown = watch(self.step, count_rows(parts), unit) if watching else nullcontext(SILENT)
         with shown as task, engine_or_local(engine) as where:
-            task.advance(sum(each.rows_in for each in records))
-            for each in where.map(partial(_write, work, self.scratch, self.schema, counts), todo, gpu=gpu):
-                records.append(each)
-                dropped += sum(each.dropped.values())
-                task.advance(each.rows_in, dropped=dropped)
+            task.there(sum(each.rows_in for each in records))
+            with following(task, self.scratch):
+                for each in where.map(
+                    partial(_write, work, self.scratch, self.schema, counts), todo, gpu=gpu
+                ):
+                    records.append(each)
+                    dropped += sum(each.dropped.values())
+                    note_of(self.scratch, each.number).unlink(missing_ok=True)
+                    task.advance(each.rows_in, dropped=f"{dropped:,}")
         self._records = sorted(records, key=lambda each: each.number)
         self.read[source] += count_rows(parts)
         return self._records
@@ -330,6 +337,7 @@ class StepWriter(Writer):
             files=files,
             output_digest=digest([part for each in records for part in each.content]),
             seconds=time.monotonic() - self._began,
+            session=self.session,
         )
         self._folder.clean()
         return manifest
@@ -368,7 +376,7 @@ def _write(
     work: Work, scratch: Path, schema: TableSchema | None, counts: bool, item: tuple[int, Path]
 ) -> Record:
     number, path = item
-    with Writer(scratch, schema, number) as part:
+    with noting(note_of(scratch, number)), Writer(scratch, schema, number) as part:
         notes = work(path, part)
         rows_in = count_rows([path]) if counts else notes.pop("rows_in")
         return save_record(scratch, part.record(rows_in, notes))

@@ -205,7 +205,7 @@ class Panel:
         self.accepted: int | None = None
         self.began = time.monotonic()
         self.said = 0.0
-        self.done = self.bought = self.tokens = self.pending = 0
+        self.done = self.bought = self.tokens = self.pending = self.found = 0
         self.usd = 0.0
 
     def more(self, count: int) -> None:
@@ -220,16 +220,20 @@ class Panel:
     def see(self, completion: Completion, bought: bool) -> None:
         """Count one answer and refresh the line now and then."""
         self.done += 1
-        self.pending += 1
-        if bought:
+        self.schedule.session.see(completion, bought)
+        if not bought:
+            self.found += 1
+        else:
+            self.pending += 1
             self.bought += 1
             self.tokens += completion.completion_tokens or 0
             self.usd += completion.usd or 0.0
         now = time.monotonic()
         if now - self.said >= EVERY_SECONDS or self.done >= self.expected:
             self.said = now
+            self.task.there(self.found)
             self.task.advance(self.pending, **self.facts(now))
-            self.pending = 0
+            self.pending = self.found = 0
 
     def facts(self, now: float) -> dict[str, Any]:
         """What the progress line shows; zero and unknown values are left out."""
@@ -238,9 +242,7 @@ class Panel:
         if self.tokens:
             shown["tok/s"] = f"{self.tokens / seconds:,.0f}"
         if self.usd:
-            left = max(0, self.expected - self.done)
-            projected = self.budget.usd + self.usd / self.bought * left
-            shown["$"] = f"{self.budget.usd:,.2f} of about {projected:,.2f}"
+            shown["$"] = f"{self.budget.usd:,.2f} of {self._of()}"
         if self.accepted is not None:
             shown["accepted"] = self.accepted
         if self.bought:
@@ -252,6 +254,13 @@ class Panel:
         if limit := self.limited_by():
             shown["limited by"] = limit
         return shown
+
+    def _of(self) -> str:
+        """The cap, or else what all of it will cost at this rate."""
+        if self.budget.max_usd is not None:
+            return f"${self.budget.max_usd:,.10g}"
+        left = max(0, self.expected - self.done)
+        return f"about ${self.budget.usd + self.usd / self.bought * left:,.2f}"
 
     def limited_by(self) -> str:
         """What keeps the job from going faster."""

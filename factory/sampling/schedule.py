@@ -15,6 +15,7 @@ from factory.sampling.budget import Budget, Extension
 from factory.sampling.limits import AdaptiveLimit, RateLimiter, RateLimits, Rates
 from factory.sampling.retry import Abandoned, RefusedError, RetryableError, Trouble
 from factory.sampling.sampler import Completion, RemoteSampler, SampleRequest
+from factory.sampling.session import Session
 from schemas import ResponseStatus
 
 TRIES = 8
@@ -66,6 +67,8 @@ class Schedule:
     """What the next request waits for: concurrency, rate, budget, the server's pause; nothing when all is sent."""
     given_up: int = 0
     """Requests that were in flight when the job was stopped."""
+    session: Session = field(default_factory=Session)
+    """Attempts and latencies; the job counts its answers there, too."""
     _freed: asyncio.Event = field(default_factory=asyncio.Event)
     _error: BaseException | None = None
     _refusal: RefusedError | None = None
@@ -251,6 +254,7 @@ class Schedule:
             self.waits = "rate"
             await self.rates.admit(need)
         self.in_flight += 1
+        self.session.attempts += 1
         number = 0
         try:
             if self._account is not None:
@@ -259,7 +263,10 @@ class Schedule:
             sent = time.monotonic()
             completion = await sampler.ask(request, lambda: self._started(number, sent))
             self.limit.succeeded(self.in_flight)
+            self.session.took(time.monotonic() - sent)
         except BaseException as error:
+            if isinstance(error, RetryableError):
+                self.session.broken[error.trouble.value] += 1
             if isinstance(error, RetryableError) and error.trouble == Trouble.THROTTLED:
                 self.refusals += 1
                 error.load = self.limit.refused(number)

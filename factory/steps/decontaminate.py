@@ -15,6 +15,7 @@ from factory.atomic import atomic_path, digest, file_digest, read_json
 from factory.config.decontamination import DecontaminationSection
 from factory.engines.engine import Engine, engine_or_local
 from factory.errors import UsageError
+from factory.progress.parts import tick
 from factory.run.keys import deciding
 from factory.run.parts import MANIFEST, iter_part, side_path
 from factory.run.step import Step, StepResult, StepWriter
@@ -232,6 +233,7 @@ def _clean(
         part.drop(result.dropped)
         hits.append(result.hits.with_columns(pl.col("row") + seen))
         seen += rows.height
+        tick(rows.height)
     part.aside("hits", pl.concat(hits))
     return {}
 

@@ -20,6 +20,7 @@ from factory.config.generate import GenerateSection
 from factory.config.verify import VerifySection
 from factory.engines.engine import Engine
 from factory.errors import FactoryError, Stopped, UsageError
+from factory.progress import note
 from factory.run.keys import deciding
 from factory.run.parts import JOB, iter_parts, note_path, scan_parts
 from factory.run.step import Step, StepResult, StepWriter, sums
@@ -31,6 +32,7 @@ from factory.sampling.problems import budget_of, iter_problems
 from factory.sampling.prompt import wanted_by
 from factory.sampling.rows import FIRST, INDICES, MISSING
 from factory.sampling.serving import served
+from factory.sampling.session import Session, session_lines, together
 from factory.sampling.store.journal import ResponseStore
 from factory.signals import terminated
 from factory.sources.problems import read_problems
@@ -271,7 +273,7 @@ def _buy_and_collect(
     workers: int | None,
     writer: StepWriter,
 ) -> Generated:
-    problems = _asked(read(writer), section)
+    problems, began = _asked(read(writer), section), Session()
     if section.others:
         return _of_several(problems, section, store, seed, verify, writer)
     expected = problems.requests(section.samples)
@@ -279,7 +281,7 @@ def _buy_and_collect(
     spread = engine is not None and of > 1
     with terminated(), served(section) as section:
         if engine is not None and spread:
-            buy_spread(
+            bought = buy_spread(
                 engine, of, problems.rows, expected, _schema(problems), writer.scratch, section,
                 store=store, job=section.account or job_name(writer.out), seed=seed,
             )  # fmt: skip
@@ -290,6 +292,8 @@ def _buy_and_collect(
                 job = Job(section, sampler, opened, seed=seed, name=name, verify=verify, budget=budget)
                 if not spread:
                     _buy(job, problems.rows, expected)
+            done = [each.session for each in bought] if spread else [job.schedule.session]
+            writer.session = together([began, *done]).facts()
             return _collect([job], problems, [problems.rows], writer)
 
 
@@ -312,6 +316,7 @@ def _of_several(
             with budget_of(own, sampler, opened, name) as budget:
                 jobs.append(Job(own, sampler, opened, seed=seed, name=name, verify=verify, budget=budget))
                 _buy(jobs[-1], mine, sum(len(each[INDICES]) for each in mine()))
+        writer.session = together([each.schedule.session for each in jobs]).facts()
         return _collect(jobs, problems, rows, writer)
 
 
@@ -336,7 +341,11 @@ def _buy(job: Job, problems: Callable[[], Iterator[dict[str, Any]]], expected: i
     """Buy in this process."""
     try:
         run_async(job.buy(problems, expected))
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, Stopped) as stopped:
+        for line in session_lines(job.schedule.session.facts()):
+            note(line)
+        if isinstance(stopped, Stopped):
+            raise
         given_up = job.schedule.given_up
         flying = f"{given_up:,} requests in flight were given up, " if given_up else ""
         raise Stopped(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from factory.sampling.loop import run_async
 from factory.sampling.presets import prices_of
 from factory.sampling.purchase import Tally, addressed
 from factory.sampling.sampler import SampleRequest
+from factory.sampling.session import Session
 from factory.sampling.store.journal import ResponseStore
 from factory.sampling.store.journals import journal_name
 from factory.sampling.store.leases import Leases
@@ -63,6 +64,7 @@ class Bought:
     reused: int
     failed: int
     error: FactoryError | None = None
+    session: Session = field(default_factory=Session)
 
 
 def buy_shard(shard: Shard) -> Bought:
@@ -140,4 +142,5 @@ def iter_file(path: Path) -> Iterator[dict[str, Any]]:
 
 def _bought(shard: Shard, job: Job | None, error: FactoryError | None) -> Bought:
     tally = job.tally if job else Tally()
-    return Bought(shard.number, tally.bought, tally.reused, tally.failed, error)
+    session = job.schedule.session if job else Session()
+    return Bought(shard.number, tally.bought, tally.reused, tally.failed, error, session)

@@ -70,7 +70,7 @@ def buy_spread(
         for number in range(of)
     ]
     try:
-        found = _followed(lambda: list(engine.map(buy_shard, shards)), store, job, expected)
+        found = _followed(lambda: list(engine.map(buy_shard, shards)), store, job, expected, section.max_usd)
     except KeyboardInterrupt:
         _wind_up(store, job, of)
         raise Stopped("stopped; what was bought is safe", do="run the same command again to go on") from None
@@ -90,7 +90,9 @@ def _wind_up(store: Path, job: str, of: int) -> None:
         time.sleep(0.1)
 
 
-def _followed(work: Callable[[], list[Bought]], store: Path, job: str, expected: int) -> list[Bought]:
+def _followed(
+    work: Callable[[], list[Bought]], store: Path, job: str, expected: int, cap: float | None
+) -> list[Bought]:
     """Do `work` in a thread, and show the progress of all workers together meanwhile.
 
     This thread never blocks for long: while it waits for a lock, Ctrl-C does not wake it (polars' handler restarts the
@@ -107,11 +109,12 @@ def _followed(work: Callable[[], list[Bought]], store: Path, job: str, expected:
     Thread(target=run, name="workers", daemon=True).start()
     with watch("generate", expected, "responses") as task:
         seen = 0
+        of = f" of ${cap:,.10g}" if cap is not None else ""
         over = False
         while not over:
             over = bool(wait([found], LOOK_SECONDS).done)
             done, usd, tokens = progress(store, job)
-            facts = {"tokens": f"{tokens:,}"} | ({"$": f"{usd:,.2f}"} if usd else {})
+            facts = {"tokens": f"{tokens:,}"} | ({"$": f"{usd:,.2f}{of}"} if usd else {})
             task.advance(max(0, done - seen), **facts)
             seen = max(seen, done)
     return found.result()

@@ -16,6 +16,7 @@ from factory.engines.engine import Engine
 from factory.errors import FactoryError
 from factory.functions.source import check_unchanged, function_settings
 from factory.functions.tries import Tries
+from factory.progress.parts import tick
 from factory.run.keys import deciding
 from factory.run.parts import iter_part, require_parts, scan_parts
 from factory.run.step import Step, StepResult, StepWriter
@@ -145,6 +146,7 @@ def _label(section: DatasetsSection, judged: Path | None, path: Path, part: Writ
             )
             rows = rows.filter(~gone)
             part.keep(rows)
+            tick(batch.height)
             light.append(rows.select(*LABELS, "repetitive"))
     rows = pl.concat(light)
     cells = rows.group_by(LABELS).agg(responses=pl.len(), repetitive=pl.col("repetitive").sum())

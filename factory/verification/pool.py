@@ -8,13 +8,14 @@ decided alone.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 
 from factory.config.verify import VerifySection
 from factory.engines.framed import Answer, Late, Lost, Workers
 from factory.functions.own import OwnFunction
 from factory.functions.tries import Tries
+from factory.progress.parts import tick
 from factory.verification.check import CANONICAL, Prepared, prepare
 from factory.verification.extraction import extract, split_reasoning
 from factory.verification.notation import MAX_ANSWER, literal
@@ -83,8 +84,9 @@ class Verifier(Workers):
                 results.append(None)
             else:
                 results.append(replace(settled, seconds=time.thread_time() - began))
+                tick(1)
         if hard:
-            for prepared, result in zip(hard, self._decide(list(hard)), strict=True):
+            for prepared, result in zip(hard, self._decide(list(hard), seen=tick), strict=True):
                 for index in hard[prepared]:
                     results[index] = result
         return [result for result in results if result is not None]
@@ -98,8 +100,8 @@ class Verifier(Workers):
         }
         return [(answer, forms[answer] or literal(answer)) if answer else None for answer in found]
 
-    def _decide(self, items: list[Prepared]) -> list[CheckResult]:
-        answers = self.ask_many([asdict(item) for item in items])
+    def _decide(self, items: list[Prepared], seen: Callable[[int], None] | None = None) -> list[CheckResult]:
+        answers = self.ask_many([asdict(item) for item in items], seen)
         return [_result(item, answer) for item, answer in zip(items, answers, strict=True)]
 
 
