@@ -273,7 +273,7 @@ class StepWriter(Writer):
                     records.append(each)
                     dropped += sum(each.dropped.values())
                     note_of(self.scratch, each.number).unlink(missing_ok=True)
-                    task.advance(each.rows_in, dropped=f"{dropped:,}")
+                    task.advance(each.rows_in, **({"dropped": f"{dropped:,}"} if dropped else {}))
         self._records = sorted(records, key=lambda each: each.number)
         self.read[source] += count_rows(parts)
         return self._records

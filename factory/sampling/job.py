@@ -242,7 +242,8 @@ class Panel:
         if self.tokens:
             shown["tok/s"] = f"{self.tokens / seconds:,.0f}"
         if self.usd:
-            shown["$"] = f"{self.budget.usd:,.2f} of {self._of()}"
+            digits = 2 if self.budget.usd >= 0.1 else 4
+            shown["$"] = f"{self.budget.usd:,.{digits}f} of {self._of()}"
         if self.accepted is not None:
             shown["accepted"] = self.accepted
         if self.bought:

@@ -30,7 +30,7 @@ PAGES = tuple(
     ROOT / "docs" / f"{name}.md" for name in ("tutorial", "start-from-your-data", "own-functions", "export")
 )
 BLOCK = re.compile(r"(<!-- journey: (\w+) -->\n```console\n)(.*?)(```\n<!-- end -->)", re.S)
-TIMES = re.compile(r"\b\d[\d,.]* (?=(ms|s|min|h)\b)")
+TIMES = re.compile(r"\b\d[\d,.]*[ /](?=(ms|s|min|h)\b)")
 ENDPOINT = "http://localhost:8000/v1"
 """The user's server on the page."""
 LEAKED = (
