@@ -10,7 +10,7 @@ from factory.config.compare import CompareSection
 
 
 class LadderSection(CompareSection):
-    """One change of the recipe at a time, and the comparison of each set with the recipe's own."""
+    """One change at a time, each compared with the recipe's own set."""
 
     change: list[str] = Field(default_factory=list)
     """A decision to try instead of the usual ones, as `SECTION.KEY=VALUE`; several keys that belong together stand in one
