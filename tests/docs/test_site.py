@@ -106,6 +106,15 @@ def test_messages_that_troubleshooting_quotes_are_said_by_the_code():
     assert [each for each in wanted if len(each) > 3 and each not in code] == []
 
 
+def test_tests_that_a_page_names_are_there():
+    for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
+        for module, name in re.findall(
+            r"`(?:[\w/]*/)?(test_\w+)(?:\.py)?::(test_\w+)", page.read_text("utf-8")
+        ):
+            sources = [path.read_text("utf-8") for path in (ROOT / "tests").rglob(f"{module}.py")]
+            assert any(f"def {name}(" in source for source in sources), f"{page.name}: {module}::{name}"
+
+
 def test_promises_of_the_readme_name_tests_that_there_are():
     readme = (ROOT / "README.md").read_text("utf-8")
     table = readme.partition("| promise |")[2].partition("\n\n")[0]
