@@ -1,9 +1,12 @@
 """Terminals of 80 and 160 columns: nothing is wider, what matters survives, and the last lines say what is next."""
 
+import re
+
 import pytest
 
 from tests.cli import screens
 from tests.support.cli import run_factory
+from tests.support.terminal import on_terminal
 
 
 @pytest.fixture(scope="module", params=screens.WIDTHS)
@@ -35,3 +38,21 @@ def test_in_a_pipe_nothing_is_coloured_wrapped_or_drawn(tmp_path):
     done = run_factory("schema", "recipe", cwd=tmp_path, COLUMNS="40", FACTORY_PROGRESS="")
     assert "\x1b" not in done.stdout + done.stderr and "━" not in done.stderr
     assert sum(line.startswith("deduplication.threshold\t") for line in done.stdout.splitlines()) == 1
+
+
+@pytest.mark.parametrize("env, coloured", [({}, True), ({"NO_COLOR": "1"}, False)])
+def test_no_color_is_obeyed(env, coloured, tmp_path):
+    words = (
+        *screens.FACTORY,
+        "generate",
+        "procedural:countdown?count=5",
+        "--teacher",
+        "procedural",
+        "--out",
+        "r",
+    )
+    code, terminal = on_terminal(words, 80, cwd=tmp_path, env=env)
+    colours = [
+        each for each in re.findall(r"\x1b\[([\d;]*)m", terminal.raw) if re.search(r"\b(3\d|9\d)\b", each)
+    ]
+    assert code == 0 and bool(colours) is coloured

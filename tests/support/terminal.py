@@ -23,7 +23,10 @@ class Terminal:
         self.seen: list[str] = []
         """Each state of each line, in order."""
 
+        self.raw = ""
+
     def feed(self, text: str) -> None:
+        self.raw += text
         for number, kind, control, plain in STEP.findall(text):
             count = int(number.split(";")[0] or 1) if number.replace(";", "").isdigit() or not number else 1
             if kind == "A":
