@@ -36,11 +36,28 @@ SHOWN = {
     "search_absent_word": "search, absent word",
     "search_common_word_reasoning_too": "search in the reasoning too, common word",
     "search_filter_and_sort": "search with filter and order",
-    "search_absent_word_before_the_copy": "the first search, before the text copy is ready",
+    "first_search": "the first search, before there is a text copy, an absent word: the answer",
+    "first_search_complete": "... until every row was searched (the page goes on by itself)",
+    "facets": "facets: six columns counted",
+    "facets_filtered": "facets of a filtered view",
+    "statistics": "statistics of every column",
+    "random_row": "a random row, with its page",
+    "next_incorrect": "the next incorrect row, with its page",
     "problem_page": "a problem's page with ten responses",
+    "trace_1mb": "unfolding a trace of 1 MB in Chromium, until it is drawn where it is seen",
+    "trace_1mb_formulas": "... of 1 MB full of formulas",
+    "trace_122kb_formulas": "... of 122 KB without a blank line, full of formulas",
     "why": "`factory why` on a problem",
 }
 """Figures shown, with what they are."""
+UNFOLD = """(async () => {
+  const began = performance.now(), fold = document.querySelector('details.reasoning');
+  fold.open = true;
+  const text = factoryText.shown.get(fold.querySelector('.tex'));
+  do await new Promise((r) => requestAnimationFrame(() => setTimeout(r, 0))); while (!text.pieces[0].drawn);
+  return performance.now() - began;
+})()"""
+"""Unfold the reasoning and wait for the frame in which its beginning is drawn."""
 BATCH, EACH = 50_000, 10
 WORDS, LETTERS = 8_000_000, 7
 """Words of the text that the rows are passages of, and characters of a word with its space."""
@@ -162,6 +179,11 @@ def latencies(run: Path, rows: int, repeats: int = 5) -> dict[str, float]:
         "search_absent_word_reasoning_too": ("/table", {"sheet": name, "q": "zzznowhere", "deep": "1"}),
         "search_common_word_reasoning_too": ("/table", {"sheet": name, "q": "triangle", "deep": "1"}),
         "search_filter_and_sort": ("/table", {"sheet": name, "q": "triangle", "sort": "usd", "fc": "verdict", "fo": "is", "fv": "correct"}),
+        "facets": ("/facets", {"sheet": name}),
+        "facets_filtered": ("/facets", {"sheet": name, "fc": "verdict", "fo": "is", "fv": "incorrect"}),
+        "statistics": ("/columns", {"sheet": name}),
+        "random_row": ("/random", {"sheet": name, "fc": "verdict", "fo": "is", "fv": "incorrect"}),
+        "next_incorrect": ("/next", {"sheet": name, "only": "incorrect", "id": ""}),
         "filter_values": ("/values", {"sheet": name, "column": "verdict"}),
         "problem_page": ("/row", {"id": PROBLEM}),
     }  # fmt: skip
@@ -169,7 +191,11 @@ def latencies(run: Path, rows: int, repeats: int = 5) -> dict[str, float]:
         "first_page_cold": round(ask(*views["first_page"][:1], **views["first_page"][1]), 1)
     }
     absent = views["search_absent_word"]
-    result["search_absent_word_before_the_copy"] = round(ask(absent[0], **absent[1]), 1)
+    began = time.perf_counter()
+    result["first_search"] = round(ask(absent[0], **absent[1]), 1)
+    while "data-again" in text:
+        ask(absent[0], **absent[1])
+    result["first_search_complete"] = round(1000 * (time.perf_counter() - began), 1)
     began = time.perf_counter()
     app.state.live.view().sheets.text.wait()
     result["copying_went_on_for"] = round(1000 * (time.perf_counter() - began), 1)
@@ -187,6 +213,55 @@ def latencies(run: Path, rows: int, repeats: int = 5) -> dict[str, float]:
     return result
 
 
+def long_traces(out: Path) -> dict[str, float]:
+    """Milliseconds in Chromium from unfolding a long trace to its first piece drawn; the median of five."""
+    import uvicorn
+
+    from factory.report.step_folders import open_run
+    from factory.report.viewer.app import build_app
+    from factory.report.viewer.serve import open_socket
+    from factory.run.step import StepWriter
+    from tests.report.chrome import BINARY, Chrome
+
+    if BINARY is None:
+        return {}
+    formulas = [rf"So $x_{{{n}}}=\frac{{{n}}}{{7}}$ and **step** {n}." for n in range(30_000)]
+    prose = [
+        f"Wait, step {n}: 2*{n} = {2 * n}, and so the sum goes on as it did before." for n in range(20_000)
+    ]
+    texts = {"trace_1mb": "\n\n".join(prose)[: 2**20], "trace_1mb_formulas": "\n\n".join(formulas)[: 2**20]}
+    texts["trace_122kb_formulas"] = " ".join(formulas)[:122_000]
+    with StepWriter(out, "made") as writer:
+        same = {"problem_id": "p", "problem": "x", "content": "y"}
+        writer.keep(
+            pl.DataFrame(
+                [
+                    {"response_id": f"r-{name}", "reasoning": text, **same} | {"problem_id": name}
+                    for name, text in texts.items()
+                ]
+            )
+        )
+        writer.finish(rows_in=len(texts))
+    listening = open_socket(0)
+    app = build_app(open_run(out))
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off"))
+    threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True).start()
+    chrome = Chrome()
+    found: dict[str, float] = {}
+    try:
+        for name in texts:
+            times = []
+            for _ in range(5):
+                chrome.open(f"http://127.0.0.1:{listening.getsockname()[1]}/row?id=r-{name}")
+                times.append(chrome.run(UNFOLD))
+            found[name] = round(statistics.median(times), 1)
+    finally:
+        chrome.close()
+        server.should_exit = True
+        app.state.live.close()
+    return found
+
+
 def measure(args: list[str]) -> dict[str, Any]:
     """Tables in a scratch folder, then every request."""
     parser = argparse.ArgumentParser(prog="benchmarks.run viewer_latency")
@@ -199,6 +274,7 @@ def measure(args: list[str]) -> dict[str, Any]:
         make_run(run, rows)
         load = round(os.getloadavg()[0], 1)
         found = latencies(run, rows)
+        found |= long_traces(run.parent / f"{run.name}-traces")
         return {"rows": rows, "bytes": disk_bytes(run), "load_before": load, "milliseconds": found}
 
 

@@ -33,7 +33,7 @@ def command(
     bundle: Annotated[
         Path | None, Flag("Write a static copy for others into this folder instead of serving.")
     ] = None,
-    rows: Annotated[int, Field(ge=1), Flag("Rows of each table in a static copy.")] = 100,
+    rows: Annotated[int, Field(ge=1), Flag("Rows of each table in a static copy, in pages of 50.")] = 50,
 ) -> None:
     """Read, filter, search, compare and mark the rows of a run on a local web page.
 

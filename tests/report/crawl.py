@@ -16,6 +16,8 @@ WIDER = """
     if (element.tagName === "INPUT" || element.tagName === "TEXTAREA" || element.tagName === "TABLE") continue;
     if (element.scrollWidth > element.clientWidth + 2) found.push(`${element.tagName}.${element.className}: ${element.scrollWidth} in ${element.clientWidth}`);
   }
+  for (const box of innerWidth > 1000 ? document.querySelectorAll(".scroll") : [])
+    if (box.scrollWidth > box.clientWidth + 2) found.push(`table: ${box.scrollWidth} in ${box.clientWidth}`);
   for (const text of document.querySelectorAll("svg text")) {
     const size = text.getBoundingClientRect().height;
     if (size && size < 9) found.push(`svg text of ${size} px: ${text.textContent.slice(0, 30)}`);

@@ -121,8 +121,13 @@ async def _get(app: ASGIApp, url: str) -> tuple[int, str]:
         "headers": [(b"host", b"127.0.0.1")], "server": ("127.0.0.1", 80), "client": ("127.0.0.1", 1),
     }  # fmt: skip
     status, body = 0, b""
+    asked = False
 
     async def receive() -> dict[str, object]:
+        nonlocal asked
+        if asked:  # what streams a file listens whether the reader goes away: never
+            await asyncio.Event().wait()
+        asked = True
         return {"type": "http.request", "body": b"", "more_body": False}
 
     async def send(message: dict[str, object]) -> None:

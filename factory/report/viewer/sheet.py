@@ -19,11 +19,14 @@ DEEP = (
 )  # fmt: skip
 """Long columns: searched only on request."""
 
+ROW_TEXTS = ("content", "problem", "text", "prompt", "reasoning")
+"""What says most about a dropped row, which lies in one column as JSON."""
+
 IDS = ("response_id", "id", "row_id", "chosen_response_id", "problem_id")
 """Columns that name a row, the most telling first."""
 
 SHOWN = (
-    *IDS, "problem", "prompt", "content", "completion", "chosen", "rejected", "reason", "detail", "verdict",
+    *IDS, "problem", "prompt", "content", "row", "completion", "chosen", "rejected", "reason", "detail", "verdict",
     "method", "extracted", "answer", "status", "band", "pass_rate", "completion_tokens", "chosen_tokens",
     "rejected_tokens", "domain", "level", "source",
 )  # fmt: skip
@@ -58,7 +61,12 @@ class Sheet:
     def shown(self) -> tuple[str, ...]:
         """The columns shown by default; never one without any value."""
         found = [name for name in SHOWN if name in self.names and name not in self.empty]
-        twice = {"response_id": ("problem_id",), "content": ("problem",), "completion": ("prompt",)}
+        twice = {
+            "response_id": ("problem_id",),
+            "content": ("problem",),
+            "completion": ("prompt",),
+            "chosen_response_id": ("problem_id",),
+        }
         for name, others in twice.items():
             found = [each for each in found if name not in found or each not in others]
         return (
@@ -90,6 +98,9 @@ def preview(sheet: Sheet, column: str) -> str:
     cell = quoted(column)
     if kind.startswith("STRUCT(") and kind.endswith(")[]") and "content VARCHAR" in kind.replace('"', ""):
         return f"left({cell}[-1].content, {PREVIEW + 1})"  # messages: the last one's text
+    if kind == "VARCHAR" and column == "row":  # a dropped row as JSON: its text
+        texts = ", ".join(f"try(json_extract_string({cell}, '$.{name}'))" for name in ROW_TEXTS)
+        return f"left(COALESCE({texts}, {cell}), {PREVIEW + 1})"
     if kind == "VARCHAR":
         return f"left({cell}, {PREVIEW + 1})"
     if "[" in kind or "STRUCT" in kind:

@@ -9,7 +9,13 @@
   if (problem) {
     // What is scrolled to must not lie under the problem, which stays in sight.
     const measure = () => document.documentElement.style.setProperty("--stuck", `${problem.offsetHeight}px`);
-    new ResizeObserver(measure).observe(problem);
+    measure();
+    let still = true; // until the reader moves, formulas that are drawn late must not push the row that was asked for away
+    for (const move of ["wheel", "keydown", "pointerdown"]) addEventListener(move, () => { still = false; }, { once: true, capture: true });
+    new ResizeObserver(() => {
+      measure();
+      if (still) document.querySelector(".asked")?.scrollIntoView({ block: "start" });
+    }).observe(problem);
   }
   const keys = document.getElementById("keys");
   const note = document.getElementById("note");
