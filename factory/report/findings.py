@@ -15,6 +15,7 @@ from factory.report.sections.lengths import cut_rows, stage_limit
 from factory.report.sections.student import teacher_counts
 from factory.report.sections.training import meaning, read_deltas
 from factory.report.step_folders import RunTables
+from factory.report.words import reason_words
 from factory.run.layout import DATASETS, STAGES
 from schemas.outcome import solved, truncated
 
@@ -55,6 +56,14 @@ def alarms(run: RunTables) -> list[str]:
     lint = run.at(run.layout.selected("preference")).totals.get("lint")
     if isinstance(lint, dict) and lint.get("passed") is False:
         said.append("The preference pairs did not pass every check.")
+    for name in DATASETS:
+        folder = run.at(run.layout.dataset(name))
+        if folder.readable and not folder.rows(["problem_id"]).height:
+            lost = run.at(run.layout.selected(name)).manifest.get("dropped") or {}
+            why = ", ".join(
+                f"{n:,} {reason_words(reason)}" for reason, n in lost.items() if isinstance(n, int)
+            )
+            said.append(f"The {name} set has no rows{': ' if why else ''}{why}.")
     for folder in (run.at(run.layout.clean_problems), run.at(run.layout.clean_verdicts)):
         proof = certificate(folder)
         if proof is not None and proof.get("benchmarks") == []:
@@ -96,10 +105,11 @@ def _spent(run: RunTables) -> Iterator[tuple[str, str, str]]:
     if not responses.readable:
         return
     frame = responses.typed(usd=pl.Float64, completion_tokens=pl.Int64)
+    tokens = frame["completion_tokens"].drop_nulls()
     yield (
         show(frame.height),
         "teacher responses",
-        f"{show(int(frame['completion_tokens'].sum() or 0))} completion tokens",
+        f"{show(int(tokens.sum()))} completion tokens" if tokens.len() else "",
     )
     priced = frame["usd"].drop_nulls()
     unpriced = frame.height - priced.len()
@@ -114,7 +124,8 @@ def _spent(run: RunTables) -> Iterator[tuple[str, str, str]]:
     yield dollars(total) if priced.len() else "not priced", "spent on the teacher", remark
     if reused := responses.totals.get("reused"):
         usd, spared = responses.totals.get("usd_spared"), responses.totals.get("spared")
-        saved = f"{show(spared)} requests spared" + (f", about {dollars(usd)}" if usd else "")
+        saved = f"{show(spared)} requests spared" if spared else ""
+        saved += f", about {dollars(usd)}" if usd else ""
         yield show(reused), "responses that came with the problems", saved
 
 

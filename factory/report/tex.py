@@ -23,14 +23,15 @@ LONGEST_WORD = 80
 LARGEST = 20.0
 """The largest length in a formula, in em, rem or percent of a cell: more would cover other text."""
 _ENVIRONMENTS = r"(?:align|aligned|equation|gather|gathered|multline|cases|array|[bBpvV]?matrix)"
-FORMULA = re.compile(
-    r"\$\$(.{1,2000}?)\$\$|\\\[(.{1,2000}?)\\\]|\\\((.{1,2000}?)\\\)"
-    rf"|(\\begin\{{(?P<name>{_ENVIRONMENTS}\*?)\}}.{{1,2000}}?\\end\{{(?P=name)\}})"
-    r"|(?<![\\$\w])\$(?![\s$])((?:\\.|[^$\\\n]){1,2000}?)(?<![\s\\])\$(?![\d$])"
-    r"|(\\boxed\{(?:[^{}]|\{(?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*\})*\})",
+STRETCH = re.compile(
+    r"```[\w+-]*\n(?P<block>.*?)\n?```|`(?P<code>[^`\n]{1,200})`"
+    r"|\$\$(?P<dollars>.{1,2000}?)\$\$|\\\[(?P<square>.{1,2000}?)\\\]|\\\((?P<round>.{1,2000}?)\\\)"
+    rf"|(?P<environment>\\begin\{{(?P<name>{_ENVIRONMENTS}\*?)\}}.{{1,2000}}?\\end\{{(?P=name)\}})"
+    r"|(?<![\\$\w])\$(?![\s$])(?P<dollar>(?:\\.|[^$\\\n]){1,2000}?)(?<![\s\\])\$(?![\d$])"
+    r"|(?P<box>\\boxed\{(?=[^}\s])(?:[^{}]|\{(?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*\})*\})",
     re.DOTALL,
 )
-"""Formulas between dollars or backslashed brackets, environments, and boxes that stand alone. A price is none."""
+"""Code between backticks; formulas between dollars or backslashed brackets, environments, boxes that stand alone. A price is none."""
 _MACROS = {"mbox": r"\text{#1}", "textnormal": r"\text{#1}", "dotsm": r"\cdots", "dotsb": r"\cdots"}
 _LEFT_OUT = re.compile(r"\\(?:tag\*?\{[^{}]*\}|label\{[^{}]*\}|allowbreak|nonumber|notag)(?![a-zA-Z])")
 _BOLD = re.compile(r"\*\*(?=\S)([^*\n]{1,200}?)(?<=\S)\*\*")
@@ -56,15 +57,12 @@ def split(text: str, at: int) -> tuple[Markup, Markup]:
     """The text in two halves, cut at the first space behind `at` characters (or there, if none is near), in no formula."""
     halves: tuple[list[Markup], list[Markup]] = ([], [])
     place = 0
-    for number, (piece, tex, display) in enumerate(_pieces(text)):
-        if tex is not None:
-            drawn = formula(tex, display=display) if number < 2 * MOST else None
-            halves[place > at].append(
-                Markup('<code class="tex">{}</code>').format(printable(piece)) if drawn is None else drawn
-            )
+    for number, (piece, found) in enumerate(_pieces(text)):
+        if found:
+            halves[place > at].append(_drawn(found, drawing=number < 2 * MOST))
         elif place <= at < place + len(piece):
-            space = re.search(r"\s|(?<=[。，；！？])", piece[at - place : at - place + LONGEST_WORD])
-            end = at - place + (space.start() if space else 0)
+            near = re.search(r"\s|(?<=[。，；！？])", piece[at - place : at - place + LONGEST_WORD])
+            end = at - place + (near.start() if near else 0)
             halves[0].append(_plain(piece[:end]))
             halves[1].append(_plain(piece[end:]))
         else:
@@ -87,28 +85,50 @@ def formula(tex: str, *, display: bool = False) -> Markup | None:
 
 
 def answer(text: str) -> Markup:
-    """A short answer as mathematics where it is written as LaTeX without dollars, else as text."""
-    drawn = formula(text) if re.search(r"\\[a-zA-Z]|\^|_\{", text) and "$" not in text else None
+    """A short answer as mathematics where it is LaTeX without dollars and without words, else as text."""
+    bare = re.search(r"\\[a-zA-Z]|\^|_\{", text) and not re.search(
+        r"[$`]|[^\W\d_]{3}", re.sub(r"\\[a-zA-Z]+", "", text)
+    )
+    drawn = formula(text) if bare else None
     return typeset(text) if drawn is None else drawn
 
 
-def _pieces(text: str) -> Iterator[tuple[str, str | None, bool]]:
-    """Stretches of the text in order: as written, and for a formula its inside and whether it stands on its own line."""
+def _pieces(text: str) -> Iterator[tuple[str, re.Match[str] | None]]:
+    """Stretches of the text in order, with the match for code and formulas."""
     last = 0
-    for found in FORMULA.finditer(text):
+    for found in STRETCH.finditer(text):
         if found.start() > last:
-            yield text[last : found.start()], None, False
-        double, bracket, round_, environment, _, single, box = found.groups()
-        tex = next(each for each in (double, bracket, round_, environment, single, box) if each is not None)
-        yield found[0], tex, single is None and round_ is None and box is None
+            yield text[last : found.start()], None
+        yield found[0], found
         last = found.end()
     if last < len(text):
-        yield text[last:], None, False
+        yield text[last:], None
+
+
+def _drawn(found: re.Match[str], *, drawing: bool) -> Markup:
+    """Code in a fixed-width font; a formula drawn, or its source where that cannot be."""
+    groups = found.groupdict()
+    if (block := groups["block"]) is not None:
+        return Markup('<code class="block">{}</code>').format(_lines(block))
+    if (code := groups["code"]) is not None:
+        return Markup("<code>{}</code>").format(_lines(code))
+    tex = next(
+        groups[name]
+        for name in ("dollars", "square", "environment", "round", "dollar", "box")
+        if groups[name]
+    )
+    display = any(groups[name] for name in ("dollars", "square", "environment"))
+    made = formula(tex, display=display) if drawing else None
+    return Markup('<code class="tex">{}</code>').format(_lines(found[0])) if made is None else made
 
 
 def _plain(text: str) -> Markup:
-    lines = "\n".join(map(printable, text.replace("\r\n", "\n").replace("\t", "    ").split("\n")))
-    return Markup(_BOLD.sub(r"<b>\1</b>", str(escape(lines))))
+    return Markup(_BOLD.sub(r"<b>\1</b>", str(escape(_lines(text)))))
+
+
+def _lines(text: str) -> str:
+    """Control characters shown, but for line ends and tabs."""
+    return "\n".join(map(printable, text.replace("\r\n", "\n").replace("\t", "    ").split("\n")))
 
 
 def _harmless(drawn: str) -> bool:

@@ -249,7 +249,7 @@ def test_diversity_counts_openings_stretches_and_moves(tables):
     frame = read_parts(tables.layout.verdicts)
     section = diversity(tables)
     openings = grids(section)["Most frequent openings"].rows
-    assert openings[0][0] == "First add the numbers ,"
+    assert openings[0][0] == "First add the numbers,"
     assert (
         int(openings[0][1])
         == frame.filter(pl.col("reasoning").str.starts_with("First add the numbers,")).height

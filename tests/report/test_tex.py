@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 pytest.importorskip("math_core")
 
-from factory.report.tex import FORMULA, LONGEST, answer, formula, split, typeset
+from factory.report.tex import LONGEST, STRETCH, answer, formula, split, typeset
 
 SOURCES = [
     r"$\frac{3}{4}$", r"\(x^2\)", r"\[\int_0^1 f\]", "$$a$$", r"\begin{align*}a&=b\\c&=d\end{align*}", r"\boxed{\frac{1}{2}}",
@@ -34,7 +34,7 @@ def test_formulas_are_drawn(source):
         r"\frac{1}{2}",
         "$ x $",
         r"\$x\$",
-        "`$`",
+        r"it is in \boxed{}.",
         "$5",
         "~$3 or$4",
     ],
@@ -48,7 +48,18 @@ def test_answers_may_be_bare_formulas():
     assert answer(r"\frac{3}{4}").startswith("<math")
     assert answer("x^2").startswith("<math")
     assert answer("3*4") == "3*4"
+    assert answer(r"\boxed{B}").startswith("<math")
+    assert answer(r"The answer is \boxed{B}.").startswith("The answer is <math")
     assert answer("two words") == "two words"
+
+
+def test_code_is_shown_as_code_and_holds_no_formula():
+    assert typeset("use `$x$` here") == "use <code>$x$</code> here"
+    assert (
+        typeset("```python\nif a < b:\n    **c**\n```")
+        == '<code class="block">if a &lt; b:\n    **c**</code>'
+    )
+    assert typeset("in one ```python block.") == "in one ```python block."
 
 
 HOSTILE = [
@@ -70,7 +81,7 @@ def test_hostile_formulas_stay_text_in_their_place(text):
 
 @settings(max_examples=150, deadline=None)
 @given(st.lists(st.sampled_from(
-    ["$", "$$", r"\(", r"\)", r"\[", r"\]", r"\frac", r"\boxed{", "{", "}", "^", "_", "x", " ", "\n", "<", ">", '"', "&", "**", r"\\",
+    ["$", "$$", "`", "```\n", r"\(", r"\)", r"\[", r"\]", r"\frac", r"\boxed{", "{", "}", "^", "_", "x", " ", "\n", "<", ">", '"', "&", "**", r"\\",
      r"\begin{cases}", r"\end{cases}", r"\text{", r"\hspace{9em}", r"\color{red}", "\x00", "中", "5"]
 ), max_size=60).map("".join), st.integers(0, 80))  # fmt: skip
 def test_any_text_is_balanced_markup_and_cut_in_no_formula(text, at):
@@ -90,6 +101,8 @@ def test_any_text_is_balanced_markup_and_cut_in_no_formula(text, at):
     "text",
     [
         "$" * 6000,
+        "```\n" * 1500,
+        "`a" * 3000,
         r"\[" * 3000,
         r"\boxed{{{{" * 600,
         r"\begin{align}" * 450,
@@ -112,7 +125,7 @@ def test_a_long_text_is_cut_at_a_space_or_where_none_is_near():
 
 def test_too_long_a_formula_stays_its_source():
     assert formula("x+" * LONGEST) is None
-    assert FORMULA.search("$" + "x" * 3000 + "$") is None
+    assert STRETCH.search("$" + "x" * 3000 + "$") is None
 
 
 def test_without_the_library_formulas_stay_their_source(monkeypatch):

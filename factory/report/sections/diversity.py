@@ -17,9 +17,9 @@ from factory.report.step_folders import RunTables, scan_columns
 READ, LONGEST = 1_000, 6_000
 """Responses drawn at random, and characters read of each."""
 OPENING, NGRAM = 5, 8
-"""Words that count as an opening; words of a repeated stretch."""
+"""Words (or marks) that count as an opening, and that make a repeated stretch."""
 SHOWN = 5
-_WORD = re.compile(r"[^\W_]+|[^\w\s]")
+_WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*|[^\w\s]")
 _MOVES = {
     "check themselves (verify, check, confirm)": r"(?i)\b(?:verify|check|confirm)|验证|检查",
     "turn round (wait, hmm, actually)": r"(?i)\b(?:wait|hmm|actually)\b|等等",
@@ -34,8 +34,8 @@ def diversity(run: RunTables) -> Section | None:
     texts = _texts(table.parts) if table.readable else pl.DataFrame()
     if not texts.height:
         return None
-    words = [_WORD.findall(text[:LONGEST]) for text in texts["text"]]
-    openings = Counter(" ".join(each[:OPENING]) for each in words)
+    words = [_words(text[:LONGEST]) for text in texts["text"]]
+    openings = Counter(_join(each[:OPENING]) for each in words)
     stretches = Counter(gram for each in words for gram in set(_ngrams(each)))
     blocks: list[Block] = [Note(" ".join(_said(texts, openings, stretches)))]
     for caption, found in (
@@ -63,8 +63,20 @@ def _texts(parts: tuple[Path, ...]) -> pl.DataFrame:
     return texts.sort("at").select(text, "problem").filter(pl.col("text").str.len_chars() > 0)
 
 
+def _words(text: str) -> list[str]:
+    """Words and marks, each with the space before it."""
+    return [
+        " " * (found.start() > 0 and text[found.start() - 1].isspace()) + found[0]
+        for found in _WORD.finditer(text)
+    ]
+
+
+def _join(words: list[str]) -> str:
+    return "".join(words).strip()
+
+
 def _ngrams(words: list[str]) -> list[str]:
-    return [" ".join(words[i : i + NGRAM]) for i in range(len(words) - NGRAM + 1)]
+    return [_join(words[i : i + NGRAM]) for i in range(len(words) - NGRAM + 1)]
 
 
 def _apart(found: Counter[str]) -> list[tuple[str, int]]:

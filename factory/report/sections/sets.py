@@ -30,9 +30,6 @@ def sets(run: RunTables) -> Section | None:
         {"preference": "pairs"}.get(name, name): table.typed(domain=pl.String, level=pl.String)
         for name, table in frames.items()
     }
-    for name, frame in rows.items():
-        if not frame.height:
-            blocks.append(Note(f"The set of {name} has no rows.", warning=True))
     for by in ("level", "domain"):
         counts = {
             name: dict(frame[by].fill_null("(none)").value_counts().iter_rows())
@@ -54,7 +51,7 @@ def pairs(run: RunTables) -> list[Block]:
     """Lengths of chosen and rejected, and the lint of the step that made the pairs."""
     chosen_set = run.at(run.layout.selected("preference"))
     table = chosen_set if chosen_set.readable else run.at(run.layout.dataset("preference"))
-    if not table.readable:
+    if not table.readable or not table.rows(["problem_id"]).height:
         return []
     frame = table.typed(chosen_tokens=pl.Int64, rejected_tokens=pl.Int64)
     sides = {side: frame[f"{side}_tokens"].drop_nulls().to_list() for side in ("chosen", "rejected")}

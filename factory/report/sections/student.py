@@ -11,7 +11,7 @@ from factory.datasets.posterior import Prior
 from factory.evaluation.calibration import LEAST, next_rollout, other_half, reliability
 from factory.numbers import percent
 from factory.report import plots
-from factory.report.blocks import Block, Fold, Note, Section, grid
+from factory.report.blocks import Block, Fold, Note, Section, grid, many
 from factory.report.step_folders import RunTables, StepFolder
 from factory.report.svg import BAD, FIRST, GOOD
 from schemas import Band
@@ -135,8 +135,8 @@ def _student_said(counts: pl.DataFrame) -> str:
     always = counts.filter(pl.col("right") == pl.col("tried")).height
     cut = int(counts["truncated"].sum() or 0)
     return (
-        f"The student got {right:,} of {tried:,} tries right ({percent(right, tried)}): {never:,} problems never, {always:,} always; "
-        f"{cut:,} tries were truncated."
+        f"The student got {right:,} of {tried:,} tries right ({percent(right, tried)}): {many(never, 'problems')} never, {always:,} always; "
+        f"{cut:,} were truncated."
     )
 
 
