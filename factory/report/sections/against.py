@@ -134,6 +134,8 @@ def _change(this: float | None, that: float | None, *, unit: str = "", digits: i
     if not isinstance(this, int | float) or not isinstance(that, int | float):
         return ""
     change = this - that
+    if not change:
+        return "0"
     share = f" ({100 * change / that:+.0f}%)" if that and not unit and change else ""
     return f"{change:+,.{digits}f}{unit}{share}"
 
