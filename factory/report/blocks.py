@@ -16,7 +16,7 @@ from factory.report.tex import answer, split
 
 VIEWER = "http://127.0.0.1:8321"
 """Where `factory view` shows the run; ids link to it."""
-LONGEST_TEXT, FIRST_SHOWN = 6_000, 420
+LONGEST_TEXT, FIRST_SHOWN = 6_000, 380
 """Characters of a text in the page, and before the rest is folded."""
 
 

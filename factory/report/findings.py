@@ -10,6 +10,7 @@ import polars as pl
 from factory.evaluation.ladder import read_ladder
 from factory.numbers import dollars, percent
 from factory.report.blocks import many, show
+from factory.report.plots import short
 from factory.report.sections.gates import certificate
 from factory.report.sections.lengths import cut_rows, stage_limit
 from factory.report.sections.student import teacher_counts
@@ -19,6 +20,8 @@ from factory.report.words import reason_words
 from factory.run.layout import DATASETS, STAGES
 from schemas.outcome import solved, truncated
 
+MOST = 3
+"""Benchmarks of the first screen; the section on training has all."""
 WORTH = 0.01
 """The smallest share of lost rows that a finding names."""
 
@@ -91,12 +94,12 @@ def cards(run: RunTables) -> list[tuple[str, str, str]]:
         if dataset.readable:
             found.append((show(dataset.rows(["problem_id"]).height), f"{name} rows", "training set"))
     scores, _ = read_ladder(run.run)
-    for benchmark in dict.fromkeys(score.benchmark for score in scores):
+    for benchmark in list(dict.fromkeys(score.benchmark for score in scores))[:MOST]:
         of = [score for score in scores if score.benchmark == benchmark]
         first, last = of[0], of[-1]
         remark = f"pass@1 after {last.stage}"
         remark += f", {first.value:.1%} at {first.stage}" if first is not last else ""
-        found.append((f"{last.value:.1%}", benchmark, remark))
+        found.append((f"{last.value:.1%}", short(benchmark, 24), remark))
     return found
 
 
@@ -153,7 +156,7 @@ def _training(run: RunTables) -> Iterator[str]:
     """Per benchmark: from where to where, which stages rose or fell, and which brought nothing that can be shown."""
     scores, _ = read_ladder(run.run)
     deltas, _ = read_deltas(run)
-    for benchmark in list(dict.fromkeys(score.benchmark for score in scores))[:3]:
+    for benchmark in list(dict.fromkeys(score.benchmark for score in scores))[:MOST]:
         of = [score for score in scores if score.benchmark == benchmark]
         first, last = of[0], of[-1]
         if first is last:
