@@ -41,6 +41,7 @@ MASKS = (
     (r"(median|p95) [\d.]+ (s|min)", r"\1 T s"),
     (r"in flight \d+/\d+", "in flight N"),
     (r"  limited by [-\w ()]+", ""),
+    (r"(?m)^report [━╌]+ \d+/\d+", "report ━ N/N"),
     (r"[━╌]+", "━"),
     (r" +(?=\S)", " "),
 )
