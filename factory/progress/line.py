@@ -11,6 +11,8 @@ from factory.redaction import printable
 
 WINDOW_SECONDS = 30.0
 """The rate is that of the last half minute."""
+POINT_SECONDS = 0.1
+"""Points of the rate lie at least so far apart, however often something is counted."""
 STILL_SECONDS = 0.5
 """A bar that has not moved for so long shows that work goes on."""
 LONGEST_BAR, SHORTEST_BAR, WIDE = 40, 4, 110
@@ -41,7 +43,8 @@ class State:
             self.before += amount
         if amount:
             self.moved = now
-            self._past.append((now, self.done - self.before))
+            if not self._past or now - self._past[-1][0] >= POINT_SECONDS:
+                self._past.append((now, self.done - self.before))
             while self._past and now - self._past[0][0] > WINDOW_SECONDS:
                 self._past.popleft()
 

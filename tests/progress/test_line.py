@@ -69,3 +69,10 @@ def test_speed_and_clock():
         "3.6/h",
     ]
     assert [clock(s) for s in (8.9, 3723)] == ["0:08", "1:02:03"]
+
+
+def test_counting_one_by_one_keeps_few_points():
+    found = State("pairs", "problems", 10**6, began=0.0)
+    for each in range(100_000):
+        found.move(1, now=each / 10_000)
+    assert len(found._past) <= 101 and 9_900 <= found.rate(10.0) <= 10_100
