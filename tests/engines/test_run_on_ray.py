@@ -52,6 +52,7 @@ def books(run):
         clocked = {name: None for name in tables if "verify_seconds" in columns(path.parent / name)}
         manifest["files"] |= clocked
         del manifest["finished_at"], manifest["seconds"], manifest["memory_gib"], manifest["seal"]
+        manifest.pop("session", None)  # attempts and latencies
         found[str(path.parent.relative_to(run))] = manifest
     return found
 
