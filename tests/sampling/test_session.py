@@ -5,6 +5,7 @@ import pytest
 from factory.sampling.sampler import Completion
 from factory.sampling.session import LATENCIES, Session, session_lines, together
 from schemas import ResponseStatus as Status
+from tests.servers.running import servers
 from tests.support.cli import run_factory
 
 
@@ -93,3 +94,15 @@ def test_a_second_session_says_what_it_asked_itself(workers, tmp_path):
     assert "this session: 12 answered, 6 reused" in second.stdout
     again = run_factory(*words, "--samples", 3, "--out", "b", cwd=tmp_path)
     assert "this session" not in again.stdout and "nothing to do" in again.stdout
+
+
+def test_a_budget_that_is_spent_ends_with_what_the_session_came_to(tmp_path):
+    with servers() as serve:
+        url = serve(model="m").url
+        words = ("procedural:countdown?count=40", "--teacher", "vllm", "--model", "m", "--base-url", url)
+        caps = ("--price", "10,1000", "--max-usd", "0.5", "--max-tokens", "64", "--concurrency", "2")
+        done = run_factory("generate", *words, *caps, "--out", "a", cwd=tmp_path, FACTORY_PROGRESS="log")
+    assert done.returncode == 3, done.stderr
+    *_, last = done.stderr.strip().splitlines()
+    assert last.startswith("factory: ") and "budget" in last
+    assert "this session: " in done.stderr and "cost: $0." in done.stderr
