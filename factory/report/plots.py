@@ -59,7 +59,7 @@ def histogram(
         plot.yaxis.set_major_formatter(_count)
         _legend(canvas, plot)
 
-    return Figure(draw(name, caption, paint, height=2.7), caption)
+    return Figure(draw(name, caption, paint, height=2.4), caption)
 
 
 def bars(
@@ -82,7 +82,7 @@ def bars(
         plot.set_ylabel(ylabel)
         plot.yaxis.set_major_formatter(_count)
 
-    return Figure(draw(name, caption, paint, height=2.6), caption)
+    return Figure(draw(name, caption, paint, height=2.2), caption)
 
 
 def intervals(
@@ -107,7 +107,7 @@ def intervals(
         plot.set_ylabel(ylabel)
         _legend(canvas, plot)
 
-    return Figure(draw(name, caption, paint, height=2.7), caption)
+    return Figure(draw(name, caption, paint, height=2.4), caption)
 
 
 def _errors(points: Sequence[tuple[float, float, float]]) -> list[list[float]]:
@@ -126,7 +126,7 @@ def curve(name: str, title: str, x: Sequence[float], y: Sequence[float], *, xlab
         plot.plot(x, y, color=FIRST, linewidth=1.3, gid=f"{HOVER}from {y[0]:.4g} to {y[-1]:.4g}")
         plot.set_xlabel(xlabel)
 
-    return Figure(draw(name, title, paint, height=2.2), title)
+    return Figure(draw(name, title, paint, height=1.9), title)
 
 
 def reliability(
