@@ -31,6 +31,7 @@ from factory.report.sections.student import difficulty
 from factory.report.sections.training import training
 from factory.report.sections.yields import funnel, yields
 from factory.report.step_folders import RunTables, missing_folders, open_run
+from factory.run.layout import PLAN, Kind
 
 SECTIONS = (
     set_rows, funnel, yields, difficulty, lengths, diversity, sets, training, gates, samples, steps,
@@ -52,11 +53,11 @@ def build_report(run: Path, *, out: Path | None = None, against: Path | None = N
     Raises:
         UsageError: `run` or `against` holds no tables, or the file cannot be written.
     """
-    tables = open_run(run)
+    tables = _in_plan(open_run(run))
     first = {each.__name__: each for each in (made, findings, alarms, cards)}
     todo = {each.__name__: each for each in SECTIONS}
     if against is not None:
-        other = open_run(against)
+        other = _in_plan(open_run(against))
         todo = {"set_rows": set_rows, "against": lambda run: against_section(run, other), **todo}
     faults = list(tables.faults)
     done: dict[str, Any] = {}
@@ -75,6 +76,20 @@ def build_report(run: Path, *, out: Path | None = None, against: Path | None = N
     with atomic_path(path) as temporary:
         temporary.write_text(text, "utf-8", errors="replace")
     return path
+
+
+def _in_plan(tables: RunTables) -> RunTables:
+    """The output of a single verb as the step of a run that it is, so that every section finds it."""
+    alone = next(iter(tables.folders.values()), None)
+    if alone is None or len(tables.folders) > 1 or alone.path != tables.run:
+        return tables
+    step = alone.manifest.get("step")
+    place = next((place for place in PLAN if place.step == step and place.kind != Kind.EXPORT), None)
+    return (
+        tables
+        if place is None
+        else replace(tables, folders={place.folder: replace(alone, name=place.folder)})
+    )
 
 
 def render(tables: RunTables, sections: list[Section], first: dict[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from html.parser import HTMLParser
 
 import pytest
@@ -119,3 +120,18 @@ def test_a_folder_without_tables_is_a_users_mistake(tmp_path):
         build_report(tmp_path)
     with pytest.raises(UsageError, match="is not a folder"):
         build_report(tmp_path / "absent")
+
+
+@pytest.mark.parametrize("folder", ["responses", "verdicts", "labelled", "clean_problems"])
+def test_the_output_of_a_verb_has_a_report(full_run, tmp_path, folder):
+    source = getattr(RunLayout(full_run), folder)
+    out = shutil.copytree(source, tmp_path / "out")
+    html = build_report(out).read_text("utf-8")
+    expected = {
+        "responses": "teacher responses",
+        "verdicts": "are verified correct",
+        "labelled": "By level",
+        "clean_problems": "clean problems",
+    }
+    assert expected[folder] in html and 'id="funnel"' in html
+    assert "Incomplete" not in html and "cannot be computed" not in html
