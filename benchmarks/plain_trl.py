@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from factory.run.layout import STAGES
+from factory.run.layout import PAPER as STAGES
 
 
 def median_step(ends: list[float]) -> float:

@@ -99,7 +99,8 @@ def _attempt(command: list[str]) -> tuple[int, resource.struct_rusage]:
 def figures(gguf: Path, run: Path, parts: dict[str, Any]) -> dict[str, Any]:
     """What the run's manifests, metrics and evaluations say."""
     from factory.evaluation.ladder import read_ladder
-    from factory.run.layout import STAGES, RunLayout
+    from factory.run.layout import PAPER as STAGES
+    from factory.run.layout import RunLayout
     from factory.run.parts import MANIFEST
     from train.stage import summary_of
 

@@ -29,6 +29,7 @@ WHAT = {
     "midtrain": "packed next-token training on every verified chain of thought",
     "sft": "fine-tuning on the compact subset, unpacked",
     "dpo": "Rollout DPO: verified correct against verified incorrect answers",
+    "distill": "on-policy distillation: the teacher's next-token distribution on the student's own answers",
     "rl": "RL with verifiable reward (+1 correct, -1 not)",
 }
 

@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from typing import Any
 
 import torch
-from trl import DPOConfig, GRPOConfig, SFTConfig
+from trl import DistillationConfig, DPOConfig, GRPOConfig, SFTConfig
 
 from factory.errors import UsageError
 from train.stage import Job
@@ -31,6 +31,8 @@ OWNED = {
     "temperature": "temperature_start",
     "loss_type": "loss",
     "use_vllm": "vllm",
+    "teacher_model_name_or_path": "teacher",
+    "teacher_model_revision": "revision",
     "vllm_mode": "vllm",
     "eval_strategy": "validation",
     "eval_steps": "validation",
@@ -65,17 +67,20 @@ SERVE = (
 """How a server is started that TRL 1.16 can send weights to (TRL issue 6765); MODEL is the parent's `final/`."""
 
 
-def stage_config(job: Job) -> SFTConfig | DPOConfig | GRPOConfig:
+def stage_config(job: Job) -> SFTConfig | DPOConfig | DistillationConfig | GRPOConfig:
     """The TRL config of a stage.
 
     Raises:
         UsageError: a name under `trl:` is unknown to TRL or belongs to the recipe; or batch sizes do not divide.
     """
-    kinds = {"midtrain": SFTConfig, "sft": SFTConfig, "dpo": DPOConfig, "rl": GRPOConfig}
-    build = {"midtrain": _completion, "sft": _completion, "dpo": _dpo, "rl": _rl}
-    kind, section = kinds[job.stage], job.section
+    completion = (SFTConfig, _completion)
+    kinds: dict[str, tuple[Any, Any]] = {
+        "midtrain": completion, "sft": completion, "dpo": (DPOConfig, _dpo),
+        "distill": (DistillationConfig, _distill), "rl": (GRPOConfig, _rl),
+    }  # fmt: skip
+    (kind, build), section = kinds[job.stage], job.section
     check_passthrough(job.stage, section, kind)
-    values = _shared(job) | build[job.stage](section) | section.trl
+    values = _shared(job) | build(section) | section.trl
     if values["lr_scheduler_type"] == "constant" and values["warmup_steps"]:
         values["lr_scheduler_type"] = "constant_with_warmup"
     try:
@@ -199,6 +204,17 @@ def _dpo(section: Any) -> dict[str, Any]:
     return values | WITH_LOSS.get(section.loss, {})
 
 
+def _distill(section: Any) -> dict[str, Any]:
+    wanted = vllm_settings(section)
+    known = {each.name for each in dataclasses.fields(DistillationConfig)}
+    return {
+        "num_train_epochs": 1,
+        "max_steps": -1,
+        "max_completion_length": section.max_completion_length,
+        "shuffle_dataset": False,
+    } | {name: value for name, value in wanted.items() if name in known}
+
+
 def _rl(section: Any) -> dict[str, Any]:
     return {
         "num_train_epochs": 1,
@@ -229,8 +245,8 @@ def vllm_settings(section: Any) -> dict[str, Any]:
         return {}
     if find_spec("vllm") is None:
         raise UsageError(
-            "train.rl.vllm is on, but vLLM is not installed here",
-            do="pip install 'cot-factory[vllm]' on a machine with a GPU, or set train.rl.vllm=off",
+            "vLLM is asked for, but not installed here",
+            do="pip install 'cot-factory[vllm]' on a machine with a GPU, or set the stage's vllm to off",
         )
     values: dict[str, Any] = {
         "use_vllm": True,

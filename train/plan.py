@@ -19,7 +19,7 @@ from factory.sampling.generation import keys_and_values
 from train.configs import accumulation, world_size
 from train.data import TrainingRows, read_set
 from train.stage import Job, summary_of
-from train.student import empty_model
+from train.student import empty_model, loaded
 
 GIB = 2**30
 MASK_BYTES = 10
@@ -27,8 +27,17 @@ MASK_BYTES = 10
 forecast without any mask (docs/gpu.md)."""
 
 
+PROMPTED = ("distill", "rl")
+"""Stages whose student answers prompts."""
+
+
+def teacher_of(job: Job) -> Any:
+    """The teacher of `distill`, without weights."""
+    return empty_model(loaded(AutoConfig, job.section.teacher, job.section.revision))
+
+
 def sampled(section: Any) -> int:
-    """Completions sampled per prompt in rl."""
+    """Completions sampled per prompt."""
     return int(section.group_size * (section.oversample if section.rebalance else 1))
 
 
@@ -38,7 +47,7 @@ def plan(job: Job, rows: TrainingRows) -> dict[str, Any]:
     micro = accumulation(section, world)
     facts: dict[str, Any] = {"devices": world, "micro_batches": micro, "rows_a_step": section.batch_size}
     mean = float(rows.lengths.mean())
-    if job.stage == "rl":
+    if job.stage in PROMPTED:
         prompts = section.batch_size // section.group_size
         wide = prompts * sampled(section)
         return facts | {
@@ -67,7 +76,7 @@ def memory(job: Job, rows: TrainingRows) -> dict[str, float]:
     """
     assert job.parent is not None
     longest = float(rows.lengths.max())
-    if job.stage == "rl":
+    if job.stage in PROMPTED:
         longest += job.section.max_completion_length
     elif getattr(job.section, "packing", False):
         longest = float(job.section.max_length)
@@ -118,13 +127,15 @@ def device_memory(job: Job, empty: Any, longest: float, card: int) -> dict[str, 
         "activations": tokens * (2.0 * hidden * layers + 4.0 * (8 * hidden + 3 * inner)),
         "attention_mask": 0.0 if flash else MASK_BYTES * squares,
     }
-    if job.stage == "rl":
+    if job.stage in PROMPTED:
         at_once = section.batch_size // section.group_size * sampled(section) / world_size()
         cache = 4.0 * keys_and_values(model) * longest * at_once
         parts["key_value_cache"] = cache if section.vllm == "off" else 0.0
         if section.vllm == "colocate":
             parts["vllm"] = vllm_share(section) * card
-        if section.beta:
+        if job.stage == "distill":
+            parts["teacher_weights"] = 4.0 * teacher_of(job).num_parameters()
+        elif section.beta:
             parts["reference_weights"] = 4.0 * share
     return parts
 
@@ -144,10 +155,11 @@ def _savings(job: Job, parts: dict[str, float]) -> str:
         "activations": f"lower train.{job.stage}.micro_batch_size or its length limit",
         "attention_mask": "install flash-attn and set train.student.attention=flash_attention_2, or lower "
         f"train.{job.stage}.micro_batch_size",
-        "key_value_cache": "sample with vLLM (train.rl.vllm), or lower train.rl.batch_size, oversample or "
-        "max_completion_length",
+        "key_value_cache": f"sample with vLLM (train.{job.stage}.vllm), or lower train.{job.stage}.batch_size or "
+        "max_completion_length (rl: oversample)",
         "vllm": "lower train.rl.trl.vllm_gpu_memory_utilization, or sample from a server (train.rl.vllm=server)",
         "reference_weights": "set train.rl.beta=0",
+        "teacher_weights": "take a smaller teacher",
     }[max(parts, key=lambda name: parts[name])]
 
 

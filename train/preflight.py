@@ -18,10 +18,10 @@ from transformers import AutoConfig, GenerationConfig
 from factory.errors import UsageError
 from train.configs import check_server
 from train.data import IGNORED, TrainingRows, encode
-from train.plan import dead_groups, eta, memory, plan
+from train.plan import PROMPTED, dead_groups, eta, memory, plan, teacher_of
 from train.rewards import SIGNAL, check
 from train.stage import Job
-from train.student import switch_length
+from train.student import load_tokenizer, switch_length
 from train.tokens import end_token, opens_thinking, stop_tokens
 
 SCORED = 32
@@ -46,14 +46,57 @@ def preflight(job: Job, config: Any, tokenizer: Any, rows: TrainingRows) -> dict
         report["sample"] = render(tokenizer, rows.rows[0]["input_ids"], rows.rows[0]["labels"])
     if job.stage == "dpo":
         report |= check_pairs(rows)
-    if job.stage == "rl":
+    if job.stage in PROMPTED:
         check_server(job.section, config)
+    if job.stage == "distill":
+        check_teacher(job, tokenizer)
+    if job.stage == "rl":
         report["reward"] = try_reward(job, tokenizer, rows)
         report["dead_groups"] = check_signal(job, dead_groups(job))
     report["plan"] = plan(job, rows)
     report["eta"] = eta(job, report["plan"])
     report["memory_gib"] = memory(job, rows)
     return report
+
+
+def check_teacher(job: Job, tokenizer: Any) -> None:
+    """The teacher reads and writes the student's tokens: one vocabulary, one chat template.
+
+    Raises:
+        UsageError: it cannot be loaded, or a token or the rendered turn differs; names the first one.
+    """
+    section = job.section
+    other = load_tokenizer(
+        section.teacher,
+        job.recipe.train.student.chat_template if job.recipe.train else None,
+        section.revision,
+    )
+    mine, theirs = tokenizer.get_vocab(), other.get_vocab()
+    size = teacher_of(job).config.get_text_config().vocab_size
+    own = AutoConfig.from_pretrained(job.layout.checkpoint(job.parent or "base")).get_text_config().vocab_size
+    differs = next(
+        (token for token in mine.keys() | theirs.keys() if mine.get(token) != theirs.get(token)), None
+    )
+    if differs is not None or size != own:
+        what = (
+            f"token {differs!r} is {mine.get(differs)} for the student and {theirs.get(differs)} for it"
+            if differs is not None
+            else f"the student's output has {own} tokens, the teacher's {size}"
+        )
+        raise UsageError(
+            f"the teacher {section.teacher} has another vocabulary: {what}",
+            do="distill from a model of the same family, or use its answers through factory generate",
+        )
+    turn = [{"role": "user", "content": "x"}]
+    asked = [
+        each.apply_chat_template(turn, tokenize=False, add_generation_prompt=True)
+        for each in (tokenizer, other)
+    ]
+    if asked[0] != asked[1]:
+        raise UsageError(
+            f"the teacher {section.teacher} is asked {asked[1]!r}, the student {asked[0]!r}",
+            do="set train.student.chat_template, which both then use",
+        )
 
 
 def check_tokens(job: Job, tokenizer: Any) -> None:
@@ -88,7 +131,7 @@ def check_rope(job: Job, rows: TrainingRows) -> None:
     assert job.parent is not None
     switch = switch_length(AutoConfig.from_pretrained(job.layout.checkpoint(job.parent)))
     section, shortest, longest = job.section, int(rows.lengths.min()), int(rows.lengths.max())
-    if job.stage == "rl":
+    if job.stage in PROMPTED:
         longest += section.max_completion_length
     else:
         longest = min(longest, section.max_length)
@@ -101,7 +144,7 @@ def check_rope(job: Job, rows: TrainingRows) -> None:
         do="set train.student.long_factors=true (what vLLM does beyond that length)"
         + (
             ""
-            if job.stage in ("dpo", "rl")
+            if job.stage in ("dpo", *PROMPTED)
             else f", or train.{job.stage}.packing=false with micro_batch_size=1"
         ),
     )

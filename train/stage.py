@@ -22,10 +22,17 @@ from factory.run.step import Step, summary_from, summary_to
 from factory.run.tables import file_facts
 from factory.verification.result import checking
 
-SETS = {"base": "midtrain", "midtrain": "midtrain", "sft": "sft", "dpo": "preference", "rl": "rl"}
+SETS = {
+    "base": "midtrain",
+    "midtrain": "midtrain",
+    "sft": "sft",
+    "dpo": "preference",
+    "distill": "rl",
+    "rl": "rl",
+}
 """Which training set a stage reads; the tiny student's vocabulary is learnt from the midtrain set."""
 
-UNDECIDING = {"enabled": True, "chat_template": True}
+UNDECIDING = {"enabled": True, "chat_template": True, "settings": True}
 """Settings of a stage that do not decide what comes out; of the chat template its content does."""
 
 PACKAGES = ("torch", "transformers", "trl", "accelerate", "datasets", "peft", "tokenizers", "vllm")
@@ -127,7 +134,7 @@ def stage_step(job: Job) -> Step[Trained]:
     recipe, inputs = job.recipe, {}
     assert recipe.train is not None
     settings: dict[str, Any] = {
-        "stage": job.section.model_dump(mode="json", exclude=UNDECIDING),
+        "stage": _settings(job.section),
         "precision": recipe.train.precision,
         "lora": recipe.train.lora.model_dump(mode="json") if recipe.train.lora and job.parent else None,
         "chat_template": _template(job),
@@ -135,6 +142,9 @@ def stage_step(job: Job) -> Step[Trained]:
     }
     if job.stage == "rl":
         settings["verify"] = checking(recipe.verify)
+    if job.stage == "distill" and Path(job.section.teacher).is_dir():
+        settings["teacher"] = model_digest(Path(job.section.teacher))
+        settings["stage"].pop("teacher")
     if job.stage != "base" or job.section.model == "tiny":
         data_files(job)
         inputs["rows"] = job.data
@@ -148,6 +158,15 @@ def stage_step(job: Job) -> Step[Trained]:
                 do=f"python -m train.run --stage {job.parent} --recipe ... --run {job.layout.run}",
             )
     return Step(f"train-{job.stage}", job.final, Trained, settings=settings, inputs=inputs)
+
+
+def _settings(section: Any) -> dict[str, Any]:
+    """What decides the stage; keys that came later count when they are set, so that stages of former versions stay."""
+    fields = type(section).model_fields
+    kept = section.model_dump(mode="json", exclude=UNDECIDING)
+    return {
+        k: v for k, v in kept.items() if k not in section.later or getattr(section, k) != fields[k].default
+    }
 
 
 def _template(job: Job) -> str | None:

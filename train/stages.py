@@ -20,7 +20,7 @@ from transformers import (
     ProgressCallback,
     Trainer,
 )
-from trl import DPOTrainer, SFTTrainer
+from trl import DistillationTrainer, DPOTrainer, SFTTrainer
 
 from factory.config.train import StudentSection
 from factory.errors import FactoryError, Stopped
@@ -124,7 +124,7 @@ def check_student(job: Job) -> list[str]:
 def _needs(job: Job, model: Any) -> str:
     """One line: the memory that a stage needs on one device."""
     section, card = job.section, card_bytes()
-    rows = job.stage != "rl"
+    rows = job.stage not in ("distill", "rl")
     longest = section.max_length if rows else section.max_prompt_length + section.max_completion_length
     parts = device_memory(job, model, float(longest), card)
     shown = ", ".join(f"{name.replace('_', ' ')} {value / GIB:.1f}" for name, value in parts.items() if value)
@@ -150,7 +150,9 @@ def prepare(job: Job) -> Prepared:
     assert job.recipe.train is not None and job.parent is not None
     config = stage_config(job)
     tokenizer = load_tokenizer(job.layout.checkpoint(job.parent), job.recipe.train.student.chat_template)
-    build = {"dpo": preference_rows, "rl": prompt_rows}.get(job.stage, completion_rows)
+    build = {"dpo": preference_rows, "distill": prompt_rows, "rl": prompt_rows}.get(
+        job.stage, completion_rows
+    )
     with processes().main_process_first():  # the others find its rows in the cache
         return Prepared(config, tokenizer, build(job, tokenizer))
 
@@ -252,6 +254,11 @@ def _trainer(
     if job.stage == "dpo":
         return EncodedDPOTrainer(
             model, args=config, train_dataset=rows.rows, eval_dataset=rows.validation, **shared
+        )
+    if job.stage == "distill":
+        teacher = loaded(AutoModelForCausalLM, section.teacher, section.revision)
+        return DistillationTrainer(
+            model, teacher_model=teacher, args=config, train_dataset=rows.rows, **shared
         )
     if job.stage != "rl":
         return SFTTrainer(model, args=config, train_dataset=rows.rows, eval_dataset=rows.validation, **shared)

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, get_args
 
 from factory.cli.flags import Flag
 
-Stage = Literal["base", "midtrain", "sft", "dpo", "rl", "all"]
+Stage = Literal["base", "midtrain", "sft", "dpo", "distill", "rl", "all"]
 
 
 def command(

@@ -8,8 +8,8 @@ from pydantic import Field
 
 from factory.config.base import Section
 
-Stage = Literal["base", "midtrain", "sft", "dpo", "rl"]
-STAGES: tuple[Stage, ...] = ("base", "midtrain", "sft", "dpo", "rl")
+Stage = Literal["base", "midtrain", "sft", "dpo", "distill", "rl"]
+STAGES: tuple[Stage, ...] = ("base", "midtrain", "sft", "dpo", "distill", "rl")
 
 
 class EvaluationSection(Section):

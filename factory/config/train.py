@@ -177,6 +177,47 @@ RL_SETTINGS: dict[str, dict[str, Any]] = {
 2503.14476) and prompts chosen online. Both average over tokens (`loss: dapo`)."""
 
 
+class DistillSection(StageSection):
+    """On-policy distillation: the student learns the teacher's next-token distribution on its own answers to the rl prompts.
+
+    Not of the paper. It runs before `rl`, or in its place (`rl.enabled: false`).
+    """
+
+    enabled: bool = False
+    """On as soon as a teacher is named; false leaves it out all the same."""
+    teacher: str | None = None
+    """Checkpoint folder or Hub id of the teacher, with the student's tokenizer and chat template."""
+    revision: str | None = None
+    """Commit or tag of a Hub teacher."""
+    learning_rate: float = Field(1e-6, gt=0)
+    """Peak learning rate (TRL's default)."""
+    batch_size: int = Field(64, ge=1)
+    """Answers an optimiser step learns from, over all devices."""
+    max_completion_length: int = Field(8_192, ge=8)
+    """Longest answer in tokens."""
+    max_prompt_length: int = Field(1_024, ge=1)
+    """Prompts longer than this are dropped."""
+    vllm: Literal["off", "colocate", "server"] = "off"
+    """Answers by vLLM, as in `rl`."""
+    group_size: ClassVar[int] = 1
+    """Answers per prompt."""
+    rebalance: ClassVar[bool] = False
+    """There is no reward."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _on_with_a_teacher(cls, data: Any) -> Any:
+        if isinstance(data, dict) and data.get("teacher") is not None:
+            return {"enabled": True, **data}
+        return data
+
+    @model_validator(mode="after")
+    def _has_a_teacher(self) -> Self:
+        if self.enabled and self.teacher is None:
+            raise ValueError("enabled needs a teacher")
+        return self
+
+
 class RLSection(StageSection):
     """Stage 4: group-relative policy optimisation with reward +1 (verified correct) or -1."""
 
@@ -281,5 +322,7 @@ class TrainSection(Section):
     """Stage 2."""
     dpo: DPOSection = DPOSection()
     """Stage 3."""
+    distill: DistillSection = DistillSection()
+    """On-policy distillation, off by default."""
     rl: RLSection = RLSection()
     """Stage 4."""

@@ -14,7 +14,7 @@ from factory.run.layout import STAGES
 from factory.sampling.vllm_engine import has_gpu
 
 TRAINER = ("torch", "transformers", "trl", "datasets", "scipy")
-TRL = {"midtrain": "SFT", "sft": "SFT", "dpo": "DPO", "rl": "GRPO"}
+TRL = {"midtrain": "SFT", "sft": "SFT", "dpo": "DPO", "distill": "Distillation", "rl": "GRPO"}
 """Stage to the beginning of its TRL config's name."""
 
 

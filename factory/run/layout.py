@@ -11,8 +11,10 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-STAGES = ("midtrain", "sft", "dpo", "rl")
+STAGES = ("midtrain", "sft", "dpo", "distill", "rl")
 """Training stages in order; `base` stands before them."""
+PAPER = ("midtrain", "sft", "dpo", "rl")
+"""The paper's stages. A recipe has to ask for any other."""
 
 DATASETS = ("midtrain", "sft", "preference", "rl")
 """Training sets in the order in which they are made."""
@@ -111,6 +113,7 @@ PLAN: tuple[Place, ...] = (
     ),
     *_stage("dpo", "preference"),
     *_set("rl", {"rows": "difficulty/problems"}, "rl-prompts", "rl-prompts"),
+    *_stage("distill", "rl"),
     *_stage("rl", "rl"),
 )  # fmt: skip
 """Every step of a run, in order. A recipe leaves steps out (stages that are off, evaluations); it never moves one."""
@@ -150,7 +153,11 @@ def expected_places(recipe: Mapping[str, Any]) -> list[Place]:
         return found if isinstance(found, Mapping) else {}
 
     train = None if recipe.get("train", {}) is None else section(recipe, "train")
-    on = [stage for stage in STAGES if train is not None and section(train, stage).get("enabled", True)]
+    on = [
+        stage
+        for stage in STAGES
+        if train is not None and section(train, stage).get("enabled", stage in PAPER)
+    ]
     student = section(recipe, "difficulty").get("student", "student")
     # A student that is not trained here can be rolled out all the same.
     if train is None and student != "student":
@@ -163,10 +170,10 @@ def expected_places(recipe: Mapping[str, Any]) -> list[Place]:
             return there and (place.kind == Kind.TRAIN or place.stage in evaluated)
         if place.kind in (Kind.ROLL_OUT, Kind.MEASURE):
             asked = place.kind == Kind.MEASURE or student != "teacher"
-            return asked and ("dpo" in on or "rl" in on)
-        stage = {"preference": "dpo", "rl": "rl"}.get(place.dataset or "")
-        if stage is not None:
-            return stage in on
+            return asked and bool({"dpo", "distill", "rl"} & set(on))
+        stages = {"preference": {"dpo"}, "rl": {"distill", "rl"}}.get(place.dataset or "")
+        if stages is not None:
+            return bool(stages & set(on))
         return place.kind != Kind.HOLD_OUT or bool(section(recipe, "problems").get("held_out"))
 
     return [place for place in PLAN if wanted(place)]

@@ -16,7 +16,7 @@ def test_every_ablation_changes_the_recipe(ablation):
 
 
 def test_the_ladder_is_that_of_a_run():
-    assert STAGES == layout.STAGES
+    assert STAGES == layout.PAPER
 
 
 def test_the_page_says_which_steps_rise():

@@ -10,7 +10,8 @@ import time
 import polars as pl
 import pytest
 
-from factory.run.layout import STAGES, RunLayout
+from factory.run.layout import PAPER as STAGES
+from factory.run.layout import RunLayout
 from factory.run.parts import MANIFEST
 
 RECIPE = """

@@ -32,7 +32,7 @@ def test_every_folder_of_the_layout_is_in_the_plan():
     ]
     paths += [
         folder(name)
-        for name in ("base", "midtrain", "sft", "dpo", "rl")
+        for name in ("base", "midtrain", "sft", "dpo", "distill", "rl")
         for folder in (at.stage, at.evaluation)
     ]
     assert {str(path.relative_to("run")) for path in paths} == set(PLACES)

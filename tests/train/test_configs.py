@@ -14,7 +14,8 @@ import recipes
 from factory.config.load import load_recipe
 from factory.config.train import RLSection
 from factory.errors import UsageError
-from factory.run.layout import STAGES, RunLayout
+from factory.run.layout import PAPER as STAGES
+from factory.run.layout import RunLayout
 from train import configs
 from train.configs import OWNED, RESERVED, accumulation, stage_config
 from train.stage import Job

@@ -8,7 +8,8 @@ import pytest
 from factory.atomic import write_json
 from factory.config.load import load_recipe
 from factory.errors import FactoryError
-from factory.run.layout import STAGES, RunLayout
+from factory.run.layout import PAPER as STAGES
+from factory.run.layout import RunLayout
 from factory.run.parts import MANIFEST
 from factory.run.step import StepWriter
 from schemas import COMPLETION

@@ -16,7 +16,8 @@ from students import STUDENTS, write_student
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
 from factory.errors import Stopped, UsageError
-from factory.run.layout import STAGES, RunLayout
+from factory.run.layout import PAPER as STAGES
+from factory.run.layout import RunLayout
 from factory.sampling.generation import LoadedModel
 from factory.sampling.sampler import SamplingParams
 from train import stages
