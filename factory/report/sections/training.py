@@ -21,7 +21,7 @@ from factory.numbers import percent
 from factory.report.blocks import Block, Fold, Grid, Note, Section, grid
 from factory.report.plots import curve, intervals
 from factory.report.step_folders import RunTables, State, read_metrics
-from factory.run.layout import STAGES
+from factory.run.layout import PAPER, STAGES
 
 BENCHMARKS = ("AIME24", "MATH-500", "GPQA-D")
 LADDER: tuple[tuple[str, str, tuple[float, float, float]], ...] = (
@@ -218,7 +218,7 @@ def _beside_the_paper(scores: Sequence[Score]) -> list[Block]:
         for stage, name, figures in LADDER
     ]
     rows.append(("", None, LATER[0], *(f"{x:.2f}" for x in LATER[1])))
-    steps = itertools.pairwise(("base", *STAGES))
+    steps = itertools.pairwise(("base", *PAPER))
     changes = [(f"{old} to {new}", *(paper_change(old, new) or ())) for old, new in steps]
     columns = ("stage", "this run, pass@1\u00a0%", "the paper's step", *BENCHMARKS)
     return [
