@@ -54,6 +54,8 @@ def measure(args: list[str]) -> dict[str, Any]:
             if not run.exists():
                 shutil.copytree(start, run)
             words = [f"train.rl.{key}={str(value).lower()}" for key, value in own.items()]
+            if "max_accuracy" in own:
+                words.append(f"rl_prompts.high={own['max_accuracy']}")
             run_recipe(load_recipe("quickstart", [f"seed={seed}", *words]), run, until="eval-rl")
             found = _facts(run)
             sampled[name] = found["sampled_tokens"]
