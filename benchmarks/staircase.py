@@ -286,6 +286,8 @@ def _outcomes(figures: dict[str, Any]) -> str:
         came = "; ".join(f"{points(step)} ({bounds(step)})" for step in steps)
         rows.append([f"{after} raises pass@1", came, _judged([(s["low"], s["high"]) for s in steps])])
     for claim, name in CLAIMS:
+        if name not in figures["ablations"]:
+            continue
         delta = figures["ablations"][name]["delta"]
         if name not in DONE:
             delta = {"delta": -delta["delta"], "low": -delta["high"], "high": -delta["low"]}
