@@ -83,6 +83,10 @@ class Chrome:
                 return answer["result"]
 
     def open(self, url: str) -> None:
+        # What the page before still asks for must not count for this one.
+        self.loaded = False
+        self.send("Page.navigate", url="about:blank")
+        self.wait(lambda: self.loaded)
         self.dialogs, self.refused, self.errors, self.requests, self.loaded = [], [], [], [], False
         self.send("Page.navigate", url=url)
         self.wait(lambda: self.loaded)

@@ -178,3 +178,16 @@ def test_the_viewer_reads_well(browser, serve, full_run, looking, scheme, width)
         assert browser.run(looking.CONTRAST) == [], page
         assert browser.refused == [], page
         assert all(url.startswith(address) for url in browser.requests), page
+
+
+def test_what_the_page_before_asks_for_does_not_count(browser, tmp_path):
+    """A page that followed a run still asked when the next one was opened, and its request stood among that one's."""
+    asking, quiet = tmp_path / "asking.html", tmp_path / "quiet.html"
+    asking.write_text(
+        "<script>setInterval(() => { new Image().src = 'no.png?' + Math.random(); }, 1)</script>"
+    )
+    quiet.write_text("<p>quiet</p>")
+    for _ in range(5):
+        browser.open(asking.as_uri())
+        browser.open(quiet.as_uri())
+        assert all(url.startswith(quiet.as_uri()) for url in browser.requests), browser.requests
