@@ -1,6 +1,7 @@
 """Every error that a user can meet, in one tree. The exit code belongs to the class.
 
     FactoryError          exit 1  the run failed
+    ├─ NothingLeft        exit 1  no row is fit for a training set
     ├─ UsageError         exit 2  wrong flag, path, recipe key or column: nothing was done
     └─ Stopped            exit 3  a budget or the user stopped it: start it again to go on
 
@@ -26,6 +27,10 @@ class FactoryError(Exception):
     def __init__(self, what: str, *, do: str | None = None) -> None:
         """`what` happened and where; `do` is the next command or change to try."""
         super().__init__(safe(what if do is None else f"{what} - {do}"))
+
+
+class NothingLeft(FactoryError):
+    """No row is fit for a training set."""
 
 
 class UsageError(FactoryError):

@@ -213,4 +213,4 @@ def _show(result: StepResult[Generated], out: Path, store: Path) -> None:
         for line in compare(read_json(estimate), manifest["totals"]):
             say(f"estimate of {line}")
     if failed := manifest["dropped"].get("failed"):
-        say(f"{failed:,} requests failed for good: {out}/__dropped")
+        say(f"{failed:,} requests failed on every attempt: {out}/__dropped")

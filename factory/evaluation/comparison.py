@@ -88,7 +88,10 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class Worth:
-    """What one changed decision of a recipe does to pass@1, as a share with its interval; None where it makes the same set."""
+    """What one changed decision of a recipe does to pass@1, as a share with its interval.
+
+    None where it makes the very same set, or one without rows.
+    """
 
     name: str
     changes: tuple[str, ...]
@@ -101,7 +104,7 @@ class Worth:
     def verdict(self) -> str:
         """The answer in words."""
         if self.value is None or self.low is None or self.high is None:
-            return "the same set"
+            return "the same set" if self.rows else "no rows are left"
         return "better" if self.low > 0 else "worse" if self.high < 0 else "no difference found"
 
     @property

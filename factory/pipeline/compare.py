@@ -86,7 +86,7 @@ def compare(
     )
     asked = section.model_dump(mode="json", exclude={"questions", "match_lengths", "limit"})
     digests = {name: sets[name].manifest["output_digest"] for name in names}
-    asked |= {"questions": str(out / "questions"), "sets": digests}
+    asked |= {"questions": str(out / "questions"), "sets": digests} | ({"base": base} if base else {})
     key = digest(asked)
     former = read_json(out / RESULT) if (out / RESULT).exists() else {}
     if former.get("key") != key:

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import polars as pl
 
-from factory.atomic import digest, read_json, write_json
+from factory.atomic import read_json, write_json
 from factory.config.ladder import LadderSection
 from factory.config.load import load_recipe
 from factory.config.recipe import Recipe
 from factory.datasets.selection import tokens
-from factory.errors import UsageError
+from factory.errors import NothingLeft, UsageError, warn
 from factory.evaluation.comparison import Comparison, Worth
 from factory.pipeline.checks import check_recipe, need
 from factory.pipeline.compare import compare
@@ -64,8 +64,8 @@ def ladder(
         on_run: called before each run with its name, its number from 1, and how many there are.
 
     Returns:
-        What each decision is worth, best first, those without a difference in the set last; and the comparison behind it,
-        None where no change makes another set.
+        What each decision is worth, best first, those that make the same set or leave no row last; and the comparison behind
+        it, None where no change makes another set.
 
     Raises:
         UsageError: the recipe, a change, the student or the questions cannot be used; nothing was asked or trained then.
@@ -87,6 +87,7 @@ def ladder(
     for each in decisions:
         _check(recipe, [*overrides, *each.changes], out)
     names = set_names([AS_IT_IS, *(each.name for each in decisions)])
+    empty: set[str] = set()
     for number, (name, each) in enumerate(zip(names[1:], decisions, strict=True), start=2):
         on_run(each.name, number, len(names))
         at = out / "runs" / name
@@ -96,24 +97,28 @@ def ladder(
             shutil.rmtree(half, ignore_errors=True)
             shutil.copytree(base.run, half)
             half.rename(at)
-        run_recipe(_load(recipe, [*overrides, *each.changes]), at, until=LAST, store=shared)
-    sets = {name: RunLayout(out / "runs" / name).dataset(section.dataset) for name in names}
+        try:
+            run_recipe(_load(recipe, [*overrides, *each.changes]), at, until=LAST, store=shared)
+        except NothingLeft as nothing:
+            warn(f"{each.name}: {nothing}")
+            empty.add(name)
+    sets = {
+        name: RunLayout(out / "runs" / name).dataset(section.dataset) for name in names if name not in empty
+    }
     made = {name: read_json(folder / MANIFEST) for name, folder in sets.items()}
-    other = {n: f for n, f in sets.items() if made[n]["output_digest"] != made[AS_IT_IS]["output_digest"]}
+    same = made[AS_IT_IS]["output_digest"]
+    other = {name: folder for name, folder in sets.items() if made[name]["output_digest"] != same}
     found = None
     if other:
         asked = section.model_copy(update={"change": []})
         paths = [str(sets[AS_IT_IS]), *map(str, other.values())]
         found = compare(paths, out / "comparison", asked, [AS_IT_IS, *other], base=AS_IT_IS)
     worths = [
-        _worth(each, name, made[name]["rows_out"], found)
+        _worth(each, name, made[name]["rows_out"] if name in made else 0, found)
         for name, each in zip(names[1:], decisions, strict=True)
     ]
     worths.sort(key=lambda each: (each.value is None, -(each.value or 0)))
-    write_json(
-        out / LADDER,
-        {"key": digest([each.changes for each in worths]), "decisions": [asdict(e) | {"verdict": e.verdict} for e in worths]},
-    )  # fmt: skip
+    write_json(out / LADDER, {"decisions": [asdict(each) | {"verdict": each.verdict} for each in worths]})
     return worths, found
 
 

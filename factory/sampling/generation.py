@@ -66,6 +66,8 @@ class LoadedModel:
         # A checkpoint's own penalties would change the scores here, but not in RL.
         self.model.generation_config = GenerationConfig(eos_token_id=self.ends, pad_token_id=self.pad)
         self.context = getattr(self.model.config, "max_position_embeddings", None) or 2**20
+        # Rows that are done may pass the context while others go on; learned positions end there.
+        self.rotary = hasattr(self.model.config.get_text_config(), "rope_parameters")
         special = [t for t in self.tokenizer.all_special_tokens if "think" not in t.lower()]
         self.strip = sorted(special, key=len, reverse=True)
 
@@ -91,11 +93,19 @@ class LoadedModel:
     def generate(
         self, prompts: Sequence[Prompt], params: SamplingParams, seeds: Sequence[int]
     ) -> list[Completion]:
-        """Answer prompts together; one completion for each, in order."""
-        longest = max(len(p.tokens) for p in prompts)
-        room = min(params.max_tokens, self.context - longest)
-        if room < 1:
+        """Answer prompts together; one completion for each, in order. What a prompt gets depends on no other prompt."""
+        rooms = [min(params.max_tokens, self.context - len(p.tokens)) for p in prompts]
+        apart = [room > 0 if self.rotary else room for room in rooms]
+        if len(set(apart)) > 1:
+            found: dict[int, Completion] = {}
+            for kind in dict.fromkeys(apart):
+                at = [i for i, each in enumerate(apart) if each == kind]
+                alike = self.generate([prompts[i] for i in at], params, [seeds[i] for i in at])
+                found |= dict(zip(at, alike, strict=True))
+            return [found[i] for i in range(len(prompts))]
+        if max(rooms) < 1:
             return [_too_long(len(p.tokens), self.context) for p in prompts]
+        longest = max(len(p.tokens) for p in prompts)
         ids = torch.full((len(prompts), longest), self.pad, dtype=torch.long)
         mask = torch.zeros_like(ids)
         for row, prompt in enumerate(prompts):
@@ -105,7 +115,7 @@ class LoadedModel:
         out = self.model.generate(
             input_ids=ids.to(self.device),
             attention_mask=mask.to(self.device),
-            max_new_tokens=room,
+            max_new_tokens=max(rooms),
             do_sample=False,
             temperature=None,
             top_p=None,
@@ -116,7 +126,7 @@ class LoadedModel:
             stopping_criteria=StoppingCriteriaList([GivenUp(self.given_up)]),
         )
         new = out[:, longest:].tolist()
-        return [self._completion(p, tokens) for p, tokens in zip(prompts, new, strict=True)]
+        return [self._completion(p, ids[:room]) for p, ids, room in zip(prompts, new, rooms, strict=True)]
 
     def _completion(self, prompt: Prompt, tokens: list[int]) -> Completion:
         end = next((i for i, token in enumerate(tokens) if token in self.ends), None)

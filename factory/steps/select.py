@@ -26,7 +26,7 @@ from factory.datasets.selection import (
     tokens,
 )
 from factory.engines.engine import Engine, engine_or_local
-from factory.errors import FactoryError, UsageError
+from factory.errors import NothingLeft, UsageError
 from factory.run.keys import deciding
 from factory.run.parts import count_rows, iter_part, require_parts, scan_parts
 from factory.run.review import NOTHING, REASON, is_rejected, review_input
@@ -92,7 +92,7 @@ def run(
 
     Raises:
         UsageError: `labelled` holds no parts, or pass rates are wanted and not given.
-        FactoryError: nothing is left; says why and which setting to change.
+        NothingLeft: no row is fit; says why and which setting to change.
     """
     require_parts(labelled)
     read = deciding(section, without=(*ELSEWHERE, *OF_OTHERS[dataset]))
@@ -289,10 +289,10 @@ def _balance(chosen: pl.DataFrame) -> list[dict[str, Any]]:
     )
 
 
-def _nothing(decided: pl.DataFrame, dataset: str) -> FactoryError:
+def _nothing(decided: pl.DataFrame, dataset: str) -> NothingLeft:
     counts = decided.group_by("reason").len().sort("len", descending=True)
     why = ", ".join(f"{n:,} {reason}" for reason, n in counts.iter_rows()) or "there are no responses"
-    return FactoryError(
+    return NothingLeft(
         f"no response is fit for the {dataset} set: {why}",
         do="for incorrect answers look at them with `factory view`; for incomplete ones raise generate.max_tokens; "
         "for no_reasoning set datasets.need_reasoning=false; "

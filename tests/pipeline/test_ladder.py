@@ -40,9 +40,14 @@ def test_a_decision_that_ruins_the_data_is_found_and_one_that_changes_nothing_is
 ):
     """The whole way, small. Run again, nothing is done again."""
     out = tmp_path / "out"
-    changes = ["generate.slip_rate=1.0 datasets.keep=all", "datasets.min_tokens=1"]
+    changes = [
+        "generate.slip_rate=1.0 datasets.keep=all",
+        "datasets.min_tokens=1",
+        "datasets.min_tokens=900",
+    ]
     worths, found = ladder(recipe, out, LadderSection(change=changes, **SMALL))
-    ruined, same = worths
+    ruined, same, none = worths
+    assert (none.rows, none.value, none.verdict) == (0, None, "no rows are left")
     assert ruined.name == "slip_rate=1.0 keep=all" and ruined.verdict == "worse" and ruined.high < 0
     assert (
         same.changes == ("datasets.min_tokens=1",) and same.verdict == "the same set" and same.value is None
@@ -51,7 +56,7 @@ def test_a_decision_that_ruins_the_data_is_found_and_one_that_changes_nothing_is
         found.pairs
     ) == 1
     kept = json.loads((out / "ladder.json").read_text("utf-8"))["decisions"]
-    assert [each["verdict"] for each in kept] == ["worse", "the same set"]
+    assert [each["verdict"] for each in kept] == ["worse", "the same set", "no rows are left"]
     students = sorted(out.glob("comparison/students/*/student.json"))
     times = [path.stat().st_mtime_ns for path in students]
     words = ["ladder", recipe, "--out", str(out), *(w for each in changes for w in ("--change", each))]

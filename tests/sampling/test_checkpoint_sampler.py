@@ -198,3 +198,38 @@ def test_the_student_is_sampled_by_vllm_where_it_and_a_gpu_are_there(
     assert (
         open_sampler("transformers", model=str(checkpoint)).wire_request(request)["sampler"] == "checkpoint"
     )
+
+
+@pytest.mark.parametrize("learned_positions", [False, True])
+def test_long_prompts_neither_shorten_nor_fail_others(learned_positions, checkpoint, tmp_path):
+    """One prompt over the context failed its whole batch, and one near it left no room for the answers of the others."""
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, GPT2Config
+
+    folder = shutil.copytree(checkpoint, tmp_path / "student" / "final")
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    context = AutoConfig.from_pretrained(folder).max_position_embeddings
+    if learned_positions:
+        context = 96
+        config = GPT2Config(vocab_size=len(tokenizer), n_positions=context, n_embd=16, n_layer=1, n_head=2)
+        AutoModelForCausalLM.from_config(config).save_pretrained(folder)
+    size = len(tokenizer("a b " * context)["input_ids"]) / context
+    texts = [
+        "1+1?",
+        "a b " * int((context - 26) / size),
+        "x",
+        "a b " * int(context / size),
+        "y " * 5,
+        "a b " * int((context - 22) / size),
+    ]
+    problems = PROBLEMS.clear().vstack(
+        pl.DataFrame(
+            {"id": list("abcdef"), "problem": texts, "answer": ["1"] * 6, "source": ["t"] * 6, "own": list(range(6))},
+            schema=PROBLEMS.schema,
+        )
+    )  # fmt: skip
+    together = run(folder, tmp_path / "1", 1, problems, batch_size=6)
+    alone = run(folder, tmp_path / "2", 1, problems, batch_size=1)
+    assert together.equals(alone)
+    failed = together.filter(pl.col("status") == "failed")
+    assert failed["problem_id"].to_list() == ["d"]
+    assert f"in a context of {context}" in failed["error"][0]
