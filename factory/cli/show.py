@@ -129,6 +129,10 @@ def _widths(columns: list[tuple[str, ...]], room: int) -> list[int]:
     return widths
 
 
+NARROW = 100
+"""Columns of a terminal below which a table leaves out what can be looked up."""
+
+
 def terminal_width() -> int:
     """Columns of the terminal; as many as one likes where there is none."""
     from rich.console import Console

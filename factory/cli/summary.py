@@ -5,17 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from factory.cli.show import counts, say, show, terminal_width
+from factory.cli.show import NARROW, counts, say, show, terminal_width
 from factory.numbers import dollars, percent
 from factory.run.layout import RunLayout
 from factory.run.ledger import LedgerRow, read_ledger
 
 if TYPE_CHECKING:
     from factory.evaluation.ladder import Score, StageDelta
-
-
-NARROW = 100
-"""Columns of a terminal below which the ledger leaves its folders out."""
 
 
 def print_summary(run: Path, since: str | None = None) -> None:

@@ -146,7 +146,7 @@ def _yield(run: RunTables) -> Iterator[str]:
     said = f"{percent(right, frame.height)} of the {frame.height:,} responses are verified correct; {some:,} of {counts.height:,} problems have a right one"
     cut = frame.filter(truncated()).height
     yield said + (
-        f", and {percent(cut, frame.height)} of the responses were truncated."
+        f", and {percent(cut, frame.height)} of the responses were truncated or looped."
         if cut >= WORTH * frame.height
         else "."
     )
