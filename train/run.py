@@ -83,16 +83,16 @@ def _train(
     """What `run_stage` does once a stage has to be trained; torch and TRL are imported here."""
     stage = job.stage
     silence()
-    from train import stages
+    from train import base, stages
 
     if stage == "base" and dry_run:
-        return "\n".join(f"base: {line}" for line in stages.check_student(job))
+        return "\n".join(f"base: {line}" for line in base.check_student(job))
     check_inputs(step)
     if main_process() and not dry_run:
         step.say_why()
     if stage == "base":
         stages.start(job, step, resume=False)
-        measured = stages.build_base(job)
+        measured = base.build_base(job)
     else:
         from train.preflight import preflight
 

@@ -1,4 +1,4 @@
-"""The stages: build the student, or make one TRL trainer, train it, and write `final/`."""
+"""The training stages: make one TRL trainer, train it, and write `final/`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from typing import Any
 import torch
 from accelerate import PartialState
 from transformers import (
-    AutoConfig,
     AutoModelForCausalLM,
     GenerationConfig,
     PrinterCallback,
@@ -22,10 +21,8 @@ from transformers import (
 )
 from trl import DistillationTrainer, DPOTrainer, SFTTrainer
 
-from factory.config.train import StudentSection
 from factory.errors import FactoryError, Stopped
 from factory.progress import watch
-from factory.run.layout import STAGES
 from factory.run.step import Step
 from train.callbacks import (
     LoudStop,
@@ -38,98 +35,27 @@ from train.callbacks import (
     is_whole,
     rollout_writer,
 )
-from train.configs import KEPT, stage_config
-from train.data import TrainingRows, completion_rows, encode, preference_rows, prompt_rows, training_texts
-from train.plan import GIB, card_bytes, device_memory, peak_bytes, vllm_share
+from train.configs import stage_config
+from train.data import TrainingRows, completion_rows, preference_rows, prompt_rows
+from train.plan import GIB, peak_bytes
 from train.prompts import PromptChoice
 from train.rewards import VerifiedReward
 from train.rl import FactoryGRPOTrainer
 from train.say import say
-from train.stage import Job, Trained, begin, data_files
+from train.stage import Job, Trained, begin
 from train.student import (
-    empty_model,
     load_model,
     load_tokenizer,
     loaded,
-    long_factors,
     merge_adapter,
-    switch_length,
-    write_tiny,
 )
 from train.temperature import TemperatureSchedule
-from train.tokens import opens_thinking, settle_tokens, stop_tokens
+from train.tokens import opens_thinking, stop_tokens
 
 
 def processes() -> PartialState:
     """The processes that train together; without a GPU accelerate only finds them when it is told so."""
     return PartialState(cpu=not torch.cuda.is_available())
-
-
-def build_base(job: Job) -> dict[str, Any]:
-    """Stage `base`: build the tiny student, or copy the checkpoint that the recipe names. Returns fields of `Trained`."""
-    student = job.section
-    tokens: dict[str, Any] = {}
-    with _finished_folder(job) as folder:
-        if not processes().is_main_process:
-            pass
-        elif student.model == "tiny":
-            write_tiny(student, training_texts(data_files(job)), folder, job.recipe.seed)
-        else:
-            model = loaded(AutoModelForCausalLM, student.checkpoint, student.revision)
-            tokenizer, tokens = settled(student, model)
-            model.save_pretrained(folder)
-            tokenizer.save_pretrained(folder)
-    return {"tokens": tokens}
-
-
-def settled(student: StudentSection, model: Any) -> tuple[Any, dict[str, Any]]:
-    """The student's tokenizer with its special tokens settled, in `model` too, and the facts for the manifest."""
-    tokenizer = load_tokenizer(student.checkpoint, student.chat_template, student.revision)
-    if student.long_factors:
-        long_factors(model.config)
-    tokens, said = settle_tokens(tokenizer, model, student.pad_token)
-    say(said)
-    return tokenizer, tokens
-
-
-def check_student(job: Job) -> list[str]:
-    """Everything about a public student that shows without its weights, before data are made for it.
-
-    Returns:
-        Lines on what training it needs, at the longest rows that the recipe allows.
-
-    Raises:
-        UsageError: it cannot be loaded, has no usable chat template, or its tokens cannot be settled.
-    """
-    student, train = job.section, job.recipe.train
-    assert train is not None
-    if student.model == "tiny":
-        return ["nothing to check"]
-    model = empty_model(loaded(AutoConfig, student.checkpoint, student.revision))
-    tokenizer, _ = settled(student, model)
-    question, answer = ({"role": role, "content": "x"} for role in ("user", "assistant"))
-    system = [{"role": "system", "content": job.recipe.datasets.system}] if job.recipe.datasets.system else []
-    encode(tokenizer, [*system, question], [answer], loss_on_prompt=False)
-    switch = switch_length(model.config)
-    lines = [f"{model.num_parameters():,} parameters"]
-    if switch:
-        lines.append(f"rows on both sides of {switch} tokens need train.student.long_factors=true (LongRoPE)")
-    jobs = [Job(job.recipe, job.layout, stage) for stage in STAGES if getattr(train, stage).enabled]
-    size = 4 * model.num_parameters() / 1e9  # a checkpoint holds Adam's two moments, too
-    moments = "" if train.lora else f", {3 * size * (KEPT + 1):.0f} GB more while a stage keeps checkpoints"
-    disk = f"disk: {size * (1 + len(jobs)):.0f} GB for the models of all stages{moments}"
-    return [*lines, *(_needs(each, model) for each in jobs), disk]
-
-
-def _needs(job: Job, model: Any) -> str:
-    """One line: the memory that a stage needs on one device."""
-    section, card = job.section, card_bytes()
-    rows = job.stage not in ("distill", "rl")
-    longest = section.max_length if rows else section.max_prompt_length + section.max_completion_length
-    parts = device_memory(job, model, float(longest), card)
-    shown = ", ".join(f"{name.replace('_', ' ')} {value / GIB:.1f}" for name, value in parts.items() if value)
-    vllm = f"; of the card {vllm_share(section):.0%} more for vLLM" if "vllm" in parts and not card else ""
-    return f"{job.stage}: {sum(parts.values()) / GIB:.1f} GiB on one device ({shown}{vllm})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -344,7 +270,7 @@ def _save(job: Job, trainer: Trainer, tokenizer: Any) -> None:
     """Write `final/`. Every process takes part in gathering the weights; the first one merges an adapter."""
     main = trainer.accelerator.is_main_process
     adapter = job.folder / "adapter"
-    with _finished_folder(job) as folder:
+    with finished_folder(job) as folder:
         assert job.recipe.train is not None and job.parent is not None
         if job.recipe.train.lora is None:
             trainer.save_model(str(folder))
@@ -364,7 +290,7 @@ def _save(job: Job, trainer: Trainer, tokenizer: Any) -> None:
 
 
 @contextmanager
-def _finished_folder(job: Job) -> Iterator[Path]:
+def finished_folder(job: Job) -> Iterator[Path]:
     """A folder that becomes `final/` only when the block ends well; the first process moves it, the others wait."""
     state = processes()
     folder = job.folder / "final.partial"
