@@ -108,6 +108,39 @@ def test_search_agrees_with_brute_force(sheets, labelled, needle):
     assert ids == expected
 
 
+@pytest.mark.parametrize("copied", [False, True])
+def test_search_folds_case_as_unicode_does_and_reads_every_text(tmp_path, monkeypatch, copied):
+    from factory.run.step import StepWriter
+
+    monkeypatch.setattr("factory.report.viewer.search.SMALL", 0)
+    texts = [
+        "STRASSE",
+        "Größe",
+        "GRÖSSE ẞ",
+        "ΣΊΣΥΦΟΣ",
+        "300 \u212a",
+        "a.c",
+        "a\nB",
+        "x\x00y",
+        "nothing",
+        None,
+    ]
+    with StepWriter(tmp_path / "out", "made") as writer:
+        frame = pl.DataFrame({"id": [str(n) for n in range(len(texts))], "content": texts})
+        choices = [["First", "ZWEITE", None]] + [None] * (len(texts) - 1)
+        writer.keep(frame.with_columns(choices=pl.Series(choices, dtype=pl.List(pl.String))))
+        writer.finish(rows_in=len(texts))
+    sheets = Sheets(open_run(tmp_path / "out"))
+    if copied:
+        sheets.text.wait()
+    for needle, ids in {
+        "strasse": "0", "GRÖ": "12", "ß": "12", "ίσυφος": "3", "ίσυφοσ": "3", "300 k": "4", "A.C": "5", "A\nb": "6",
+        "X\x00Y": "7", "zweite": "0", "(?i)": "", "\\w": "",
+    }.items():  # fmt: skip
+        assert "".join(sheets.page(Query("out", needle)).ids) == ids, needle
+    sheets.close()
+
+
 def test_reasoning_is_searched_on_request_only(sheets):
     needle = "Wait, let me check that again"
     assert walk(sheets, Query("verdicts/labelled", search=needle))[0] == []

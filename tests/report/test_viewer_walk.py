@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+import time
+from dataclasses import replace
 
 import polars as pl
 import pytest
@@ -15,6 +17,7 @@ from factory.report.viewer.app import build_app
 from factory.report.viewer.query import ROWS, Filter, Operator, Query
 from factory.report.viewer.sheets import Sheets
 from factory.report.viewer.statistics import columns, facets, groups
+from factory.report.viewer.walk import next_row
 from factory.run.layout import RunLayout
 from factory.run.parts import read_parts
 
@@ -106,13 +109,36 @@ def test_statistics_show_every_column(client, labelled):
 def test_next_incorrect_walks_through_all_of_them(sheets, labelled):
     wrong = labelled.filter(pl.col("verdict") == "incorrect")["response_id"].to_list()
     walked, here = [], ""
-    while (here := sheets.neighbour(Query(NAME), here, WRONG)) is not None:
+    while (here := next_row(sheets, Query(NAME), here, WRONG)) is not None:
         walked.append(here)
     assert walked == wrong
     assert (
-        sheets.neighbour(Query(NAME), "", None, without=labelled["response_id"].to_list()[:-1])
+        next_row(sheets, Query(NAME), "", None, without=labelled["response_id"].to_list()[:-1])
         == labelled["response_id"][-1]
     )
+
+
+@pytest.mark.parametrize(
+    "view",
+    [
+        Query(NAME, sort="completion_tokens", descending=True),
+        Query(NAME, sort="extracted"),
+        Query(NAME, sort="extracted", descending=True, search="boxed"),
+        Query(NAME, search="boxed{1", filters=(Filter("method", Operator.IS_NOT, "none"),)),
+    ],
+)
+def test_next_follows_the_order_the_filters_and_the_search_of_the_view(sheets, view):
+    """Also through ties and nulls; from a row outside the view it goes on at the row's place in that order."""
+    view = view.only(WRONG)
+    shown, number = [], 0
+    while (page := sheets.page(replace(view, page=number))).rows:
+        shown, number = shown + page.ids, number + 1
+    unfiltered = replace(view, filters=view.filters[:-1])
+    walked, here = [], ""
+    while len(walked) < 25 and (here := next_row(sheets, unfiltered, here, WRONG)) is not None:
+        walked.append(here)
+    assert walked == shown[:25] and walked
+    assert next_row(sheets, view, shown[-1]) is None
 
 
 def test_the_ways_redirect_to_a_row(client, labelled):
@@ -162,9 +188,10 @@ def test_a_search_that_takes_long_says_how_far_it_is(full_run, monkeypatch):
         assert client.get("/facets", params=ask).json()["complete"] is False
         go.set()
         monkeypatch.setattr(scan, "PATIENCE", 60)
-        page = client.get("/table", params=ask).text
-        assert "data-again" not in page
+        while "data-again" in (page := client.get("/table", params=ask).text):
+            time.sleep(0.05)
         assert "searched so far" not in page
+        assert 'class="id short"' in page
 
 
 def test_a_search_over_a_file_that_goes_away_is_a_users_mistake(make_run, tmp_path):

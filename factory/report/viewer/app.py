@@ -30,6 +30,7 @@ from factory.report.viewer.reviewing import agreements, as_csv, as_json_lines
 from factory.report.viewer.sheet import PREVIEW, Sheet
 from factory.report.viewer.statistics import columns, facets, groupable, groups
 from factory.report.viewer.templating import make_templates
+from factory.report.viewer.walk import count_of, next_row, random_row
 from factory.run.review import Review, add_review, reviews_by_reviewer
 
 MOST_BODY = 64 * 1024
@@ -118,7 +119,7 @@ class Pages:
             rows=ROWS,
             preview=PREVIEW,
             marks=marks,
-            marked=await run_in_threadpool(view.sheets.count_of, name, marks),
+            marked=await run_in_threadpool(count_of, view.sheets, name, marks),
             filter_link=lambda column, value: query.with_filter(Filter(column, Operator.IS, value)),
         )
 
@@ -183,7 +184,7 @@ class Pages:
             raise UsageError(f"{sheet.name} has no verdicts")
         chosen = Filter("verdict", Operator.IS, "incorrect") if only == "incorrect" else None
         without = self._marks() if only == "unmarked" else ()
-        found = await run_in_threadpool(view.sheets.neighbour, query, asked, chosen, without)
+        found = await run_in_threadpool(next_row, view.sheets, query, asked, chosen, without)
         if found is None:
             raise UsageError(f"no further {only} row in {sheet.name}".replace("  ", " "))
         return RedirectResponse("/row?" + urlencode({"id": found}), 303)
@@ -192,7 +193,7 @@ class Pages:
         """A random row of a view."""
         view = self.live.view()
         sheet, query = _asked(view, request)
-        found = await run_in_threadpool(view.sheets.random, query)
+        found = await run_in_threadpool(random_row, view.sheets, query)
         if found is None:
             raise UsageError(f"no row of {sheet.name} fits")
         part, row, row_id = found

@@ -60,9 +60,13 @@ class Query:
         pairs += [*(("col", column) for column in target.columns), ("page", str(target.page or ""))]
         return "/table?" + urlencode([(name, value) for name, value in pairs if value or name == "fv"])
 
+    def only(self, one: Filter) -> Query:
+        """The view with one more filter."""
+        return replace(self, filters=(*[f for f in self.filters if f != one], one))
+
     def with_filter(self, one: Filter) -> str:
         """The address with one more filter."""
-        return self.link(filters=(*[f for f in self.filters if f != one], one))
+        return self.only(one).link(page=0)
 
     def without_filter(self, one: Filter) -> str:
         """The address with one filter less."""
@@ -111,6 +115,12 @@ def conditions(columns: Sequence[tuple[str, str]], filters: Sequence[Filter]) ->
         tests.append(test)
         values += bound
     return (f"WHERE {' AND '.join(tests)}" if tests else ""), values
+
+
+def order(query: Query) -> str:
+    """The order of a view's rows, for ORDER BY: that of the table among equal values."""
+    first = f"{quoted(query.sort)} {'DESC' if query.descending else 'ASC'} NULLS LAST, " if query.sort else ""
+    return f"{first}_part, _row"
 
 
 def _condition(one: Filter, kind: str) -> tuple[str, list[Any]]:

@@ -1,9 +1,9 @@
-"""Full-text search over big sheets: a lower-cased, memory-mapped copy of each row's text.
+"""Full-text search over big sheets: a memory-mapped copy of each row's text.
 
-DuckDB would decompress and fold every text again for every search; a million rows take seconds. Here that is done once,
-in the background; a search is then one pass of a substring search over mapped memory. The copying begins with the first
-search, or when the reader has been quiet for some seconds after the first page, so that it does not slow the first pages
-down. Until a sheet's copy is ready, and where it would be too big, DuckDB searches as before.
+A search of the Parquet parts (`scan.py`) spends its time on decompression. Here that is done once, in the background; a
+search is then one pass over mapped memory. The copying begins with the first search, or when the reader has been quiet for
+some seconds after the first page, so that it does not slow the first pages down. Until a sheet's copy is ready, and where it
+would be too big, the parts are searched.
 
 The copies are written by a process of its own, at the lowest priority, on one thread: `python -m
 factory.report.viewer.search` with a JSON object on stdin, `sheets` (for each of them pairs of a Parquet part and the
@@ -21,7 +21,6 @@ import tempfile
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
@@ -43,26 +42,14 @@ QUIET = 3.0
 """Seconds without a page after which copying begins though nobody has searched yet."""
 
 
-Matches = list[tuple[Path, pl.Series]]
-"""Row numbers that match, ascending, for every part."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Copy:
-    """Folded text of one part: columns `near` and `deep`, one row per row of the part."""
-
-    part: Path
-    text: pl.LazyFrame
-
-
 class SearchText:
-    """Folded copies of sheets. `rows` answers only for sheets whose copy is complete."""
+    """Copies of the text of sheets. `rows` answers only for sheets whose copy is complete."""
 
     def __init__(self, deep: Sequence[str], sheets: Mapping[str, Sequence[Path]]) -> None:
         """`deep` are the columns that are searched only on request; `sheets` is name to parts."""
         self._deep = frozenset(deep)
         self._sheets = dict(sheets)
-        self._copies: dict[str, list[_Copy]] = {}
+        self._copies: dict[str, pl.LazyFrame] = {}
         self._stop, self._now = threading.Event(), threading.Event()
         self._thread: threading.Thread | None = None
         self._child: subprocess.Popen[bytes] | None = None
@@ -95,15 +82,14 @@ class SearchText:
             self._thread.join()
         self._copies.clear()
 
-    def rows(self, sheet: str, needle: str, *, deep: bool) -> Matches | None:
-        """Row numbers within each part whose text holds `needle`, ignoring case; None while there is no copy."""
-        copies = self._copies.get(sheet)
-        if copies is None:
+    def rows(self, sheet: str, needle: str, *, deep: bool) -> pl.Series | None:
+        """Numbers of the rows whose text holds `needle`, ignoring case; None while there is no copy."""
+        copy = self._copies.get(sheet)
+        if copy is None:
             return None
         columns = ("near", "deep") if deep else ("near",)
-        hit = pl.any_horizontal(pl.col(c).str.contains(needle.lower(), literal=True) for c in columns)
-        found = pl.collect_all([copy.text.select(hit.arg_true().alias("row")) for copy in copies])
-        return [(copy.part, rows["row"]) for copy, rows in zip(copies, found, strict=True)]
+        hit = pl.any_horizontal(holds(pl.col(c), needle) for c in columns)
+        return copy.with_row_index("row").filter(hit).select("row").collect(engine="streaming")["row"]
 
     def _copy_all(self) -> None:
         """Copy the sheets that are worth it, smallest first, once it is time."""
@@ -150,8 +136,7 @@ class SearchText:
                 done = self._child.stdout.readline()
                 with contextlib.suppress(OSError, pa.ArrowException):
                     if done:
-                        mapped = zip(self._sheets[sheet], each, strict=True)
-                        self._copies[sheet] = [_Copy(part, _mapped(file).lazy()) for part, file in mapped]
+                        self._copies[sheet] = pl.concat(map(_mapped, each), rechunk=False).lazy()
                 # A mapped file may be deleted: its pages live as long as the map, and nothing is left behind.
                 for file in each:
                     file.unlink(missing_ok=True)
@@ -177,8 +162,13 @@ def text_bytes(parts: Sequence[Path]) -> int:
     return total
 
 
-def fold(part: Path, deep: frozenset[str]) -> pl.DataFrame:
-    """One row per row of the part and two lower-case columns: `near`, the short texts, and `deep`, the columns so named."""
+def holds(text: pl.Expr, needle: str) -> pl.Expr:
+    """Whether a text contains `needle`; letters match under Unicode's simple case folding (k and the Kelvin sign, σ and ς)."""
+    return text.str.contains(f"(?i){pl.escape_regex(needle)}")
+
+
+def joined(part: Path, deep: frozenset[str]) -> pl.DataFrame:
+    """One row per row of the part and two columns: `near`, the short texts, and `deep`, the columns so named."""
     scan = pl.scan_parquet(part)
     schema = scan.collect_schema()
     found = {name: text for name in schema if (text := texts(name, schema[name])) is not None}
@@ -188,8 +178,10 @@ def fold(part: Path, deep: frozenset[str]) -> pl.DataFrame:
 
 
 def texts(name: str, kind: pl.DataType) -> pl.Expr | None:
-    """A column's text: a string, or what messages say; None for any other column."""
+    """A column's text: a string, a list of strings, or what messages say; None for any other column."""
     column = pl.col(name)
+    if kind == pl.List(pl.String):
+        return column.list.join(SEPARATOR, ignore_nulls=True)
     if isinstance(kind, pl.List) and isinstance(kind.inner, pl.Struct):
         fields = {field.name: field.dtype for field in kind.inner.fields}
         if fields.get("content") == pl.String:
@@ -201,11 +193,11 @@ def texts(name: str, kind: pl.DataType) -> pl.Expr | None:
 def _joined(columns: Sequence[pl.Expr]) -> pl.Expr:
     if not columns:
         return pl.lit("", dtype=pl.String)
-    return pl.concat_str(columns, separator=SEPARATOR, ignore_nulls=True).str.to_lowercase()
+    return pl.concat_str(columns, separator=SEPARATOR, ignore_nulls=True)
 
 
 def main() -> None:
-    """Fold every sheet that stdin names and write a line after each; stop when the viewer is gone."""
+    """Copy every sheet that stdin names and write a line after each; stop when the viewer is gone."""
     os.nice(19)
     parent = os.getppid()
     asked = json.load(sys.stdin)
@@ -213,7 +205,7 @@ def main() -> None:
         for part, out in pairs:
             if os.getppid() != parent:
                 return
-            fold(Path(part), frozenset(asked["deep"])).write_ipc(out, compression="uncompressed")
+            joined(Path(part), frozenset(asked["deep"])).write_ipc(out, compression="uncompressed")
         sys.stdout.write("\n")
         sys.stdout.flush()
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 
+import polars as pl
 import pyarrow.parquet as pq
 
 from factory.report.step_folders import State
@@ -32,6 +35,9 @@ SHOWN = (
 )  # fmt: skip
 """Columns that a table shows unless others are asked for."""
 
+Place = tuple[int, int]
+"""The number of a part and a row in it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
@@ -51,6 +57,19 @@ class Sheet:
     def names(self) -> list[str]:
         """Column names."""
         return [name for name, _ in self.columns]
+
+    def place(self, row: int) -> Place:
+        """Where row number `row` of the sheet lies."""
+        starts = [*accumulate(self.lengths, initial=0)]
+        part = bisect_right(starts, row) - 1
+        return part, row - starts[part]
+
+    def places(self, rows: pl.Series) -> pl.DataFrame:
+        """Where some rows lie: columns `part` and `row`."""
+        starts = pl.Series([*accumulate(self.lengths, initial=0)][:-1], dtype=pl.Int64)
+        at = rows.cast(pl.Int64)
+        part = starts.search_sorted(at, side="right").cast(pl.Int64) - 1
+        return pl.DataFrame({"part": part, "row": at - starts.gather(part)})
 
     @property
     def id_column(self) -> str | None:
