@@ -12,11 +12,12 @@ from starlette.testclient import TestClient
 
 from factory.errors import UsageError
 from factory.report.step_folders import open_run
-from factory.report.viewer import scan
+from factory.report.viewer import scan, summary
 from factory.report.viewer.app import build_app
 from factory.report.viewer.query import ROWS, Filter, Operator, Query
 from factory.report.viewer.sheets import Sheets
-from factory.report.viewer.statistics import columns, facets, groups
+from factory.report.viewer.statistics import facets, groups
+from factory.report.viewer.summary import columns
 from factory.report.viewer.walk import next_row
 from factory.run.layout import RunLayout
 from factory.run.parts import read_parts
@@ -86,7 +87,7 @@ def test_groups_are_counts_and_means(sheets, labelled):
 
 
 def test_columns_are_summed_up(sheets, labelled):
-    found, rows = columns(sheets, NAME)
+    found, rows = columns(sheets.all[NAME])
     assert rows == labelled.height
     by_name = {column.name: column for column in found}
     tokens = by_name["completion_tokens"]
@@ -97,6 +98,19 @@ def test_columns_are_summed_up(sheets, labelled):
     assert sum(tokens.bins) == rows
     assert by_name["content"].nulls == labelled["content"].null_count()
     assert dict(by_name["verdict"].values) == counted(labelled, "verdict")
+
+
+def test_the_summary_of_a_big_table_is_from_rows_spread_over_it(sheets, labelled, monkeypatch):
+    monkeypatch.setattr(summary, "ROWS", 40)
+    monkeypatch.setattr(summary, "STRETCHES", 4)
+    found, rows = columns(sheets.all[NAME])
+    places = [number * labelled.height // 4 + i for number in range(4) for i in range(10)]
+    taken = labelled[places]
+    assert rows == 40
+    by_name = {column.name: column for column in found}
+    assert by_name["completion_tokens"].mean == pytest.approx(taken["completion_tokens"].mean())
+    assert by_name["response_id"].distinct == 40
+    assert dict(by_name["verdict"].values) == counted(taken, "verdict")
 
 
 def test_statistics_show_every_column(client, labelled):

@@ -28,7 +28,8 @@ from factory.report.viewer.problem import known_of
 from factory.report.viewer.query import ROWS, Filter, Operator, Query, read_query
 from factory.report.viewer.reviewing import agreements, as_csv, as_json_lines
 from factory.report.viewer.sheet import PREVIEW, Sheet
-from factory.report.viewer.statistics import columns, facets, groupable, groups
+from factory.report.viewer.statistics import facets, groupable, groups
+from factory.report.viewer.summary import columns
 from factory.report.viewer.templating import make_templates
 from factory.report.viewer.walk import count_of, next_row, random_row
 from factory.run.review import Review, add_review, reviews_by_reviewer
@@ -131,7 +132,7 @@ class Pages:
         by = request.query_params.get("by", "")
         by = by if by in sheet.names else next(iter(able), "")
         grouped = await run_in_threadpool(groups, view.sheets, sheet.name, by) if by else ([], [])
-        found, rows = await run_in_threadpool(columns, view.sheets, sheet.name)
+        found, rows = await run_in_threadpool(columns, sheet)
         return self._page(
             "columns.html.j2",
             view,

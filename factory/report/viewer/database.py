@@ -25,6 +25,9 @@ SETTINGS = (
     "lock_configuration = true",
 )
 
+RESERVED = frozenset({"file_index", "file_row_number", "_factory_part", "_factory_row"})
+"""Columns that a table may not have, in lower case: they would hide those by which rows are found."""
+
 
 class Database:
     """Safe to use from several threads: each query has its own cursor."""
@@ -61,6 +64,9 @@ class Database:
             raise UsageError(
                 "a file of this table changed while it was read", do="reload the page"
             ) from error
+        except (duckdb.DataError, duckdb.NotSupportedError, duckdb.BinderException) as error:
+            first = str(error).partition("\n")[0][:300]
+            raise UsageError(f"the viewer's database cannot answer this: {first}") from error
         finally:
             cursor.close()
 
@@ -70,9 +76,9 @@ class Database:
 
 
 def source(parts: Sequence[Path]) -> str:
-    """Parts as one table in SQL, with `_part`, the number of the part, and `_row`, the row in it."""
+    """Parts as one table in SQL, with `_factory_part`, the number of the part, and `_factory_row`, the row in it."""
     files = ", ".join(literal(str(path.resolve())) for path in parts)
     return (
-        f"(SELECT *, file_index AS _part, file_row_number AS _row FROM read_parquet([{files}], "
+        f"(SELECT *, file_index AS _factory_part, file_row_number AS _factory_row FROM read_parquet([{files}], "
         "union_by_name = true))"
     )

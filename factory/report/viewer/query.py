@@ -120,7 +120,7 @@ def conditions(columns: Sequence[tuple[str, str]], filters: Sequence[Filter]) ->
 def order(query: Query) -> str:
     """The order of a view's rows, for ORDER BY: that of the table among equal values."""
     first = f"{quoted(query.sort)} {'DESC' if query.descending else 'ASC'} NULLS LAST, " if query.sort else ""
-    return f"{first}_part, _row"
+    return f"{first}_factory_part, _factory_row"
 
 
 def _condition(one: Filter, kind: str) -> tuple[str, list[Any]]:

@@ -51,22 +51,28 @@ class Sheet:
     columns: tuple[tuple[str, str], ...]
     empty: frozenset[str] = frozenset()
     lengths: tuple[int, ...] = ()
-    """`empty` names the columns without any value, `lengths` are the rows of each part."""
+    unreadable: str = ""
+    """`empty` names the columns without any value, `lengths` are the rows of each part, `unreadable` says why none is shown."""
 
     @property
     def names(self) -> list[str]:
         """Column names."""
         return [name for name, _ in self.columns]
 
+    @property
+    def starts(self) -> list[int]:
+        """The number in the sheet of each part's first row."""
+        return [*accumulate(self.lengths, initial=0)][:-1]
+
     def place(self, row: int) -> Place:
         """Where row number `row` of the sheet lies."""
-        starts = [*accumulate(self.lengths, initial=0)]
+        starts = self.starts
         part = bisect_right(starts, row) - 1
         return part, row - starts[part]
 
     def places(self, rows: pl.Series) -> pl.DataFrame:
         """Where some rows lie: columns `part` and `row`."""
-        starts = pl.Series([*accumulate(self.lengths, initial=0)][:-1], dtype=pl.Int64)
+        starts = pl.Series(self.starts, dtype=pl.Int64)
         at = rows.cast(pl.Int64)
         part = starts.search_sorted(at, side="right").cast(pl.Int64) - 1
         return pl.DataFrame({"part": part, "row": at - starts.gather(part)})

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from factory.errors import UsageError
 from factory.report.step_folders import RunTables, State, StepFolder, ordered
-from factory.report.viewer.database import Database, source
+from factory.report.viewer.database import RESERVED, Database, source
 from factory.report.viewer.query import ROWS, Query, conditions, order, quoted
 from factory.report.viewer.scan import Found, Scans
 from factory.report.viewer.search import SearchText
@@ -94,11 +94,11 @@ class Sheets:
         where, values = conditions(sheet.columns, query.filters)
         if found is None:
             return f"{source(sheet.parts)} {where}", values, None
-        where = f"{where} {'AND' if where else 'WHERE'} (_part, _row) IN (SELECT part, row FROM matches)"
+        where = f"{where} {'AND' if where else 'WHERE'} (_factory_part, _factory_row) IN (SELECT part, row FROM matches)"
         return f"{source(sheet.parts)} {where}", values, sheet.places(found.rows)
 
     def source(self, name: str) -> str:
-        """The sheet as a table in SQL, with `_part` and `_row`."""
+        """The sheet as a table in SQL, with `_factory_part` and `_factory_row`."""
         return source(self.all[name].parts)
 
     def record(self, name: str, part: int, row: int) -> dict[str, Any]:
@@ -136,8 +136,10 @@ class Sheets:
             cells.append(quoted(sheet.id_column) if sheet.id_column and sheet.id_column in there else "NULL")
             some = ", ".join(str(int(n)) for n in numbers)
             # The range lets DuckDB pass over row groups; the list picks the rows.
-            where = f"_row BETWEEN {min(numbers)} AND {max(numbers)} AND _row IN ({some})"
-            for found in self.run(f"SELECT _row, {', '.join(cells)} FROM {source([path])} WHERE {where}"):
+            where = f"_factory_row BETWEEN {min(numbers)} AND {max(numbers)} AND _factory_row IN ({some})"
+            for found in self.run(
+                f"SELECT _factory_row, {', '.join(cells)} FROM {source([path])} WHERE {where}"
+            ):
                 rows[part, found[0]] = found[1:]
         return [rows[place] for place in places]
 
@@ -151,7 +153,7 @@ class Sheets:
             return [sheet.place(row) for row in range(first, min(first + ROWS + 1, sheet.rows))], sheet.rows
         rows_like, values, matches = self.rows_like(query, found)
         places = self.run(
-            f"SELECT _part, _row FROM {rows_like} ORDER BY {order(query)} LIMIT {ROWS + 1} OFFSET {first}",
+            f"SELECT _factory_part, _factory_row FROM {rows_like} ORDER BY {order(query)} LIMIT {ROWS + 1} OFFSET {first}",
             values,
             matches,
         )
@@ -173,8 +175,15 @@ class Sheets:
     def _sheet(self, name: str, step: str, state: State, parts: tuple[Path, ...]) -> Sheet | None:
         if not parts:
             return None
-        described = self.run(f"DESCRIBE SELECT * EXCLUDE (_part, _row) FROM {source(parts)}")
         lengths, empty = part_counts(parts)
+        try:
+            described = self.run(
+                f"DESCRIBE SELECT * EXCLUDE (_factory_part, _factory_row) FROM {source(parts)}"
+            )
+            if reserved := RESERVED & {str(row[0]).lower() for row in described}:
+                raise UsageError(f"the viewer cannot show a table with a column {min(reserved)}")
+        except UsageError as error:
+            return Sheet(name, step, sum(lengths), state, (), (), unreadable=str(error))
         columns = tuple((str(row[0]), str(row[1])) for row in described)
         return Sheet(name, step, sum(lengths), state, parts, columns, empty, lengths)
 

@@ -1,4 +1,4 @@
-"""What a table's columns hold: facets of a view, groups by a column, and a summary of every column."""
+"""What a table's columns hold: facets of a view, and groups by a column."""
 
 from __future__ import annotations
 
@@ -20,9 +20,7 @@ TELLING = (
     "similarity", "loop_score", "tokens_mean", "prompt_tokens",
 )  # fmt: skip
 """Numbers whose means say something about a group."""
-MOST_FACETS, MOST_VALUES, MOST_GROUPS, BINS = 6, 8, 200, 24
-FIRST = 100_000
-"""Rows of a big table that the summary of its columns is made from."""
+MOST_FACETS, MOST_VALUES, MOST_GROUPS = 6, 8, 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,22 +39,6 @@ class Group:
     value: str | None
     rows: int
     means: tuple[float | None, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """A column's summary. `low`, `middle`, `high` are numbers, or characters of texts."""
-
-    name: str
-    kind: str
-    nulls: int
-    distinct: int | None
-    low: float | None
-    middle: float | None
-    mean: float | None
-    high: float | None
-    values: list[tuple[str, int]]
-    bins: list[int]
 
 
 def facets(sheets: Sheets, query: Query) -> tuple[list[Facet], bool]:
@@ -98,7 +80,6 @@ def groups(sheets: Sheets, name: str, by: str) -> tuple[list[str], list[Group]]:
     rows = sheets.run(
         f"SELECT left(CAST({quoted(by)} AS VARCHAR), 200), count(*){means} FROM {sheets.source(name)} "
         f"GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT {MOST_GROUPS}",
-        [],
     )
     return numbers, [Group(row[0], int(row[1]), tuple(_number(mean) for mean in row[2:])) for row in rows]
 
@@ -106,53 +87,6 @@ def groups(sheets: Sheets, name: str, by: str) -> tuple[list[str], list[Group]]:
 def groupable(sheet: Sheet) -> list[str]:
     """Columns by which rows can be grouped."""
     return _groupable(sheet, GROUPED)
-
-
-def columns(sheets: Sheets, name: str) -> tuple[list[Column], int]:
-    """A summary of every column, from the first `FIRST` rows; and how many these are."""
-    sheet = sheets.all[name]
-    source = f"(FROM {sheets.source(name)} LIMIT {FIRST})"
-    parts = []
-    for column, kind in sheet.columns:
-        cell = quoted(column)
-        measured = cell if _is_number(kind) else f"length({cell})" if kind == "VARCHAR" else "NULL"
-        parts.append(
-            f"count({cell}), approx_count_distinct({cell}), min({measured})::DOUBLE, "
-            f"approx_quantile({measured}::DOUBLE, 0.5), avg({measured}::DOUBLE), max({measured})::DOUBLE"
-        )
-    row = sheets.run(f"SELECT count(*), {', '.join(parts)} FROM {source}", [])[0]
-    rows = int(row[0])
-    found = []
-    for i, (column, kind) in enumerate(sheet.columns):
-        filled, distinct, low, middle, mean, high = row[1 + 6 * i : 7 + 6 * i]
-        low, middle, mean, high = (_number(value) for value in (low, middle, mean, high))
-        few = kind in ("VARCHAR", "BOOLEAN") and 0 < distinct <= 50
-        values = _values(sheets, source, column) if few else []
-        measured = quoted(column) if _is_number(kind) else f"length({quoted(column)})"
-        plotted = not few and low is not None and high is not None and low < high
-        bins = _bins(sheets, source, measured, low, high) if plotted else []
-        found.append(
-            Column(column, kind, rows - int(filled), int(distinct), low, middle, mean, high, values, bins)
-        )
-    return found, rows
-
-
-def _values(sheets: Sheets, source: str, column: str) -> list[tuple[str, int]]:
-    cell = quoted(column)
-    sql = f"SELECT left(CAST({cell} AS VARCHAR), 200), count(*) FROM {source} WHERE {cell} IS NOT NULL GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT {MOST_VALUES}"
-    return [(str(value), int(count)) for value, count in sheets.run(sql, [])]
-
-
-def _bins(sheets: Sheets, source: str, measured: str, low: Any, high: Any) -> list[int]:
-    """Rows in each of `BINS` equal ranges from the least to the greatest value."""
-    place = f"least(floor(({measured}::DOUBLE - ?) / ? * {BINS}), {BINS - 1})::INTEGER"
-    finite = f"WHERE isfinite({measured}::DOUBLE)"
-    rows = sheets.run(f"SELECT {place}, count(*) FROM {source} {finite} GROUP BY 1", [low, high - low])
-    counts = [0] * BINS
-    for number, count in rows:
-        if number is not None and 0 <= number < BINS:
-            counts[number] = int(count)
-    return counts
 
 
 def _groupable(sheet: Sheet, names: tuple[str, ...]) -> list[str]:

@@ -24,11 +24,11 @@ def next_row(
     name = f"CAST({quoted(sheet.id_column)} AS VARCHAR)"
     rows, values, matches = sheets.rows_like(query.only(only) if only else query, _searched(sheets, query))
     key = quoted(query.sort) if query.sort else "0"
-    here = (
-        f"SELECT {key} AS key, _part AS part, _row AS row FROM {sheets.source(query.sheet)} WHERE {name} = ?"
-    )
+    here = f"SELECT {key} AS key, _factory_part AS part, _factory_row AS row FROM {sheets.source(query.sheet)} WHERE {name} = ?"
     values = [row_id, *values]
-    behind = "(t.key IS NOT DISTINCT FROM here.key AND (t._part, t._row) > (here.part, here.row))"
+    behind = (
+        "(t.key IS NOT DISTINCT FROM here.key AND (t._factory_part, t._factory_row) > (here.part, here.row))"
+    )
     beyond = f"t.key {'<' if query.descending else '>'} here.key OR (t.key IS NULL AND here.key IS NOT NULL)"
     tests = [f"here.part IS NULL OR {behind} OR {beyond}"]
     if without:
@@ -36,9 +36,9 @@ def next_row(
         values.append(list(without))
     first = sheets.run(
         f"WITH here AS ({here} ORDER BY part, row LIMIT 1) "
-        f"SELECT t.id FROM (SELECT {name} AS id, {key} AS key, _part, _row FROM {rows}) t LEFT JOIN here ON true "
+        f"SELECT t.id FROM (SELECT {name} AS id, {key} AS key, _factory_part, _factory_row FROM {rows}) t LEFT JOIN here ON true "
         f"WHERE t.id IS NOT NULL AND {' AND '.join(f'({test})' for test in tests)} "
-        f"ORDER BY t.key {'DESC' if query.descending else 'ASC'} NULLS LAST, t._part, t._row LIMIT 1",
+        f"ORDER BY t.key {'DESC' if query.descending else 'ASC'} NULLS LAST, t._factory_part, t._factory_row LIMIT 1",
         values,
         matches,
     )
@@ -59,7 +59,9 @@ def random_row(sheets: Sheets, query: Query) -> tuple[int, int, str | None] | No
         places = [sheet.place(random.randrange(sheet.rows))] if sheet.rows else []
     else:
         rows, values, matches = sheets.rows_like(query, _searched(sheets, query))
-        places = sheets.run(f"SELECT _part, _row FROM (FROM {rows}) USING SAMPLE 1 ROWS", values, matches)
+        places = sheets.run(
+            f"SELECT _factory_part, _factory_row FROM (FROM {rows}) USING SAMPLE 1 ROWS", values, matches
+        )
     if not places:
         return None
     part, row = places[0]
