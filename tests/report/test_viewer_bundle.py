@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from html import unescape
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from factory.cli.main import main
 from factory.errors import UsageError
 from factory.report.step_folders import open_run
+from factory.report.viewer import copy_search
 from factory.report.viewer.bundle import write_bundle
 from factory.run.review import add_review
 
@@ -78,6 +80,66 @@ def test_the_copy_works_from_a_folder_and_runs_nothing(browser, copy):
     browser.wait(lambda: browser.run("document.querySelectorAll('.problem .katex').length") == 3)
     browser.run("document.querySelector('.home').click()")
     browser.wait(lambda: browser.run("location.pathname").endswith("index.html"))
+
+
+def test_the_copy_is_searched_in_the_browser(browser, copy):
+    (page,) = (copy / "pages").glob("search-*.html")
+    browser.open(page.as_uri())
+    said, hits = (
+        "document.getElementById('copy-said').textContent",
+        "document.querySelectorAll('#copy-found li').length",
+    )
+    browser.wait(lambda: browser.run(hits))
+    rows = int(browser.run("factoryCopy.tables.reduce((n, t) => n + t.rows.length, 0)"))
+    every = int(browser.run("factoryCopy.tables.reduce((n, t) => n + t.all, 0)"))
+    assert 0 < rows < every
+    assert f"searches {rows:,} of the run's {every:,} rows" in browser.run(said)
+
+    def search(words):
+        browser.run(
+            f"(i => {{ i.value = {json.dumps(words)}; i.dispatchEvent(new Event('input')); }})(document.getElementById('search'))"
+        )
+        return browser.run(hits)
+
+    assert search("zzznowhere") == 0
+    assert browser.run(said).startswith("0 of ")
+    assert search("BOXED{") > 0
+    assert search("(.*") == 0, "what is typed is no pattern"
+    assert search("<script>") > 0
+    assert (browser.dialogs, browser.errors) == ([], [])
+    search("")
+    browser.run(
+        "[...document.querySelectorAll('.facet button')].find((b) => b.textContent.startsWith('verdicts/labelled')).click()"
+    )
+    assert browser.run(hits) == 20
+    browser.run(
+        "[...document.querySelectorAll('.facet button')].find((b) => /^correct/.test(b.textContent)).click()"
+    )
+    assert 0 < browser.run(hits) < 20
+    assert set(
+        browser.run("[...document.querySelectorAll('#copy-found small')].map((n) => n.textContent.trim())")
+    ) == {"verdicts/labelled"}
+    browser.run("document.querySelector('#copy-found a').click()")
+    browser.wait(
+        lambda: (
+            "/pages/row-" in browser.run("location.href")
+            and browser.run("!!document.querySelector('.problem')")
+        )
+    )
+
+
+def test_the_data_of_the_search_is_bounded_and_says_so(make_run, tmp_path, monkeypatch):
+    run = make_run(tmp_path / "run", until="problems", count=12)
+    monkeypatch.setattr(copy_search, "TEXT", 30)
+    write_bundle(open_run(run), tmp_path / "copy", rows=50)
+    data = json.loads((tmp_path / "copy/static/copy-data.js").read_text().partition(" = ")[2].rstrip(";\n"))
+    rows = [row for table in data["tables"] for row in table["rows"]]
+    assert max(len(text) for _, _, text, _ in rows) == 30
+    assert 0 < data["cut"] <= len(rows)
+    assert all((tmp_path / "copy/pages" / href.partition("#")[0]).is_file() for href, *_ in rows if href)
+    monkeypatch.setattr(copy_search, "MOST", 500)
+    write_bundle(open_run(run), tmp_path / "small", rows=50)
+    assert (tmp_path / "small/static/copy-data.js").stat().st_size < 500 + 200 * len(data["tables"])
 
 
 @pytest.mark.parametrize(

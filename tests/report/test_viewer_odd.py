@@ -101,6 +101,22 @@ def test_every_search_is_answered(get, deep):
         get("/facets", q=text[:400], deep=deep)
 
 
+def test_what_cannot_be_seen_is_shown_by_its_number_and_sent_back_as_it_is(tmp_path):
+    unseen = "a\u202eb\u200bc\x1bd\ufeff\U000e0041 👩\u200d👩\tline\n"
+    with StepWriter(tmp_path / "out", "made") as writer:
+        writer.keep(pl.DataFrame({"id": [unseen], "problem": [unseen], "source": [unseen]}))
+        writer.finish(rows_in=1)
+    with TestClient(build_app(open_run(tmp_path / "out")), base_url="http://127.0.0.1") as client:
+        page = client.get("/row", params={"id": unseen}).text
+        shown = "a⟨U+202E⟩b⟨U+200B⟩c⟨U+001B⟩d⟨U+FEFF⟩⟨U+E0041⟩ 👩\u200d👩\tline"
+        assert page.count(shown) >= 3, "title, id and text"
+        assert f'data-copy="{unseen}"' in page
+        texts = re.sub(r'="[^"]*"', "", page)
+        assert not re.search("[\u202e\u200b\x1b\ufeff\U000e0041]", texts)
+        table = client.get("/table", params={"sheet": "out", "q": unseen[:5]}).text
+        assert f'value="{unseen[:5]}"' in table and "1 row" in table
+
+
 def test_wrong_numbers_of_pages_parts_and_rows(get):
     for number in ("-1", "abc", "1e9", "9" * 30, "²", "٣", "0x10", ""):
         get("/table", page=number)

@@ -30,7 +30,7 @@ from factory.report.viewer.reviewing import agreements, as_csv, as_json_lines
 from factory.report.viewer.sheet import PREVIEW, Sheet
 from factory.report.viewer.statistics import facets, groupable, groups
 from factory.report.viewer.summary import columns
-from factory.report.viewer.templating import make_templates
+from factory.report.viewer.templating import make_templates, visible
 from factory.report.viewer.walk import count_of, next_row, random_row
 from factory.run.review import Review, add_review, reviews_by_reviewer
 
@@ -73,6 +73,7 @@ def build_app(
         Route("/review.csv", pages.export),
         Route("/review.jsonl", pages.export),
         Route("/report", pages.report),
+        *([Route("/search", pages.search)] if static_rows else []),
         Route("/state", pages.state),
         Route("/mark", pages.mark, methods=["POST"]),
         Route("/favicon.ico", lambda request: Response(status_code=204)),
@@ -170,7 +171,7 @@ class Pages:
             {
                 "column": each.column,
                 "distinct": each.distinct,
-                "values": [[value, count, link(each.column, value)] for value, count in each.values],
+                "values": [[visible(value), count, link(each.column, value)] for value, count in each.values],
             }
             for each in found
         ]
@@ -243,6 +244,10 @@ class Pages:
         if not path.is_file():
             raise UsageError(f"{path} was not written yet", do="run `factory report`")
         return FileResponse(path, media_type="text/html; charset=utf-8")
+
+    async def search(self, request: Request) -> Response:
+        """The search of a static copy."""
+        return self._page("search.html.j2")
 
     async def state(self, request: Request) -> Response:
         """What the tables look like now; a page that was written from another state can be loaded again."""

@@ -1,7 +1,8 @@
 """A static copy of the viewer's pages, to be opened from a folder or put on any web server.
 
-It holds the first rows of every table, every problem that these rows belong to, the marks and the report. A page has the
-same policy as in the viewer, in a `meta` element; what needs a server (search, filters, marks) is left out.
+It holds the first rows of every table, every problem that these rows belong to, the marks and the report, and a search over
+these rows (`copy_search.py`). A page has the same policy as in the viewer, in a `meta` element; what needs a server (filters
+in any column, order, marks) is left out.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import os
 import re
 import shutil
 from collections import deque
+from functools import partial
 from importlib import resources
 from pathlib import Path
 from urllib.parse import parse_qs, quote, urlencode, urlsplit
@@ -23,11 +25,13 @@ from factory.errors import UsageError
 from factory.progress import watch
 from factory.report.step_folders import RunTables
 from factory.report.viewer.app import build_app
+from factory.report.viewer.copy_search import NAME, search_data
+from factory.report.viewer.sheet import Place, Sheet
 
 _LINK = re.compile(r'(?P<name>\b(?:href|src|data-href))="(?P<url>/[^"]*)"')
 _PROBLEM = re.compile(r'<article class="problem target" data-id="([^"]*)"')
 _RESPONSE = re.compile(r'<article class="response target[^"]*"\s+data-id="([^"]*)"')
-_PAGES = frozenset({"/", "/table", "/row", "/record", "/review", "/report"})
+_PAGES = frozenset({"/", "/table", "/row", "/record", "/review", "/report", "/search"})
 
 
 def write_bundle(tables: RunTables, out: Path, *, rows: int) -> tuple[int, int]:
@@ -42,6 +46,7 @@ def write_bundle(tables: RunTables, out: Path, *, rows: int) -> tuple[int, int]:
     try:
         with watch("bundle", None, "pages") as task:
             pages, files = asyncio.run(_crawl(app, task.advance))
+        data = search_data(app.state.live.view().sheets, rows, partial(_page_of, files))
     finally:
         app.state.live.close()
     scratch = out.with_name(f".{out.name}.{os.getpid()}")
@@ -49,6 +54,7 @@ def write_bundle(tables: RunTables, out: Path, *, rows: int) -> tuple[int, int]:
     try:
         with resources.as_file(resources.files("factory.report.viewer") / "static") as static:
             shutil.copytree(static, scratch / "static")
+        (scratch / "static" / NAME).write_text(data)
         for url, text in pages.items():
             file = files[url].partition("#")[0]
             (scratch / file).write_bytes(_relinked(text, file, files).encode())
@@ -82,10 +88,17 @@ async def _crawl(app: ASGIApp, done: object) -> tuple[dict[str, str], dict[str, 
                 files.setdefault(_row(row_id), f"{files[url]}#")
             for row_id in map(html.unescape, _RESPONSE.findall(text)):
                 files.setdefault(_row(row_id), f"{files[url]}#{quote(row_id)}")
-        if path in ("/", "/table", "/review"):
+        if path in ("/", "/table", "/review", "/search"):
             links = [html.unescape(found["url"]) for found in _LINK.finditer(text)]
             todo += [_known(link) for link in links if urlsplit(link).path in _PAGES]
     return pages, files
+
+
+def _page_of(files: dict[str, str], sheet: Sheet, place: Place, row_id: str | None) -> str | None:
+    """The file of a row's page, seen from another page; None when the copy does not hold it."""
+    record = "/record?" + urlencode({"sheet": sheet.name, "part": place[0], "row": place[1]})
+    file = files.get(record if row_id is None else _row(row_id))
+    return file and f"../{file}"
 
 
 def _relinked(text: str, file: str, files: dict[str, str]) -> str:

@@ -167,9 +167,9 @@ def holds(text: pl.Expr, needle: str) -> pl.Expr:
     return text.str.contains(f"(?i){pl.escape_regex(needle)}")
 
 
-def joined(part: Path, deep: frozenset[str]) -> pl.DataFrame:
-    """One row per row of the part and two columns: `near`, the short texts, and `deep`, the columns so named."""
-    scan = pl.scan_parquet(part)
+def joined(part: Path, deep: frozenset[str], rows: int | None = None) -> pl.DataFrame:
+    """One row per row of the part (of its first `rows`) and two columns: `near`, the short texts, and `deep`, those so named."""
+    scan = pl.scan_parquet(part, n_rows=rows)
     schema = scan.collect_schema()
     found = {name: text for name in schema if (text := texts(name, schema[name])) is not None}
     near = [text for name, text in found.items() if name not in deep]

@@ -44,7 +44,7 @@ class Group:
 def facets(sheets: Sheets, query: Query) -> tuple[list[Facet], bool]:
     """The facets of the rows that a query finds, and whether its search looked at every row in time."""
     sheet = sheets.all[query.sheet]
-    names = _groupable(sheet, FACETS)[:MOST_FACETS]
+    names = facet_columns(sheet)
     found = sheets.search(query, all_rows=True)
     if not names:
         return [], True
@@ -82,6 +82,11 @@ def groups(sheets: Sheets, name: str, by: str) -> tuple[list[str], list[Group]]:
         f"GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT {MOST_GROUPS}",
     )
     return numbers, [Group(row[0], int(row[1]), tuple(_number(mean) for mean in row[2:])) for row in rows]
+
+
+def facet_columns(sheet: Sheet) -> list[str]:
+    """The columns whose values are counted beside a table."""
+    return _groupable(sheet, FACETS)[:MOST_FACETS]
 
 
 def groupable(sheet: Sheet) -> list[str]:

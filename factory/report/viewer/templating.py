@@ -17,6 +17,11 @@ from factory.report.viewer.query import Operator
 
 _IDS = re.compile(r"([pr]-[0-9a-f]{16,32}|(?<=duplicate of )[^\s()]+)")
 
+_UNSEEN = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\xad\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f"
+    "\u3164\ufeff\uffa0\ufff0-\ufffb\ud800-\udfff\U000e0000-\U000e0fff]"
+)
+
 
 def make_templates() -> Environment:
     """The environment of the templates, with what they call."""
@@ -25,11 +30,13 @@ def make_templates() -> Environment:
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
+        finalize=visible,
     )
     templates.filters |= {
         "show": show,
         "text": lambda value: cut_text(as_text(value)),
         "breaks": breaks,
+        "exact": escape,
         "linked": linked,
         "words": lambda value: str(value).replace("_", " "),
     }
@@ -42,20 +49,32 @@ def make_templates() -> Environment:
     return templates
 
 
+def visible(value: Any) -> Any:
+    """What a page shows of a value: control characters, and those without a width or that turn the direction, by their number.
+
+    What a form or a script sends back is left alone (`exact`), and so are line breaks, tabs and joiners.
+    """
+    if type(value) is not str or (value.isascii() and value.isprintable()):
+        return value
+    return _UNSEEN.sub(lambda found: f"⟨U+{ord(found[0]):04X}⟩", value)
+
+
 def breaks(value: Any) -> Markup:
     """A name that may be broken after `_` and `:`, so that a table of many columns fits its window."""
-    return Markup(re.sub(r"([_:])", r"\1<wbr>", str(escape(value))))
+    return Markup(re.sub(r"([_:])", r"\1<wbr>", str(escape(visible(str(value))))))
 
 
 def linked(value: Any) -> Markup:
     """A phrase of a row's history with the ids of rows in it as links."""
 
     def link(row_id: str) -> str:
-        return str(Markup('<a class="id" href="/row?{}">{}</a>').format(urlencode({"id": row_id}), row_id))
+        return str(
+            Markup('<a class="id" href="/row?{}">{}</a>').format(urlencode({"id": row_id}), visible(row_id))
+        )
 
     parts = _IDS.split(str(value))  # every second part is an id
     return Markup(
-        "".join(link(part) if number % 2 else str(escape(part)) for number, part in enumerate(parts))
+        "".join(link(part) if number % 2 else str(escape(visible(part))) for number, part in enumerate(parts))
     )
 
 
