@@ -16,8 +16,8 @@ from factory.report.tex import answer, split
 
 VIEWER = "http://127.0.0.1:8321"
 """Where `factory view` shows the run; ids link to it."""
-LONGEST_TEXT, FIRST_SHOWN = 6_000, 380
-"""Characters of a text in the page, and before the rest is folded."""
+LONGEST_TEXT, FIRST_SHOWN, FIRST_LINES = 6_000, 380, 8
+"""Characters of a text in the page, and characters and lines before the rest is folded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,9 @@ class Fold:
 Block = Figure | Grid | Note | Row | Fold
 
 _NUMBER = re.compile(
-    r"[-+–$]?[\d,]*(\.\d+)?(e[-+]\d+)?[%s]?( (–|to) [-+]?[\d.]+)?|not priced|<span class=.bar.*", re.DOTALL
+    r"[-+–$]?[\d,]*(\.\d+)?(e[-+]\d+)?[%s]?( (–|to) [-+]?[\d.]+|\u00a0points|\u00a0\([-+]\d+%\))?"
+    r"|not priced|<span class=.bar.*",
+    re.DOTALL,
 )
 """What counts as a number in a cell, nothing included: `1,234`, `$0.5`, `12.5%`, `4.0 – 15.0`, `-1.2 to +3.4`."""
 
@@ -145,10 +147,11 @@ def piece(label: str, text: Any, *, short: bool = False) -> tuple[Piece, ...]:
     """A text of a row, its formulas drawn; nothing for no text. `short`: an answer, which may be a bare formula."""
     if text is None or not str(text).strip():
         return ()
-    text = str(text)
-    if short and len(text) < FIRST_SHOWN:
+    text = str(text).strip()
+    at = min(FIRST_SHOWN, len("\n".join(text[:FIRST_SHOWN].split("\n")[:FIRST_LINES])))
+    if short and len(text) <= at:
         return (Piece(label, answer(text), Markup(""), len(text)),)
-    first, rest = split(shorten(text, LONGEST_TEXT), FIRST_SHOWN)
+    first, rest = split(shorten(text, LONGEST_TEXT), at)
     return (Piece(label, first, rest, len(text)),)
 
 

@@ -6,21 +6,22 @@ run's tables and manifests when the report is built.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import polars as pl
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
 from factory.atomic import atomic_path
 from factory.errors import first_line
 from factory.progress import watch
-from factory.report.blocks import Section
+from factory.redaction import printable
+from factory.report.blocks import Section, shorten
 from factory.report.findings import alarms, cards, findings, made
-from factory.report.sections.against import against_section
+from factory.report.sections.against import against_findings, against_section
 from factory.report.sections.diversity import diversity
 from factory.report.sections.gates import gates
 from factory.report.sections.lengths import lengths
@@ -32,6 +33,8 @@ from factory.report.sections.training import training
 from factory.report.sections.yields import funnel, yields
 from factory.report.step_folders import RunTables, missing_folders, open_run
 from factory.run.layout import PLAN, Kind
+
+Part = Callable[[RunTables], Any]
 
 SECTIONS = (
     set_rows, funnel, yields, difficulty, lengths, diversity, sets, training, gates, samples, steps,
@@ -54,10 +57,11 @@ def build_report(run: Path, *, out: Path | None = None, against: Path | None = N
         UsageError: `run` or `against` holds no tables, or the file cannot be written.
     """
     tables = _in_plan(open_run(run))
-    first = {each.__name__: each for each in (made, findings, alarms, cards)}
-    todo = {each.__name__: each for each in SECTIONS}
+    first: dict[str, Part] = {each.__name__: each for each in (made, findings, alarms, cards)}
+    todo: dict[str, Part] = {each.__name__: each for each in SECTIONS}
     if against is not None:
         other = _in_plan(open_run(against))
+        first["findings"] = lambda run: [*findings(run), *against_findings(run, other)]
         todo = {"set_rows": set_rows, "against": lambda run: against_section(run, other), **todo}
     faults = list(tables.faults)
     done: dict[str, Any] = {}
@@ -65,8 +69,8 @@ def build_report(run: Path, *, out: Path | None = None, against: Path | None = N
         for name, part in (first | todo).items():
             try:
                 done[name] = part(tables)
-            except pl.exceptions.PolarsError as error:
-                faults.append(f"section {name} cannot be computed: {first_line(error)}")
+            except Exception as error:  # whatever one part meets in a table, the others stand
+                faults.append(f"section {name.replace('_', ' ')} cannot be made: {_cause(error)}")
             task.advance()
     tables = replace(tables, faults=tuple(faults))
     text = render(
@@ -76,6 +80,10 @@ def build_report(run: Path, *, out: Path | None = None, against: Path | None = N
     with atomic_path(path) as temporary:
         temporary.write_text(text, "utf-8", errors="replace")
     return path
+
+
+def _cause(error: Exception) -> str:
+    return f"{type(error).__name__}: {printable(shorten(first_line(error), 300))}"
 
 
 def _in_plan(tables: RunTables) -> RunTables:

@@ -62,10 +62,8 @@ def alarms(run: RunTables) -> list[str]:
     for name in DATASETS:
         folder = run.at(run.layout.dataset(name))
         if folder.readable and not folder.rows(["problem_id"]).height:
-            lost = run.at(run.layout.selected(name)).manifest.get("dropped") or {}
-            why = ", ".join(
-                f"{n:,} {reason_words(reason)}" for reason, n in lost.items() if isinstance(n, int)
-            )
+            lost = run.at(run.layout.selected(name)).lost
+            why = ", ".join(f"{n:,} {reason_words(reason)}" for reason, n in lost.items())
             said.append(f"The {name} set has no rows{': ' if why else ''}{why}.")
     for folder in (run.at(run.layout.clean_problems), run.at(run.layout.clean_verdicts)):
         proof = certificate(folder)
@@ -89,10 +87,6 @@ def cards(run: RunTables) -> list[tuple[str, str, str]]:
         frame = verdicts.typed(verdict=pl.String, status=pl.String)
         correct = frame.filter(solved()).height
         found.append((show(correct), "verified correct", percent(correct, frame.height) + " of responses"))
-    for name in DATASETS:
-        dataset = run.at(at.dataset(name))
-        if dataset.readable:
-            found.append((show(dataset.rows(["problem_id"]).height), f"{name} rows", "training set"))
     scores, _ = read_ladder(run.run)
     for benchmark in list(dict.fromkeys(score.benchmark for score in scores))[:MOST]:
         of = [score for score in scores if score.benchmark == benchmark]
@@ -180,9 +174,9 @@ def _training(run: RunTables) -> Iterator[str]:
 
 def _losses(run: RunTables) -> Iterator[str]:
     """Copies among the responses, and rows that a stage's limit cuts."""
-    unique = run.at(run.layout.unique_verdicts).manifest
-    came, dropped = unique.get("rows_in"), unique.get("dropped") or {}
-    copies = sum(n for why, n in dropped.items() if "duplicate" in why and isinstance(n, int))
+    unique = run.at(run.layout.unique_verdicts)
+    came = unique.manifest.get("rows_in")
+    copies = sum(n for why, n in unique.lost.items() if "duplicate" in why)
     if isinstance(came, int) and copies >= WORTH * max(came, 1):
         yield f"{percent(copies, came)} of the responses ({copies:,}) were copies of another one and were dropped."
     cuts = []

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from factory.evaluation.calibration import Reliability
     from factory.evaluation.statistics import Interval
 
+Line = tuple[Sequence[float], Sequence[float]]
+"""Steps, and the values at them."""
+
 
 def histogram(
     name: str,
@@ -118,15 +121,19 @@ def _errors(points: Sequence[tuple[float, float, float]]) -> list[list[float]]:
     ]
 
 
-def curve(name: str, title: str, x: Sequence[float], y: Sequence[float], *, xlabel: str = "step") -> Figure:
-    """One line over the training steps."""
+def curves(name: str, caption: str, lines: Mapping[str, Line], *, xlabel: str = "step") -> Figure:
+    """Lines over the training steps, named where there are several."""
 
     def paint(canvas: Canvas) -> None:
         plot = axes(canvas)
-        plot.plot(x, y, color=FIRST, linewidth=1.3, gid=f"{HOVER}from {y[0]:.4g} to {y[-1]:.4g}")
+        for (label, (x, y)), colour in zip(lines.items(), SERIES, strict=False):
+            hover = f"{HOVER}{label} from {y[0]:.4g} to {y[-1]:.4g}"
+            plot.plot(x, y, color=colour, linewidth=1.3, gid=hover, label=label)
         plot.set_xlabel(xlabel)
+        if len(lines) > 1:
+            _legend(canvas, plot)
 
-    return Figure(draw(name, title, paint, height=1.9), title)
+    return Figure(draw(name, caption, paint, height=2.0), caption)
 
 
 def reliability(

@@ -57,6 +57,13 @@ class StepFolder:
         found = self.manifest.get("totals")
         return found if isinstance(found, dict) else {}
 
+    @property
+    def lost(self) -> dict[str, int]:
+        """Dropped rows by reason, as the manifest has them."""
+        found = self.manifest.get("dropped")
+        facts = found if isinstance(found, dict) else {}
+        return {str(reason): n for reason, n in facts.items() if isinstance(n, int)}
+
     def columns(self) -> list[str]:
         """Column names of the first sound part; empty when nothing is readable."""
         return list(pq.read_schema(self.parts[0]).names) if self.readable else []
@@ -68,10 +75,7 @@ class StepFolder:
     def typed(self, **types: Any) -> pl.DataFrame:
         """`rows` of these columns, each of the type that is named; what cannot be one is null."""
         rows = self.rows(list(types))
-        nested = [name for name, kind in rows.schema.items() if kind != types[name] and kind.is_nested()]
-        return rows.with_columns(pl.lit(None).alias(name) for name in nested).cast(
-            pl.Schema(types), strict=False
-        )
+        return pl.DataFrame([as_type(rows[name], kind) for name, kind in types.items()])
 
     def dropped_rows(self, columns: Sequence[str] | None = None) -> pl.DataFrame:
         """The step's sound dropped rows (schemas.DROPPED)."""
@@ -167,6 +171,16 @@ def inspect(path: Path, name: str, *, check: bool = True) -> StepFolder:
     dropped = tuple(p for p in sound if p.parent.name in DROPPED_NAMES)
     state = State.CORRUPT if faults else State.COMPLETE
     return StepFolder(name, path, state, parts, dropped, manifest, tuple(faults))
+
+
+def as_type(column: pl.Series, kind: Any) -> pl.Series:
+    """The column as `kind`; what cannot be one is null."""
+    try:
+        if column.dtype == kind or not column.dtype.is_nested():
+            return column.cast(kind, strict=False)
+    except pl.exceptions.PolarsError:  # what has no cast, and bytes that are no text
+        pass
+    return pl.Series(column.name, [None], kind).new_from_index(0, column.len())
 
 
 def read_columns(paths: Sequence[Path], columns: Sequence[str] | None = None) -> pl.DataFrame:

@@ -134,4 +134,4 @@ def test_the_output_of_a_verb_has_a_report(full_run, tmp_path, folder):
         "clean_problems": "clean problems",
     }
     assert expected[folder] in html and 'id="funnel"' in html
-    assert "Incomplete" not in html and "cannot be computed" not in html
+    assert "Incomplete" not in html and "cannot be made" not in html

@@ -112,9 +112,20 @@ def test_the_report_fits_and_is_short(browser, report_url, looking):
     fits(browser, report_url, looking)
 
 
+def test_the_report_beside_another_run_fits_and_is_short(browser, make_run, looking, full_run, tmp_path):
+    """Three benchmarks at every stage of both, names that are long, and recipes that differ in everything."""
+    runs = [tmp_path / "this", tmp_path / "that"]
+    for n, run in enumerate(runs):
+        several_benchmarks(make_run, None, run)
+        recipe = f"name: a_run_with_{'a_long_' * 9}name_{n}\nseed: {n}\nproblems: {{sources: [x{n}]}}\n"
+        (run / "recipe.yaml").write_text(recipe, "utf-8")
+    fits(browser, build_report(runs[0], against=runs[1]).as_uri(), looking)
+    fits(browser, build_report(full_run, out=tmp_path / "full.html", against=runs[1]).as_uri(), looking)
+
+
 def fits(browser, url, looking):
-    """At both widths, folded and open: nothing is cut, overlaps or is too small to read; and folded the page is short."""
-    for width in (1440, 390):
+    """At each width, folded and open: nothing is cut, overlaps or is too small to read; and folded the page is short."""
+    for width in (1440, 768, 390):
         browser.media(width=width)
         browser.open(url)
         if width == 1440:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 
 import polars as pl
@@ -14,11 +15,11 @@ from factory.numbers import dollars, percent
 from factory.report.blocks import Figure, Fold, Grid, Note, grid, shorten, show
 from factory.report.findings import cards, findings, made
 from factory.report.sections import training as ladder_section
-from factory.report.sections.against import against_section
+from factory.report.sections.against import against_findings, against_section
 from factory.report.sections.diversity import diversity
 from factory.report.sections.gates import gates
 from factory.report.sections.lengths import lengths
-from factory.report.sections.rows import samples
+from factory.report.sections.rows import samples, set_rows
 from factory.report.sections.sets import pairs, sets
 from factory.report.sections.student import difficulty, solved_bins
 from factory.report.sections.training import LADDER, LATER, read_deltas, training
@@ -63,9 +64,11 @@ def test_the_figures_of_the_first_screen(tables):
     )
     assert shown["verified correct"] == show(right.height)
     assert shown["spent on the teacher"] == dollars(read_parts(at.responses)["usd"].sum())
-    for name in ("midtrain", "sft", "preference", "rl"):
-        assert shown[f"{name} rows"] == show(read_parts(at.dataset(name)).height)
-        assert f"{name} {read_parts(at.dataset(name)).height} rows" in made(tables)
+    titles = [row.title for row in set_rows(tables).blocks]
+    for name, what in {"midtrain": "rows", "sft": "rows", "preference": "pairs", "rl": "prompts"}.items():
+        rows = read_parts(at.dataset(name)).height
+        assert f"{name}: one of {rows} {what}" in titles
+        assert f"{name} {rows} rows" in made(tables)
     assert shown["held_out"] == "70.0%"
 
 
@@ -177,9 +180,9 @@ def test_the_funnel_shows_every_drop_and_a_broken_chain(make_run, tmp_path):
 def test_gates_show_benchmark_certificate_and_audit(tables):
     section = gates(tables)
     assert grids(section)["decontaminate problems: dropped by benchmark"].rows == (("math500", "2"),)
-    assert any(
-        note.startswith("Decontaminate problems: 2 of 39 rows dropped (5.1%).") for note in notes(section)
-    )
+    assert next(row[:4] for row in grids(section)[""].rows if row[0] == "decontaminate problems") == (
+        "decontaminate problems", "39", "2", "5.1%",
+    )  # fmt: skip
     assert "math500" in str(grids(section)["decontaminate problems: evidence of 2 of 2 dropped rows"].rows)
 
 
@@ -188,8 +191,8 @@ def test_an_audit_is_told_in_a_sentence(make_run, tmp_path):
     path = RunLayout(run).unique_problems / "_manifest.json"
     audit = {"audit_rows": 3942, "audit_pairs": 16, "audit_found": 15, "threshold": 0.8}
     write_json(path, {**read_json(path), "totals": audit}, seal=True)
-    assert notes(gates(open_run(run)))[1].endswith(
-        "An exact comparison of 3,942 rows found 16 pairs above a similarity of 0.8; the index had 15 of them (93.8%)."
+    assert grids(gates(open_run(run)))[""].rows[1][4] == (
+        "3,942 rows with one another exactly: 16 pairs above a similarity of 0.8; the index had 15 of them (93.8%)"
     )
 
 
@@ -204,10 +207,9 @@ def test_a_gate_without_benchmarks_is_said(make_run, tmp_path):
 
 def test_length_bias_stands_once_with_its_meaning(tables, make_run, tmp_path):
     blocks = pairs(tables)
-    lint = grids(blocks)["Every check of the pairs against its limit"]
+    lint = grids(blocks)["The pairs passed 1 check: each against its limit"]
     assert lint.rows == (("length bias", "0.12", "0.5", "yes", "Cohen's d in characters"),)
     assert str(blocks).count("Cohen") == 1
-    assert "The pairs passed all 1 checks." in notes(blocks)
     run = make_run(tmp_path / "run")
     path = RunLayout(run).selected("preference") / "_manifest.json"
     write_json(path, {**read_json(path), "totals": {}}, seal=True)
@@ -260,7 +262,9 @@ def test_diversity_counts_openings_stretches_and_moves(tables):
 def test_the_ladder_stands_beside_the_papers(tables):
     section = training(tables)
     beside = next(
-        block for caption, block in grids(section).items() if caption.startswith("Beside the paper")
+        block
+        for caption, block in grids(section).items()
+        if caption.startswith("Phi-4-Mini-Reasoning (arXiv")
     )
     assert beside.rows[4][1:] == ("held_out 70.0", "+ RL", "57.5", "94.6", "52.0")
     assert beside.rows[5][3:] == ("48.13", "91.20", "44.51")
@@ -279,6 +283,15 @@ def test_curves_of_rl_show_the_live_share(make_run, tmp_path):
     ][1] == [1 - n / 10 for n in range(1, 6)]
     captions = [block.caption for block in training(open_run(run)).blocks if isinstance(block, Figure)]
     assert "rl: live share: groups with a signal" in captions
+    lines = [f'{{"step": {n}, "dead_groups": {n / 10}, "reward": {n}, "loss": 1}}' for n in range(1, 6)]
+    for stage in ("rl", "distill"):
+        RunLayout(run).stage(stage).mkdir(exist_ok=True)
+        (RunLayout(run).stage(stage) / "metrics.jsonl").write_text("\n".join(lines))
+    captions = [block.caption for block in every(training(open_run(run))) if isinstance(block, Figure)]
+    assert {"rl: reward and live share: groups with a signal", "loss: midtrain, sft, distill"} <= set(
+        captions
+    )
+    assert {"rl: loss", "distill: reward"} <= set(captions), "what is not chief is behind the fold"
 
 
 def test_a_run_stands_beside_another(make_run, tmp_path):
@@ -289,17 +302,28 @@ def test_a_run_stands_beside_another(make_run, tmp_path):
     one, two = open_run(this), open_run(that)
     tables = grids(against_section(one, two))
     rows = {row[0]: row[1:] for row in tables["Rows after each step"].rows}
-    assert rows["decontaminate problems"] == ("37", "27", "+10 (+37%)")
-    facts = {row[0]: row[1:] for row in tables["Responses and training sets"].rows}
+    assert rows["decontaminate problems"] == ("37", "27", "+10\u00a0(+37%)")
+    facts = {row[0]: row[1:] for row in tables["Responses, difficulty and lengths"].rows}
     frames = [read_parts(each.layout.verdicts) for each in (one, two)]
     shares = [100 * frame.filter(verdict="correct").height / frame.height for frame in frames]
     assert facts["responses verified correct"] == (
-        f"{shares[0]:.1f}%", f"{shares[1]:.1f}%", f"{shares[0] - shares[1]:+.1f} points",
+        f"{shares[0]:.1f}%", f"{shares[1]:.1f}%", f"{shares[0] - shares[1]:+.1f}\u00a0points",
     )  # fmt: skip
-    scores = {row[0]: row[1:] for row in next(g for c, g in tables.items() if c.startswith("Paired")).rows}
+    left = next(g for caption, g in tables.items() if caption.startswith("Pass@1"))
+    scores = {row[0]: row[1:] for row in left.rows}
     assert scores["sft, held_out"][2] == "+12.5" and scores["sft, held_out"][4] == "40"
     assert scores["base, held_out"][2] == "+0.0"
     assert scores["rl, held_out"] == ("70.0%", "70.0%", "", "", "")
+    rows = [read_parts(each.layout.dataset("sft")).height for each in (one, two)]
+    assert scores["rows, sft set"][:2] == (str(rows[0]), str(rows[1]))
+    assert ("seed", "1", "2") in tables["Settings of the recipes that differ: 1"].rows
+    assert against_findings(one, two) == [
+        "Beside that: pass@1 on held_out after rl 70.0% against 70.0%; not compared question by question."
+    ]
+    shutil.rmtree(this / "eval" / "rl")
+    shutil.rmtree(this / "eval" / "dpo")
+    (said,) = against_findings(open_run(this), two)
+    assert "after sft" in said and "+12.5 points (" in said and said.endswith(", 40 questions).")
 
 
 @pytest.mark.parametrize(

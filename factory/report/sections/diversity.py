@@ -11,8 +11,8 @@ import polars as pl
 
 from factory.datasets.scripts import main_script
 from factory.numbers import percent
-from factory.report.blocks import Block, Note, Section, grid, shorten
-from factory.report.step_folders import RunTables, scan_columns
+from factory.report.blocks import Block, Fold, Note, Section, grid, shorten, show
+from factory.report.step_folders import RunTables, as_type, scan_columns
 
 READ, LONGEST = 1_000, 6_000
 """Responses drawn at random, and characters read of each."""
@@ -38,6 +38,7 @@ def diversity(run: RunTables) -> Section | None:
     openings = Counter(_join(each[:OPENING]) for each in words)
     stretches = Counter(gram for each in words for gram in set(_ngrams(each)))
     blocks: list[Block] = [Note(" ".join(_said(texts, openings, stretches)))]
+    tables: list[Block] = []
     for caption, found in (
         ("Most frequent openings", openings),
         (f"Stretches of {NGRAM} words that most responses share", stretches),
@@ -48,19 +49,22 @@ def diversity(run: RunTables) -> Section | None:
             if count > 1
         ]
         if rows:
-            blocks.append(grid(("text", "responses", "share"), rows, caption))
+            tables.append(grid(("text", "responses", "share"), rows, caption))
+    if tables:
+        blocks.append(Fold("What most responses begin with and repeat", tuple(tables)))
     return Section(
         "diversity", "Diversity", f"{table.name}, {texts.height:,} responses drawn at random", tuple(blocks)
     )
 
 
 def _texts(parts: tuple[Path, ...]) -> pl.DataFrame:
-    scan = scan_columns(parts, ["reasoning", "content", "problem"]).cast(pl.String, strict=False)
+    scan = scan_columns(parts, ["reasoning", "content", "problem"])
     height = scan.select(pl.len()).collect().item()
     places = sorted(random.Random(0).sample(range(height), min(height, READ)))
-    texts = scan.with_row_index("at").filter(pl.col("at").is_in(places)).collect(engine="streaming")
+    rows = scan.with_row_index("at").filter(pl.col("at").is_in(places)).collect(engine="streaming").sort("at")
+    texts = rows.select(as_type(rows[name], pl.String) for name in ("reasoning", "content", "problem"))
     text = pl.coalesce("reasoning", "content").alias("text")
-    return texts.sort("at").select(text, "problem").filter(pl.col("text").str.len_chars() > 0)
+    return texts.select(text, "problem").filter(pl.col("text").str.len_chars() > 0)
 
 
 def _words(text: str) -> list[str]:
@@ -94,13 +98,18 @@ def _apart(found: Counter[str]) -> list[tuple[str, int]]:
 
 def _said(texts: pl.DataFrame, openings: Counter[str], stretches: Counter[str]) -> list[str]:
     n = texts.height
-    top = openings.most_common(1)[0][1]
+    (opening, top), *_ = _apart(openings)
     said = [
-        f"{len(openings):,} different openings of {OPENING} words in {n:,} responses; the commonest begins {percent(top, n)}."
+        f"{len(openings):,} different openings of {OPENING} words in {n:,} responses; the commonest, "
+        f"“{show(shorten(opening, 60))}”, begins {percent(top, n)}."
     ]
     if stretches:
         often = sum(count > max(1, n // 20) for count in stretches.values())
-        said.append(f"{often:,} stretches of {NGRAM} words stand in more than one response of twenty.")
+        (stretch, most), *_ = _apart(stretches)
+        said.append(
+            f"{often:,} stretches of {NGRAM} words stand in more than one response of twenty; the commonest, "
+            f"“{show(shorten(stretch, 90))}”, in {percent(most, n)}."
+        )
     scripts = main_script(texts["text"]), main_script(texts["problem"])
     names = Counter(name for name in scripts[0] if name)
     if names:

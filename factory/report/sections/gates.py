@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from factory.numbers import percent
-from factory.report.blocks import Block, Note, Section, folded, link, many, shorten
+from factory.report.blocks import Block, Note, Section, folded, grid, link, many, shorten
 from factory.report.step_folders import RunTables, StepFolder, ordered
 from factory.report.words import reason_words, step_words
 
@@ -17,12 +17,29 @@ _SPAN = 220
 
 
 def gates(run: RunTables) -> Section | None:
-    """Contamination and near-duplicates: a sentence per step, the evidence behind a fold."""
+    """Contamination and near-duplicates: a line per step, the evidence behind a fold."""
     folders = [*_steps(run, "decontaminate"), *_steps(run, "dedup")]
-    every = [block for folder in folders for block in _step(folder)]
-    blocks = sorted(every, key=lambda block: block.kind == "fold")
+    if not folders:
+        return None
+    rows: list[tuple[Any, ...]] = []
+    notes: list[Block] = []
+    folds: list[Block] = []
+    for folder in folders:
+        came, left = folder.manifest["rows_in"], folder.manifest["rows_out"]
+        name, lost = step_words(folder.name), came - left
+        said = _audit(folder.totals)
+        if _checks(folder):
+            proof = certificate(folder)
+            said = _checked(proof or {})
+            if proof is not None and proof.get("benchmarks") == []:
+                notes.append(
+                    Note(f"{name}: the recipe names no benchmark, so nothing was checked.", warning=True)
+                )
+        rows.append((name, came, lost, percent(lost, came), said))
+        folds += _folds(name, folder)
+    table = grid(("step", "rows", "dropped", "share", "compared with"), rows)
     names = ", ".join(folder.name for folder in folders)
-    return Section("gates", "Contamination and duplicates", names, tuple(blocks)) if blocks else None
+    return Section("gates", "Contamination and duplicates", names, (table, *notes, *folds))
 
 
 def certificate(folder: StepFolder) -> dict[str, Any] | None:
@@ -31,23 +48,16 @@ def certificate(folder: StepFolder) -> dict[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
-def _step(folder: StepFolder) -> Iterator[Block]:
-    came, left = folder.manifest["rows_in"], folder.manifest["rows_out"]
-    name = step_words(folder.name)
-    said = f"{name[:1].upper()}{name[1:]}: {came - left:,} of {came:,} rows dropped ({percent(came - left, came)}). "
+def _checks(folder: StepFolder) -> bool:
+    return "decontaminate" in str(folder.manifest.get("step", ""))
+
+
+def _folds(name: str, folder: StepFolder) -> Iterator[Block]:
     dropped = _dropped(folder)
-    proof = certificate(folder)
-    if "decontaminate" in str(folder.manifest.get("step", "")):
-        benchmarks = proof.get("benchmarks") if proof else None
-        if proof is not None and isinstance(benchmarks, list) and not benchmarks:
-            yield Note(f"{said}The recipe names no benchmark, so nothing was checked.", warning=True)
-        else:
-            yield Note(said + _checked(proof or {}))
+    if _checks(folder):
         by = Counter(str(_find(e, "benchmark", "index", "source") or reason) for _, reason, _, e in dropped)
         yield from folded(f"{name}: dropped by benchmark", ("benchmark", "rows dropped"), by.most_common())
-        yield from _found(name, proof or {})
-    else:
-        yield Note(said + _audit(folder.totals))
+        yield from _found(name, certificate(folder) or {})
     yield from _evidence(name, dropped)
 
 
@@ -57,7 +67,7 @@ def _checked(proof: dict[str, Any]) -> str:
         return ""
     rows = sum(each["rows"] for each in benchmarks if isinstance(each.get("rows"), int))
     digest = f"; certificate {str(proof['digest'])[:16]}" if proof.get("digest") else ""
-    return f"Compared with the {rows:,} rows of {many(len(benchmarks), 'benchmarks')}{digest}."
+    return f"{rows:,} rows of {many(len(benchmarks), 'benchmarks')}{digest}"
 
 
 def _found(name: str, proof: dict[str, Any]) -> tuple[Block, ...]:
@@ -87,10 +97,10 @@ def _audit(totals: dict[str, Any]) -> str:
         return ""
     rows, pairs, found, threshold = numbers
     if not pairs:
-        return f"An exact comparison of {rows:,} rows found no pair above a similarity of {threshold:g}."
+        return f"{rows:,} rows with one another exactly: no pair above a similarity of {threshold:g}"
     return (
-        f"An exact comparison of {rows:,} rows found {pairs:,} pairs above a similarity of {threshold:g}; "
-        f"the index had {found:,} of them ({percent(found, pairs)})."
+        f"{rows:,} rows with one another exactly: {pairs:,} pairs above a similarity of {threshold:g}; "
+        f"the index had {found:,} of them ({percent(found, pairs)})"
     )
 
 
@@ -98,7 +108,8 @@ def _steps(run: RunTables, word: str) -> list[StepFolder]:
     return [
         each
         for each in ordered(run)
-        if word in str(each.manifest.get("step", "")) and "rows_in" in each.manifest
+        if word in str(each.manifest.get("step", ""))
+        and all(isinstance(each.manifest.get(name), int) for name in ("rows_in", "rows_out"))
     ]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from factory.numbers import percent
-from factory.report.blocks import Block, Section, folded, grid
+from factory.report.blocks import Block, Note, Section, folded
 from factory.report.plots import histogram
 from factory.report.step_folders import RunTables
 from factory.report.svg import BAD, EMPTY, FIRST, GOOD, SECOND, SLOW, UNSURE
@@ -57,7 +57,9 @@ def lengths(run: RunTables) -> Section | None:
     blocks += [_set_figure(run, name, values) for name, values in sets.items()]
     if rows := [row for stage in STAGES if (row := _stage_row(run, stage))]:
         heads = ("stage", "rows", "median", "90%", "99%", "longest", "limit", "rows over it", "which are")
-        blocks.append(grid(heads, rows, "What the stages read, in tokens of the student"))
+        over = [f"{stage} {cut} {said}".strip() for stage, *_, cut, said in rows]
+        blocks.append(Note(f"Rows over the limit of their stage: {', '.join(over)}."))
+        blocks += folded("What the stages read, in tokens of the student", heads, rows)
     rows = [_summary(f"responses, {verdict.replace('_', ' ')}", values) for verdict, values in by.items()]
     rows += [_summary(f"{name} set", values) for name, values in sets.items()]
     if rows:

@@ -19,12 +19,8 @@ REASONS = 3
 """Reasons of a step of which a dropped row is shown."""
 _FACTS = ("verdict", "verdict_reason", "answer", "completion_tokens", "domain", "level", "source", "sampler")
 _SET_FACTS = ("level", "source", "completion_tokens", "pass_rate", "chosen_tokens", "rejected_tokens")
-_TITLES = {
-    "midtrain": "midtrain: a row of median length",
-    "sft": "sft: a row of median length",
-    "preference": "preference: a pair of median length",
-    "rl": "rl: a prompt of median pass rate",
-}
+_ROWS = {"preference": "pairs", "rl": "prompts"}
+"""What the rows of a set are; elsewhere rows."""
 
 
 def set_rows(run: RunTables) -> Section | None:
@@ -34,7 +30,8 @@ def set_rows(run: RunTables) -> Section | None:
         for name in ("midtrain", "sft", "rl", "preference")
         for block in _set_row(run.at(run.layout.dataset(name)), name)
     ]
-    return Section("sets-rows", "One row of each set", "datasets/", tuple(blocks)) if blocks else None
+    said = "datasets/, of median length (rl: of median pass rate)"
+    return Section("sets-rows", "One row of each set", said, tuple(blocks)) if blocks else None
 
 
 def _set_row(folder: StepFolder, name: str) -> list[Block]:
@@ -54,7 +51,7 @@ def _set_row(folder: StepFolder, name: str) -> list[Block]:
         pieces += _parts(message_text(row.get("completion")))
         if name == "rl":
             pieces += piece("gold answer", row.get("answer"), short=True)
-    return [Row(_TITLES[name], tuple(facts), pieces, sides)]
+    return [Row(f"{name}: one of {many(sizes.height, _ROWS.get(name, 'rows'))}", tuple(facts), pieces, sides)]
 
 
 def message_text(messages: Any) -> str | None:

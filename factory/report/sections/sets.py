@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 
 from factory.numbers import number
-from factory.report.blocks import Block, Note, Section, folded, grid, shorten
+from factory.report.blocks import Block, Note, Section, folded, grid, many, shorten
 from factory.report.plots import histogram
 from factory.report.step_folders import RunTables
 from factory.report.svg import BAD, GOOD
@@ -70,9 +70,9 @@ def _lint(lint: Any) -> list[Block]:
         return [Note("The step that made the pairs left no lint.", warning=True)]
     rows = [[check.get(name) for name in _CHECK] for check in checks if isinstance(check, dict)]
     failed = [str(row[0]) for row in rows if row[3] is False]
-    said = f"Not passed: {', '.join(failed)}." if failed else f"The pairs passed all {len(rows)} checks."
-    blocks: list[Block] = [Note(said, warning=bool(failed))]
-    blocks += folded("Every check of the pairs against its limit", _CHECK, rows)
+    blocks: list[Block] = [Note(f"Not passed: {', '.join(failed)}.", warning=True)] if failed else []
+    said = "Every check of the pairs" if failed else f"The pairs passed {many(len(rows), 'checks')}: each"
+    blocks += folded(f"{said} against its limit", _CHECK, rows)
     worst = lint.get("worst")
     if isinstance(worst, list) and worst:
         names = list(dict.fromkeys(key for row in worst if isinstance(row, dict) for key in row))

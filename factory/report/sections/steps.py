@@ -68,9 +68,9 @@ def _recipe(recipe: dict[str, Any]) -> list[Block]:
     """What differs from the defaults, and the whole recipe."""
     if not recipe:
         return []
-    rows = sorted(_flat("", recipe).items())
-    default = _flat(
-        "", Recipe.model_validate({"name": "x", "problems": {"sources": ["x"]}}).model_dump(mode="json")
+    rows = sorted(flat_recipe(recipe).items())
+    default = flat_recipe(
+        Recipe.model_validate({"name": "x", "problems": {"sources": ["x"]}}).model_dump(mode="json")
     )
     changed = [(key, value, default.get(key, "")) for key, value in rows if default.get(key) != value]
     text = yaml.safe_dump(recipe, allow_unicode=True, sort_keys=False)[:_MOST]
@@ -87,12 +87,13 @@ def _recipe(recipe: dict[str, Any]) -> list[Block]:
     ]
 
 
-def _flat(prefix: str, value: Any) -> dict[str, str]:
+def flat_recipe(value: Any, prefix: str = "") -> dict[str, str]:
+    """Dotted keys to their values as YAML, each at most 400 characters."""
     if isinstance(value, dict) and value:
         return {
             k: v
             for key, inner in value.items()
-            for k, v in _flat(f"{prefix}.{key}" if prefix else str(key), inner).items()
+            for k, v in flat_recipe(inner, f"{prefix}.{key}" if prefix else str(key)).items()
         }
     shown = yaml.safe_dump(value, allow_unicode=True, default_flow_style=True, width=10_000)
     return {prefix: shown.removesuffix("...\n").strip()[:400]}

@@ -18,8 +18,8 @@ from factory.errors import FactoryError, first_line
 from factory.evaluation.ladder import Score, StageDelta, read_ladder, stage_deltas
 from factory.evaluation.statistics import Interval
 from factory.numbers import percent
-from factory.report.blocks import Block, Fold, Grid, Note, Section, grid
-from factory.report.plots import curve, intervals
+from factory.report.blocks import Block, Figure, Fold, Grid, Note, Section, grid
+from factory.report.plots import Line, curves, intervals
 from factory.report.step_folders import RunTables, State, read_metrics
 from factory.run.layout import PAPER, STAGES
 
@@ -54,13 +54,12 @@ CURVES = {
 """Panel title to the names under which trainers log it; the first that is there is drawn."""
 LIVE = "live share: groups with a signal"
 """Drawn as 1 less what is logged, the share of groups whose answers are all right or all wrong."""
-FIRST_SHOWN = {
-    "midtrain": ("loss",),
-    "sft": ("loss",),
-    "dpo": ("preference accuracy",),
-    "rl": ("reward", LIVE),
-}
-"""What is shown of each stage at once; the rest is folded."""
+CHIEF = (
+    (("midtrain", "loss"), ("sft", "loss"), ("distill", "loss")),
+    (("dpo", "preference accuracy"),),
+    (("rl", "reward"), ("rl", LIVE)),
+)
+"""Plots that stand open, each of (stage, figure) lines; all other figures are folded."""
 MOST_ROWS = 10
 """Rows of a table that stands open."""
 CORRECTED = (
@@ -74,13 +73,17 @@ def training(run: RunTables) -> Section | None:
     scores, faults = read_ladder(run.run)
     blocks: list[Block] = []
     chief, rest = _curves(run)
+    deltas, incomparable = read_deltas(run)
     if scores:
         groups: dict[str, dict[str, Interval]] = {}
         for s in scores:
             share = Interval(100 * s.value, 100 * s.low, 100 * s.high)
             groups.setdefault(s.benchmark, {})[s.stage] = share
         caption = "Pass@1 after every stage, with 95% intervals"
-        blocks += [intervals("ladder", groups, ylabel="pass@1, %", caption=caption), *chief]
+        blocks.append(intervals("ladder", groups, ylabel="pass@1, %", caption=caption))
+    if deltas:
+        blocks.append(_long(deltas_grid(deltas)))
+    if scores:
         guessed = any(s.guess_rate for s in scores)
         columns: tuple[str, ...] = (
             "stage",
@@ -94,13 +97,14 @@ def training(run: RunTables) -> Section | None:
         )
         columns = columns if guessed else columns[:-2]
         several = len(groups) > 1
-        numbers = [_row(s, several)[: len(columns)] for s in scores]
-        blocks.append(_long(grid(columns, numbers, "Pass@1 after every stage, percent", half=True)))
+        table = grid(
+            columns, [_row(s, several)[: len(columns)] for s in scores], "Pass@1 after every stage, percent"
+        )
+        # Beside the plot one table is enough: what changed, or else the figures themselves.
+        (rest.insert(0, _fold(table)) if deltas else blocks.append(_long(table)))
+        blocks += chief
         if guessed:
             blocks.append(Note(CORRECTED))
-    deltas, incomparable = read_deltas(run)
-    if deltas:
-        blocks.append(_long(deltas_grid(deltas)))
     blocks += [Note(fault, warning=True) for fault in (*faults, *incomparable)]
     if scores:
         blocks += _beside_the_paper(scores)
@@ -112,26 +116,40 @@ def training(run: RunTables) -> Section | None:
 
 def _long(table: Grid) -> Block:
     """A table of many benchmarks is folded: the plot and the findings have told the most of it."""
-    return (
-        table
-        if len(table.rows) <= MOST_ROWS
-        else Fold(table.caption, (replace(table, caption="", half=False),))
-    )
+    return table if len(table.rows) <= MOST_ROWS else _fold(table)
+
+
+def _fold(table: Grid) -> Fold:
+    return Fold(table.caption, (replace(table, caption=""),))
 
 
 def _curves(run: RunTables) -> tuple[list[Block], list[Block]]:
-    """One small plot per logged figure: the chief ones, and all others behind a fold."""
+    """The chief figures, lines of one kind in one plot, and all others behind a fold."""
+    logged = {
+        (stage, title): line
+        for stage in STAGES
+        for title, line in _panels(read_metrics(run.layout.stage(stage) / "metrics.jsonl")).items()
+    }
     shown: list[Block] = []
-    rest: list[Block] = []
-    for stage in STAGES:
-        for title, (x, y) in _panels(read_metrics(run.layout.stage(stage) / "metrics.jsonl")).items():
-            name = f"curve-{stage}-{title.partition(':')[0].replace(' ', '-')}"
-            drawn = curve(name, f"{stage}: {title}", x, y)
-            (shown if title in FIRST_SHOWN[stage] else rest).append(drawn)
+    for plot in CHIEF:
+        if lines := {each: logged.pop(each) for each in plot if each in logged}:
+            shown.append(_plot(lines))
+    rest: list[Block] = [_plot({each: line}) for each, line in logged.items()]
     said = (
         "RL draws its prompts in batches of like length, so the completion length rises and falls with them."
     )
     return shown, [Fold("More training curves", (*rest, Note(said)))] if rest else []
+
+
+def _plot(lines: dict[tuple[str, str], Line]) -> Figure:
+    """Lines of several stages, or several figures of one stage."""
+    stages, titles = (list(dict.fromkeys(names)) for names in zip(*lines, strict=True))
+    if len(stages) > 1:
+        caption, labels = f"{titles[0]}: {', '.join(stages)}", stages
+    else:
+        caption, labels = f"{stages[0]}: {' and '.join(titles)}", [each.partition(":")[0] for each in titles]
+    name = "-".join(("curve", *stages, *(each.partition(":")[0].replace(" ", "-") for each in titles)))
+    return curves(name, caption, dict(zip(labels, lines.values(), strict=True)))
 
 
 def read_deltas(run: RunTables) -> tuple[list[StageDelta], list[str]]:
@@ -168,9 +186,7 @@ def deltas_grid(deltas: Sequence[StageDelta]) -> Grid:
     caption = "What each stage changed, in points, over the same questions"
     if left_out := sum(delta.change.dropped for delta in deltas):
         caption += f" ({left_out:,} that only one side scored are left out)"
-    return grid(
-        ("step", "change", "95% interval", "that is a", "questions better / worse"), rows, caption, half=True
-    )
+    return grid(("step", "change", "95% interval", "that is a", "questions better / worse"), rows, caption)
 
 
 def meaning(delta: StageDelta) -> str:
@@ -223,9 +239,9 @@ def _beside_the_paper(scores: Sequence[Score]) -> list[Block]:
     columns = ("stage", "this run, pass@1\u00a0%", "the paper's step", *BENCHMARKS)
     return [
         Fold(
-            f"Beside the paper. {CITATION}",
+            "Beside the paper",
             (
-                grid(columns, rows),
+                grid(columns, rows, CITATION),
                 grid(("the paper's step", *BENCHMARKS), changes, "Points that the paper's stages changed"),
                 Note(
                     "The paper trained a 3.8-billion-parameter model and measured other benchmarks: compare the shape of the "
@@ -236,9 +252,9 @@ def _beside_the_paper(scores: Sequence[Score]) -> list[Block]:
     ]
 
 
-def _panels(metrics: Sequence[Mapping[str, Any]]) -> dict[str, tuple[list[float], list[float]]]:
+def _panels(metrics: Sequence[Mapping[str, Any]]) -> dict[str, Line]:
     """Panel title to steps and values."""
-    panels: dict[str, tuple[list[float], list[float]]] = {}
+    panels: dict[str, Line] = {}
     for title, names in CURVES.items():
         for name in names:
             points = [(m.get("step"), m.get(name)) for m in metrics]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from itertools import pairwise
 from typing import Any
 
@@ -28,7 +27,7 @@ def funnel(run: RunTables) -> Section | None:
     """What went into every step, what came out and why the rest was dropped, in the order of the plan."""
     folders = [folder for folder in ordered(run) if _counted(folder)]
     steps = [folder for folder in folders if not _quiet(folder)]
-    shown = [folder for folder in steps if folder.manifest.get("dropped") or _first(steps, folder)]
+    shown = [folder for folder in steps if folder.lost or _first(steps, folder)]
     rows = [_row(folder, _widest(steps, folder)) for folder in shown]
     blocks: list[Block] = [grid(("step", "in", "out", "", "dropped"), rows)] if rows else []
     if others := [f"“{step_words(folder.name)}”" for folder in steps if folder not in shown]:
@@ -47,8 +46,8 @@ def yields(run: RunTables) -> Section | None:
     frame = responses(run)
     if not frame.height:
         return None
-    kept = "midtrain rows" if run.at(run.layout.selected("midtrain")).readable else "verified correct"
-    heads = ("responses", "accept rate", kept, "tokens per kept", "dollars per kept")
+    chosen = run.at(run.layout.selected("midtrain")).readable
+    heads = ("responses", "accepted", "kept", "tokens", "dollars")
     blocks: list[Block] = []
     folds: list[Block] = []
     for by in ("source", "domain", "level"):
@@ -68,7 +67,9 @@ def yields(run: RunTables) -> Section | None:
         title = f"Verdicts by {words}"
         folds += folded(title, (words, *(v.replace("_", " ") for v in verdicts), "all"), rows)
     blocks += [*_solved(run), *_judged(table), *folds, *cost(run)]
-    return Section("yield", "Yield", f"{table.name}, selected/midtrain", tuple(blocks))
+    source = f"{table.name}, selected/midtrain" if chosen else table.name
+    said = f"{source}; kept: {'midtrain rows' if chosen else 'correct'}; tokens and dollars are per row kept"
+    return Section("yield", "Yield", said, tuple(blocks))
 
 
 def _solved(run: RunTables) -> list[Block]:
@@ -169,7 +170,7 @@ def _name(group: str | None) -> str:
 
 def _quiet(folder: StepFolder) -> bool:
     place = place_of(folder.name)
-    return place is not None and place.kind in _HIDDEN and not folder.manifest.get("dropped")
+    return place is not None and place.kind in _HIDDEN and not folder.lost
 
 
 def _first(steps: list[StepFolder], folder: StepFolder) -> bool:
@@ -189,14 +190,18 @@ def _widest(shown: list[StepFolder], folder: StepFolder) -> int:
 
 def _row(folder: StepFolder, widest: int) -> tuple[Any, ...]:
     came, left = folder.manifest["rows_in"], folder.manifest["rows_out"]
-    dropped = Counter(
-        {str(k): n for k, n in (folder.manifest.get("dropped") or {}).items() if isinstance(n, int)}
-    )
+    dropped = folder.lost
     reasons = ", ".join(
         f"{n:,} {reason_words(why)}" for why, n in sorted(dropped.items(), key=lambda x: (-x[1], x[0]))
     )
     said = f"{left:,} of {came:,} kept"
-    return step_words(folder.name), came, left, bar(left / widest, dropped.total() / widest, said), reasons
+    return (
+        step_words(folder.name),
+        came,
+        left,
+        bar(left / widest, sum(dropped.values()) / widest, said),
+        reasons,
+    )
 
 
 def _counted(folder: StepFolder) -> bool:
@@ -204,8 +209,7 @@ def _counted(folder: StepFolder) -> bool:
 
 
 def _balanced(folder: StepFolder) -> bool:
-    dropped = (folder.manifest.get("dropped") or {}).values()
-    return bool(folder.manifest["rows_in"] == folder.manifest["rows_out"] + sum(dropped))
+    return bool(folder.manifest["rows_in"] == folder.manifest["rows_out"] + sum(folder.lost.values()))
 
 
 def _breaks(run: RunTables) -> list[Note]:
