@@ -22,7 +22,7 @@ from factory.atomic import file_digest, read_json
 from factory.errors import FactoryError, UsageError
 from factory.run.folder import READ_AT_ONCE, changed_files, tree_bytes
 from factory.run.layout import Kind, RunLayout, expected_places, order_of
-from factory.run.parts import DROPPED_NAMES, MANIFEST
+from factory.run.parts import DROPPED_NAMES, JOB, MANIFEST, SIDE_FOLDER
 
 
 class State(StrEnum):
@@ -128,7 +128,8 @@ def open_run(run: Path, *, check: bool = True) -> RunTables:
     folders = {
         _name(run, path): inspect(path, _name(run, path), check=check) for path in sorted(_step_paths(run))
     }
-    if not folders and not (run / "recipe.yaml").exists():
+    begun = (run / "recipe.yaml").exists() or (run / SIDE_FOLDER / JOB).exists()
+    if not folders and not begun:
         raise UsageError(
             f"{run} holds no tables of a run", do="give a folder that `factory run` or a verb wrote"
         )

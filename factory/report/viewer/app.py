@@ -72,6 +72,7 @@ def build_app(
         Route("/review", pages.review),
         Route("/review.csv", pages.export),
         Route("/review.jsonl", pages.export),
+        Route("/answered", pages.answered),
         Route("/report", pages.report),
         *([Route("/search", pages.search)] if static_rows else []),
         Route("/state", pages.state),
@@ -205,7 +206,9 @@ class Pages:
     async def row(self, request: Request) -> Response:
         """A problem with all its responses, or a dropped line; and the life of the id that was asked for."""
         view = self.live.view()
-        values = await run_in_threadpool(known_of, view.tables, request.query_params.get("id", ""))
+        values = await run_in_threadpool(
+            known_of, view.tables, request.query_params.get("id", ""), view.answered
+        )
         return self._page("row.html.j2", view, marks=self._marks(), sheet=None, **values)
 
     async def record(self, request: Request) -> Response:
@@ -245,13 +248,21 @@ class Pages:
             raise UsageError(f"{path} was not written yet", do="run `factory report`")
         return FileResponse(path, media_type="text/html; charset=utf-8")
 
+    async def answered(self, request: Request) -> Response:
+        """The newest responses of a job that runs."""
+        view = self.live.view()
+        newest = await run_in_threadpool(view.answered.newest) if view.answered else []
+        return self._page("answered.html.j2", view, newest=newest, preview=PREVIEW)
+
     async def search(self, request: Request) -> Response:
         """The search of a static copy."""
         return self._page("search.html.j2")
 
     async def state(self, request: Request) -> Response:
-        """What the tables look like now; a page that was written from another state can be loaded again."""
-        return JSONResponse({"stamp": (await run_in_threadpool(self.live.view)).stamp})
+        """What the tables and the store look like now; a page that was written from another state can be loaded again."""
+        view = await run_in_threadpool(self.live.view)
+        answered = await run_in_threadpool(view.answered.look) if view.answered else 0
+        return JSONResponse({"stamp": view.stamp, "answered": answered})
 
     async def mark(self, request: Request) -> Response:
         """Take one mark: a JSON object with id, mark and note."""
@@ -298,6 +309,7 @@ class Pages:
             has_report=view.tables.layout.report.is_file(),
             sheets=list(view.sheets.all.values()),
             stamp=view.stamp,
+            answered=view.answered.look() if view.answered else 0,
             reviewer=self.reviewer,
             static_rows=self.static_rows,
             **values,

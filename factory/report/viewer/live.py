@@ -1,6 +1,7 @@
 """The viewer's view of a run that may go on: when files of its tables change, the tables are opened again.
 
-Parts that a running (or stopped) step has finished lie in its scratch directory; they are shown as `FOLDER/so-far`.
+Parts that a running (or stopped) step has finished lie in its scratch directory; they are shown as `FOLDER/so-far`. Responses
+that are only in the store are shown, too (`answered.py`).
 """
 
 from __future__ import annotations
@@ -10,11 +11,12 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from factory.atomic import digest
 from factory.report.step_folders import RunTables, open_run
+from factory.report.viewer.answered import Answered, running_job
 from factory.report.viewer.sheets import Sheets
 from factory.run.out_folder import SCRATCH
 from factory.run.parts import MANIFEST
@@ -33,6 +35,8 @@ class View:
     tables: RunTables
     sheets: Sheets
     stamp: str
+    answered: Answered | None = None
+    """Responses that no table holds yet."""
 
 
 class Live:
@@ -40,7 +44,7 @@ class Live:
 
     def __init__(self, tables: RunTables, clock: Callable[[], float] = time.monotonic) -> None:
         self.run, self._clock, self._lock = tables.run, clock, threading.Lock()
-        self._view = View(tables, Sheets(tables, so_far(tables.run)), stamp(tables.run))
+        self._view = _with_answered(View(tables, Sheets(tables, so_far(tables.run)), stamp(tables.run)))
         self._looked = clock()
 
     def view(self) -> View:
@@ -49,13 +53,22 @@ class Live:
             if self._clock() - self._looked >= LOOK:
                 if (now := stamp(self.run)) != self._view.stamp and self.run.is_dir():
                     tables = open_run(self.run, check=False)
-                    self._view = View(tables, Sheets(tables, so_far(self.run)), now)
+                    self._view = View(tables, Sheets(tables, so_far(self.run)), now, self._view.answered)
+                self._view = _with_answered(self._view)
                 self._looked = self._clock()
             return self._view
 
     def close(self) -> None:
         """Remove the search copies and close the database."""
         self._view.sheets.close()
+
+
+def _with_answered(view: View) -> View:
+    """The view with the responses of the job that runs now; what is known of them is kept while it is the same job."""
+    job = running_job(view.tables)
+    if view.answered is not None and (view.answered.stores, view.answered.job) == job:
+        return view
+    return replace(view, answered=Answered(*job) if job else None)
 
 
 def stamp(run: Path) -> str:

@@ -10,8 +10,10 @@ from typing import Any
 
 import polars as pl
 
-from factory.report.lineage import ID_COLUMNS, find_rows, trace
+from factory.errors import UsageError
+from factory.report.lineage import ID_COLUMNS, Life, find_rows, trace
 from factory.report.step_folders import RunTables, StepFolder
+from factory.report.viewer.answered import Answered
 from factory.report.viewer.difference import Difference, compare
 from factory.run.layout import DATASETS, PLAN
 
@@ -53,9 +55,11 @@ class Answer:
     """One response with its verdict, the sets it went into and the reasons for which it was dropped."""
 
     row: Row
-    sets: tuple[str, ...]
-    dropped: tuple[str, ...]
-    student: bool
+    sets: tuple[str, ...] = ()
+    dropped: tuple[str, ...] = ()
+    student: bool = False
+    stored: bool = False
+    """`stored`: in the response store only, so far."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +86,19 @@ class ProblemPage:
         return Counter(str(each.row["verdict"]) for each in self.answers if each.row["verdict"]).most_common()
 
 
-def known_of(tables: RunTables, row_id: str) -> dict[str, Any]:
-    """What is known of an id: its life, its problem with everything made of it, or the row that was dropped."""
-    life = trace(tables, row_id)
-    problem = problem_page(tables, life.problem_id, life.id) if life.problem_id else None
+def known_of(tables: RunTables, row_id: str, answered: Answered | None = None) -> dict[str, Any]:
+    """What is known of an id: its life, its problem with everything made of it, or the row that was dropped.
+
+    `answered` are the responses that no table holds yet.
+    """
+    stored = answered.problem_of(row_id) if answered else None
+    try:
+        life = trace(tables, row_id)
+    except UsageError:
+        if stored is None:
+            raise
+        life = Life(row_id, "problem" if row_id == stored else "response", stored, ())
+    problem = problem_page(tables, life.problem_id, life.id, answered) if life.problem_id else None
     made = problem is not None and bool(problem.answers or problem.pairs)
     told = made or (problem is not None and bool(problem.record))
     dropped = None if told else dropped_row(tables, life.id)
@@ -95,8 +108,10 @@ def known_of(tables: RunTables, row_id: str) -> dict[str, Any]:
     return {"life": life, "problem": problem, "dropped": dropped, "record": record}
 
 
-def problem_page(tables: RunTables, problem_id: str, asked: str = "") -> ProblemPage:
-    """Collect a problem's record, responses and pairs from the run's tables; each may be missing.
+def problem_page(
+    tables: RunTables, problem_id: str, asked: str = "", answered: Answered | None = None
+) -> ProblemPage:
+    """Collect a problem's record, responses and pairs from the run's tables and store; each may be missing.
 
     `asked` is the response that was asked for: it is shown in full, and among the first `MOST_RESPONSES`.
     """
@@ -109,12 +124,17 @@ def problem_page(tables: RunTables, problem_id: str, asked: str = "") -> Problem
         for row in map(_cut, rows.iter_rows(named=True)):
             key = row["response_id"]
             answers.append(Answer(row, tuple(sets.get(key, ())), tuple(lost.get(key, ())), student))
+    there, record = {answer.row["response_id"] for answer in answers}, _record(tables, problem_id)
+    for row in map(_cut, answered.rows(problem_id) if answered else ()):
+        if row["response_id"] not in there:
+            answers.append(Answer(row, stored=True))
+            record = record or Row(problem=answered.prompt(row) if answered else "")
     hidden = max(len(answers) - MOST_RESPONSES, 0)
     if hidden:
         answers.sort(key=lambda each: each.row["response_id"] != asked)
     answers = answers[:MOST_RESPONSES]
     _shorten([each.row for each in sorted(answers, key=lambda each: each.row["response_id"] != asked)])
-    return ProblemPage(_record(tables, problem_id), answers, hidden, _pairs(tables, problem_id))
+    return ProblemPage(record, answers, hidden, _pairs(tables, problem_id))
 
 
 def _shorten(rows: Sequence[Row]) -> None:

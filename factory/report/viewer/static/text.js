@@ -222,5 +222,5 @@
   }
 
   for (const element of document.querySelectorAll(".tex")) prepare(element);
-  window.factoryText = { shown, toggle, drawPiece, cuts };
+  window.factoryText = { shown, toggle, drawPiece, cuts, prepare };
 })();

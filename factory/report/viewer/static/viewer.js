@@ -1,10 +1,10 @@
 "use strict";
 // Keyboard, marks, the way through a table and the values offered for a filter. Tables and texts can be read without it.
 (() => {
-  const rows = [...document.querySelectorAll("table.rows tbody tr[data-href]")];
-  const targets = [...document.querySelectorAll(".target")];
-  const list = rows.length ? rows : targets;
-  let at = rows.length ? -1 : Math.max(targets.findIndex((t) => t.classList.contains("asked")), 0);
+  // Asked for each time: a page that follows a run gets more of them.
+  const rows = () => [...document.querySelectorAll("table.rows tbody tr[data-href]")];
+  const list = () => rows().length ? rows() : [...document.querySelectorAll(".target")];
+  let at = rows().length ? -1 : Math.max(list().findIndex((t) => t.classList.contains("asked")), 0);
   const problem = document.querySelector(".problem");
   if (problem) {
     // What is scrolled to must not lie under the problem, which stays in sight.
@@ -29,11 +29,12 @@
   }
 
   function go(to, scroll = true) {
-    if (!list.length) return;
-    list[at]?.classList.remove("at");
-    at = Math.min(Math.max(to, 0), list.length - 1);
-    list[at].classList.add("at");
-    if (scroll) list[at].scrollIntoView({ block: rows.length ? "nearest" : "start" });
+    const all = list();
+    if (!all.length) return;
+    all[at]?.classList.remove("at");
+    at = Math.min(Math.max(to, 0), all.length - 1);
+    all[at].classList.add("at");
+    if (scroll) all[at].scrollIntoView({ block: rows().length ? "nearest" : "start" });
   }
 
   async function mark(id, kind, text = "") {
@@ -93,7 +94,7 @@
     if (!from) { say("open a table first"); return; }
     const address = new URL(from, location.href);
     address.pathname = only === "random" ? "/random" : "/next";
-    const id = rows.length ? list[at]?.dataset.id : asked();
+    const id = rows().length ? list()[at]?.dataset.id : asked();
     if (id) address.searchParams.set("id", id);
     if (only !== "random" && only !== "next") address.searchParams.set("only", only);
     const answer = await fetch(address, { redirect: "follow" });
@@ -115,8 +116,8 @@
     say(`copied ${id}`);
   }
 
-  if (rows.some((row) => row.dataset.id)) {
-    const way = rows.map((row) => new URL(row.dataset.href, location.href).href);
+  if (rows().some((row) => row.dataset.id)) {
+    const way = rows().map((row) => new URL(row.dataset.href, location.href).href);
     sessionStorage.setItem("way", JSON.stringify([...new Set(way)]));
   }
   if (document.body.dataset.table) sessionStorage.setItem("table", document.body.dataset.table);
@@ -156,7 +157,7 @@
       if (event.key === "Escape") event.target.blur();
       return;
     }
-    const here = list[at];
+    const here = list()[at];
     const id = here?.dataset.id;
     const actions = {
       j: () => go(at + 1),
@@ -168,8 +169,8 @@
         if (fold) fold.open = !fold.open;
         return true;
       },
-      n: () => { const next = document.querySelector("a[rel=next]"); if (next) next.click(); else if (!rows.length) neighbour(1); },
-      p: () => { const before = document.querySelector("a[rel=prev]"); if (before) before.click(); else if (!rows.length) neighbour(-1); },
+      n: () => { const next = document.querySelector("a[rel=next]"); if (next) next.click(); else if (!rows().length) neighbour(1); },
+      p: () => { const before = document.querySelector("a[rel=prev]"); if (before) before.click(); else if (!rows().length) neighbour(-1); },
       a: () => mark(id, "accept"),
       r: () => mark(id, "reject"),
       u: () => mark(id, "clear"),
@@ -189,5 +190,5 @@
     const action = actions[event.key];
     if (action && action() !== false) event.preventDefault();
   });
-  if (!rows.length && targets.length) go(at, targets[at].classList.contains("asked"));
+  if (!rows().length && list().length) go(at, list()[at].classList.contains("asked"));
 })();
