@@ -8,6 +8,8 @@ from typing import Annotated, Any
 from factory.cli.flags import Flag
 from factory.cli.params import AsJson, run_folder
 from factory.cli.show import counts, say, show
+from factory.progress.line import clock, note_line
+from factory.progress.live import STALE_SECONDS
 
 
 def command(
@@ -23,9 +25,12 @@ def command(
         bool,
         Flag("Read every byte, however large: each part, side table, stored response, mark and manifest."),
     ] = False,
+    metrics: Annotated[
+        bool, Flag("Print Prometheus text: rows, rates, failures by kind, tokens, dollars.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show the steps that are done, the responses in the store, and which files are damaged.
+    """Show the steps that are done or running, the responses in the store, and which files are damaged.
 
     factory status runs/quickstart --check
     """
@@ -37,8 +42,12 @@ def command(
     folder = run_folder(folder)
     if not folder.is_dir():
         raise UsageError(f"{folder} is not a folder", do="name a run, a step's folder or a store")
-    found = read_status(folder, check=check)
-    if as_json:
+    found = read_status(folder, check=None if metrics and not check else check)
+    if metrics:
+        from factory.steps.metrics import prometheus
+
+        print(prometheus(found), end="")  # noqa: T201
+    elif as_json:
         print(json.dumps(found, indent=2))  # noqa: T201
     else:
         _show(found, folder)
@@ -63,6 +72,9 @@ def _show(found: dict[str, Any], folder: Path) -> None:
             for row in found["steps"]
         ]
         show(f"steps in {folder}", ("step", "folder", ">in", ">out", "dropped"), rows)
+    for row in found["running"]:
+        still = f"; no news for {clock(row['age'])}, killed or waiting" if row["age"] > STALE_SECONDS else ""
+        say(f"running: {note_line(row)}{still}")
     for store in found["stores"]:
         bought = [
             (

@@ -1,6 +1,7 @@
 """Progress of long operations: a bar with rate and time left on a terminal, log lines elsewhere, JSON lines on request.
 
 Set `FACTORY_PROGRESS` to `bar`, `log`, `json` or `off` to choose; the default looks at whether stderr is a terminal.
+Whatever is shown here, a step leaves a note of it for other processes (`live.py`), except when it is `off`.
 """
 
 from __future__ import annotations
@@ -9,10 +10,12 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any, Protocol
 
+from factory.progress import live
 from factory.progress.line import MONEY, State, clock, lines
 from factory.redaction import printable, safe
 
@@ -38,6 +41,9 @@ class Task(Protocol):
     def total(self, amount: float) -> None:
         """Change the expected total."""
 
+    def measured(self, facts: Callable[[], dict[str, Any]]) -> None:
+        """What this session has measured so far, as plain numbers; asked for when a note or a JSON line is written."""
+
 
 class _Silent:
     watched = False
@@ -54,6 +60,9 @@ class _Silent:
     def total(self, amount: float) -> None:
         pass
 
+    def measured(self, facts: Callable[[], dict[str, Any]]) -> None:
+        pass
+
 
 SILENT: Task = _Silent()
 """Shows nothing."""
@@ -67,19 +76,43 @@ class _Shown:
     def __init__(self, name: str, total: float | None, unit: str) -> None:
         self.state = State(name, unit, total)
         self.partly = 0.0
+        self.session: Callable[[], dict[str, Any]] = dict
+        self.note, self.noted = live.place(), 0.0
+        self.move(0)
 
     def advance(self, amount: float = 1, **facts: Any) -> None:
         self.state.facts.update(facts)
         inside = min(amount, self.partly)
         self.partly -= inside
-        self.state.move(amount - inside)
+        self.move(amount - inside)
+
+    def move(self, amount: float, *, before: bool = False) -> None:
+        self.state.move(amount, before=before)
+        if self.note and time.monotonic() - self.noted >= live.NOTE_SECONDS:
+            self.noted = time.monotonic()
+            live.leave(self.note, self.facts())
+
+    def facts(self) -> dict[str, Any]:
+        """All that is known, as one JSON object."""
+        state, now = self.state, time.monotonic()
+        found = {"task": state.name, "done": state.done, "total": state.expected, "unit": state.unit}
+        found |= {"rate": round(state.rate(now) or 0.0, 3), **state.facts, "seconds_left": state.left(now)}
+        return found | ({"session": session} if (session := self.session()) else {})
+
+    def over(self) -> None:
+        """Take the note away."""
+        if self.note:
+            self.note.unlink(missing_ok=True)
+
+    def measured(self, facts: Callable[[], dict[str, Any]]) -> None:
+        self.session = facts
 
     def there(self, amount: float) -> None:
-        self.state.move(amount, before=True)
+        self.move(amount, before=True)
 
     def within(self, amount: float) -> None:
         if amount > self.partly:
-            self.state.move(amount - self.partly)
+            self.move(amount - self.partly)
             self.partly = amount
 
     def total(self, amount: float) -> None:
@@ -103,8 +136,7 @@ class _Lines(_Shown):
         state = self.state
         rate, left = state.rate(self.said) or 0.0, state.left(self.said)
         if self.as_json:
-            line = {"task": state.name, "done": state.done, "total": state.expected, "rate": round(rate, 3)}
-            line |= {**state.facts, "seconds_left": left}
+            line = {"at": datetime.now(UTC).isoformat(timespec="seconds"), **self.facts()}
             print(json.dumps(line, default=str), file=sys.stderr, flush=True)  # noqa: T201
             return
         share = f"{state.done:,.0f}/{state.expected:,.0f}" if state.expected else f"{state.done:,.0f}"
@@ -120,8 +152,9 @@ class _Lines(_Shown):
 
 def note(line: str) -> None:
     """Say one line on stderr, where progress is shown."""
-    if os.environ.get("FACTORY_PROGRESS") != "off":
-        print(safe(line), file=sys.stderr, flush=True)  # noqa: T201
+    if (mode := os.environ.get("FACTORY_PROGRESS")) != "off":
+        line = json.dumps({"note": safe(line)}) if mode == "json" else safe(line)
+        print(line, file=sys.stderr, flush=True)  # noqa: T201
 
 
 @contextmanager
@@ -157,6 +190,7 @@ def watch(name: str, total: float | None = None, unit: str = "rows") -> Iterator
         try:
             yield said
         finally:
+            said.over()
             if said.state.done or said.state.expected:
                 said.say()
     else:
@@ -177,5 +211,8 @@ def _bar(shown: _Shown) -> Iterator[Task]:
         text.highlight_regex("╌+", "bright_black")
         return text
 
-    with Live(get_renderable=drawn, console=console, refresh_per_second=FRAMES_PER_SECOND):
-        yield shown
+    try:
+        with Live(get_renderable=drawn, console=console, refresh_per_second=FRAMES_PER_SECOND):
+            yield shown
+    finally:
+        shown.over()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -85,6 +86,16 @@ def lines(state: State, width: int, now: float) -> list[str]:
     drawn = bar(state, min(LONGEST_BAR, room), now) if room >= SHORTEST_BAR else ""
     first = " ".join(filter(None, (name, drawn, head)))
     return [first[:width], *_folded(rest, width)]
+
+
+def note_line(facts: Mapping[str, Any]) -> str:
+    """A note of `live.py` in one line: `generate 412/1,200 responses  99/s  0:08 left  $0.41 of $20`."""
+    total, left = facts["total"], facts["seconds_left"]
+    parts = [f"{facts['task']} {facts['done']:,.0f}{f'/{total:,.0f}' if total else ''} {facts['unit']}"]
+    parts += [speed(facts["rate"])] if facts["rate"] else []
+    parts += [f"{clock(left)} left"] if left is not None else []
+    parts += [f"${facts[MONEY]}"] if MONEY in facts else []
+    return printable("  ".join(parts))
 
 
 def bar(state: State, width: int, now: float) -> str:

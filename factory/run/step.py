@@ -23,6 +23,7 @@ from factory.atomic import digest, disk_error, read_json, write_json
 from factory.engines.engine import Engine, engine_or_local
 from factory.errors import FactoryError, UsageError
 from factory.progress import SILENT, note, watch
+from factory.progress.live import noted_in
 from factory.progress.parts import following, note_of, noting
 from factory.run.out_folder import OutFolder
 from factory.run.parts import (
@@ -208,10 +209,13 @@ class StepWriter(Writer):
         """
         self._folder.check()
         self._folder.open()
+        self._noting = noted_in(self.scratch)
+        self._noting.__enter__()
         return self
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
         """Remove files that are not complete; a user's mistake leaves nothing to resume from."""
+        self._noting.__exit__(None, None, None)
         super().__exit__(kind, error, trace)
         if isinstance(error, UsageError):
             self._folder.give_up()

@@ -207,6 +207,7 @@ class Panel:
         self.said = 0.0
         self.done = self.bought = self.tokens = self.pending = self.found = 0
         self.usd = 0.0
+        task.measured(schedule.session.facts)
 
     def more(self, count: int) -> None:
         """So many further requests follow upon cut answers."""

@@ -17,7 +17,8 @@ from factory.atomic import atomic_path
 from factory.config.generate import GenerateSection
 from factory.engines.engine import Engine
 from factory.errors import Stopped
-from factory.progress import watch
+from factory.progress import note, watch
+from factory.sampling.session import Session, session_lines, together
 from factory.sampling.store.journals import journal_name, leave_shared_memory
 from factory.sampling.store.leases import ask_to_stop, progress
 from factory.sampling.store.worker_locks import seated
@@ -69,14 +70,21 @@ def buy_spread(
         Shard(number, of, file.absolute(), expected, section, store.absolute(), job, seed)
         for number in range(of)
     ]
+    began = Session()
+    working = _started(lambda: list(engine.map(buy_shard, shards)))
     try:
-        found = _followed(lambda: list(engine.map(buy_shard, shards)), store, job, expected, section.max_usd)
+        found = _followed(working, store, job, expected, section.max_usd)
     except KeyboardInterrupt:
         _wind_up(store, job, of)
+        wait([working], GRACE_SECONDS)
+        if working.done() and working.exception() is None:
+            _say_session(began, working.result())
         raise Stopped("stopped; what was bought is safe", do="run the same command again to go on") from None
     file.unlink()
     errors = [each.error for each in found if each.error is not None]
     if errors:
+        if all(error.exit_code == Stopped.exit_code for error in errors):
+            _say_session(began, found)
         # A wrong key before a full disk before a spent budget: what the user must know comes first.
         raise min(errors, key=lambda error: (error.exit_code == Stopped.exit_code, -error.exit_code))
     return found
@@ -90,14 +98,14 @@ def _wind_up(store: Path, job: str, of: int) -> None:
         time.sleep(0.1)
 
 
-def _followed(
-    work: Callable[[], list[Bought]], store: Path, job: str, expected: int, cap: float | None
-) -> list[Bought]:
-    """Do `work` in a thread, and show the progress of all workers together meanwhile.
+def _say_session(began: Session, found: list[Bought]) -> None:
+    """What all workers did before they stopped, as one worker says it."""
+    for line in session_lines(together([began, *(each.session for each in found)]).facts()):
+        note(line)
 
-    This thread never blocks for long: while it waits for a lock, Ctrl-C does not wake it (polars' handler restarts the
-    wait).
-    """
+
+def _started(work: Callable[[], list[Bought]]) -> Future[list[Bought]]:
+    """Do `work` in a thread."""
     found: Future[list[Bought]] = Future()
 
     def run() -> None:
@@ -107,6 +115,17 @@ def _followed(
             found.set_exception(error)
 
     Thread(target=run, name="workers", daemon=True).start()
+    return found
+
+
+def _followed(
+    found: Future[list[Bought]], store: Path, job: str, expected: int, cap: float | None
+) -> list[Bought]:
+    """Show the progress of all workers together until they are done.
+
+    This thread never blocks for long: while it waits for a lock, Ctrl-C does not wake it (polars' handler restarts the
+    wait).
+    """
     with watch("generate", expected, "responses") as task:
         seen = 0
         of = f" of ${cap:,.10g}" if cap is not None else ""

@@ -9,8 +9,9 @@ import yaml
 
 from factory.atomic import read_json
 from factory.errors import FactoryError, UsageError
+from factory.progress.live import read_notes
 from factory.run.folder import DONE, OWN_FILES, READ_AT_ONCE, changed_files, tree_bytes
-from factory.run.ledger import read_ledger
+from factory.run.ledger import LedgerRow, read_ledger
 from factory.run.parts import DROPPED_NAMES, MANIFEST, SIDE_FOLDER, check_parts
 from factory.run.review import read_reviews
 from factory.sampling.store.backup import check_store
@@ -18,35 +19,33 @@ from factory.sampling.store.journal import ResponseStore
 from factory.sampling.store.journals import PATTERN
 
 
-def read_status(folder: Path, *, check: bool = False) -> dict[str, Any]:
-    """Steps (from their manifests) and stores at or below a folder, and what is wrong with them.
+def read_status(folder: Path, *, check: bool | None = False) -> dict[str, Any]:
+    """Steps (from their manifests), those that run, and stores at or below a folder, and what is wrong with them.
 
-    Every byte is read with `check`, or when there are at most `READ_AT_ONCE`; else `faults` is None.
+    Every byte is read with `check`, or when there are at most `READ_AT_ONCE`; never when `check` is None. `faults` is None
+    where not every byte was read.
 
     Raises:
         UsageError: there is neither.
         FactoryError: they cannot be read.
     """
-    faults = check_folder(folder) if check or tree_bytes(folder) <= READ_AT_ONCE else None
+    read = check is not None and (check or tree_bytes(folder) <= READ_AT_ONCE)
+    faults = check_folder(folder) if read else None
     try:
-        steps = [
-            {
-                "step": row.step,
-                "folder": row.folder,
-                "unit": row.unit,
-                "rows_in": row.rows_in,
-                "rows_out": row.rows_out,
-                "dropped": row.dropped,
-                "balanced": row.balanced,
-            }
-            for row in read_ledger(folder)
-        ]
+        steps = [_step(row, read_json(folder / row.folder / MANIFEST)) for row in read_ledger(folder)]
         stores = [_store(path) for path in store_folders(folder)]
     except FactoryError as error:
         raise FactoryError("\n".join(faults)) if faults else error from None
-    if not steps and not stores:
+    running = read_notes(folder)
+    if not steps and not stores and not running:
         raise UsageError(f"{folder} holds no finished step and no response store")
-    return {"steps": steps, "stores": stores, "faults": faults}
+    return {"steps": steps, "running": running, "stores": stores, "faults": faults}
+
+
+def _step(row: LedgerRow, manifest: dict[str, Any]) -> dict[str, Any]:
+    names = ("step", "folder", "unit", "rows_in", "rows_out", "dropped", "balanced")
+    measured = {name: manifest.get(name) for name in ("seconds", "session")}
+    return {name: getattr(row, name) for name in names} | measured
 
 
 def store_folders(folder: Path) -> list[Path]:
