@@ -6,7 +6,10 @@ from typing import Any
 
 
 def number(value: Any) -> str:
-    """Thousands separated, at most four significant digits after the point; `-` for none."""
+    """Thousands separated, at most four significant digits after the point; `-` for none.
+
+    A float of 2^53 or more, whose last digits mean nothing, has an exponent.
+    """
     if value is None or value != value:
         return "-"
     if isinstance(value, bool):
@@ -16,7 +19,7 @@ def number(value: Any) -> str:
     value = float(value)
     if value.is_integer() and abs(value) < 2**53:
         return f"{int(value):,}"
-    return f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.1f}"
+    return f"{value:,.4g}" if abs(value) < 1000 or abs(value) >= 2**53 else f"{value:,.1f}"
 
 
 def percent(part: float, whole: float) -> str:

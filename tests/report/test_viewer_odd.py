@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+import sys
 from decimal import Decimal
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -14,6 +16,13 @@ from factory.report.step_folders import open_run
 from factory.report.viewer.app import build_app
 from factory.report.viewer.summary import columns
 from factory.run.step import StepWriter
+
+sys.path.insert(0, str(Path(__file__).parent))
+import crawl
+
+sys.path.pop(0)
+
+KINDS = {"/": 1, "/table": 3, "/columns": 1, "/row": 4, "/record": 3, "/review": 1}
 
 TEXTS = [
     "\u202eevil\u202c \u2066bidi\u2069", "zero\u200bwidth\u200d\ufeff", "L" * 100_000, "$\\frac{1}{2 $$ \\begin{align} x",
@@ -144,3 +153,15 @@ def test_a_column_that_hides_where_rows_lie_makes_a_table_unreadable_not_the_run
             "cannot show a table with a column file_index"
             in client.get("/table", params={"sheet": "out"}).text
         )
+
+
+def test_every_page_of_odd_rows_opens_and_fits(browser, serve, tmp_path):
+    written(tmp_path / "out")
+    for path, url, status in crawl.walk(browser, serve(tmp_path / "out"), kinds=KINDS):
+        assert status == 200, url
+        browser.run(crawl.OPEN_ALL)
+        for width in (390, 1440):
+            browser.media(width=width)
+            browser.settle(0.05)
+            assert browser.run(crawl.WIDER) == [], (path, url, width)
+        assert (browser.errors, browser.refused, browser.dialogs) == ([], [], []), url

@@ -21,7 +21,7 @@ from factory.report.viewer.query import ROWS, Filter, Operator, Query, read_quer
 from factory.report.viewer.reviewing import agreements, as_csv, as_json_lines
 from factory.report.viewer.sheet import PREVIEW, Sheet
 from factory.report.viewer.statistics import facets, groupable, groups
-from factory.report.viewer.summary import columns
+from factory.report.viewer.summary import CELL, columns
 from factory.report.viewer.templating import make_templates, visible
 from factory.report.viewer.walk import count_of, next_row, random_row
 from factory.run.review import Review, add_review, reviews_by_reviewer
@@ -84,6 +84,7 @@ class Pages:
             grouped=grouped,
             columns=found,
             rows=rows,
+            cell=CELL,
             only=lambda column, value: Query(sheet.name).with_filter(
                 Filter(column, Operator.EMPTY if value is None else Operator.IS, value or "")
             ),

@@ -24,7 +24,7 @@
     for (const row of hits) if (fits(row, column)) counts.set(value(row, column), (counts.get(value(row, column)) ?? 0) + 1);
     if (counts.size < 2 && !chosen.has(column)) return "";
     const shown = [...counts].sort((a, b) => b[1] - a[1]).slice(0, column === "table" ? 40 : 8).map(([name, count]) => {
-      const button = made("button", "value", name ?? "(none)", made("small", "", ` ${number(count)}`));
+      const button = made("button", "value", (name ?? "(none)") || "(empty)", made("small", "", ` ${number(count)}`));
       button.type = "button";
       button.setAttribute("aria-pressed", String(chosen.has(column) && chosen.get(column) === name));
       button.addEventListener("click", () => {

@@ -14,7 +14,7 @@
       const item = document.createElement("a");
       item.href = link;
       item.className = `value ${column === "verdict" ? value : ""}`;
-      item.textContent = value === null ? "(none)" : value;
+      item.textContent = value === null ? "(none)" : value || "(empty)";
       const number = document.createElement("small");
       number.textContent = ` ${count.toLocaleString("en")}`;
       node.append(item, number, " ");
