@@ -65,9 +65,13 @@ def check_teacher(section: GenerateSection) -> Iterator[Finding]:
     from factory.errors import FactoryError
     from factory.sampling.problems import sample_problems
     from factory.sampling.sampler import SamplingParams
+    from factory.sources.problems import read_problems
     from factory.steps.teacher import teacher
 
-    asked = pl.DataFrame({"id": ["doctor"], "problem": [QUESTION], "source": ["doctor"]})
+    if section.teacher == "procedural":  # it works out what its own families ask, nothing else
+        asked = read_problems(["procedural:countdown?count=1"], seed=0).rows
+    else:
+        asked = pl.DataFrame({"id": ["doctor"], "problem": [QUESTION], "source": ["doctor"]})
     params = SamplingParams(section.temperature, section.top_p, min(section.max_tokens, MOST_TOKENS))
     try:
         sampler = teacher(section, 0)
@@ -99,8 +103,11 @@ def check_teacher(section: GenerateSection) -> Iterator[Finding]:
     no_trace = "no trace: ask the server for one (vLLM: --reasoning-parser), or choose a model that reasons"
     yield Finding("reasoning", f"{len(found):,} characters" if found else "none", "" if found else no_trace)
     yield Finding("tokens", f"{row['prompt_tokens']:,} in, {row['completion_tokens']:,} out")
-    price = f"${row['usd']:.6f} for this request" if row["usd"] is not None else "not known"
-    yield Finding("price", price, "" if row["usd"] is not None else "--price IN,OUT, for a cap in dollars")
+    known = row["usd"] is not None
+    price = (
+        f"${row['usd']:.6f} for this request" if row["usd"] else "it costs nothing" if known else "not known"
+    )
+    yield Finding("price", price, "" if known else "--price IN,OUT, for a cap in dollars")
 
 
 def check_name() -> Iterator[Finding]:

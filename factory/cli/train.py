@@ -61,7 +61,7 @@ def _say_end(run: Path | None, stage: str) -> None:
     stages = [each for each in get_args(Stage) if RunLayout(folder).checkpoint(each).exists()]
     last = stages[-1] if stage == "all" else stage
     final = RunLayout(folder).checkpoint(last)
-    later = get_args(Stage)[get_args(Stage).index(last) + 1]
+    later = stage if stage == "all" else get_args(Stage)[get_args(Stage).index(last) + 1]
     say(f'load it: transformers.AutoModelForCausalLM.from_pretrained("{final}")')
     evaluate = f"factory eval {final} --benchmark aime24 math500 --out eval"
     say(f"next:    {evaluate if later == 'all' else f'factory train --stage {later} --run {folder}'}")

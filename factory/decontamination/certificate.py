@@ -5,6 +5,7 @@ It is part of the step's manifest; `certificate.json` and `CERTIFICATE.md` hold 
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from importlib import resources
 from pathlib import Path
@@ -21,15 +22,16 @@ from factory.decontamination.index import FORMAT, BenchmarkIndex, salt
 JSON, MARKDOWN = "certificate.json", "CERTIFICATE.md"
 MEASURED = "measured.json"
 """Rows that the rules drop of labelled sets: written by `benchmarks.render` from the benchmark's figures."""
-RELEASED = {
-    "aime24": "2024-02",
-    "aime25": "2025-02",
-    "aime26": "2026-02",
-    "gaokao2024": "2024-06",
-    "hmmt_feb_2025": "2025-02",
-}
-"""The month in which a competition was held, as its name says (AIME II and HMMT: February; gaokao: June). Texts of before
+CONTESTS = ((r"aime(\d\d)", "02"), (r"hmmt_feb_20(\d\d)", "02"), (r"gaokao20(\d\d)", "06"))
+"""Benchmarks that are named after the year of a contest, and the month in which it is held: AIME II in the first half of
+February (Mathematical Association of America), the February tournament of HMMT, gaokao on 7 to 10 June. Texts of before
 cannot hold its problems, so what is found in them anyway is chance or an older problem used again."""
+
+
+def held(benchmark: str) -> str:
+    """The month in which a benchmark's contest was held, as YYYY-MM; nothing for other benchmarks."""
+    years = ((re.fullmatch(pattern, benchmark), month) for pattern, month in CONTESTS)
+    return next((f"20{found[1]}-{month}" for found, month in years if found), "")
 
 
 def certify(
@@ -65,7 +67,7 @@ def temporal_control(
     if settings.sources_until is None:
         return None
     names = [benchmark.name for benchmark in index.benchmarks]
-    newer = [name for name in names if RELEASED.get(name, "") > settings.sources_until]
+    newer = [name for name in names if held(name) > settings.sources_until]
     found = hits.filter(pl.col("drops") & pl.col("benchmark").is_in(newer))["row"].n_unique()
     return {"sources_until": settings.sources_until, "newer": newer, "rows": rows, "rows_dropped": found}
 

@@ -211,8 +211,11 @@ def _bar(shown: _Shown) -> Iterator[Task]:
         text.highlight_regex("╌+", "bright_black")
         return text
 
+    # What is printed to a pipe, or kept back, is not drawn above the bar instead.
+    above = sys.stdout.isatty()
+    speed = FRAMES_PER_SECOND
     try:
-        with Live(get_renderable=drawn, console=console, refresh_per_second=FRAMES_PER_SECOND):
+        with Live(get_renderable=drawn, console=console, refresh_per_second=speed, redirect_stdout=above):
             yield shown
     finally:
         shown.over()

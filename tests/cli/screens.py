@@ -1,7 +1,6 @@
 """What generate, verify, run and train leave on terminals of 80 and 160 columns: `python -m tests.cli.screens` writes it.
 
-Times, rates and what follows from them are masked. `train` draws its bar and its last lines without training: the screen is
-about the lines, and loading torch takes longer than all others together.
+Times, rates, losses and what follows from them are masked. `train` trains the smallest student for three steps on what `run` made.
 """
 
 from __future__ import annotations
@@ -21,23 +20,20 @@ ROOT = Path(__file__).parents[2]
 WIDTHS = (80, 160)
 FACTORY = (sys.executable, "-m", "factory.cli.main")
 URL = "http://localhost:8000/v1"
-TRAIN = """
-from pathlib import Path
-from factory.cli.train import _say_end
-from factory.progress import watch
-with watch("train sft", None, "steps") as task:
-    task.total(40)
-    task.there(8)
-    for step in range(32):
-        task.advance(1, loss=f"{1 / (step + 1):.3g}", T="1")
-for stage in ("base", "midtrain", "sft"):
-    Path("runs/mine/train", stage, "final").mkdir(parents=True)
-_say_end(Path("runs/mine"), "sft")
+STUDENT = """
+train:
+  student: {model: tiny_base}
+  midtrain: {enabled: false}
+  sft: {max_steps: 3, batch_size: 2, micro_batch_size: 2, max_length: 128, overlong: truncate}
+  dpo: {enabled: false}
+  rl: {enabled: false}
 """
 MASKS = (
     (r"\b\d+:\d\d(:\d\d)?\b", "T:TT"),
     (r"\b[\d.,]+/(s|min|h)\b", "N/s"),
     (r"tok/s [\d,]+", "tok/s N"),
+    (r"loss [\d.e-]+", "loss N"),
+    (r"steps in \d+ s", "steps in T s"),
     (r"(median|p95) [\d.]+ (s|min)", r"\1 T s"),
     (r"in flight \d+/\d+", "in flight N"),
     (r"  limited by [-\w ()]+", ""),
@@ -65,10 +61,9 @@ def screens(width: int) -> dict[str, tuple[int, Terminal, str]]:
         rows = [json.dumps({"problem": each, "answer": answer}) for each, (answer, _) in PROBLEMS.items()]
         (folder / "problems.jsonl").write_text("\n".join(rows) + "\n")
         endpoint = f'teacher: vllm, base_url: "{url}", model: my-model, price: [0.5, 2], samples: 4'
-        (folder / "mine.yaml").write_text(
-            f"name: mine\nproblems: {{sources: [problems.jsonl]}}\ngenerate: {{{endpoint}}}\n"
-            "budget: {max_usd: 5}\ntrain: null\n"
-        )
+        mine = f"name: mine\nproblems: {{sources: [problems.jsonl]}}\ngenerate: {{{endpoint}}}\nbudget: {{max_usd: 5}}\n"
+        (folder / "mine.yaml").write_text(f"{mine}train: null\n")
+        (folder / "student.yaml").write_text(mine + STUDENT)
         asked = (
             "--teacher",
             "vllm",
@@ -94,7 +89,7 @@ def screens(width: int) -> dict[str, tuple[int, Terminal, str]]:
             ),
             "verify": (*FACTORY, "verify", "responses", "--out", "verdicts"),
             "run": (*FACTORY, "run", "mine.yaml"),
-            "train": (sys.executable, "-c", TRAIN),
+            "train": (*FACTORY, "train", "--recipe", "student.yaml", "--run", "runs/mine"),
         }
         for verb, words in commands.items():
             code, terminal = on_terminal(

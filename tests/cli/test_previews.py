@@ -79,3 +79,9 @@ def test_doctor_says_why_an_endpoint_cannot_be_used(words, said):
     done = run_factory("doctor", *words, DEEPSEEK_API_KEY="", COLUMNS="200")
     assert done.returncode in (1, 2) and said in done.stdout + done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_doctor_asks_the_procedural_teacher_what_it_can_answer(tmp_path):
+    done = run_factory("doctor", "--teacher", "procedural", cwd=tmp_path)
+    assert done.returncode == 0, done.stdout
+    assert "answered: " in done.stdout and "it costs nothing" in done.stdout

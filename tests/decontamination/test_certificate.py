@@ -9,7 +9,7 @@ import pytest
 
 from factory.config.decontamination import DecontaminationSection
 from factory.decontamination import decontaminate
-from factory.decontamination.certificate import markdown
+from factory.decontamination.certificate import held, markdown
 from factory.decontamination.index import BenchmarkIndex
 from factory.decontamination.load import load_index
 from factory.run.parts import side_path
@@ -39,6 +39,17 @@ def test_hits_of_a_newer_benchmark_are_counted_as_false_alarms(newer):
     assert control(newer, "2025-11") == facts
     assert control(newer, "2026-02") == facts | {"sources_until": "2026-02", "newer": [], "rows_dropped": 0}
     assert control(newer, None) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "month"),
+    [
+        ("aime24", "2024-02"), ("aime26", "2026-02"), ("hmmt_feb_2025", "2025-02"), ("gaokao2024", "2024-06"),
+        ("gaokao2023en", ""), ("aimo_validation_aime", ""), ("math500", ""), ("my_aime24", ""),
+    ],
+)  # fmt: skip
+def test_only_a_contest_named_after_its_year_has_a_month(name, month):
+    assert held(name) == month
 
 
 def test_a_month_is_a_month_and_only_a_stated_one_is_part_of_the_key():

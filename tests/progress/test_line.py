@@ -1,5 +1,9 @@
 """What a bar shows at which width, from counts and a clock that are given."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 
 from factory.progress.line import State, bar, clock, lines, speed
@@ -76,3 +80,13 @@ def test_counting_one_by_one_keeps_few_points():
     for each in range(100_000):
         found.move(1, now=each / 10_000)
     assert len(found._past) <= 101 and 9_900 <= found.rate(10.0) <= 10_100
+
+
+def test_what_is_printed_beside_a_bar_stays_where_it_was_printed():
+    """rich draws it above the bar, on standard error, where it is not told otherwise."""
+    code = "import contextlib, io\nfrom factory.progress import watch\nwith watch('x', 2) as task:\n    task.advance(1)\n    print('row')\n"
+    code += "    with contextlib.redirect_stdout(io.StringIO()) as kept:\n        with watch('y', 2):\n            print('kept back')\n"
+    code += "assert kept.getvalue() == 'kept back\\n'"
+    env = os.environ | {"FACTORY_PROGRESS": "bar"}
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
+    assert done.stdout == "row\n" and "row" not in done.stderr
