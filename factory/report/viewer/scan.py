@@ -17,10 +17,8 @@ import polars as pl
 from factory.errors import UsageError
 from factory.report.viewer.search import holds, texts
 
-PATIENCE = 0.85
+PATIENCE = 0.8
 """Seconds that a page waits."""
-SOON = 0.2
-"""Seconds within which a page rather waits for all matches than for enough of them."""
 MOST_SCANS = 6
 """Searches that are remembered."""
 
@@ -41,8 +39,8 @@ class Scans:
         self._lock = threading.Lock()
         self._scans: dict[tuple[Sequence[Path], str, frozenset[str]], _Scan] = {}
 
-    def find(self, parts: Sequence[Path], needle: str, left_out: frozenset[str], enough: int) -> Found:
-        """What a search found by the time that it is complete, has `enough` matches, or a page has waited enough.
+    def find(self, parts: Sequence[Path], needle: str, left_out: frozenset[str]) -> Found:
+        """What a search found by the time that it is complete, or a page has waited enough.
 
         `left_out` are the columns that are not searched.
 
@@ -58,7 +56,7 @@ class Scans:
             self._scans[key] = scan
             while len(self._scans) > MOST_SCANS:
                 self._scans.pop(next(iter(self._scans))).stop.set()
-        return scan.wait(enough)
+        return scan.wait()
 
     def close(self) -> None:
         """Stop every search."""
@@ -84,19 +82,15 @@ class _Scan(threading.Thread):
                 with self._changed:
                     self._rows.append(hits.arg_true() + self._seen)
                     self._seen += hits.len()
-                    self._changed.notify_all()
             self._complete = True
         except (OSError, pl.exceptions.PolarsError) as error:
             self.error = error
         with self._changed:
             self._changed.notify_all()
 
-    def wait(self, enough: int) -> Found:
+    def wait(self) -> Found:
         with self._changed:
-            if not self._changed.wait_for(lambda: self.error or self._complete, min(SOON, PATIENCE)):
-                self._changed.wait_for(
-                    lambda: self.error or self._complete or self._rows.len() >= enough, PATIENCE - SOON
-                )
+            self._changed.wait_for(lambda: self.error or self._complete, PATIENCE)
             if self.error is not None:
                 raise UsageError("a file of this table cannot be read", do="reload the page") from self.error
             return Found(self._rows.clone(), self._seen, self._complete)

@@ -75,7 +75,7 @@ class Sheets:
         ids = [None if row[-1] is None else str(row[-1]) for row in rows]
         return Page(tuple(columns), [row[:-1] for row in rows], ids, places, more, total, searched)
 
-    def search(self, query: Query, *, all_rows: bool = False) -> Found | None:
+    def search(self, query: Query) -> Found | None:
         """What the query's search finds within the time that a page may take; None without a search."""
         if not query.search:
             return None
@@ -83,10 +83,8 @@ class Sheets:
         rows = self.text.rows(query.sheet, query.search, deep=query.deep)
         if rows is not None:
             return Found(rows, sheet.rows, True)
-        all_rows = all_rows or bool(query.filters or query.sort)
-        enough = sheet.rows + 1 if all_rows else (query.page + 1) * ROWS + 1
         left_out = sheet.empty if query.deep else sheet.empty | {*DEEP}
-        return self._scans.find(sheet.parts, query.search, left_out, enough)
+        return self._scans.find(sheet.parts, query.search, left_out)
 
     def rows_like(self, query: Query, found: Found | None) -> tuple[str, list[Any], pl.DataFrame | None]:
         """FROM and WHERE of a query's rows, the values bound in it, and the matches that it refers to."""

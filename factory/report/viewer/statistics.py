@@ -45,7 +45,7 @@ def facets(sheets: Sheets, query: Query) -> tuple[list[Facet], bool]:
     """The facets of the rows that a query finds, and whether its search looked at every row in time."""
     sheet = sheets.all[query.sheet]
     names = facet_columns(sheet)
-    found = sheets.search(query, all_rows=True)
+    found = sheets.search(query)
     if not names:
         return [], True
     source, values, matches = sheets.rows_like(query, found)

@@ -47,7 +47,7 @@ def next_row(
 
 def _searched(sheets: Sheets, query: Query) -> Found | None:
     """What the query's search finds among all rows, however long that takes."""
-    while (found := sheets.search(query, all_rows=True)) is not None and not found.complete:
+    while (found := sheets.search(query)) is not None and not found.complete:
         pass
     return found
 
