@@ -165,3 +165,24 @@ def test_every_page_of_odd_rows_opens_and_fits(browser, serve, tmp_path):
             browser.settle(0.05)
             assert browser.run(crawl.WIDER) == [], (path, url, width)
         assert (browser.errors, browser.refused, browser.dialogs) == ([], [], []), url
+
+
+def test_a_searched_table_shows_what_was_found_and_where(tmp_path):
+    long = "x" * 5_000
+    rows = {
+        "id": ["a", "b", "c", "d"],
+        "problem": ["nothing", f"{long} Größe <i> {long}", "nothing", "none"],
+        "content": ["GRÖSSE is no größe", "plain", "plain", "none"],
+        "prompt": [None, None, [{"role": "user", "content": f"{long} größe {long}"}], None],
+    }
+    with StepWriter(tmp_path / "out", "made") as writer:
+        writer.keep(pl.DataFrame(rows))
+        writer.finish(rows_in=4)
+    with TestClient(build_app(open_run(tmp_path / "out")), base_url="http://127.0.0.1") as client:
+        page = client.get("/table", params={"sheet": "out", "q": "GRÖßE", "deep": "1"}).text
+        cells = dict(re.findall(r'<tr data-id="(.)"(.*?)</tr>', page, re.S))
+        assert sorted(cells) == ["a", "b", "c"]
+        assert "is no <mark>größe</mark>" in cells["a"]
+        assert "problem: … x" in cells["b"] and "<mark>Größe</mark> &lt;i&gt; x" in cells["b"]
+        assert "prompt:" not in cells["c"] and "… x" in cells["c"] and "<mark>größe</mark> x" in cells["c"]
+        assert "found in" not in client.get("/table", params={"sheet": "out", "q": "plain"}).text

@@ -6,13 +6,14 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
+from operator import itemgetter
 from pathlib import Path
 
 import polars as pl
 import pyarrow.parquet as pq
 
 from factory.report.step_folders import State
-from factory.report.viewer.query import quoted
+from factory.report.viewer.query import literal, quoted
 
 PREVIEW = 140
 """Characters of a cell that the table shows."""
@@ -117,17 +118,53 @@ def part_counts(parts: Sequence[Path]) -> tuple[tuple[int, ...], frozenset[str]]
     return tuple(lengths), frozenset(seen - filled)
 
 
+NEEDLE = "_factory_needle"
+"""In SQL: what is searched for, in lower case; empty without a search."""
+
+
 def preview(sheet: Sheet, column: str) -> str:
-    """What a table shows of a column, in SQL."""
+    """What a table shows of a column, in SQL: its beginning, or around what is searched for."""
     kind = dict(sheet.columns)[column]
     cell = quoted(column)
-    if kind.startswith("STRUCT(") and kind.endswith(")[]") and "content VARCHAR" in kind.replace('"', ""):
-        return f"left({cell}[-1].content, {PREVIEW + 1})"  # messages: the last one's text
     if kind == "VARCHAR" and column == "row":  # a dropped row as JSON: its text
         texts = ", ".join(f"try(json_extract_string({cell}, '$.{name}'))" for name in ROW_TEXTS)
-        return f"left(COALESCE({texts}, {cell}), {PREVIEW + 1})"
+        return _around(f"COALESCE({texts}, {cell})")
     if kind == "VARCHAR":
-        return f"left({cell}, {PREVIEW + 1})"
+        return _around(cell)
+    if _is_messages(kind):
+        return _around(f"{cell}[-1].content")  # the last one's text
     if "[" in kind or "STRUCT" in kind:
         return f"left(CAST({cell} AS VARCHAR), {PREVIEW + 1})"
     return cell
+
+
+def found_beside(sheet: Sheet, shown: Sequence[str], *, deep: bool) -> str:
+    """Where a row holds what is searched for when no column that is shown does, in SQL: the column's name, and the place."""
+    cases = []
+    for column, kind in sheet.columns:
+        text = _searched(column, kind)
+        if text is not None and column not in sheet.empty and (deep or column not in DEEP):
+            told = "NULL" if column in shown else f"{literal(column)} || ': ' || {_around(text)}"
+            cases.append((column not in shown, f"WHEN {_place(text)} > 0 THEN {told}"))
+    return f"CASE {' '.join(case for _, case in sorted(cases, key=itemgetter(0)))} END" if cases else "NULL"
+
+
+def _searched(column: str, kind: str) -> str | None:
+    if kind == "VARCHAR":
+        return quoted(column)
+    if kind == "VARCHAR[]":
+        return f"array_to_string({quoted(column)}, ' ')"
+    return f"array_to_string([m.content FOR m IN {quoted(column)}], ' ')" if _is_messages(kind) else None
+
+
+def _is_messages(kind: str) -> bool:
+    return kind.startswith("STRUCT(") and kind.endswith(")[]") and "content VARCHAR" in kind.replace('"', "")
+
+
+def _place(text: str) -> str:
+    return f"CASE WHEN {NEEDLE} = '' THEN 0 ELSE strpos(lower({text}), {NEEDLE}) END"
+
+
+def _around(text: str) -> str:
+    begin = f"{_place(text)} - {PREVIEW // 2}"
+    return f"CASE WHEN {begin} > 0 THEN '… ' || substr({text}, {begin}, {PREVIEW + 1}) ELSE left({text}, {PREVIEW + 1}) END"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from factory.report.viewer.database import RESERVED, Database, source
 from factory.report.viewer.query import ROWS, Query, conditions, order, quoted
 from factory.report.viewer.scan import Found, Scans
 from factory.report.viewer.search import SearchText
-from factory.report.viewer.sheet import DEEP, Place, Sheet, part_counts, preview
+from factory.report.viewer.sheet import DEEP, NEEDLE, Place, Sheet, found_beside, part_counts, preview
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,8 @@ class Page:
     more: bool
     total: int | None
     searched: int | None = None
+    beside: Sequence[str | None] = ()
+    """Where each row holds what is searched for, when no column that is shown does."""
 
 
 class Sheets:
@@ -68,12 +70,13 @@ class Sheets:
         found = self.search(query)
         places, total = self._places(sheet, query, found)
         more, places = len(places) > ROWS, places[:ROWS]
-        rows = self.cells(sheet, places, columns)
+        rows = self.cells(sheet, places, columns, query)
         searched = None if found is None or found.complete else found.seen
         if searched is not None:
             total = None
-        ids = [None if row[-1] is None else str(row[-1]) for row in rows]
-        return Page(tuple(columns), [row[:-1] for row in rows], ids, places, more, total, searched)
+        ids = [None if row[-2] is None else str(row[-2]) for row in rows]
+        beside = [row[-1] for row in rows]
+        return Page(tuple(columns), [row[:-2] for row in rows], ids, places, more, total, searched, beside)
 
     def search(self, query: Query) -> Found | None:
         """What the query's search finds within the time that a page may take; None without a search."""
@@ -121,22 +124,31 @@ class Sheets:
         )
         return [(str(value), int(n)) for value, n in found]
 
-    def cells(self, sheet: Sheet, places: Sequence[Place], columns: Sequence[str]) -> list[tuple[Any, ...]]:
-        """The previews of the columns at some places, each row with the row's id after them."""
+    def cells(
+        self, sheet: Sheet, places: Sequence[Place], columns: Sequence[str], query: Query | None = None
+    ) -> list[tuple[Any, ...]]:
+        """The previews of the columns at some places, then the row's id, then what `found_beside` says.
+
+        With a `query` that searches, previews show what was found.
+        """
         wanted: dict[int, list[int]] = {}
         for part, row in places:
             wanted.setdefault(part, []).append(row)
         rows: dict[Place, tuple[Any, ...]] = {}
+        search = query.search if query else ""
         for part, numbers in wanted.items():
             path = sheet.parts[part]
             there = {*pq.read_schema(path).names}
+            here = replace(sheet, columns=tuple(each for each in sheet.columns if each[0] in there))
             cells = [preview(sheet, column) if column in there else "NULL" for column in columns]
             cells.append(quoted(sheet.id_column) if sheet.id_column and sheet.id_column in there else "NULL")
+            cells.append(found_beside(here, columns, deep=query.deep) if query and search else "NULL")
             some = ", ".join(str(int(n)) for n in numbers)
             # The range lets DuckDB pass over row groups; the list picks the rows.
             where = f"_factory_row BETWEEN {min(numbers)} AND {max(numbers)} AND _factory_row IN ({some})"
+            table = f"{source([path])}, (SELECT lower(?) AS {NEEDLE})"
             for found in self.run(
-                f"SELECT _factory_row, {', '.join(cells)} FROM {source([path])} WHERE {where}"
+                f"SELECT _factory_row, {', '.join(cells)} FROM {table} WHERE {where}", [search]
             ):
                 rows[part, found[0]] = found[1:]
         return [rows[place] for place in places]

@@ -38,6 +38,7 @@ def make_templates() -> Environment:
         "breaks": breaks,
         "exact": escape,
         "linked": linked,
+        "marked": marked,
         "words": lambda value: str(value).replace("_", " "),
     }
     templates.globals |= {
@@ -75,6 +76,17 @@ def linked(value: Any) -> Markup:
     parts = _IDS.split(str(value))  # every second part is an id
     return Markup(
         "".join(link(part) if number % 2 else str(escape(visible(part))) for number, part in enumerate(parts))
+    )
+
+
+def marked(text: str, words: str) -> Markup | str:
+    """A text with what is searched for marked, whatever its case."""
+    if not words or isinstance(text, Markup):
+        return text
+    parts = re.split(f"({re.escape(words)})", text, flags=re.IGNORECASE)
+    return Markup("").join(
+        Markup("<mark>{}</mark>").format(visible(part)) if number % 2 else visible(part)
+        for number, part in enumerate(parts)
     )
 
 

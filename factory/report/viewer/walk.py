@@ -65,7 +65,7 @@ def random_row(sheets: Sheets, query: Query) -> tuple[int, int, str | None] | No
     if not places:
         return None
     part, row = places[0]
-    cell = sheets.cells(sheet, places, ())[0][-1]
+    cell = sheets.cells(sheet, places, ())[0][0]
     return part, row, None if cell is None else str(cell)
 
 
