@@ -46,7 +46,12 @@ def print_summary(run: Path, since: str | None = None) -> None:
     from factory.report.svg import can_draw
 
     prices = [usd for row in ledger if (usd := row.totals.get("usd"))]
-    spent = f"spent {dollars(sum(prices))}" if prices else "not priced"
+    free = {row.totals.get("teacher") for row in ledger if row.totals.get("completion_tokens")} == {
+        "procedural"
+    }
+    spent = (
+        f"spent {dollars(sum(prices))}" if prices else "the teacher costs nothing" if free else "not priced"
+    )
     say(f"{spent}, {sum(row.totals.get('completion_tokens') or 0 for row in ledger):,} completion tokens")
     _say_paid(run, ledger, since)
     for row in ledger:

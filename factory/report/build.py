@@ -47,7 +47,7 @@ def build_report(run: Path, *, out: Path | None = None, against: Path | None = N
 
     Args:
         run: the run folder, finished or not.
-        out: the file to write; `report.html` in the run folder by default.
+        out: the file to write; `report.html` in the run folder, or in `__side/` of a single verb's output, by default.
         against: another run that this one is set beside.
 
     Returns:
@@ -77,6 +77,8 @@ def build_report(run: Path, *, out: Path | None = None, against: Path | None = N
         tables, [done[name] for name in todo if done.get(name)], {n: done[n] for n in first if n in done}
     )
     path = out or tables.layout.report
+    if out is None:
+        path.parent.mkdir(exist_ok=True)
     with atomic_path(path) as temporary:
         temporary.write_text(text, "utf-8", errors="replace")
     return path

@@ -247,8 +247,11 @@ class RunLayout:
         """The evaluation after a stage: `summary.json` and a folder of graded responses a benchmark."""
         return self.run / "eval" / stage
 
-    report = _Below("report.html")
-    """The HTML report."""
+    @property
+    def report(self) -> Path:
+        """The HTML report. That of a single verb's output lies with its side tables: some readers open every file of a folder."""
+        alone = (self.run / "_manifest.json").exists()
+        return self.run / ("__side/report.html" if alone else "report.html")
 
     @property
     def store(self) -> Path:

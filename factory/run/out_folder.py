@@ -32,8 +32,8 @@ _FORMER_SIDE = (
     "judged.parquet", "lint.json",
 )  # fmt: skip
 """What former versions left beside the parts without naming it in the manifest."""
-NOTES = ("_job.json", "_estimate.json", "decisions.jsonl", "store")
-"""Notes that outlive the step's output: never replaced, read by later runs."""
+NOTES = ("_job.json", "_estimate.json", "decisions.jsonl", "report.html", "store")
+"""What outlives the step's output: never replaced."""
 
 
 class OutFolder:

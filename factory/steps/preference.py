@@ -298,7 +298,7 @@ def _nothing(unpaired: pl.DataFrame, section: PreferenceSection) -> FactoryError
     counts = dict(unpaired.group_by("why").len().sort("len", descending=True).iter_rows())
     why = ", ".join(f"{n:,} {reason}" for reason, n in counts.items()) or "there are no responses"
     advice = {
-        "no_incorrect": "every whole answer is right: raise generate.samples or difficulty.max_samples, take harder "
+        "no_incorrect": "every complete answer is right: raise generate.samples or difficulty.max_samples, take harder "
         "problems, or set preference.rejected_from=both or preference.allow_truncated=true",
         "no_correct": "no answer is right: take easier problems or a stronger teacher",
         "neither": "no response is complete and verified: raise generate.max_tokens, check that problems have answers",

@@ -44,7 +44,7 @@ def test_pairs_of_the_teacher(labelled, mixed, tmp_path):
 def test_only_verified_wrong_answers_are_rejected(labelled, make, other, tmp_path, verdict):
     rows = [make(p, 0) for p in range(3)] + [other(p, 1, verdict) for p in range(3)]
     with pytest.raises(
-        FactoryError, match=r"no pair can be made.*3 no_incorrect - every whole answer is right"
+        FactoryError, match=r"no pair can be made.*3 no_incorrect - every complete answer is right"
     ):
         pairs(labelled(rows), None, tmp_path / "o", rejected_from="teacher")
 
@@ -155,7 +155,7 @@ def test_problems_of_other_sets_are_left_out(labelled, mixed, make, other, tmp_p
 @pytest.mark.parametrize(
     ("verdict", "status", "message"),
     [
-        ("correct", "complete", "2 no_incorrect - every whole answer is right"),
+        ("correct", "complete", "2 no_incorrect - every complete answer is right"),
         ("incorrect", "complete", "2 no_correct - no answer is right"),
         ("no_answer", "cut_in_reasoning", "2 neither - no response is complete"),
     ],

@@ -5,12 +5,16 @@ from __future__ import annotations
 import shutil
 from html.parser import HTMLParser
 
+import polars as pl
+import pyarrow.parquet as pq
 import pytest
 
 from factory.atomic import read_json, write_json
 from factory.errors import UsageError
 from factory.report import build_report
 from factory.run.layout import RunLayout
+from factory.run.parts import read_parts
+from factory.run.step import StepWriter
 
 
 class Page(HTMLParser):
@@ -127,6 +131,9 @@ def test_the_output_of_a_verb_has_a_report(full_run, tmp_path, folder):
     source = getattr(RunLayout(full_run), folder)
     out = shutil.copytree(source, tmp_path / "out")
     html = build_report(out).read_text("utf-8")
+    assert pq.read_table(out).num_rows == len(read_parts(out)), (
+        "readers that open every file of a folder still read it"
+    )
     expected = {
         "responses": "teacher responses",
         "verdicts": "are verified correct",
@@ -135,3 +142,16 @@ def test_the_output_of_a_verb_has_a_report(full_run, tmp_path, folder):
     }
     assert expected[folder] in html and 'id="funnel"' in html
     assert "Incomplete" not in html and "cannot be made" not in html
+
+
+def test_a_verb_runs_again_after_its_report(tmp_path):
+    def write(settings):
+        with StepWriter(tmp_path / "out", "made", settings=settings) as writer:
+            writer.keep(pl.DataFrame({"id": ["a"]}))
+            writer.finish(rows_in=1)
+
+    write({})
+    first = build_report(tmp_path / "out")
+    (tmp_path / "out" / "report.html").write_text("of a former version")
+    write({"another": 1})
+    assert first.exists() and build_report(tmp_path / "out") == first
