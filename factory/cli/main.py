@@ -13,6 +13,7 @@ import re
 import signal
 import sys
 import traceback
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -142,6 +143,7 @@ def spread_lists(words: list[str]) -> list[str]:
 
 def main() -> None:
     """Run the command line; exits with 0, 1 (failed), 2 (wrong usage) or 3 (stopped, resumable)."""
+    _open_standard_files()
     # Idle OpenMP threads otherwise spin: on a machine with other work a small model then runs five times slower.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     # The Hub's client reports home by default; neither we nor the trainer that we start do.
@@ -242,8 +244,20 @@ def _say(lines: str) -> None:
     """Each mistake on a line of its own. Words of servers and files may be in it: none steers the terminal."""
     from factory.redaction import printable
 
-    for line in lines.split("\n"):
-        click.echo(f"factory: {printable(line)}", err=True)
+    with suppress(OSError):  # the exit code still says it
+        for line in lines.split("\n"):
+            click.echo(f"factory: {printable(line)}", err=True)
+
+
+def _open_standard_files() -> None:
+    """Open to nowhere what was closed (`2>&-`): else a job's first file gets its number, and messages are written into it."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(number, "r" if number == 0 else "w", closefd=False))  # noqa: SIM115
 
 
 if __name__ == "__main__":

@@ -46,12 +46,9 @@ def print_summary(run: Path, since: str | None = None) -> None:
     from factory.report.svg import can_draw
 
     prices = [usd for row in ledger if (usd := row.totals.get("usd"))]
-    free = {row.totals.get("teacher") for row in ledger if row.totals.get("completion_tokens")} == {
-        "procedural"
-    }
-    spent = (
-        f"spent {dollars(sum(prices))}" if prices else "the teacher costs nothing" if free else "not priced"
-    )
+    teachers = {row.totals["teacher"] for row in ledger if "teacher" in row.totals}
+    unpriced = "the teacher costs nothing" if teachers == {"procedural"} else "not priced"
+    spent = f"spent {dollars(sum(prices))}" if prices else unpriced
     say(f"{spent}, {sum(row.totals.get('completion_tokens') or 0 for row in ledger):,} completion tokens")
     _say_paid(run, ledger, since)
     for row in ledger:

@@ -11,7 +11,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
@@ -137,7 +137,7 @@ class _Lines(_Shown):
         rate, left = state.rate(self.said) or 0.0, state.left(self.said)
         if self.as_json:
             line = {"at": datetime.now(UTC).isoformat(timespec="seconds"), **self.facts()}
-            print(json.dumps(line, default=str), file=sys.stderr, flush=True)  # noqa: T201
+            _write(json.dumps(line, default=str))
             return
         share = f"{state.done:,.0f}/{state.expected:,.0f}" if state.expected else f"{state.done:,.0f}"
         tail = f", {clock(left)} left" if left and left > 1 else ""
@@ -145,15 +145,18 @@ class _Lines(_Shown):
             printable(f", ${value}" if key == MONEY else f", {key} {value}")
             for key, value in state.facts.items()
         )
-        print(  # noqa: T201
-            f"{state.name}: {share} {state.unit}, {rate:,.1f}/s{facts}{tail}", file=sys.stderr, flush=True
-        )
+        _write(f"{state.name}: {share} {state.unit}, {rate:,.1f}/s{facts}{tail}")
 
 
 def note(line: str) -> None:
     """Say one line on stderr, where progress is shown."""
     if (mode := os.environ.get("FACTORY_PROGRESS")) != "off":
         line = json.dumps({"note": safe(line)}) if mode == "json" else safe(line)
+        _write(line)
+
+
+def _write(line: str) -> None:
+    with suppress(OSError):  # a log that is full or gone is no reason to stop a job that was paid for
         print(line, file=sys.stderr, flush=True)  # noqa: T201
 
 

@@ -9,6 +9,8 @@ import sys
 
 import pytest
 
+from factory.run.parts import read_parts
+
 COMMAND = f"{sys.executable} -m factory.cli.main"
 
 
@@ -60,3 +62,14 @@ def test_without_a_network_one_line_says_what_was_not_reached(words, code, said,
     assert f"ends {code}" in out, err
     assert err.count("factory: ") == 1 and said in err
     assert not list(tmp_path.glob("factory-error*"))
+
+
+@pytest.mark.parametrize("closed", ["2>&-", "<&- >&- 2>&-", "2>/dev/full"])
+def test_a_job_whose_messages_nobody_can_read_ends_well(tmp_path, closed):
+    """A closed standard error made every progress line an error, and gave its number to the first file that was opened."""
+    words = "generate 'procedural:countdown?count=3' --samples 1 --teacher procedural --store store --out out"
+    command = f"exec {sys.executable} -m factory.cli.main {words} {closed}"
+    env = os.environ | {"FACTORY_PROGRESS": "log"}
+    done = subprocess.run(["bash", "-c", command], cwd=tmp_path, env=env, check=False)
+    assert done.returncode == 0
+    assert read_parts(tmp_path / "out").height == 3
