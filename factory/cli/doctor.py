@@ -93,9 +93,8 @@ def check_teacher(section: GenerateSection) -> Iterator[Finding]:
     if row["status"] == "failed":
         yield Finding(section.teacher, "gave no answer", str(row["error"])[:300], fatal=True)
         return
-    yield Finding(
-        section.teacher, f"answered: {(row['content'] or '')[:60]!r}", "" if row["content"] else row["status"]
-    )
+    said = " ".join((row["content"] or "").split())[:60]
+    yield Finding(section.teacher, f"answered: {said or 'nothing'}", "" if said else row["status"])
     served = row["served_model"] or "not named"
     other = served not in (row["model"], "not named")
     yield Finding("model", f"asked for {row['model']}, served {served}", "check --model" if other else "")
