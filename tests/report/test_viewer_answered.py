@@ -23,7 +23,7 @@ from factory.steps.generate import job_name
 
 def put(store, job, problem, text, *, sample=0, status="complete", asked="What is it?"):
     """Store a response as `generate` does; returns its id."""
-    wire = {"model": "m", "messages": [{"role": "user", "content": f"{asked} {problem}"}]}
+    wire = {"sampler": "r1", "body": {"messages": [{"role": "user", "content": f"{asked} {problem}"}]}}
     key = request_key(wire)
     said = {"problem_id": problem, "reasoning": f"thought {text}", "content": text, "parsed": False}
     made = Stored(response_key(key, sample), key, sample, "r1", "m", status, 5, 7, 0.5, said)

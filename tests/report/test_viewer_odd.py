@@ -14,7 +14,10 @@ from starlette.testclient import TestClient
 
 from factory.report.step_folders import open_run
 from factory.report.viewer.app import build_app
+from factory.report.viewer.query import Query
+from factory.report.viewer.sheets import Sheets
 from factory.report.viewer.summary import columns
+from factory.report.viewer.walk import next_row
 from factory.run.step import StepWriter
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -186,3 +189,32 @@ def test_a_searched_table_shows_what_was_found_and_where(tmp_path):
         assert "problem: … x" in cells["b"] and "<mark>Größe</mark> &lt;i&gt; x" in cells["b"]
         assert "prompt:" not in cells["c"] and "… x" in cells["c"] and "<mark>größe</mark> x" in cells["c"]
         assert "found in" not in client.get("/table", params={"sheet": "out", "q": "plain"}).text
+
+
+def test_parts_need_not_have_the_same_columns_or_types(tmp_path):
+    (tmp_path / "recipe.yaml").write_text("name: mixed\n")
+    frames = [
+        {"id": ["a", "b"], "content": ["Foo", "bar"], "n": [1, 2], "verdict": ["incorrect", "correct"]},
+        {"id": ["c"], "content": [None], "n": [1.5], "extra": ["foo"]},
+        {"verdict": ["incorrect"], "id": ["d"], "content": ["FOO"]},
+        {"id": pl.Series([], dtype=pl.String)},
+    ]
+    parts = tuple(tmp_path / f"part-0000{number}.parquet" for number in range(len(frames)))
+    for part, frame in zip(parts, frames, strict=True):
+        pl.DataFrame(frame).write_parquet(part)
+    sheets = Sheets(open_run(tmp_path), {"mixed": parts})
+    found = sheets.page(Query("mixed", search="foo"))
+    assert (found.ids, found.beside) == (["a", "c", "d"], [None, "extra: foo", None])
+    assert sheets.page(Query("mixed", sort="n", descending=True)).ids == ["b", "c", "a", "d"]
+    assert next_row(sheets, Query("mixed", search="foo", sort="n", descending=True), "c") == "a"
+    summed, rows = columns(sheets.all["mixed"])
+    assert rows == 4
+    assert {column.name: column.nulls for column in summed} == {
+        "id": 0,
+        "content": 1,
+        "n": 1,
+        "verdict": 1,
+        "extra": 3,
+    }
+    assert sheets.record("mixed", 2, 0) == {"verdict": "incorrect", "id": "d", "content": "FOO"}
+    sheets.close()

@@ -217,9 +217,13 @@ def test_a_search_over_a_file_that_goes_away_is_a_users_mistake(make_run, tmp_pa
     sheets.close()
 
 
-def test_walking_by_keyboard(browser, serve, full_run, labelled):
-    wrong = labelled.filter(pl.col("verdict") == "incorrect")["response_id"].to_list()
-    browser.open(serve(full_run) + f"/table?sheet={NAME}")
+@pytest.mark.parametrize("sort", [None, "completion_tokens"])
+def test_walking_by_keyboard(browser, serve, full_run, labelled, sort):
+    wrong = labelled.filter(pl.col("verdict") == "incorrect")
+    if sort:
+        wrong = wrong.sort(sort, descending=True, nulls_last=True, maintain_order=True)
+    wrong = wrong["response_id"].to_list()
+    browser.open(serve(full_run) + f"/table?sheet={NAME}" + (f"&sort={sort}&desc=1" if sort else ""))
     browser.run("document.querySelector('#incorrect').click()")
     at = "new URLSearchParams(location.search).get('id')"
     ready = "document.readyState === 'complete' && !!document.querySelector('.target.at')"

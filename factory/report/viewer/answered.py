@@ -106,7 +106,8 @@ class Answered:
         for journal in self._journals():
             for (body,) in _query(journal, "SELECT body FROM request WHERE key = ?", key):
                 with suppress(ValueError, ZstdError, LookupError, AttributeError, TypeError):
-                    return str(unpack(body)["messages"][-1]["content"])
+                    wire = unpack(body)
+                    return str(wire.get("body", wire)["messages"][-1]["content"])
         return ""
 
     def _journals(self) -> list[Path]:
