@@ -51,7 +51,7 @@ def _rows(sheets: Sheets, sheet: Sheet, count: int, link: Link) -> Iterator[Row]
     number = 0
     for part in range(places[-1][0] + 1 if places else 0):
         for texts in joined(sheet.parts[part], frozenset(DEEP), rows=count - number).iter_rows():
-            *values, row_id, _ = cells[number]
+            *values, row_id = cells[number]
             row_id = None if row_id is None else str(row_id)
             text = " · ".join(text for text in texts if text).replace(SEPARATOR, " · ")
             shown = [None if value is None else visible(str(value)) for value in values]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -70,13 +71,13 @@ class Sheets:
         found = self.search(query)
         places, total = self._places(sheet, query, found)
         more, places = len(places) > ROWS, places[:ROWS]
-        rows = self.cells(sheet, places, columns, query)
+        rows = self.cells(sheet, places, columns, query.search)
         searched = None if found is None or found.complete else found.seen
         if searched is not None:
             total = None
-        ids = [None if row[-2] is None else str(row[-2]) for row in rows]
-        beside = [row[-1] for row in rows]
-        return Page(tuple(columns), [row[:-2] for row in rows], ids, places, more, total, searched, beside)
+        ids = [None if row[-1] is None else str(row[-1]) for row in rows]
+        beside = self._beside(sheet, places, rows, query)
+        return Page(tuple(columns), [row[:-1] for row in rows], ids, places, more, total, searched, beside)
 
     def search(self, query: Query) -> Found | None:
         """What the query's search finds within the time that a page may take; None without a search."""
@@ -125,32 +126,51 @@ class Sheets:
         return [(str(value), int(n)) for value, n in found]
 
     def cells(
-        self, sheet: Sheet, places: Sequence[Place], columns: Sequence[str], query: Query | None = None
+        self, sheet: Sheet, places: Sequence[Place], columns: Sequence[str], search: str = ""
     ) -> list[tuple[Any, ...]]:
-        """The previews of the columns at some places, then the row's id, then what `found_beside` says.
+        """The previews of the columns at some places, of what is searched for where it is found; then the row's id."""
 
-        With a `query` that searches, previews show what was found.
-        """
+        def cells(there: Sheet) -> list[str]:
+            own = [preview(there, name) if name in there.names else "NULL" for name in columns]
+            return [*own, quoted(sheet.id_column) if sheet.id_column in there.names else "NULL"]
+
+        return self._at(sheet, places, cells, search)
+
+    def _beside(
+        self, sheet: Sheet, places: Sequence[Place], rows: Sequence[tuple[Any, ...]], query: Query
+    ) -> list[Any]:
+        """For every row `found_beside`, when none of its previews shows what the query searches for."""
+        if not query.search:
+            return []
+        columns, pattern = query.columns or sheet.shown, re.compile(re.escape(query.search), re.IGNORECASE)
+        missing = [n for n, row in enumerate(rows) if not any(pattern.search(str(cell)) for cell in row[:-1])]
+        told = self._at(
+            sheet,
+            [places[n] for n in missing],
+            lambda there: [found_beside(there, columns, deep=query.deep)],
+            query.search,
+        )
+        found = dict(zip(missing, told, strict=True))
+        return [found[n][0] if n in found else None for n in range(len(rows))]
+
+    def _at(
+        self, sheet: Sheet, places: Sequence[Place], cells: Callable[[Sheet], list[str]], search: str
+    ) -> list[tuple[Any, ...]]:
+        """What `cells` gives in SQL, for the columns that a part has, at some places."""
         wanted: dict[int, list[int]] = {}
         for part, row in places:
             wanted.setdefault(part, []).append(row)
+
         rows: dict[Place, tuple[Any, ...]] = {}
-        search = query.search if query else ""
         for part, numbers in wanted.items():
-            path = sheet.parts[part]
-            there = {*pq.read_schema(path).names}
-            here = replace(sheet, columns=tuple(each for each in sheet.columns if each[0] in there))
-            cells = [preview(sheet, column) if column in there else "NULL" for column in columns]
-            cells.append(quoted(sheet.id_column) if sheet.id_column and sheet.id_column in there else "NULL")
-            cells.append(found_beside(here, columns, deep=query.deep) if query and search else "NULL")
+            names = {*pq.read_schema(sheet.parts[part]).names}
+            there = replace(sheet, columns=tuple(each for each in sheet.columns if each[0] in names))
             some = ", ".join(str(int(n)) for n in numbers)
             # The range lets DuckDB pass over row groups; the list picks the rows.
             where = f"_factory_row BETWEEN {min(numbers)} AND {max(numbers)} AND _factory_row IN ({some})"
-            table = f"{source([path])}, (SELECT lower(?) AS {NEEDLE})"
-            for found in self.run(
-                f"SELECT _factory_row, {', '.join(cells)} FROM {table} WHERE {where}", [search]
-            ):
-                rows[part, found[0]] = found[1:]
+            table = f"{source([sheet.parts[part]])}, (SELECT lower(?) AS {NEEDLE})"
+            sql = f"SELECT _factory_row, {', '.join(cells(there))} FROM {table} WHERE {where}"
+            rows |= {(part, found[0]): found[1:] for found in self.run(sql, [search])}
         return [rows[place] for place in places]
 
     def _places(self, sheet: Sheet, query: Query, found: Found | None) -> tuple[list[Place], int | None]:
