@@ -78,3 +78,13 @@ def serve():
     for server, thread in running:
         server.should_exit = True
         thread.join(20)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def patient():
+    """A page waits for its search as long as it takes: how fast that is on a busy machine, no test decides."""
+    from factory.report.viewer import scan
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(scan, "PATIENCE", 60)
+        yield
