@@ -3,6 +3,10 @@
 A group whose rollouts are all right or all wrong teaches nothing. How often a prompt is solved is known from difficulty's
 rollouts, and better from RL's own: every prompt has a Beta posterior that the rollouts of each step update, and a step takes,
 of prompts drawn at random, those whose rate drawn from the posterior is nearest to a half (MoPPS, arXiv 2507.04632).
+
+The student gets better, also at prompts that were not sampled for long. So each length class has an ability, a logit that
+moves by what its groups show beyond their forecast, as in a rating; what was counted of a prompt is read with the ability
+gained since.
 """
 
 from __future__ import annotations
@@ -19,6 +23,8 @@ PRIOR = 4.0
 """Rollouts that the pass rate of the set counts as: a round of `difficulty`."""
 KEPT = 0.5
 """Share of its counts that a prompt keeps when it is sampled again: the student has changed since."""
+PACE = 0.5
+"""Share of the Newton step by which an ability follows a step's groups."""
 
 
 class PromptChoice:
@@ -28,37 +34,67 @@ class PromptChoice:
         """`rates`: pass rates by the set, null where unknown; `buckets`: length classes, each of which gets its turn."""
         known = np.asarray([0.5 if rate is None else rate for rate in rates])
         self.right, self.wrong = PRIOR * known, PRIOR * (1 - known)
-        classes = np.asarray([0 if each is None else each for each in buckets])
+        classes, self.of = np.unique([0 if each is None else each for each in buckets], return_inverse=True)
         self.last = np.full(len(known), -1)
-        self.members = [np.flatnonzero(classes == each) for each in np.unique(classes)]
+        self.members = [np.flatnonzero(self.of == at) for at in range(len(classes))]
+        self.ability, self.counted_at = np.zeros(len(classes)), np.zeros(len(known))
+        self.groups: dict[int, list[tuple[int, int, int]]] = {}
         self.seed = seed
 
     def draw(self, step: int, count: int, turn: int = 0) -> list[int]:
         """`count` prompts for a step: their numbers, one of each length class in turn. `turn` is 0, then 1 for a refill, ..."""
+        self._settle(step)
         rng = np.random.default_rng([self.seed, step, turn])
         first = int(rng.integers(len(self.members)))
         wanted = np.bincount((first + np.arange(count)) % len(self.members), minlength=len(self.members))
-        taken = [self._nearest(members, n, rng) for members, n in zip(self.members, wanted, strict=True)]
+        seen = [prompt for prompt, _, _ in self.groups.get(step, ())]
+        fresh = [each[~np.isin(each, seen)] for each in self.members]
+        pools = [new if new.size else every for new, every in zip(fresh, self.members, strict=True)]
+        taken = [self._nearest(members, n, rng) for members, n in zip(pools, wanted, strict=True)]
         return [int(each.pop()) for at in range(count) if (each := taken[(first + at) % len(taken)])]
 
     def _nearest(self, members: np.ndarray, count: int, rng: np.random.Generator) -> list[int]:
         found: list[int] = []
         while len(found) < count:
             some = rng.permutation(members)[: CANDIDATES * (count - len(found))]
-            rate = rng.beta(self.right[some] + 1, self.wrong[some] + 1)
+            right, wrong = self._now(some)
+            rate = rng.beta(right + 1, wrong + 1)
             order = np.argsort(np.abs(rate - 0.5), kind="stable")
             found += some[order[: count - len(found)]].tolist()
         return found
 
+    def _now(self, prompts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """What was counted of prompts, read with the ability that was gained since."""
+        count = self.right[prompts] + self.wrong[prompts]
+        odds = (self.right[prompts] + 0.5) / (self.wrong[prompts] + 0.5)
+        rate = 1 / (1 + np.exp(self.counted_at[prompts] - self.ability[self.of[prompts]]) / odds)
+        unmoved = self.counted_at[prompts] == self.ability[self.of[prompts]]
+        right = np.where(unmoved, self.right[prompts], count * rate)
+        return right, count - right
+
+    def _settle(self, step: int) -> None:
+        """Move the abilities by the groups of all steps before `step`."""
+        for done in sorted(each for each in self.groups if each < step):
+            prompts, right, wrong = np.asarray(sorted(self.groups.pop(done))).T
+            before, against = self._now(prompts)
+            rate = (before + 0.5) / (before + against + 1)
+            misses, spread = right / np.maximum(right + wrong, 1) - rate, rate * (1 - rate)
+            for at in np.unique(self.of[prompts]):
+                mine = self.of[prompts] == at
+                self.ability[at] += PACE * misses[mine].sum() / spread[mine].sum()
+            for prompt, yes, no, kept_yes, kept_no in zip(
+                prompts, right, wrong, before, against, strict=True
+            ):
+                if self.last[prompt] != done:
+                    self.right[prompt], self.wrong[prompt] = KEPT * kept_yes, KEPT * kept_no
+                    self.last[prompt], self.counted_at[prompt] = done, self.ability[self.of[prompt]]
+                self.right[prompt] += yes
+                self.wrong[prompt] += no
+
     def update(self, step: int, prompts: Sequence[int], right: Sequence[int], wrong: Sequence[int]) -> None:
-        """Count rollouts of a step, a group each; what a prompt had before that step fades."""
-        for prompt, yes, no in zip(prompts, right, wrong, strict=True):
-            if self.last[prompt] != step:
-                self.right[prompt] *= KEPT
-                self.wrong[prompt] *= KEPT
-                self.last[prompt] = step
-            self.right[prompt] += yes
-            self.wrong[prompt] += no
+        """Count rollouts of a step, a group each; the next step knows them. What a prompt had before that step fades."""
+        found = zip(prompts, right, wrong, strict=True)
+        self.groups.setdefault(step, []).extend((int(prompt), int(yes), int(no)) for prompt, yes, no in found)
 
     def replay(self, rollouts: Path, ids: Sequence[str], steps: int) -> None:
         """Count the rollouts that are written of the first `steps` steps, as a stage that resumes had counted them."""

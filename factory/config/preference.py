@@ -49,6 +49,9 @@ class RLPromptsSection(Section):
     """Observed pass rate must be at most this (the paper's rebalancing threshold, e.g. 50%)."""
     max_prompts: int | None = Field(None, ge=1)
     """At most this many prompts."""
+    remeasure: bool = False
+    """Roll out the student that RL starts from on the problems that no set holds yet (as `difficulty` says), and choose by its
+    pass rates instead of the sft student's."""
     max_length_cv: float | None = Field(None, gt=0)
     """Drop prompts whose rollout lengths vary more (prompt optimisation); None keeps all."""
     buckets: ClassVar[int] = 4

@@ -14,7 +14,7 @@ from typing import Any
 
 from factory.config.base import Section, did_you_mean
 from factory.config.deduplication import DeduplicationSection
-from factory.config.difficulty import TEACHER
+from factory.config.difficulty import TEACHER, DifficultySection
 from factory.config.endpoint import Budget
 from factory.config.load import save_recipe
 from factory.config.recipe import Recipe
@@ -24,7 +24,7 @@ from factory.engines.engine import Engine, EngineName, open_engine
 from factory.errors import UsageError
 from factory.pipeline.checks import check_engine, check_recipe
 from factory.run.folder import is_finished, locked, mark_finished
-from factory.run.layout import Kind, RunLayout, expected_places
+from factory.run.layout import STAGES, Kind, RunLayout, expected_places
 from factory.run.ledger import close_ledger
 from factory.run.out_folder import OutFolder
 from factory.run.parts import MANIFEST
@@ -225,6 +225,7 @@ def _calls(
         "midtrain-set": lambda engine: _select(recipe, at, "midtrain", rejected, engine),
         "sft-set": lambda engine: _select(recipe, at, "sft", rejected, engine),
         "difficulty": lambda engine: _difficulty(recipe, at, engine),
+        "rl-difficulty": lambda engine: _difficulty_again(recipe, at, engine),
         "pairs": lambda engine: _pairs(recipe, at, rejected),
         "rl-prompts": lambda engine: _rl_prompts(recipe, at, rejected),
     }
@@ -280,22 +281,63 @@ def _difficulty(recipe: Recipe, at: RunLayout, engine: Engine) -> None:
     if recipe.difficulty.student == TEACHER:
         step.run_given(at.clean_problems, at.verdicts, at.difficulty, recipe.difficulty, seed=recipe.seed)
         return
-    on = [stage for stage in ("sft", "midtrain") if recipe.train and getattr(recipe.train, stage).enabled]
-    student = on[0] if on else "base"
+    student = str(at.checkpoint(_latest(recipe, "sft"))) if recipe.train else recipe.difficulty.model
+    _roll_out(recipe, at, engine, student, at.difficulty, at.rollouts, within_budget(recipe, at).difficulty)
+
+
+def _difficulty_again(recipe: Recipe, at: RunLayout, engine: Engine) -> None:
+    """Of the student that RL starts from, on the problems that no set holds yet."""
+    own = {"student": "student", "model": None, "base_url": None}
+    section = within_budget(recipe, at).difficulty.model_copy(update=own)
+    student = str(at.checkpoint(_latest(recipe, "dpo")))
+    _roll_out(recipe, at, engine, student, at.rl_difficulty, at.rl_rollouts, section, _used(at))
+
+
+def _roll_out(
+    recipe: Recipe,
+    at: RunLayout,
+    engine: Engine,
+    student: str | None,
+    out: Path,
+    rollouts: Path,
+    section: DifficultySection,
+    exclude: Sequence[Path] = (),
+) -> None:
+    from factory.steps import difficulty as step
 
     step.run(
         at.clean_problems,
-        at.difficulty,
-        at.rollouts,
-        within_budget(recipe, at).difficulty,
+        out,
+        rollouts,
+        section,
         recipe.verify,
-        model=str(at.checkpoint(student)) if recipe.train else recipe.difficulty.model,
+        model=student,
         store=at.store,
         seed=recipe.seed,
         prompt=recipe.datasets.prompt,
         system=recipe.datasets.system,
+        exclude=exclude,
         engine=engine,
     )
+
+
+def _latest(recipe: Recipe, stage: str) -> str:
+    """The last enabled stage up to `stage`; base where none is."""
+    on = [
+        each
+        for each in STAGES[: STAGES.index(stage) + 1]
+        if recipe.train and getattr(recipe.train, each).enabled
+    ]
+    return on[-1] if on else "base"
+
+
+def _used(at: RunLayout) -> list[Path]:
+    """Sets whose problems RL must not see again."""
+    return [
+        path
+        for path in (at.selected("sft"), at.selected("preference"), at.held_out)
+        if (path / MANIFEST).exists()
+    ]
 
 
 def _pairs(recipe: Recipe, at: RunLayout, rejected: Collection[str]) -> None:
@@ -325,16 +367,17 @@ def _rl_prompts(recipe: Recipe, at: RunLayout, rejected: Collection[str]) -> Non
     from factory.steps import export, rl_prompts
     from schemas import RL_PROMPT
 
-    exclude = [at.selected("sft"), at.selected("preference"), at.held_out]
+    again = recipe.train is not None and recipe.rl_prompts.remeasure
     rl_prompts.run(
-        at.difficulty,
+        at.rl_difficulty if again else at.difficulty,
         at.selected("rl"),
         recipe.rl_prompts,
         seed=recipe.seed,
-        exclude=[path for path in exclude if (path / MANIFEST).exists()],
+        exclude=_used(at),
         prompt=recipe.datasets.prompt,
         system=recipe.datasets.system,
         rejected=rejected,
+        remeasured=again,
         group_size=recipe.train.rl.group_size if recipe.train else 8,
         may_be_empty=recipe.train is None,
     )

@@ -112,7 +112,9 @@ PLAN: tuple[Place, ...] = (
         "preference", {"verdicts": "verdicts/labelled", "rollouts": "difficulty/rollouts"}, "pairs", "pairs"
     ),
     *_stage("dpo", "preference"),
-    *_set("rl", {"rows": "difficulty/problems"}, "rl-prompts", "rl-prompts"),
+    Place("rl_difficulty/rollouts", "rollouts", "rl-difficulty", Kind.ROLL_OUT, "rollouts", {"rows": "problems/clean"}),
+    Place("rl_difficulty/problems", "difficulty", "rl-difficulty", Kind.MEASURE, "problems", {"rows": "problems/clean"}),
+    *_set("rl", {"rows": "difficulty/problems", "remeasured": "rl_difficulty/problems"}, "rl-prompts", "rl-prompts"),
     *_stage("distill", "rl"),
     *_stage("rl", "rl"),
 )  # fmt: skip
@@ -169,6 +171,9 @@ def expected_places(recipe: Mapping[str, Any]) -> list[Place]:
             there = train is not None and place.stage in ("base", *on)
             return there and (place.kind == Kind.TRAIN or place.stage in evaluated)
         if place.kind in (Kind.ROLL_OUT, Kind.MEASURE):
+            if place.folder.startswith("rl_difficulty/"):
+                again = section(recipe, "rl_prompts").get("remeasure", False)
+                return bool(again) and train is not None and bool({"distill", "rl"} & set(on))
             asked = place.kind == Kind.MEASURE or student != "teacher"
             return asked and bool({"dpo", "distill", "rl"} & set(on))
         stages = {"preference": {"dpo"}, "rl": {"distill", "rl"}}.get(place.dataset or "")
@@ -234,6 +239,11 @@ class RunLayout:
     """Student rollouts with verdicts (VERDICT)."""
     difficulty = _Below("difficulty/problems")
     """Pass-rate posterior of every rolled-out problem (DIFFICULTY)."""
+
+    rl_rollouts = _Below("rl_difficulty/rollouts")
+    """Rollouts of the student that RL starts from, where `rl_prompts.remeasure` asks for them (VERDICT)."""
+    rl_difficulty = _Below("rl_difficulty/problems")
+    """Its pass-rate posteriors (DIFFICULTY)."""
 
     def stage(self, stage: str) -> Path:
         """A training stage's folder: `final/`, `preflight.json`, logs. `base` holds the untrained student."""

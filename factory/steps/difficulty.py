@@ -15,6 +15,7 @@ import polars as pl
 from factory.config.difficulty import DifficultySection
 from factory.config.prompt import Given
 from factory.config.verify import VerifySection
+from factory.datasets.overlap import problem_texts, used_by
 from factory.datasets.posterior import Prior, difficulty_table, fit_prior
 from factory.datasets.rollouts import StoppingRule
 from factory.datasets.selection import seeded_order
@@ -96,6 +97,7 @@ def run(
     seed: int,
     prompt: Given,
     system: str | None = None,
+    exclude: Sequence[Path] = (),
     engine: Engine | None = None,
 ) -> StepResult[Measured]:
     """Roll the student out on problems and write the posterior of each pass rate, and the rollouts themselves.
@@ -111,6 +113,7 @@ def run(
         seed: decides which problems are drawn and every rollout.
         prompt: text or messages with `{problem}`.
         system: system message.
+        exclude: folders whose problems are left out: same id, same canonical text, or a near-duplicate.
         engine: where the shards of problems are rolled out; on Ray a student that is loaded from its checkpoint gets
             a GPU each. A student behind an endpoint is asked from this process, which keeps the endpoint busy.
 
@@ -122,6 +125,7 @@ def run(
     inputs: dict[str, Path | str] = {"rows": problems}
     if model is not None:
         inputs["student"] = Path(model) if Path(model).exists() else model
+    inputs |= {f"exclude:{i}": path for i, path in enumerate(exclude)}
     step = Step(STEP, out, Measured, settings=settings, inputs=inputs, schema=DIFFICULTY)
     rolling = Step(
         ROLLOUTS, rollouts_out, RolledOut, settings=settings, inputs=inputs, schema=VERDICT, unit="rollouts"
@@ -130,10 +134,14 @@ def run(
         return done
     step.check_out()  # the rollouts come first, and would be paid for
     every = read_parts(problems)
-    chosen = _draw(every, section.problems, seed)
+    used = used_by(problem_texts(every), exclude)
+    chosen = _draw(every.filter(used.is_null()), section.problems, seed)
     if chosen.height == 0:
         raise FactoryError(
-            f"{problems} holds no problems to roll out on", do="look at what the steps before dropped"
+            f"{problems} holds no problems to roll out on" + (" that no set holds yet" if exclude else ""),
+            do="add problems, or make the sets before smaller"
+            if exclude
+            else "look at what the steps before dropped",
         )
     rule = StoppingRule(
         section.low, section.high, section.confidence, section.min_samples, section.max_samples
@@ -161,7 +169,7 @@ def run(
         writer.read["rows"] += every.height
         prior = Prior(**rolled.summary.prior)
         light = scan_parts(rollouts_out).select(LIGHT).collect()
-        table = _measure(writer, every, chosen, light, section, prior)
+        table = _measure(writer, every, chosen, light, section, prior, used)
         return _summary(table, light, prior, light["problem_id"].n_unique() * rule.max_samples)
 
     return step.run(make)
@@ -232,13 +240,19 @@ def _measure(
     light: pl.DataFrame,
     section: DifficultySection,
     prior: Prior,
+    used: pl.Series | None = None,
 ) -> pl.DataFrame:
-    """Keep the problems with a pass rate, drop the others."""
+    """Keep the problems with a pass rate, drop the others. `used` names, per row of `every`, the set that holds it."""
     table = difficulty_table(chosen, light, low=section.low, high=section.high, prior=prior)
     writer.keep(table)
     mute = chosen.join(table.select("id"), on="id", how="anti", maintain_order="left")
     writer.drop(dropped_rows(mute, step=STEP, reason="no_signal", detail="no rollout could be verified"))
-    left = every.join(chosen.select("id"), on="id", how="anti", maintain_order="left")
+    taken = every.filter(used.is_not_null()) if used is not None else every.clear()
+    where = pl.lit("used in ") + pl.lit(used.drop_nulls()) if used is not None else None
+    writer.drop(dropped_rows(taken, step=STEP, reason="already_used", detail=where))
+    left = every.join(
+        pl.concat([chosen.select("id"), taken.select("id")]), on="id", how="anti", maintain_order="left"
+    )
     writer.drop(dropped_rows(left, step=STEP, reason="not_drawn", detail="beyond difficulty.problems"))
     return table
 

@@ -50,6 +50,7 @@ def run(
     system: str | None = None,
     rejected: Collection[str] = NOTHING,
     group_size: int = 8,
+    remeasured: bool = False,
     may_be_empty: bool = False,
 ) -> StepResult[PromptsChosen]:
     """Choose prompts for RL and write them in training order.
@@ -64,20 +65,28 @@ def run(
         system: system message.
         rejected: problem ids that a reviewer rejected; other ids are ignored.
         group_size: completions per prompt in RL, for the forecast of groups without signal.
+        remeasured: `difficulty` is of the student that RL starts from, and holds no problem that was used.
         may_be_empty: where no prompt is left write an empty set and why each problem is not there.
 
     Raises:
         FactoryError: no prompt is left; says why and which setting to change.
     """
-    settings = {**deciding(section), "seed": seed, "prompt": prompt, "system": system, "version": VERSION}
+    settings = {
+        **deciding(section, without={"remeasure"}),
+        "seed": seed,
+        "prompt": prompt,
+        "system": system,
+        "version": VERSION,
+    }
     settings["group_size"] = group_size
-    inputs: dict[str, Path | str] = {"rows": difficulty}
+    parent = "remeasured" if remeasured else "rows"
+    inputs: dict[str, Path | str] = {parent: difficulty}
     inputs |= {**{f"exclude:{i}": path for i, path in enumerate(exclude)}, **review_input(rejected)}
     step = Step(STEP, out, PromptsChosen, settings=settings, inputs=inputs, schema=RL_PROMPT, unit="problems")
 
     def make(writer: StepWriter) -> PromptsChosen:
         rows = read_parts(difficulty).rename({"id": "problem_id"})
-        writer.read["rows"] += rows.height
+        writer.read[parent] += rows.height
         judged = _judge(rows, section, exclude, seed, rejected)
         chosen = judged.filter(pl.col("reason").is_null())
         if chosen.height == 0 and not may_be_empty:

@@ -63,5 +63,30 @@ def test_a_resumed_stage_knows_what_the_stopped_one_knew(tmp_path):
         pl.DataFrame(rows[half:]).write_parquet(tmp_path / f"step-{step + 1:05d}-1.parquet")
     again = PromptChoice([0.4] * 12, [0] * 12, 7)
     again.replay(tmp_path, ids, 5)
-    assert np.allclose(again.right, live.right) and np.allclose(again.wrong, live.wrong)
     assert again.draw(5, 6) == live.draw(5, 6)
+    assert np.array_equal(again.right, live.right) and np.array_equal(again.wrong, live.wrong)
+    assert np.array_equal(again.ability, live.ability)
+
+
+def test_prompts_that_were_not_sampled_rise_with_those_of_their_length_that_were():
+    """The student learns one length: what was half solved of it by the set is taken for solved, of the other length not."""
+    rates = [0.1] * 40 + [0.5] * 40 + [0.5] * 40
+    choice = PromptChoice(rates, [0] * 80 + [1] * 40, 3)
+    for step in range(8):
+        short, long = list(range(40 + step * 4, 44 + step * 4)), list(range(80 + step * 4, 84 + step * 4))
+        choice.update(step, short, [8] * 4, [0] * 4)
+        choice.update(step, long, [4] * 4, [4] * 4)
+    drawn = np.asarray([at for step in range(8, 200) for at in choice.draw(step, 8)])
+    of_short = drawn[drawn < 80]
+    assert (of_short < 40).mean() > 0.65, "the hard ones are now those that it solves half of the time"
+    assert abs(choice.ability[1]) < 0.2 < 1 < choice.ability[0]
+
+
+def test_a_refill_takes_other_prompts_than_the_step_has_sampled():
+    choice = PromptChoice([0.5] * 12, [0] * 12, 1)
+    first = choice.draw(0, 6)
+    choice.update(0, first, [0] * 6, [8] * 6)
+    again = choice.draw(0, 6, turn=1)
+    assert not set(first) & set(again)
+    choice.update(0, again, [0] * 6, [8] * 6)
+    assert len(choice.draw(0, 6, turn=2)) == 6, "where none is left any is better than none"
