@@ -1,10 +1,10 @@
-"""The staircase: does every stage raise pass@1, and what does each stabiliser earn?
+"""The staircase: does every stage raise pass@1, what does each choice earn, and what do other ways to spend RL's tokens come to?
 
-    python -m benchmarks.run staircase [--out runs/staircase] [--seeds 2] [--no-ablations | --only NAME ...]
+    python -m benchmarks.run staircase [--out runs/staircase] [--seeds 0 1 2] [--no-changes | --only NAME ...]
 
-An ablation copies the finished run of seed 0 and runs it again with one change: steps whose settings are unchanged are
-kept, everything after the change is made again. A stopped measurement resumes with the same command. Everything runs on
-one thread, so that the figures do not depend on the number of cores.
+Everything was chosen on the validation questions, which the recipe evaluates after every stage. The test questions are the
+held-out problems that it never asks; they are asked here alone. Runs go side by side, one thread each.
+A stopped measurement resumes with the same command.
 """
 
 from __future__ import annotations
@@ -18,122 +18,170 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 
-from benchmarks.markdown import table
 from benchmarks.result import Result
 
 RECIPE = "staircase_cpu"
 STAGES = ("midtrain", "sft", "dpo", "rl")
 LADDER = ("base", *STAGES)
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OMP_WAIT_POLICY": "passive"}
+RESAMPLES = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class Ablation:
-    """One change of the recipe; `stage` of the changed run is set against `against` of the unchanged one."""
+class Change:
+    """One change of the recipe; `stage` of the changed run is set against `against` of the unchanged one.
+
+    With `completions` the stage stops when it has sampled as many tokens as the unchanged run's rl: so many completions a step.
+    """
 
     name: str
     what: str
-    changes: tuple[str, ...]
+    settings: tuple[str, ...]
     stage: str
     against: str
+    completions: int | None = None
 
 
-ABLATIONS = (
-    Ablation(
-        "no_prompt_optimisation",
-        "rl without prompt optimisation: prompts of any pass rate and any spread of lengths, in one bucket",
+CHANGES = (
+    Change(
+        "paper",
+        "rl as the paper has it: rebalanced groups, prompts up to 50%, temperature 1.0 to 0.6, prompts in turn",
         (
-            "rl_prompts.high=1.0",
-            "train.rl.max_accuracy=1.0",
-            "rl_prompts.max_length_cv=null",
-            "rl_prompts.buckets=1",
+            "train.rl.settings=paper",
+            "train.rl.rebalance=true",
+            "train.rl.temperature_end=0.6",
+            "train.rl.max_accuracy=0.5",
+            "train.rl.max_dead=1",
+            "rl_prompts.high=0.5",
         ),
         "rl",
         "rl",
+        256,
     ),
-    Ablation("no_rebalancing", "rl without reward rebalancing", ("train.rl.rebalance=false",), "rl", "rl"),
-    Ablation(
-        "no_annealing",
-        "rl without annealing: temperature 1.0 throughout",
-        ("train.rl.temperature_end=1.0",),
+    Change("in_turn", "rl with prompts in turn", ("train.rl.prompts=in_order", "train.rl.refill=0"), "rl", "rl", 128),
+    Change(
+        "once_measured",
+        "rl prompts by the sft student's pass rates",
+        ("rl_prompts.remeasure=false",),
         "rl",
         "rl",
     ),
-    Ablation(
-        "dpo_matched",
-        "dpo on pairs of matched lengths",
-        ("preference.match_length=true", "preference.max_length_bias=0.05"),
+    Change("no_dpo", "rl without dpo before it", ("train.dpo.enabled=false",), "rl", "rl"),
+    Change(
+        "distill",
+        "on-policy distillation from a larger teacher in place of rl",
+        (
+            "train.distill.teacher={teacher}",
+            "train.distill.learning_rate=2.0e-4",
+            "train.distill.batch_size=128",
+            "train.distill.micro_batch_size=128",
+            "train.distill.max_completion_length=96",
+            "train.distill.max_prompt_length=64",
+            "train.rl.enabled=false",
+        ),
+        "distill",
+        "rl",
+        128,
+    ),
+    Change(
+        "longest_chosen",
+        "dpo on the longest right and the shortest wrong answer",
+        ("preference.rule=longest_chosen", "preference.match_length=false", "preference.max_length_bias=1.0"),
         "dpo",
         "dpo",
     ),
-    Ablation(
-        "dpo_most_different",
-        "dpo on the pairs whose sides differ most, whatever their lengths",
-        ("preference.rule=most_different",),
+    Change(
+        "teacher_chosen",
+        "dpo with the teacher's right answers as chosen, as the paper has it",
+        ("preference.chosen_from=teacher", "preference.max_duplicates=0.5", "preference.max_length_bias=1.0"),
         "dpo",
         "dpo",
     ),
-    Ablation(
-        "dpo_teacher",
-        "dpo with the teacher's right answers as chosen",
-        ("preference.chosen_from=teacher", "preference.max_duplicates=0.05"),
-        "dpo",
-        "dpo",
-    ),
-    Ablation(
-        "dpo_sft_alone",
-        "the supervised term of dpo all but alone (beta 0.0001)",
-        ("train.dpo.beta=0.0001",),
-        "dpo",
-        "dpo",
-    ),
-    Ablation("dpo_no_sft", "dpo without the supervised term", ("train.dpo.sft_weight=0",), "dpo", "dpo"),
-    Ablation(
+    Change("no_supervised_term", "dpo without the supervised term", ("train.dpo.sft_weight=0",), "dpo", "dpo"),
+    Change("supervised_alone", "the supervised term of dpo all but alone (beta 0.0001)", ("train.dpo.beta=0.0001",), "dpo", "dpo"),
+    Change(
         "small_set",
-        "100 clean rows straight on the base, 60 passes, instead of mid-training (the paper's warning)",
+        "100 rows straight on the base, 60 passes, in place of midtrain (the paper's warning)",
         ("train.midtrain.enabled=false", "datasets.sft_rows=100", "train.sft.epochs=60"),
         "sft",
         "midtrain",
     ),
+)  # fmt: skip
+
+
+CLEAN = (
+    "generate.slip_rate=0",
+    "generate.skip_rate=0",
+    "datasets.sft_rows=3000",
+    "train.midtrain.max_steps=200",
 )
+"""How distillation's teacher is trained: on traces that slip and skip nowhere, and on more of them."""
 
 
-def graded(run: Path, stage: str) -> pl.DataFrame:
-    """Graded responses of a stage, over all benchmarks of the run."""
-    from factory.run.layout import RunLayout
-    from factory.run.parts import read_parts
-
-    folder = RunLayout(run).evaluation(stage)
-    return pl.concat([read_parts(p) for p in sorted(folder.iterdir()) if p.is_dir()], how="diagonal_relaxed")
-
-
-def figures(run: Path, stage: str) -> dict:
-    """pass@1 with its interval, as the stage's summary says."""
-    from factory.run.layout import RunLayout
-
-    summary = json.loads((RunLayout(run).evaluation(stage) / "summary.json").read_text("utf-8"))
-    (one,) = summary["benchmarks"].values()
+def measure(args: list[str]) -> dict[str, Any]:
+    """Train what is missing below `--out`, then ask the test questions."""
+    parser = argparse.ArgumentParser(prog="benchmarks.run staircase")
+    parser.add_argument("--out", type=Path, default=Path("runs/staircase"), help="folder of the runs")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--no-changes", action="store_true")
+    parser.add_argument("--only", nargs="+", choices=[c.name for c in CHANGES], help="these changes alone")
+    asked = parser.parse_args(args)
+    wanted = [c for c in CHANGES if not asked.no_changes and c.name in (asked.only or [c.name])]
+    began = time.monotonic()
+    os.environ.update(ONE_THREAD)
+    with ProcessPoolExecutor(os.cpu_count() or 1, get_context("spawn")) as pool:
+        plain = list(pool.map(partial(unchanged, asked.out), asked.seeds))
+        tasks = [(change, seed) for change in wanted for seed in asked.seeds]
+        made = list(pool.map(partial(changed, asked.out), *zip(*tasks, strict=True))) if tasks else []
+    by_change = {c.name: [one for (of, _), one in zip(tasks, made, strict=True) if of == c] for c in wanted}
+    stages = {stage: [one["stages"][stage] for one in plain] for stage in LADDER}
     return {
-        key: one[key]
-        for key in ("pass_at_1", "low", "high", "questions", "samples", "truncated_share", "tokens_mean")
-        if key in one
-    }
+        "recipe": RECIPE, "seeds": asked.seeds, "questions": len(stages["rl"][0]["right"]),
+        "minutes": (time.monotonic() - began) / 60, "seed_minutes": [one["seconds"] / 60 for one in plain],
+        "ladder": {stage: _told(each) for stage, each in stages.items()},
+        "steps": {f"{a}->{b}": _step(stages[a], stages[b]) for a, b in itertools.pairwise(LADDER)},
+        "changes": {
+            c.name: {"what": c.what, "settings": c.settings, "stage": c.stage, "against": c.against}
+            | _told(by_change[c.name]) | {"step": _step(stages[c.against], by_change[c.name])}
+            for c in wanted
+        },
+    }  # fmt: skip
 
 
-def chance(run: Path) -> float:
-    """pass@1 of a guess below the modulus, over the held-out problems."""
-    from factory.run.layout import RunLayout
-    from factory.run.parts import read_parts
+def unchanged(out: Path, seed: int) -> dict[str, Any]:
+    """The recipe with one seed, and the test questions asked after every stage."""
+    run = out / f"seed-{seed}"
+    seconds = factory_run(run, (f"seed={seed}",), None)
+    return {"seconds": seconds, "stages": {stage: _facts(run, stage, seed) for stage in LADDER}}
 
-    problems = read_parts(RunLayout(run).held_out)
-    moduli = [json.loads(text)["params"]["modulus"] for text in problems["metadata"]]
-    return sum(1 / modulus for modulus in moduli) / len(moduli)
+
+def changed(out: Path, change: Change, seed: int) -> dict[str, Any]:
+    """One change of a finished run, and the test questions asked after the stage that it is about."""
+    run, copy = out / f"seed-{seed}", out / f"{change.name}-{seed}"
+    if not copy.exists():
+        copy_run(run, copy)
+    settings, more = list(change.settings), {}
+    if change.name == "distill":
+        teacher = out / f"teacher-{seed}"
+        grow(run, teacher)
+        factory_run(teacher, (f"seed={seed}", f"train.student.model={teacher / 'grown'}", *CLEAN), "eval-sft")
+        settings[0] = settings[0].format(teacher=teacher / "train/sft/final")
+        more = {"teacher": _facts(teacher, "sft", seed)["pass_at_1"]}
+    if change.completions:
+        spent, length = sampled(run, "rl")
+        settings.append(f"train.{change.stage}.max_steps={round(spent / change.completions / length)}")
+    factory_run(copy, (f"seed={seed}", *settings), f"eval-{change.stage}")
+    return _facts(copy, change.stage, seed) | more
 
 
 def factory_run(out: Path, changes: tuple[str, ...], until: str | None) -> float:
@@ -154,175 +202,149 @@ def factory_run(out: Path, changes: tuple[str, ...], until: str | None) -> float
     return round(seconds, 1)
 
 
-def settings(run: Path) -> dict:
-    """Training settings of every stage, from the manifests, and seconds of training."""
+def copy_run(finished: Path, run: Path) -> None:
+    """Copy a finished run without its clock; a copy that was broken off is no run."""
+    partial_ = run.with_name(f"{run.name}.partial")
+    shutil.rmtree(partial_, ignore_errors=True)
+    shutil.copytree(finished, partial_)
+    for name in ("seconds.json", "measured"):
+        (partial_ / name).unlink(missing_ok=True)
+    shutil.rmtree(partial_ / "test", ignore_errors=True)
+    partial_.rename(run)
+
+
+def grow(run: Path, teacher: Path) -> None:
+    """A base of twice as many layers, `teacher/grown`: each is followed by a copy of itself that adds nothing yet."""
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    from factory.run.layout import RunLayout
+
+    out, base = teacher / "grown", RunLayout(run).checkpoint("base")
+    if out.exists():
+        return
+    config = AutoConfig.from_pretrained(base)
+    config.num_hidden_layers *= 2
+    config.layer_types = None
+    small, large = AutoModelForCausalLM.from_pretrained(base), AutoModelForCausalLM.from_config(config)
+    large.load_state_dict(small.state_dict(), strict=False)
+    for number, layer in enumerate(small.model.layers):
+        for place in (2 * number, 2 * number + 1):
+            large.model.layers[place].load_state_dict(layer.state_dict())
+        added = large.model.layers[2 * number + 1]
+        added.self_attn.o_proj.weight.data.zero_()
+        added.mlp.down_proj.weight.data.zero_()
+    partial_ = teacher / "grown.partial"
+    shutil.rmtree(partial_, ignore_errors=True)
+    shutil.copytree(
+        base, partial_, ignore=shutil.ignore_patterns("*.safetensors", "_manifest.json", "README.md")
+    )
+    large.save_pretrained(partial_)
+    partial_.rename(out)
+
+
+def sampled(run: Path, stage: str) -> tuple[int, float]:
+    """Tokens that a stage sampled, and the mean length of an answer."""
+    from factory.run.layout import RunLayout
+
+    folder = RunLayout(run).stage(stage)
+    files = sorted(folder.glob("rollouts/step-*.parquet"))
+    tokens = pl.concat([pl.read_parquet(f, columns=["tokens"]) for f in files])["tokens"]
+    return int(tokens.sum()), float(tokens.mean())  # type: ignore[arg-type]
+
+
+def _facts(run: Path, stage: str, seed: int) -> dict[str, Any]:
+    """What a stage came to: validation, test (asked here where it has not been), steps, and what rl sampled."""
     from factory.run.layout import RunLayout
     from train.stage import summary_of
 
-    stages = {stage: summary_of(RunLayout(run), stage) for stage in STAGES}
-    return {s: {"seconds": m.seconds, "steps": m.steps, "rows": m.rows} for s, m in stages.items()}
+    layout = RunLayout(run)
+    validation = json.loads((layout.evaluation(stage) / "summary.json").read_text("utf-8"))
+    right = _right(_tested(run, stage, seed))
+    found = {
+        "pass_at_1": float(right.mean()), "right": right.tolist(),
+        "validation": validation["benchmarks"]["held_out"]["pass_at_1"],
+    }  # fmt: skip
+    if stage != "base":
+        made = summary_of(layout, stage)
+        found |= {"steps": made.steps, "rows": made.rows, "seconds": made.seconds}
+    return found | (_rollouts(layout.stage(stage)) if stage == "rl" else {})
 
 
-def copy_run(finished: Path, run: Path) -> None:
-    """Copy a finished run without its clock; a copy that was broken off is no run."""
-    partial = run.with_name(f"{run.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    shutil.copytree(finished, partial)
-    for name in ("seconds.json", "measured"):
-        (partial / name).unlink(missing_ok=True)
-    partial.rename(run)
-
-
-def measure(args: list[str]) -> dict[str, Any]:
-    """Train and evaluate everything that is missing below `--out`."""
-    parser = argparse.ArgumentParser(prog="benchmarks.run staircase")
-    parser.add_argument("--out", type=Path, default=Path("runs/staircase"), help="folder of the runs")
-    parser.add_argument("--seeds", type=int, default=2)
-    parser.add_argument("--no-ablations", action="store_true")
-    parser.add_argument(
-        "--only", nargs="+", choices=[a.name for a in ABLATIONS], help="these ablations alone"
-    )
-    asked = parser.parse_args(args)
-    wanted = [a for a in ABLATIONS if not asked.no_ablations and a.name in (asked.only or [a.name])]
-    return ladder(asked.out, asked.seeds, wanted)
-
-
-def ladder(out: Path, seeds: int, ablations: Sequence[Ablation]) -> dict[str, Any]:
-    """Every seed, then every ablation of seed 0."""
-    from factory.evaluation import paired_delta
-
-    result: dict[str, Any] = {"recipe": RECIPE, "cores": os.cpu_count(), "seeds": {}, "ablations": {}}
-    for seed in range(seeds):
-        run = out / f"seed-{seed}"
-        seconds = factory_run(run, (f"seed={seed}",), None)
-        table = {stage: graded(run, stage) for stage in LADDER}
-        result["seeds"][str(seed)] = {
-            "seconds": seconds,
-            "training": settings(run),
-            "chance": chance(run),
-            "ladder": {stage: figures(run, stage) for stage in LADDER},
-            "steps": {
-                f"{a}->{b}": paired_delta(table[a], table[b]).as_dict() for a, b in itertools.pairwise(LADDER)
-            },
-        }
-    for ablation in ablations:
-        run = out / f"ablation-{ablation.name}"
-        if not run.exists():
-            copy_run(out / "seed-0", run)
-        seconds = factory_run(run, ("seed=0", *ablation.changes), f"eval-{ablation.stage}")
-        result["ablations"][ablation.name] = {
-            "what": ablation.what,
-            "changes": list(ablation.changes),
-            "seconds": seconds,
-            **figures(run, ablation.stage),
-            "against": ablation.against,
-            "delta": paired_delta(
-                graded(out / "seed-0", ablation.against), graded(run, ablation.stage)
-            ).as_dict(),
-        }
-    return result
-
-
-def render(result: Result) -> dict[str, str]:
-    """The blocks of docs/staircase.md and docs/paper.md, and the plot."""
-    from benchmarks.staircase_plot import plot
-
-    figures = result.figures
-    seeds = [f"### Seed {seed}\n\n{_seed_table(one)}" for seed, one in figures["seeds"].items()]
+def _rollouts(folder: Path) -> dict[str, float]:
+    files = sorted(folder.glob("rollouts/step-*.parquet"))
+    rows = pl.concat([pl.read_parquet(f, columns=["step", "group", "tokens", "advantage"]) for f in files])
+    told = json.loads((folder / "preflight.json").read_text("utf-8"))
     return {
-        "staircase-seeds": "\n\n".join(seeds),
-        "staircase-ablations": _ablation_table(figures),
-        "paper_outcomes": _outcomes(figures),
-        "docs/images/staircase.svg": plot(figures),
+        "sampled_tokens": int(rows["tokens"].sum()),
+        "with_advantage": float((rows["advantage"] != 0).mean()),  # type: ignore[arg-type]
+        "forecast_dead": told["dead_groups"]["dead"],
     }
 
 
-def _seed_table(one: dict[str, Any]) -> str:
-    heads = [
-        "stage",
-        "pass@1",
-        "95% interval",
-        "change, paired",
-        "95% interval",
-        "rises",
-        "steps",
-        "training",
-    ]
-    rows = []
-    for stage, before in zip(LADDER, (None, *LADDER), strict=False):
-        f, d = one["ladder"][stage], one["steps"].get(f"{before}->{stage}")
-        change = [points(d), bounds(d), "yes" if d["low"] > 0 else "no"] if d else ["-"] * 3
-        trained = one["training"].get(stage)
-        cost = [trained["steps"], f"{trained['seconds'] / 60:.1f} min"] if trained else ["-"] * 2
-        rows.append(
-            [stage, f"{f['pass_at_1']:.1%}", f"{f['low']:.1%} to {f['high']:.1%}", *change, *cost],
-        )
-    base = one["ladder"]["base"]
-    return (
-        f"{table(heads, rows, (1, 3, 6, 7))}\n\n"
-        f"{base['questions']} held-out problems, {base['samples'] // base['questions']} samples each at temperature "
-        f"0.6; paired bootstrap over problems. A guess below the modulus is right in {one['chance']:.1%}. The whole "
-        f"run, data and evaluations included, took {one['seconds'] / 60:.1f} minutes on one thread of a shared machine."
+def _tested(run: Path, stage: str, seed: int) -> Path:
+    """The stage's student on the held-out problems that the run has not asked, once."""
+    from factory.config.load import load_recipe
+    from factory.run.layout import RunLayout
+    from factory.run.parts import read_parts
+    from factory.steps import evaluate
+
+    layout, out = RunLayout(run), run / "test" / stage
+    recipe, path = load_recipe(run / "recipe.yaml"), run / "test" / "test.parquet"
+    asked = read_parts(layout.evaluation(stage) / "held_out")["problem_id"]
+    path.parent.mkdir(exist_ok=True)
+    read_parts(layout.held_out).filter(~pl.col("id").is_in(asked.implode())).write_parquet(path)
+    section = recipe.evaluation.model_copy(update={"benchmarks": [str(path)], "limit": None})
+    evaluate.run(
+        str(layout.checkpoint(stage)), out, section, recipe.verify, held_out=None, store=run / "test/store", seed=seed,
+        stage=stage, prompt=recipe.datasets.prompt, system=recipe.datasets.system,
+    )  # fmt: skip
+    return out / "test"
+
+
+def _right(graded: Path) -> np.ndarray:
+    """Share of right samples of every question, in the order of their ids."""
+    from factory.run.parts import read_parts
+    from schemas.outcome import solved
+
+    shares = (
+        read_parts(graded).group_by("problem_id").agg(right=solved().mean().fill_null(0)).sort("problem_id")
     )
+    return shares["right"].to_numpy()
 
 
-CLAIMS = (
-    ("prompts of middling pass rate and even length (prompt optimisation)", "no_prompt_optimisation"),
-    ("reward rebalancing", "no_rebalancing"),
-    ("temperature annealed from 1.0 to 0.6", "no_annealing"),
-    ("the chosen side of a pair is the teacher's", "dpo_teacher"),
-    ("plain DPO, no supervised term", "dpo_no_sft"),
-)
-"""What the paper does, and the ablation that leaves it out or does it where the staircase's recipe does not."""
-DONE = ("dpo_teacher", "dpo_no_sft")
-"""Ablations that do as the paper does; the others leave out what it does."""
+def two_level(changes: Sequence[np.ndarray]) -> dict[str, float]:
+    """Mean of paired changes and its 95% interval: a resample draws seeds, then questions of each (percentile bootstrap).
+
+    Three seeds are few for a bootstrap: the interval is narrower than one by Student's t would be.
+    """
+    draw = np.random.default_rng(0)
+    means = np.stack(
+        [each[draw.integers(len(each), size=(RESAMPLES, len(each)))].mean(axis=1) for each in changes]
+    )
+    seeds = draw.integers(len(changes), size=(RESAMPLES, len(changes)))
+    # A seed that is drawn twice has its questions drawn twice, apart: rows of another resample.
+    rows = draw.integers(RESAMPLES, size=seeds.shape)
+    low, high = np.percentile(means[seeds, rows].mean(axis=1), [2.5, 97.5])
+    return {
+        "value": float(np.mean([each.mean() for each in changes])),
+        "low": float(low),
+        "high": float(high),
+    }
 
 
-def _outcomes(figures: dict[str, Any]) -> str:
-    """What the paper does beside what came out: points of pass@1 that doing so was worth, with its interval."""
-    rows = []
-    for before, after in itertools.pairwise(LADDER):
-        steps = [one["steps"][f"{before}->{after}"] for one in figures["seeds"].values()]
-        came = "; ".join(f"{points(step)} ({bounds(step)})" for step in steps)
-        rows.append([f"{after} raises pass@1", came, _judged([(s["low"], s["high"]) for s in steps])])
-    for claim, name in CLAIMS:
-        if name not in figures["ablations"]:
-            continue
-        delta = figures["ablations"][name]["delta"]
-        if name not in DONE:
-            delta = {"delta": -delta["delta"], "low": -delta["high"], "high": -delta["low"]}
-        rows.append([claim, f"{points(delta)} ({bounds(delta)})", _judged([(delta["low"], delta["high"])])])
-    heads = ["the paper", "worth here, points of pass@1 (95% interval; one per seed)", "so"]
-    return table(heads, rows, ())
+def _step(before: Sequence[dict[str, Any]], after: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The change of pass@1 on the test questions: both levels, and every seed alone."""
+    changes = [np.asarray(b["right"]) - np.asarray(a["right"]) for a, b in zip(before, after, strict=True)]
+    return two_level(changes) | {"seeds": [two_level([each]) for each in changes]}
 
 
-def _judged(intervals: list[tuple[float, float]]) -> str:
-    if all(low > 0 for low, _ in intervals):
-        return "holds"
-    return "the reverse" if all(high < 0 for _, high in intervals) else "no difference found"
+def _told(found: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Facts of all seeds, by name."""
+    return {name: [each[name] for each in found] for name in found[0] if name != "right"}
 
 
-def _ablation_table(figures: dict[str, Any]) -> str:
-    heads = ["change", "set against", "pass@1", "difference", "95% interval", "minutes"]
-    rows = [
-        [
-            one["what"],
-            one["against"],
-            f"{one['pass_at_1']:.1%}",
-            points(one["delta"]),
-            bounds(one["delta"]),
-            f"{one['seconds'] / 60:.1f}",
-        ]
-        for one in figures["ablations"].values()
-    ]
-    return table(heads, rows, (2, 3, 5))
+def render(result: Result) -> dict[str, str]:
+    """The blocks of docs/staircase.md, docs/training.md and docs/paper.md, and the plot."""
+    from benchmarks.staircase_page import page
 
-
-def points(delta: dict[str, float]) -> str:
-    """A change in percentage points."""
-    return f"{100 * delta['delta']:+.1f}"
-
-
-def bounds(delta: dict[str, float]) -> str:
-    """A change's interval in percentage points."""
-    return f"{100 * delta['low']:+.1f} to {100 * delta['high']:+.1f}"
+    return page(result.figures)

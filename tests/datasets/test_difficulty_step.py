@@ -25,7 +25,7 @@ def asked(tmp_path_factory):
     return folder / "p"
 
 
-def roll(asked, folder, **changes):
+def roll(asked, folder, exclude=(), **changes):
     settings = {"student": "procedural", "max_tokens": 2048, "min_samples": 3, "max_samples": 6, **changes}
     return difficulty.run(
         asked,
@@ -37,6 +37,7 @@ def roll(asked, folder, **changes):
         store=folder / "store",
         seed=0,
         prompt="{problem}",
+        exclude=exclude,
     ).manifest
 
 
@@ -87,6 +88,27 @@ def test_problems_beyond_the_limit_are_dropped_with_their_reason(asked, tmp_path
     assert manifest["dropped"] == {"not_drawn": 7}
     dropped = read_dropped(tmp_path / "d")
     assert json.loads(dropped["row"][0])["problem"]
+
+
+def test_problems_of_other_sets_are_left_out_and_named(asked, tmp_path):
+    used = read_parts(asked).head(4)
+    (tmp_path / "sft").mkdir()
+    used.head(2).write_parquet(tmp_path / "sft" / "part-00000.parquet")
+    other = used.tail(2).with_columns(id=pl.col("id") + "-renamed")
+    (tmp_path / "pairs").mkdir()
+    other.write_parquet(tmp_path / "pairs" / "part-00000.parquet")
+    manifest = roll(asked, tmp_path, exclude=[tmp_path / "sft", tmp_path / "pairs"], problems=5)
+    assert manifest["rows_in"] == 12 and manifest["rows_out"] == 5
+    assert (
+        manifest["dropped"].keys() == {"already_used", "not_drawn"} and sum(manifest["dropped"].values()) == 7
+    )
+    dropped = read_dropped(tmp_path / "d").filter(pl.col("reason") == "already_used")
+    told = dict(dropped.select("row_id", "detail").iter_rows())
+    assert [told[each] for each in used["id"]] == [
+        f"used in {tmp_path.name}/{name}" for name in ("sft", "sft", "pairs", "pairs")
+    ]
+    with pytest.raises(FactoryError, match="that no set holds yet - add problems"):
+        roll(asked, tmp_path / "again", exclude=[asked])
 
 
 def test_a_student_that_is_always_cut_is_a_clear_report(asked, tmp_path):

@@ -12,7 +12,7 @@ import pytest
 
 from factory.run.layout import PAPER as STAGES
 from factory.run.layout import RunLayout
-from factory.run.parts import MANIFEST
+from factory.run.parts import MANIFEST, read_parts
 
 RECIPE = """
 name: small
@@ -76,3 +76,16 @@ def test_a_killed_run_goes_on_to_the_full_ladder(tmp_path):
 
     again = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert "nothing has changed" in again.stdout
+
+    words = [*command, "--set", "rl_prompts.remeasure=true", "--until", "rl-prompts"]
+    remeasured = subprocess.run(words, capture_output=True, text=True, timeout=200, check=False)
+    assert remeasured.returncode == 0, remeasured.stderr[-3000:]
+    by, student = (
+        json.loads((folder / MANIFEST).read_text()) for folder in (at.rl_rollouts, at.checkpoint("dpo"))
+    )
+    assert by["inputs"]["student"] == student["output_digest"], "the student that rl starts from"
+    used = {row for name in ("sft", "preference") for row in read_parts(at.selected(name))["problem_id"]}
+    rolled, prompts = (
+        set(read_parts(folder)["problem_id"]) for folder in (at.rl_rollouts, at.selected("rl"))
+    )
+    assert rolled and not rolled & used and prompts <= rolled

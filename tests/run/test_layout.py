@@ -23,7 +23,7 @@ def test_every_folder_of_the_layout_is_in_the_plan():
     at = RunLayout(Path("run"))
     paths = [
         at.problems, at.held_out, at.given, at.unique_problems, at.clean_problems, at.responses, at.verdicts,
-        at.unique_verdicts, at.clean_verdicts, at.labelled, at.rollouts, at.difficulty,
+        at.unique_verdicts, at.clean_verdicts, at.labelled, at.rollouts, at.difficulty, at.rl_rollouts, at.rl_difficulty,
     ]  # fmt: skip
     paths += [
         folder(name)
@@ -45,6 +45,8 @@ def test_every_folder_of_the_layout_is_in_the_plan():
         (["train=null"], {"train", "eval", "difficulty", "pairs", "rl"}),
         (["train.dpo.enabled=false"], {"train-dpo", "eval-dpo", "pairs"}),
         (["train.rl.enabled=false", "train.dpo.enabled=false"], {"difficulty", "pairs", "rl-prompts", "dpo", "rl"}),
+        (["rl_prompts.remeasure=true"], set()),
+        (["rl_prompts.remeasure=true", "train.rl.enabled=false"], {"rl-difficulty", "rl-prompts"}),
         (["evaluation.stages=[sft]"], {"eval-base", "eval-midtrain", "eval-dpo", "eval-rl"}),
     ],
 )  # fmt: skip
@@ -53,7 +55,8 @@ def test_the_pipeline_runs_what_is_expected_of_the_recipe(overrides, gone):
     names = [step.name for step in plan(recipe, RunLayout(Path("run")))]
     places = expected_places(recipe.model_dump(mode="json"))
     assert names == [*dict.fromkeys(place.part_of for place in places), "report"]
-    everything = [step.name for step in plan(load_recipe(RECIPE, []), RunLayout(Path("run")))]
+    every = ["rl_prompts.remeasure=true"]
+    everything = [step.name for step in plan(load_recipe(RECIPE, every), RunLayout(Path("run")))]
     assert names == [name for name in everything if name in names]
     assert not [name for name in names for part in gone if name == part or part in name.split("-")]
 
