@@ -68,15 +68,6 @@ CHANGES = (
         "rl",
         256,
     ),
-    Change("in_turn", "rl with prompts in turn", ("train.rl.prompts=in_order", "train.rl.refill=0"), "rl", "rl", 128),
-    Change(
-        "once_measured",
-        "rl prompts by the sft student's pass rates",
-        ("rl_prompts.remeasure=false",),
-        "rl",
-        "rl",
-    ),
-    Change("no_dpo", "rl without dpo before it", ("train.dpo.enabled=false",), "rl", "rl"),
     Change(
         "distill",
         "on-policy distillation from a larger teacher in place of rl",
@@ -93,6 +84,7 @@ CHANGES = (
         "rl",
         128,
     ),
+    Change("in_turn", "rl with prompts in turn", ("train.rl.prompts=in_order", "train.rl.refill=0"), "rl", "rl", 128),
     Change(
         "longest_chosen",
         "dpo on the longest right and the shortest wrong answer",
@@ -116,16 +108,19 @@ CHANGES = (
         "sft",
         "midtrain",
     ),
+    Change("no_dpo", "rl without dpo before it", ("train.dpo.enabled=false",), "rl", "rl"),
+    Change(
+        "once_measured",
+        "rl prompts by the sft student's pass rates",
+        ("rl_prompts.remeasure=false",),
+        "rl",
+        "rl",
+    ),
 )  # fmt: skip
 
 
-CLEAN = (
-    "generate.slip_rate=0",
-    "generate.skip_rate=0",
-    "datasets.sft_rows=3000",
-    "train.midtrain.max_steps=200",
-)
-"""How distillation's teacher is trained: on traces that slip and skip nowhere, and on more of them."""
+CLEAN = ("generate.slip_rate=0", "generate.skip_rate=0", "train.midtrain.max_steps=200")
+"""How distillation's teacher is trained: longer, on traces that slip and skip nowhere."""
 
 
 def measure(args: list[str]) -> dict[str, Any]:
@@ -174,9 +169,11 @@ def changed(out: Path, change: Change, seed: int) -> dict[str, Any]:
     if change.name == "distill":
         teacher = out / f"teacher-{seed}"
         grow(run, teacher)
-        factory_run(teacher, (f"seed={seed}", f"train.student.model={teacher / 'grown'}", *CLEAN), "eval-sft")
-        settings[0] = settings[0].format(teacher=teacher / "train/sft/final")
-        more = {"teacher": _facts(teacher, "sft", seed)["pass_at_1"]}
+        factory_run(
+            teacher, (f"seed={seed}", f"train.student.model={teacher / 'grown'}", *CLEAN), "eval-midtrain"
+        )
+        settings[0] = settings[0].format(teacher=teacher / "train/midtrain/final")
+        more = {"teacher": _facts(teacher, "midtrain", seed)["pass_at_1"]}
     if change.completions:
         spent, length = sampled(run, "rl")
         settings.append(f"train.{change.stage}.max_steps={round(spent / change.completions / length)}")
@@ -267,7 +264,22 @@ def _facts(run: Path, stage: str, seed: int) -> dict[str, Any]:
     if stage != "base":
         made = summary_of(layout, stage)
         found |= {"steps": made.steps, "rows": made.rows, "seconds": made.seconds}
+    if stage == "distill":
+        lines = map(json.loads, (layout.stage(stage) / "metrics.jsonl").read_text("utf-8").splitlines())
+        lengths = {
+            line["step"]: line["completions/mean_length"]
+            for line in lines
+            if "completions/mean_length" in line
+        }
+        found["sampled_tokens"] = round(sum(lengths.values()) * recipe_of(run).train.distill.batch_size)
     return found | (_rollouts(layout.stage(stage)) if stage == "rl" else {})
+
+
+def recipe_of(run: Path) -> Any:
+    """The recipe that a run was made by."""
+    from factory.config.load import load_recipe
+
+    return load_recipe(run / "recipe.yaml")
 
 
 def _rollouts(folder: Path) -> dict[str, float]:
@@ -283,13 +295,12 @@ def _rollouts(folder: Path) -> dict[str, float]:
 
 def _tested(run: Path, stage: str, seed: int) -> Path:
     """The stage's student on the held-out problems that the run has not asked, once."""
-    from factory.config.load import load_recipe
     from factory.run.layout import RunLayout
     from factory.run.parts import read_parts
     from factory.steps import evaluate
 
     layout, out = RunLayout(run), run / "test" / stage
-    recipe, path = load_recipe(run / "recipe.yaml"), run / "test" / "test.parquet"
+    recipe, path = recipe_of(run), run / "test" / "test.parquet"
     asked = read_parts(layout.evaluation(stage) / "held_out")["problem_id"]
     path.parent.mkdir(exist_ok=True)
     read_parts(layout.held_out).filter(~pl.col("id").is_in(asked.implode())).write_parquet(path)

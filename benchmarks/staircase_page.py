@@ -56,7 +56,7 @@ def _spending(figures: dict[str, Any]) -> str:
     changes = [c for c in figures["changes"].values() if c["stage"] in ("rl", "distill")]
     rows = []
     for what, one, step in [("the recipe's rl", own, None), *((c["what"], c, c["step"]) for c in changes)]:
-        spent, live = one.get("sampled_tokens"), one.get("with_advantage")
+        live = one.get("with_advantage")
         rows.append(
             [
                 what,
@@ -64,9 +64,7 @@ def _spending(figures: dict[str, Any]) -> str:
                 told(step) if step else "-",
                 f"{100 * (np.mean(one['pass_at_1']) - np.mean(dpo)):+.1f}",
                 " / ".join(str(each) for each in one["steps"]),
-                f"{np.mean(spent) / 1000:,.0f}"
-                if spent
-                else f"{np.mean(own['sampled_tokens']) / 1000:,.0f} *",
+                f"{np.mean(one['sampled_tokens']) / 1000:,.0f}",
                 " / ".join(f"{100 * each:.0f}" for each in live) if live else "-",
             ]
         )
@@ -84,7 +82,6 @@ def _spending(figures: dict[str, Any]) -> str:
     return (
         f"{table(heads, rows)}\n\nBefore it began the recipe's rl expected {forecast}% of its groups to give a signal. "
         f"The teacher of distillation has four layers for the student's two, and {teacher}% of the test questions. "
-        "* as many as the recipe's rl, by the length of its answers."
     )
 
 
