@@ -1,5 +1,7 @@
 """The staircase's changes are changes that its recipe knows, its intervals count both levels, and its page follows its figures."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -46,7 +48,7 @@ def figures():
         "with_advantage": [0.5, 0.5, 0.5],
         "forecast_dead": [0.1, 0.1, 0.1],
     }
-    names = [f"{a}->{b}" for a, b in zip(LADDER, LADDER[1:], strict=False)]
+    names = [f"{a}->{b}" for a, b in itertools.pairwise(LADDER)]
     changes = {
         c.name: {"what": c.what, "stage": c.stage, "against": c.against, "step": step(-0.03)}
         | told(0.3)
