@@ -61,7 +61,7 @@ train:
   midtrain: {max_length: PACK, batch_size: 16, micro_batch_size: 1, max_steps: STEPS, learning_rate: 6.0e-4}
   sft: {max_length: 2048, batch_size: 64, micro_batch_size: 16, max_steps: STEPS, learning_rate: 3.0e-4}
   dpo: {max_length: 2048, batch_size: 32, micro_batch_size: 8, max_steps: HALF, learning_rate: 1.0e-6}
-  rl: {batch_size: 128, micro_batch_size: 32, group_size: 8, rebalance: false, temperature_end: 1.0, max_steps: ROLLS,
+  rl: {batch_size: 128, micro_batch_size: 32, group_size: 8, prompts: in_order, max_steps: ROLLS,
        max_completion_length: LONGEST, max_prompt_length: 512, learning_rate: 1.0e-6, max_dead: 1}
 evaluation: {stages: []}
 """

@@ -38,7 +38,7 @@ train:
   midtrain: {max_length: 256, batch_size: 4, micro_batch_size: 1, max_steps: 10, learning_rate: 1.0e-4}
   sft: {max_length: 256, batch_size: 8, micro_batch_size: 8, max_steps: 6, learning_rate: 5.0e-5}
   dpo: {max_length: 256, batch_size: 4, micro_batch_size: 4, max_steps: 3, learning_rate: 2.0e-6}
-  rl: {batch_size: 8, micro_batch_size: 4, group_size: 4, oversample: 2, max_steps: 2, max_completion_length: 48,
+  rl: {batch_size: 8, micro_batch_size: 4, group_size: 4, max_steps: 2, max_completion_length: 48,
        max_prompt_length: 128, learning_rate: 1.0e-6, max_dead: 1}
 evaluation: {samples: 1, max_tokens: 48, limit: 16, batch_size: 16}
 """

@@ -161,12 +161,9 @@ def stage_step(job: Job) -> Step[Trained]:
 
 
 def _settings(section: Any) -> dict[str, Any]:
-    """What decides the stage; keys that came later count when they are set, so that stages of former versions stay."""
-    fields = type(section).model_fields
-    kept = section.model_dump(mode="json", exclude=UNDECIDING)
-    return {
-        k: v for k, v in kept.items() if k not in section.later or getattr(section, k) != fields[k].default
-    }
+    """What decides the stage."""
+    kept: dict[str, Any] = section.model_dump(mode="json", exclude={*UNDECIDING, *section.as_before()})
+    return kept
 
 
 def _template(job: Job) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import pairwise
 from typing import Any, ClassVar, get_args, get_origin
 
@@ -17,8 +17,13 @@ class Section(BaseModel):
 
     for_verbs: ClassVar[frozenset[str]] = frozenset()
     """Fields that only a verb asks for: a recipe says them elsewhere, and old ones that say them here are read."""
-    later: ClassVar[frozenset[str]] = frozenset()
-    """Fields that decide nothing at their default: they stay out of keys then, so that finished folders stay finished."""
+    later: ClassVar[Mapping[str, Any]] = {}
+    """Fields that came later, with the value that does as was done before: at it they stay out of keys, so that finished
+    folders stay finished."""
+
+    def as_before(self) -> set[str]:
+        """The fields of `later` that are at that value."""
+        return {name for name, value in self.later.items() if getattr(self, name) == value}
 
 
 def section_of(annotation: Any) -> type[Section] | None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal, Self
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -36,7 +37,7 @@ class GenerateSection(Access, Budget, Procedural):
     """Long chain-of-thought from a teacher."""
 
     for_verbs: ClassVar[frozenset[str]] = frozenset({*Budget.model_fields, "reuse"})
-    later: ClassVar[frozenset[str]] = frozenset({"prompts", "others"})
+    later: ClassVar[Mapping[str, Any]] = {"prompts": {}, "others": []}
     teacher: str = "deepseek-r1"
     """Preset name; `factory teachers` lists them."""
     others: list[OtherTeacher] = Field(default_factory=list)

@@ -6,6 +6,7 @@ beyond these few fields goes through `trl:` under TRL's own names and is checked
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib import resources
 from typing import Any, ClassVar, Literal, Self
 
@@ -169,12 +170,10 @@ class DPOSection(StageSection):
 
 RL_SETTINGS: dict[str, dict[str, Any]] = {
     "paper": {"rebalance": True, "max_accuracy": 0.5, "temperature_end": 0.6, "prompts": "in_order"},
-    "modern": {
-        "rebalance": False, "temperature_end": 1.0, "prompts": "online", "refill": 1, "trl": {"epsilon_high": 0.28},
-    },
-}  # fmt: skip
-"""What `train.rl.settings` stands for: the paper's stabilisers (docs/paper.md); or none of them, DAPO's clip-higher (arXiv
-2503.14476) and prompts chosen online. Both average over tokens (`loss: dapo`)."""
+    "modern": {"trl": {"epsilon_high": 0.28}},
+}
+"""What `train.rl.settings` stands for, beside the defaults of the keys: the paper's stabilisers (docs/paper.md); or none of
+them, DAPO's clip-higher (arXiv 2503.14476) and prompts chosen online. Both average over tokens (`loss: dapo`)."""
 
 
 class DistillSection(StageSection):
@@ -221,10 +220,10 @@ class DistillSection(StageSection):
 class RLSection(StageSection):
     """Stage 4: group-relative policy optimisation with reward +1 (verified correct) or -1."""
 
-    later: ClassVar[frozenset[str]] = frozenset({"settings", "prompts", "refill"})
-    settings: Literal["paper", "modern"] | None = None
+    later: ClassVar[Mapping[str, Any]] = {"settings": None, "prompts": "in_order", "refill": 0}
+    settings: Literal["paper", "modern"] | None = "modern"
     """Values for keys that the recipe does not give: `paper`, its stabilisers; `modern`, clip-higher and online prompts
-    without them (docs/training.md)."""
+    without them, which measures better (docs/staircase.md)."""
 
     learning_rate: float = Field(5e-7, gt=0)
     """Peak learning rate (paper: 5e-7, [2nd x2])."""
@@ -240,15 +239,15 @@ class RLSection(StageSection):
     """Prompts longer than this are dropped."""
     temperature_start: float = Field(1.0, gt=0)
     """Sampling temperature at the first step (paper: 1.0, [2nd])."""
-    temperature_end: float = Field(0.6, gt=0)
-    """Temperature after annealing (paper: 0.6, [2nd]); equal to the start switches annealing off, above it raises
+    temperature_end: float = Field(1.0, gt=0)
+    """Temperature after annealing (`paper`: 0.6, [2nd]); equal to the start switches annealing off, above it raises
     the temperature instead (POLARIS)."""
     temperature_fraction: float = Field(0.5, gt=0, le=1)
     """Share of the steps over which the temperature moves, linearly (paper: 50%, [2nd])."""
     top_p: ClassVar[float] = 1.0
     """Nucleus mass of rollouts."""
-    rebalance: bool = True
-    """Learn from all right and equally many random wrong completions of a prompt (paper, [2nd])."""
+    rebalance: bool = False
+    """Learn from all right and equally many random wrong completions of a prompt (`paper`, [2nd])."""
     oversample: int = Field(2, ge=1)
     """With `rebalance`: sample this many times `group_size` per prompt and choose from them."""
     max_accuracy: float = Field(1.0, gt=0, le=1)
@@ -256,11 +255,11 @@ class RLSection(StageSection):
     default: as a running filter it stops every prompt at that accuracy, and the better the student the less it learns."""
     max_dead: float = Field(0.5, ge=0, le=1)
     """Largest share of groups without signal: a forecast above it is refused, a run above it warns."""
-    prompts: Literal["in_order", "online"] = "in_order"
-    """Which prompts a step samples: those of the set in turn, or those that the student solves about half of the time by its
+    prompts: Literal["in_order", "online"] = "online"
+    """Which prompts a step samples: those of the set in turn (`paper`), or those that the student solves about half of the time by its
     rollouts so far (MoPPS, arXiv 2507.04632)."""
-    refill: int = Field(0, ge=0, le=8)
-    """With `prompts: online`: replace groups without signal by new prompts, at most so many times a step (dynamic sampling,
+    refill: int = Field(1, ge=0, le=8)
+    """With `prompts: online` (0 without): replace groups without signal by new prompts, at most so many times a step (dynamic sampling,
     DAPO, arXiv 2503.14476)."""
     loss: RLLoss = "dapo"
     """Any loss of TRL's. `dapo` divides by the tokens that count, so dead groups do not dilute it."""
@@ -282,11 +281,13 @@ class RLSection(StageSection):
     @model_validator(mode="before")
     @classmethod
     def _named_settings(cls, data: Any) -> Any:
-        if not isinstance(data, dict) or data.get("settings") not in RL_SETTINGS:
+        word = data.get("settings", "modern") if isinstance(data, dict) else None
+        if not isinstance(word, str) or not isinstance(data.get("trl") or {}, dict):
             return data
-        named = RL_SETTINGS[data["settings"]]
+        named = RL_SETTINGS.get(word, {})
         trl = {**named.get("trl", {}), **(data.get("trl") or {})}
-        return {**named, **data, "trl": trl}
+        found = {**named, **data, "trl": trl}
+        return found if found.get("prompts") != "in_order" or "refill" in data else {**found, "refill": 0}
 
     @model_validator(mode="after")
     def _whole_groups(self) -> Self:

@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from factory.config.base import Section
 from factory.config.endpoint import NOT_IN_KEY
 
 UNDECIDING = NOT_IN_KEY | {"batch", "batch_size", "workers"}
@@ -21,11 +22,7 @@ def deciding(section: BaseModel | None, *, without: Collection[str] = ()) -> dic
     """The settings of a section that decide the output; `without` are names that this step does not read."""
     if section is None:
         return {}
-    later = {
-        name
-        for name in getattr(section, "later", ())
-        if getattr(section, name) == type(section).model_fields[name].get_default(call_default_factory=True)
-    }
+    later = section.as_before() if isinstance(section, Section) else set()
     return _kept(section.model_dump(mode="json"), UNDECIDING | set(without) | later)
 
 

@@ -107,6 +107,8 @@ def make_recipe(**train) -> Recipe:
             "max_length": 128,
         },
         "rl": {
+            "settings": "paper",
+            "max_accuracy": 1.0,
             "max_steps": 3,
             "learning_rate": 1e-4,
             "batch_size": 8,

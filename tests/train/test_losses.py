@@ -79,11 +79,30 @@ def test_named_settings_fill_what_the_recipe_leaves_out(name):
 
 
 def test_named_settings_are_one_word_of_a_recipe():
-    recipe = load_recipe("quickstart", ["train.rl.settings=modern", "train.rl.rebalance=true"])
-    assert recipe.train.rl.prompts == "online" and recipe.train.rl.rebalance is True
+    recipe = load_recipe("smollm2_135m", ["train.rl.settings=paper", "train.rl.temperature_end=0.8"])
+    assert recipe.train.rl.prompts == "in_order" and recipe.train.rl.rebalance is True
+    assert (recipe.train.rl.temperature_end, recipe.train.rl.refill) == (0.8, 0)
+    modern = load_recipe("smollm2_135m").train.rl
+    assert (modern.prompts, modern.refill, modern.rebalance, modern.temperature_end) == (
+        "online",
+        1,
+        False,
+        1.0,
+    )
+    assert modern.trl == {"epsilon_high": 0.28}
     assert load_recipe("quickstart").train.rl.prompts == "in_order"
+
+
+def test_a_stage_of_a_former_version_keeps_its_key():
+    """`recipe.yaml` of a former run holds every key; those that came later are at what was done before."""
+    assert RLSection(settings=None, prompts="in_order", refill=0).as_before() == {
+        "settings",
+        "prompts",
+        "refill",
+    }
+    assert RLSection().as_before() == set()
 
 
 def test_what_contradicts_itself_is_refused():
     with pytest.raises(ValueError, match="refill needs prompts: online"):
-        RLSection(refill=2)
+        RLSection(prompts="in_order", refill=2)
