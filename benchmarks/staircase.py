@@ -19,7 +19,6 @@ import sys
 import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -29,98 +28,13 @@ import numpy as np
 import polars as pl
 
 from benchmarks.result import Result
+from benchmarks.staircase_changes import CHANGES, CLEAN, Change
 
 RECIPE = "staircase_cpu"
 STAGES = ("midtrain", "sft", "dpo", "rl")
 LADDER = ("base", *STAGES)
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OMP_WAIT_POLICY": "passive"}
 RESAMPLES = 10_000
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One change of the recipe; `stage` of the changed run is set against `against` of the unchanged one.
-
-    With `completions` the stage stops when it has sampled as many tokens as the unchanged run's rl: so many completions a step.
-    """
-
-    name: str
-    what: str
-    settings: tuple[str, ...]
-    stage: str
-    against: str
-    completions: int | None = None
-
-
-CHANGES = (
-    Change(
-        "paper",
-        "rl as the paper has it: rebalanced groups, prompts up to 50%, temperature 1.0 to 0.6, prompts in turn",
-        (
-            "train.rl.settings=paper",
-            "train.rl.rebalance=true",
-            "train.rl.temperature_end=0.6",
-            "train.rl.max_accuracy=0.5",
-            "train.rl.max_dead=1",
-            "rl_prompts.high=0.5",
-        ),
-        "rl",
-        "rl",
-        256,
-    ),
-    Change(
-        "distill",
-        "on-policy distillation from a larger teacher in place of rl",
-        (
-            "train.distill.teacher={teacher}",
-            "train.distill.learning_rate=2.0e-4",
-            "train.distill.batch_size=128",
-            "train.distill.micro_batch_size=128",
-            "train.distill.max_completion_length=96",
-            "train.distill.max_prompt_length=64",
-            "train.rl.enabled=false",
-        ),
-        "distill",
-        "rl",
-        128,
-    ),
-    Change("in_turn", "rl with prompts in turn", ("train.rl.prompts=in_order", "train.rl.refill=0"), "rl", "rl", 128),
-    Change(
-        "longest_chosen",
-        "dpo on the longest right and the shortest wrong answer",
-        ("preference.rule=longest_chosen", "preference.match_length=false", "preference.max_length_bias=1.0"),
-        "dpo",
-        "dpo",
-    ),
-    Change(
-        "teacher_chosen",
-        "dpo with the teacher's right answers as chosen, as the paper has it",
-        ("preference.chosen_from=teacher", "preference.max_duplicates=0.5", "preference.max_length_bias=1.0"),
-        "dpo",
-        "dpo",
-    ),
-    Change("no_supervised_term", "dpo without the supervised term", ("train.dpo.sft_weight=0",), "dpo", "dpo"),
-    Change("supervised_alone", "the supervised term of dpo all but alone (beta 0.0001)", ("train.dpo.beta=0.0001",), "dpo", "dpo"),
-    Change(
-        "small_set",
-        "100 rows straight on the base, 60 passes, in place of midtrain (the paper's warning)",
-        ("train.midtrain.enabled=false", "datasets.sft_rows=100", "train.sft.epochs=60"),
-        "sft",
-        "midtrain",
-    ),
-    Change("no_dpo", "rl without dpo before it", ("train.dpo.enabled=false",), "rl", "rl"),
-    Change(
-        "once_measured",
-        "rl prompts by the sft student's pass rates",
-        ("rl_prompts.remeasure=false",),
-        "rl",
-        "rl",
-    ),
-)  # fmt: skip
-
-
-CLEAN = ("generate.slip_rate=0", "generate.skip_rate=0", "train.midtrain.max_steps=200")
-"""How distillation's teacher is trained: longer, on traces that slip and skip nowhere."""
 
 
 def measure(args: list[str]) -> dict[str, Any]:
@@ -132,7 +46,6 @@ def measure(args: list[str]) -> dict[str, Any]:
     parser.add_argument("--only", nargs="+", choices=[c.name for c in CHANGES], help="these changes alone")
     asked = parser.parse_args(args)
     wanted = [c for c in CHANGES if not asked.no_changes and c.name in (asked.only or [c.name])]
-    began = time.monotonic()
     os.environ.update(ONE_THREAD)
     with ProcessPoolExecutor(os.cpu_count() or 1, get_context("spawn")) as pool:
         plain = list(pool.map(partial(unchanged, asked.out), asked.seeds))
@@ -142,7 +55,7 @@ def measure(args: list[str]) -> dict[str, Any]:
     stages = {stage: [one["stages"][stage] for one in plain] for stage in LADDER}
     return {
         "recipe": RECIPE, "seeds": asked.seeds, "questions": len(stages["rl"][0]["right"]),
-        "minutes": (time.monotonic() - began) / 60, "seed_minutes": [one["seconds"] / 60 for one in plain],
+        "seed_minutes": [one["seconds"] / 60 for one in plain],
         "ladder": {stage: _told(each) for stage, each in stages.items()},
         "steps": {f"{a}->{b}": _step(stages[a], stages[b]) for a, b in itertools.pairwise(LADDER)},
         "changes": {

@@ -45,8 +45,8 @@ def _ladder(figures: dict[str, Any]) -> str:
     minutes = " / ".join(f"{each:.0f}" for each in figures["seed_minutes"])
     return (
         f"{table(heads, rows)}\n\n{risen} pass@1 in percent on {figures['questions']} test questions x 2, temperature 0.6; "
-        f"changes in points with 95% intervals that count seeds and questions. A run took {minutes} minutes, everything on this "
-        f"page {figures['minutes']:.0f}."
+        f"changes in points with 95% intervals that count seeds and questions. A run took {minutes} minutes on one core of a "
+        "machine that had other work."
     )
 
 
@@ -81,7 +81,7 @@ def _spending(figures: dict[str, Any]) -> str:
     teacher = " / ".join(f"{100 * each:.1f}" for each in figures["changes"]["distill"]["teacher"])
     return (
         f"{table(heads, rows)}\n\nBefore it began the recipe's rl expected {forecast}% of its groups to give a signal. "
-        f"The teacher of distillation has four layers for the student's two, and {teacher}% of the test questions. "
+        f"The teacher of distillation has four layers for the student's two, and {teacher}% of the test questions."
     )
 
 

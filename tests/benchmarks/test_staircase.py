@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from benchmarks.result import Result
-from benchmarks.staircase import CHANGES, LADDER, RECIPE, STAGES, render, two_level
+from benchmarks.staircase import LADDER, RECIPE, STAGES, render, two_level
+from benchmarks.staircase_changes import CHANGES
 from factory.config.load import load_recipe
 from factory.run import layout
 
@@ -57,7 +58,7 @@ def figures():
     }
     changes["distill"] |= {"teacher": [0.99, 0.99, 0.99]}
     return {
-        "seeds": [0, 1, 2], "questions": 600, "minutes": 60.0, "seed_minutes": [6.0, 6.0, 6.0],
+        "seeds": [0, 1, 2], "questions": 600, "seed_minutes": [6.0, 6.0, 6.0],
         "ladder": {stage: told(0.2 * at) | spent for at, stage in enumerate(LADDER)},
         "steps": {name: step(-0.01 if name == "sft->dpo" else 0.01) for name in names}, "changes": changes,
     }  # fmt: skip
