@@ -104,7 +104,11 @@ def test_resumed_equals_uninterrupted(case, run, tmp_path, tiny_recipe, monkeypa
             f"no signal on both sides of the stop: steps {live}"
         )
         seen = [rows["problem_id"].to_list() for rows in rollouts]
-        assert len({tuple(ids) for ids in seen}) < len(seen), "the set was never passed twice"
+        if case == "rl-modern":  # no step need be that of another: prompts are chosen
+            drawn = [each for ids in seen for each in set(ids)]
+            assert len(drawn) > 2 * len(set(drawn)), "few prompts came back"
+        else:
+            assert len({tuple(ids) for ids in seen}) < len(seen), "the set was never passed twice"
         for path in run.stage("rl").glob("rollouts/*"):
             assert pl.read_parquet(path).equals(pl.read_parquet(again.stage("rl") / "rollouts" / path.name))
 
