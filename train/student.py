@@ -49,9 +49,16 @@ PIECES = r"[0-9]| ?[A-Za-z]+|[^\sA-Za-z0-9]|\s"
 `+` is the same token in a question and in the work."""
 
 
+HOW_LOADED = ("is_local", "local_files_only")
+"""What transformers writes into tokenizer_config.json of how it was loaded: with it a checkpoint's digest, and every draw that
+goes by it, would depend on `HF_HUB_OFFLINE`."""
+
+
 def load_tokenizer(folder: Path | str, template: str | None, revision: str | None = None) -> Any:
     """A checkpoint's tokenizer, with the recipe's chat template in place of its own if there is one."""
     tokenizer = loaded(AutoTokenizer, folder, revision)
+    for name in HOW_LOADED:
+        tokenizer.init_kwargs.pop(name, None)
     if template is not None:
         try:
             tokenizer.chat_template = Path(template).read_text("utf-8")

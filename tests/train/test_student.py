@@ -1,5 +1,12 @@
 """The tiny student: its tokenizer spells everything, keeps think tags, and is the same on every build."""
 
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -7,7 +14,9 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from factory.config.train import StudentSection
 from train.stage import model_digest
-from train.student import build_model, build_tokenizer, write_tiny
+from train.student import HOW_LOADED, build_model, build_tokenizer, write_tiny
+
+REPOSITORY = Path(__file__).parents[2]
 
 TEXTS = ["What is 12 + 7?", "<think>\n12 + 7 = 19\n</think>\n\\boxed{19}"] * 10
 TOKENIZER = build_tokenizer(TEXTS, 300)
@@ -51,6 +60,17 @@ def test_same_seed_same_files_and_an_ordinary_checkpoint(tmp_path):
     assert type(model).__name__ == "Phi3ForCausalLM"
     assert tokenizer.convert_tokens_to_ids("<|end|>") in model.generation_config.eos_token_id
     assert tokenizer.padding_side == "left" and len(tokenizer) <= model.config.vocab_size
+
+
+@pytest.mark.parametrize("offline", ["0", "1"])
+def test_a_checkpoint_is_the_same_with_and_without_the_network(tmp_path, offline):
+    save = "from train.student import load_tokenizer; load_tokenizer('recipes/tiny_base', None).save_pretrained({!r})"
+    environment = os.environ | {"HF_HUB_OFFLINE": offline}
+    subprocess.run(
+        [sys.executable, "-c", save.format(str(tmp_path))], env=environment, check=True, cwd=REPOSITORY
+    )
+    told = json.loads((tmp_path / "tokenizer_config.json").read_text())
+    assert not set(HOW_LOADED) & set(told) and told["pad_token"] == "<|pad|>"
 
 
 def test_padding_on_the_left_does_not_change_the_logits():
