@@ -171,7 +171,7 @@ def expected_places(recipe: Mapping[str, Any]) -> list[Place]:
             there = train is not None and place.stage in ("base", *on)
             return there and (place.kind == Kind.TRAIN or place.stage in evaluated)
         if place.kind in (Kind.ROLL_OUT, Kind.MEASURE):
-            if place.folder.startswith("rl_difficulty/"):
+            if place.part_of == "rl-difficulty":
                 again = section(recipe, "rl_prompts").get("remeasure", False)
                 return bool(again) and train is not None and bool({"distill", "rl"} & set(on))
             asked = place.kind == Kind.MEASURE or student != "teacher"
