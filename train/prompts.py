@@ -25,6 +25,8 @@ KEPT = 0.5
 """Share of its counts that a prompt keeps when it is sampled again: the student has changed since."""
 PACE = 0.5
 """Share of the Newton step by which an ability follows a step's groups."""
+FARTHEST = 2.0
+"""Logits that an ability moves at most in a step: a class of few groups would follow a single surprise much farther."""
 
 
 class PromptChoice:
@@ -75,13 +77,17 @@ class PromptChoice:
     def _settle(self, step: int) -> None:
         """Move the abilities by the groups of all steps before `step`."""
         for done in sorted(each for each in self.groups if each < step):
-            prompts, right, wrong = np.asarray(sorted(self.groups.pop(done))).T
+            told = sorted(group for group in self.groups.pop(done) if group[1] + group[2])
+            if not told:
+                continue
+            prompts, right, wrong = np.asarray(told).T
             before, against = self._now(prompts)
             rate = (before + 0.5) / (before + against + 1)
-            misses, spread = right / np.maximum(right + wrong, 1) - rate, rate * (1 - rate)
+            misses, spread = right / (right + wrong) - rate, rate * (1 - rate)
             for at in np.unique(self.of[prompts]):
                 mine = self.of[prompts] == at
-                self.ability[at] += PACE * misses[mine].sum() / spread[mine].sum()
+                move = PACE * misses[mine].sum() / spread[mine].sum()
+                self.ability[at] += np.clip(move, -FARTHEST, FARTHEST)
             for prompt, yes, no, kept_yes, kept_no in zip(
                 prompts, right, wrong, before, against, strict=True
             ):
@@ -92,7 +98,10 @@ class PromptChoice:
                 self.wrong[prompt] += no
 
     def update(self, step: int, prompts: Sequence[int], right: Sequence[int], wrong: Sequence[int]) -> None:
-        """Count rollouts of a step, a group each; the next step knows them. What a prompt had before that step fades."""
+        """Count rollouts of a step, a group each; the next step knows them. What a prompt had before that step fades.
+
+        A group that nobody could check, 0 right and 0 wrong, says nothing of prompt or student; a refill does not take it again.
+        """
         found = zip(prompts, right, wrong, strict=True)
         self.groups.setdefault(step, []).extend((int(prompt), int(yes), int(no)) for prompt, yes, no in found)
 

@@ -5,7 +5,7 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from train.prompts import PromptChoice
+from train.prompts import FARTHEST, PromptChoice
 
 
 def test_prompts_that_are_solved_half_of_the_time_are_sampled_most():
@@ -90,3 +90,30 @@ def test_a_refill_takes_other_prompts_than_the_step_has_sampled():
     assert not set(first) & set(again)
     choice.update(0, again, [0] * 6, [8] * 6)
     assert len(choice.draw(0, 6, turn=2)) == 6, "where none is left any is better than none"
+
+
+def test_a_group_that_nobody_could_check_says_nothing():
+    asked, silent = PromptChoice([0.5] * 12, [0] * 12, 1), PromptChoice([0.5] * 12, [0] * 12, 1)
+    for step in range(4):
+        asked.update(step, [0, 1, 2], [0, 0, 0], [0, 0, 0])
+    assert asked.draw(4, 6) == silent.draw(4, 6)
+    assert not asked.ability.any() and (asked.right == silent.right).all()
+
+
+GROUPS = st.lists(st.tuples(st.integers(0, 11), st.integers(0, 8), st.integers(0, 8)), max_size=6)
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.lists(GROUPS, min_size=1, max_size=12), st.lists(st.integers(0, 3), min_size=12, max_size=12))
+def test_no_surprise_throws_a_length_class(steps, buckets):
+    """Whatever comes out: an ability moves by a bounded step, counts stay counts, and prompts can be drawn."""
+    choice = PromptChoice([0.02 * at for at in range(12)], buckets, 2)
+    for step, groups in enumerate(steps):
+        before = choice.ability.copy()
+        drawn = choice.draw(step, 5)
+        assert np.abs(choice.ability - before).max() <= FARTHEST and len(drawn) == 5
+        if groups:
+            choice.update(step, *zip(*groups, strict=True))
+    choice.draw(len(steps), 5)
+    right, wrong = choice._now(np.arange(12))
+    assert np.isfinite(right).all() and (right >= 0).all() and (wrong >= 0).all()
