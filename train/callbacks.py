@@ -181,8 +181,8 @@ class LoudStop(TrainerCallback):
             return
         text = f"{where}: {mean:.0%} of the groups gave no signal over the last {self.patience} steps"
         do = (
-            "choose prompts that this student answers sometimes (rl_prompts.low and high), or raise train.rl.group_size, "
-            "oversample or max_accuracy"
+            "choose prompts that this student answers sometimes (rl_prompts.low and high), or raise train.rl.group_size "
+            "(with rebalance: oversample or max_accuracy)"
         )
         if mean > HOPELESS:
             raise FactoryError(text, do=do)

@@ -18,6 +18,7 @@ from factory.run.parts import MANIFEST
 from factory.sampling.generation import keys_and_values
 from train.configs import accumulation, world_size
 from train.data import TrainingRows, read_set
+from train.prompts import PromptChoice
 from train.stage import Job, summary_of
 from train.student import empty_model, loaded
 
@@ -27,6 +28,8 @@ MASK_BYTES = 10
 forecast without any mask (docs/gpu.md)."""
 
 
+FORESEEN = 1_000
+"""Prompts that the forecast of an online choice draws."""
 PROMPTED = ("distill", "rl")
 """Stages whose student answers prompts."""
 
@@ -156,7 +159,7 @@ def _savings(job: Job, parts: dict[str, float]) -> str:
         "attention_mask": "install flash-attn and set train.student.attention=flash_attention_2, or lower "
         f"train.{job.stage}.micro_batch_size",
         "key_value_cache": f"sample with vLLM (train.{job.stage}.vllm), or lower train.{job.stage}.batch_size or "
-        "max_completion_length (rl: oversample)",
+        "max_completion_length (with train.rl.rebalance: oversample)",
         "vllm": "lower train.rl.trl.vllm_gpu_memory_utilization, or sample from a server (train.rl.vllm=server)",
         "reference_weights": "set train.rl.beta=0",
         "teacher_weights": "take a smaller teacher",
@@ -196,10 +199,18 @@ def eta(job: Job, facts: dict[str, Any]) -> dict[str, Any]:
 def dead_groups(job: Job) -> dict[str, float] | None:
     """Forecast of the share of groups without signal, from the pass rates measured with the student.
 
+    With `prompts: online` it is that of the prompts that would be chosen by these rates.
+
     Returns:
         Expected shares of groups all wrong, all right, above `max_accuracy`, and dead in all; None without pass rates.
     """
-    rates = [rate for rate in read_set(job)["pass_rate"] if rate is not None]
+    rows = read_set(job)
+    rates = rows["pass_rate"]
+    if job.section.prompts == "online":
+        count = job.section.batch_size // job.section.group_size
+        choice = PromptChoice(rates, rows["bucket"], job.recipe.seed)
+        rates = [rates[at] for step in range(math.ceil(FORESEEN / count)) for at in choice.draw(step, count)]
+    rates = [rate for rate in rates if rate is not None]
     if not rates:
         return None
     size = sampled(job.section)

@@ -217,9 +217,10 @@ def check_signal(job: Job, forecast: dict[str, float] | None) -> dict[str, float
     if forecast is None or forecast["dead"] <= job.section.max_dead:
         return forecast
     cause = max(("all_wrong", "all_right", "too_easy"), key=lambda name: forecast[name])
+    more = f"raise train.rl.{'oversample' if job.section.rebalance else 'group_size'}"
     do = {
-        "all_wrong": "leave out the hardest prompts (rl_prompts.low), or raise train.rl.oversample",
-        "all_right": "leave out the easiest prompts (rl_prompts.high), or raise train.rl.oversample",
+        "all_wrong": f"leave out the hardest prompts (rl_prompts.low), or {more}",
+        "all_right": f"leave out the easiest prompts (rl_prompts.high), or {more}",
         "too_easy": "raise train.rl.max_accuracy, or lower rl_prompts.high below it",
     }
     raise UsageError(

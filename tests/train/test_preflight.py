@@ -226,6 +226,21 @@ def test_dead_groups_match_a_simulation(job, run):
     assert abs(plain["dead"] - ((right == 0) | (right == 4)).mean()) < 0.01
 
 
+def test_an_online_choice_is_forecast_by_the_prompts_that_it_would_choose(job, run):
+    import numpy as np
+
+    rates = np.where(np.arange(48) < 36, 0.0, 0.5)
+    change_rl(run, pl.Series("pass_rate", rates))
+    in_turn = dead_groups(job("rl", rl={"settings": "modern", "prompts": "in_order"}))
+    online = dead_groups(job("rl", rl={"settings": "modern"}))
+    assert in_turn["dead"] > 0.75 and online["dead"] < 0.5
+    change_rl(run, pl.lit(0.0).alias("pass_rate"))
+    refused(
+        job("rl", rl={"settings": "modern"}),
+        r"100% of the rl groups.*all wrong.*or raise train.rl.group_size",
+    )
+
+
 def test_a_forecast_of_dead_groups_is_refused_with_the_setting_to_change(job, run):
     change_rl(run, pl.lit(0.97).alias("pass_rate"))
     refused(job("rl"), r"78% of the rl groups would give no signal.*all right.*rl_prompts.high")

@@ -86,6 +86,17 @@ def test_every_stage_is_trained_and_its_card_is_there(trained_student):
         assert "| base |" in (run.checkpoint(stage) / "README.md").read_text()
 
 
+def test_the_default_rl_takes_a_step_with_every_student(trained_student, tmp_path, tiny_recipe):
+    """Online prompts, refill and clip-higher; the fixture's own rl is the paper's."""
+    _, run, student = trained_student
+    shutil.copytree(run.run, tmp_path / "run", ignore=shutil.ignore_patterns("rl"))
+    shutil.copytree(run.dataset("rl"), RunLayout(tmp_path / "run").dataset("rl"))
+    rl = {"settings": "modern", "max_steps": 2, "batch_size": 8, "micro_batch_size": 8, "group_size": 4}
+    run_stage(tiny_recipe(student={"model": str(student)}, rl=rl), tmp_path / "run", "rl")
+    made = RunLayout(tmp_path / "run")
+    assert summary_of(made, "rl").steps == 2 and len(list(made.stage("rl").glob("rollouts/*"))) == 2
+
+
 def test_tokenizer_config_and_generation_agree_in_every_stage(trained_student):
     """Padding is no end; generation stops where a turn ends; nothing else of the checkpoint's sampling is left."""
     name, run, _ = trained_student
