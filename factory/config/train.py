@@ -256,11 +256,11 @@ class RLSection(StageSection):
     max_dead: float = Field(0.5, ge=0, le=1)
     """Largest share of groups without signal: a forecast above it is refused, a run above it warns."""
     prompts: Literal["in_order", "online"] = "online"
-    """Which prompts a step samples: those of the set in turn (`paper`), or those that the student solves about half of the time by its
-    rollouts so far (MoPPS, arXiv 2507.04632)."""
+    """Which prompts a step samples: those of the set in turn (`paper`), or those that the student solves about half of the
+    time by its rollouts so far (MoPPS, arXiv 2507.04632)."""
     refill: int = Field(1, ge=0, le=8)
-    """With `prompts: online` (0 without): replace groups without signal by new prompts, at most so many times a step (dynamic sampling,
-    DAPO, arXiv 2503.14476)."""
+    """With `prompts: online` (0 without): replace groups without signal by new prompts, at most so many times a step (dynamic
+    sampling, DAPO, arXiv 2503.14476)."""
     loss: RLLoss = "dapo"
     """Any loss of TRL's. `dapo` divides by the tokens that count, so dead groups do not dilute it."""
     epsilon: ClassVar[float] = 0.2
