@@ -36,10 +36,11 @@ def step_words(folder: str) -> str:
         rest = folder.removeprefix(place.folder).strip("/")
         on = f" on {rest}" if rest and place.kind == Kind.EVALUATE else ""
         return f"{place.kind} {place.stage}{on}"
+    again = " before rl" if place.part_of == "rl-difficulty" else ""
     if place.kind == Kind.MEASURE:
-        return "measure pass rates"
+        return f"measure pass rates{again}"
     if place.kind == Kind.ROLL_OUT:
-        return "roll out the student"
+        return f"roll out the student{again}"
     return f"{place.kind} {place.unit}"
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from factory.config.load import load_recipe
 from factory.pipeline.run import plan
+from factory.report.words import step_words
 from factory.run.layout import PLACES, PLAN, RunLayout, before, expected_places, order_of
 
 RECIPE = Path(__file__).parents[2] / "recipes" / "quickstart.yaml"
@@ -69,3 +70,7 @@ def test_folders_sort_by_the_plan_and_others_come_last():
 def test_what_rows_of_a_set_come_through():
     assert "verdicts/unique" in before("sft") and "verdicts/unique" not in before("rl")
     assert "problems/unique" in before("rl") & before("preference")
+
+
+def test_every_step_of_the_plan_has_words_of_its_own():
+    assert len({step_words(place.folder) for place in PLAN}) == len(PLAN)
