@@ -28,6 +28,10 @@ _T = TypeVar("_T")
 
 CHUNK_BYTES = 2**20
 """Bytes that are worked on at a time: the working arrays of one chunk stay near the processor's cache."""
+LARGEST_CHUNK = 4
+"""Kernels read one text at a time, so their chunks may be so many times larger: what is done once per chunk then costs less."""
+CHUNKS_PER_WORKER = 4
+"""Chunks are no larger than leaves so many to each thread."""
 
 FORMATTING = (
     "left right big bigg bigl bigr biggl biggr text textbf textit textrm textnormal mathrm mathbf mathit mathsf "
@@ -143,13 +147,19 @@ def tokenize(texts: pl.Series) -> Iterator[Tokens]:
         yield tokenize_bytes(*flat(piece))
 
 
-def pieces(texts: pl.Series) -> Iterator[pl.Series]:
-    """`texts` in slices of about `CHUNK_BYTES`, each at least one text. Covers every text exactly once."""
+def pieces(texts: pl.Series, workers: int = 0) -> Iterator[pl.Series]:
+    """`texts` in slices, each at least one text. Covers every text exactly once.
+
+    Slices have about `CHUNK_BYTES`; up to `LARGEST_CHUNK` times as much for kernels in so many `workers`, if there are any.
+    """
     ends = texts.cast(pl.String).str.len_bytes().fill_null(0).cast(pl.Int64).cum_sum().to_numpy()
+    size = CHUNK_BYTES
+    if workers and ends.size and compiled.active():
+        size = int(np.clip(ends[-1] // (CHUNKS_PER_WORKER * workers), size, LARGEST_CHUNK * size))
     first = 0
     while first < ends.size:
         done = int(ends[first - 1]) if first else 0
-        last = max(int(np.searchsorted(ends, done + CHUNK_BYTES, side="right")), first + 1)
+        last = max(int(np.searchsorted(ends, done + size, side="right")), first + 1)
         yield texts.slice(first, last - first)
         first = last
 
@@ -205,7 +215,7 @@ def in_threads(
     with ThreadPoolExecutor(workers) as pool:
         waiting: deque[Future[_T]] = deque()
         first = 0
-        for piece in pieces(texts):
+        for piece in pieces(texts, workers):
             waiting.append(pool.submit(work, piece, first))
             first += len(piece)
             if len(waiting) > workers + 1:
