@@ -37,6 +37,7 @@ from factory.decontamination.figures import (
     read_answers,
 )
 from factory.decontamination.index import ANCHOR, ANCHOR_TOKENS, LONGEST, Benchmark, problem_ids
+from factory.decontamination.parts import OPTIONS
 from factory.text.fold import fold
 from factory.text.hashing import U64, Bytes, distinct
 from factory.text.ngrams import SequenceHasher
@@ -60,11 +61,7 @@ d" stands in many a text."""
 
 INSTRUCTION = r"(?i)\s*please reason step by step, and put your final answer within \\boxed\{\}\.?\s*$"
 """What some copies of a benchmark add to every problem (aime26's source): the prompt of a model, no part of the problem."""
-OPTIONS = re.compile(
-    r"\n\s*(?=[\(\[]?A\s*[\)\].:])|(?:answer choices|options?)\s*:|\s(?=\(A\))|\s(?=a \) )|(?=\$?\\(?:textbf|text|mathrm|mathbf)\{\s*\(A\))",
-    re.IGNORECASE,
-)
-"""Where the options of a multiple-choice problem begin."""
+_OPTIONS = re.compile(OPTIONS, re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,7 +257,7 @@ def _telling(stream: Stream) -> Places:
 
 def _stem(text: str) -> str:
     """The text up to its options, or the whole text when it has none."""
-    match = OPTIONS.search(text)
+    match = _OPTIONS.search(text)
     return text[: match.start()] if match and match.start() > 0 else text
 
 

@@ -147,7 +147,7 @@ def features(tokens: Tokens) -> Features:
         bag=_bags(bag, tokens.offsets),
         words=words,
         word_ends=word_ends,
-        numbers=_number_pairs(_stream(tokens, tokens.hashes * np.uint64(BASE), number)),
+        numbers=number_pairs(tokens),
         content=_sums(content | number, tokens.offsets),
         figures=_figures(numerals(tokens)),
         ordered=_ordered(_stream(tokens, tokens.hashes, number & (tokens.hashes != ONE))),
@@ -272,8 +272,9 @@ def _word_grams(stream: Stream) -> tuple[Stream, Places]:
     return Stream(hashes[keep], counts[offsets], stream.at[begins]), stream.at[begins + WORDS - 1]
 
 
-def _number_pairs(stream: Stream) -> Stream:
-    """Pairs of a stream; a text of one token gives that one."""
+def number_pairs(tokens: Tokens) -> Stream:
+    """Pairs of successive numbers; a text of one number gives that one."""
+    stream = _stream(tokens, tokens.hashes * np.uint64(BASE), tokens.kinds == Kind.NUMBER)
     hashes, offsets, at = ngram_hashes(stream.hashes, stream.offsets, 2, SALT)
     return Stream(hashes, offsets, stream.at[at])
 

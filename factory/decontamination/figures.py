@@ -1,8 +1,4 @@
-"""What numbers and words decide: texts with a benchmark problem's numerals and answer are the problem, whatever the wording.
-
-A paraphrase keeps all numerals, number words included; a translation keeps those in digits, in their order. Both keep the
-answer. Few digits and a small answer stand in many problems, so the less the numbers tell, the more words must agree.
-"""
+"""What texts and problems are compared by besides n-grams: numerals, content words, gold answers, length and language."""
 
 from __future__ import annotations
 
@@ -13,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from factory.decontamination import rules
 from factory.decontamination.features import (
     ONE,
     SALT,
@@ -23,10 +18,8 @@ from factory.decontamination.features import (
     short_form,
     stem_hashes,
 )
-from factory.decontamination.hits import Hits
-from factory.decontamination.rules import Thresholds
 from factory.deduplication.golds import gold_keys
-from factory.text.hashing import BASE, U64, Bytes, Places, distinct, hash_words, mix, ranges
+from factory.text.hashing import BASE, Bytes, Places, distinct, hash_words, mix, ranges
 from factory.text.tokens import CLASSES, Kind, Tokens, tokenize_bytes
 
 OTHER, ENGLISH, UNSPACED = 0, 1, 2
@@ -34,7 +27,7 @@ OTHER, ENGLISH, UNSPACED = 0, 1, 2
 _LEAST_CHARACTERS = 5
 _LEAST_SMALL, _SMALL_SHARE, _FEW_WORDS = 2, 0.12, 8
 """English is what has small words, or hardly any words: formulas."""
-_BEGINNING = 20
+BEGINNING = 20
 """Bits by which texts are told that have the numbers of no problem."""
 _LONGEST_NUMERAL, _TWO = 3, hash_words(["2"])[0]
 """Digits that make a numeral more telling; a 2 tells half as much, it is in every formula."""
@@ -142,171 +135,43 @@ def telling(tokens: Tokens, answer_digits: Places) -> npt.NDArray[np.float64]:
     return np.asarray(told + np.minimum(answer_digits, _LONGEST_NUMERAL), dtype=np.float64)
 
 
+class Pairs(NamedTuple):
+    """Short hashes of the pairs of successive numbers of problems (`features.number_pairs`), those of problem i as in `Numerals`."""
+
+    hashes: npt.NDArray[np.uint32]
+    offsets: Places
+
+
 class Figures(NamedTuple):
     """What an index knows of the numbers and words of its problems, one row each."""
 
     figures: npt.NDArray[np.uint32]
     ordered: npt.NDArray[np.uint32]
     answers: npt.NDArray[np.uint32]
+    optioned: npt.NDArray[np.bool_]
+    """Whether it is a multiple-choice problem."""
     content: Words
     numerals: Numerals
+    pairs: Pairs
     seen: npt.NDArray[np.bool_]
     """For every possible beginning of a hash of `figures` or `ordered` whether a problem has such a one."""
 
 
 def beginnings(*hashes: npt.NDArray[np.uint32]) -> npt.NDArray[np.bool_]:
     """See `Figures.seen`."""
-    seen = np.zeros(1 << _BEGINNING, dtype=bool)
+    seen = np.zeros(1 << BEGINNING, dtype=bool)
     for each in hashes:
-        seen[each[each != 0] >> np.uint32(32 - _BEGINNING)] = True
+        seen[each[each != 0] >> np.uint32(32 - BEGINNING)] = True
     return seen
 
 
-def _stated(answers: pl.Series | None, asked: npt.NDArray[np.bool_]) -> Answers:
-    """The answers of some texts; 0 for the others, which are not read."""
-    places = np.flatnonzero(asked)
-    found = read_answers(None if answers is None else answers.gather(places), places.size)
-    every = read_answers(None, asked.size)
-    every.keys[places], every.digits[places] = found
-    return every
-
-
-def decide(
-    raw: Bytes,
-    bounds: Places,
-    golds: pl.Series | None,
-    read: U64,
-    hits: Hits,
-    known: Figures,
-    limits: Thresholds,
-) -> Hits:
-    """What numbers and words decide about the hits by n-grams, and the hits of the tier `numbers`.
-
-    A `TEMPLATE` or `VARIANT` with the problem's numbers is the problem; an `NGRAM` hit in a much longer text, which lacks much
-    of the problem's words, is a `TEMPLATE`.
-
-    Args:
-        raw: the folded texts of a chunk.
-        bounds: where each lies in them.
-        golds: their gold answers as written, if there are any.
-        read: `Features.figures` and `ordered` of every text, shape (texts, 2).
-        hits: what was found in them by n-grams.
-        known: the problems.
-        limits: the thresholds.
-
-    Returns:
-        All hits, several of one text and problem included.
-    """
-    figures, ordered = np.where(read == 0, np.uint32(0), short_form(read)).T
-    asked = (
-        known.seen[figures >> np.uint32(32 - _BEGINNING)] | known.seen[ordered >> np.uint32(32 - _BEGINNING)]
-    )
-    asked[hits.row] = True
-    answers = _stated(golds, asked)
-    own = answers.keys
-    one, other = own[hits.row], known.answers[hits.problem]
-    alike = (hits.tier >= rules.TEMPLATE) & (figures[hits.row] != 0)
-    alike &= (figures[hits.row] == known.figures[hits.problem]) & ((one == other) | (one == 0) | (other == 0))
-    doubtful = hits.tier == rules.NGRAM
-    unsure = np.flatnonzero(alike | doubtful)
-    longer = _times(raw, bounds, hits.row[unsure], known.content, hits.problem[unsure]) > limits.inside
-    same = unsure[alike[unsure] & ~longer]
-    tier = _parts(raw, bounds, hits, unsure[doubtful[unsure] & longer], known, limits)
-    pairs = [
-        _equal(mine, theirs, own, known.answers)
-        for mine, theirs in ((figures, known.figures), (ordered, known.ordered))
-    ]
-    row, problem = (
-        np.concatenate(each) for each in zip(*pairs, (hits.row[same], hits.problem[same]), strict=True)
-    )
-    if not row.size:
-        return hits._replace(tier=tier)
-    numbered, in_order = row.size - same.size, np.arange(row.size) >= pairs[0][0].size
-    chosen = distinct(row)
-    tokens = _tokens(raw, bounds[chosen], bounds[chosen + 1])
-    ours, place = content_words(tokens), np.searchsorted(chosen, row)
-    compared = compare(ours, known.content, place, problem)
-    told = telling(tokens, answers.digits[chosen])[place]
-    tier[same[told[numbered:] >= limits.telling_numbers[1]]] = rules.NUMBERS
-    least = np.array([2.0, *limits.same_words])[np.searchsorted(limits.telling_numbers, told, side="right")]
-    enough = (compared.shared >= limits.least_words) | (told >= limits.telling_numbers[-1])
-    score = np.where(enough & (compared.dice >= least), compared.dice, 0.0)
-    abroad = (score == 0) & ~compared.same_language & in_order & (told >= limits.telling_translation[0])
-    abroad[numbered:] = False
-    far = np.flatnonzero(abroad)
-    times = _times(raw, bounds, row[far], known.content, problem[far])
-    abroad[far] = (times <= limits.same_length) & (times * limits.same_length >= 1)
-    near = np.flatnonzero(abroad & (told < limits.telling_translation[1]))
-    few = np.diff(known.content.spot_offsets)[problem[near]] < limits.least_numerals
-    allowed = np.where(few, limits.same_place_few, limits.same_place)
-    abroad[near] = _apart(ours, known.content, place[near], problem[near]) <= allowed
-    score = np.where(abroad, np.minimum(told / 10, 1.0), score)
-    keep = np.flatnonzero(score[:numbered] > 0)
-    row, problem = row[keep], problem[keep]
-    new = Hits(row, problem, np.full(row.size, rules.NUMBERS), score[keep], bounds[row], bounds[row + 1])
-    return Hits(*(np.concatenate(each) for each in zip(hits._replace(tier=tier), new, strict=True)))
-
-
-def _parts(
-    raw: Bytes,
-    bounds: Places,
-    hits: Hits,
-    asked: Places,
-    known: Figures,
-    limits: Thresholds,
-) -> Places:
-    """The tiers of all hits; those asked for, in much longer texts, are `TEMPLATE` where the problem's words or numerals are not near."""
-    tier = hits.tier.copy()
-    if asked.size:
-        row, problem = hits.row[asked], hits.problem[asked]
-        first = np.maximum(hits.first[asked] - limits.inside_margin, bounds[row])
-        last = np.minimum(hits.last[asked] + limits.inside_margin, bounds[row + 1])
-        tokens, theirs = _tokens(raw, first, last), known.content
-        compared = compare(content_words(tokens), theirs, np.arange(asked.size), problem)
-        numbers = _shared(distinct_numerals(tokens), known.numerals, problem)
-        kinds = np.searchsorted(limits.inside_least, compared.words, side="right")
-        times = _times(raw, bounds, row, theirs, problem)
-        steps = np.array([limits.inside_coverage, limits.far_coverage, limits.farthest_coverage])
-        needed = steps[np.searchsorted([limits.far, limits.farthest], times), kinds]
-        part = (hits.score[asked] < needed) | (compared.words > 0) & (
-            compared.contained < limits.inside_words
-        )
-        part |= numbers.contained < limits.inside_numerals
-        part |= (compared.words < limits.least_words) & (numbers.jaccard < limits.formula_numerals)
-        response = extents(raw, bounds, row) >= limits.response
-        part &= ~response | (compared.words < limits.inside_least[0])
-        tier[asked[part]] = rules.TEMPLATE
-    return tier
-
-
-class _Shared(NamedTuple):
-    """Share of a problem's different numerals that a text has, 1 if it has none, and their Jaccard similarity."""
-
-    contained: npt.NDArray[np.float64]
-    jaccard: npt.NDArray[np.float64]
-
-
-def _shared(ours: Numerals, theirs: Numerals, problem: Places) -> _Shared:
-    """The numerals of texts and of one problem each."""
-    one, two = np.diff(ours.offsets), np.diff(theirs.offsets)[problem]
-    rows = np.repeat(np.arange(problem.size), one), np.repeat(np.arange(problem.size), two)
-    names = np.concatenate(
-        [rows[0] << 16 | ours.hashes, rows[1] << 16 | theirs.hashes[ranges(theirs.offsets[problem], two)]]
-    )
-    names.sort()
-    shared = np.bincount(names[1:][names[1:] == names[:-1]] >> 16, minlength=problem.size)
-    return _Shared(
-        np.where(two > 0, shared / np.maximum(two, 1), 1.0), shared / np.maximum(one + two - shared, 1)
-    )
-
-
-def _tokens(raw: Bytes, first: Places, last: Places) -> Tokens:
+def tokens_of(raw: Bytes, first: Places, last: Places) -> Tokens:
     """Tokens of some parts of a buffer of folded texts."""
     sizes = last - first
     return tokenize_bytes(raw[ranges(first, sizes)], np.concatenate([[0], np.cumsum(sizes)]))
 
 
-def _times(
+def times_longer(
     raw: Bytes, bounds: Places, row: Places, theirs: Words, problem: Places
 ) -> npt.NDArray[np.float64]:
     """How many times longer texts are than problems."""
@@ -320,24 +185,6 @@ def extents(raw: Bytes, bounds: Places, texts: Places) -> Places:
     wide = raw[ranges(bounds[chosen], bounds[chosen + 1] - bounds[chosen])].tobytes().translate(_WIDTH)
     widths = np.frombuffer(wide, dtype=np.uint8)
     return np.array([int(widths[a:b].sum()) // 2 for a, b in ends], dtype=np.int64)[place]
-
-
-def _equal(
-    mine: npt.NDArray[np.uint32],
-    theirs: npt.NDArray[np.uint32],
-    own: npt.NDArray[np.uint32],
-    answers: npt.NDArray[np.uint32],
-) -> tuple[Places, Places]:
-    """Texts and problems of the same numbers and the same answer, both stated."""
-    from factory.decontamination.match import equal_pairs
-
-    texts, problems = np.flatnonzero((mine != 0) & (own != 0)), np.flatnonzero((theirs != 0) & (answers != 0))
-    many, few = (
-        mix(numbers.astype(np.uint64) << np.uint64(32) | said)
-        for numbers, said in ((mine[texts], own[texts]), (theirs[problems], answers[problems]))
-    )
-    row, problem = equal_pairs(many, few)
-    return texts[row], problems[problem]
 
 
 class Compared(NamedTuple):
@@ -374,7 +221,53 @@ def compare(ours: Words, theirs: Words, row: Places, problem: Places) -> Compare
     )
 
 
-def _apart(ours: Words, theirs: Words, row: Places, problem: Places) -> Places:
+def has_words(words: Words, rows: Places, wanted: npt.NDArray[np.uint16]) -> npt.NDArray[np.bool_]:
+    """Which of some words each text has, shape (rows, *wanted)."""
+    sizes = np.diff(words.offsets)[rows]
+    names = np.repeat(np.arange(rows.size), sizes) << 16 | words.words[ranges(words.offsets[rows], sizes)]
+    every = np.arange(rows.size).reshape(-1, *[1] * wanted.ndim) << 16 | wanted
+    return np.isin(every, names)
+
+
+class SharedNumerals(NamedTuple):
+    """Share of a problem's different numerals that a text has, 1 if it has none, and their Jaccard similarity."""
+
+    contained: npt.NDArray[np.float64]
+    jaccard: npt.NDArray[np.float64]
+
+
+def compare_numerals(ours: Numerals, theirs: Numerals, problem: Places) -> SharedNumerals:
+    """The numerals of texts and of one problem each."""
+    one, two = np.diff(ours.offsets), np.diff(theirs.offsets)[problem]
+    rows = np.repeat(np.arange(problem.size), one), np.repeat(np.arange(problem.size), two)
+    names = np.concatenate(
+        [rows[0] << 16 | ours.hashes, rows[1] << 16 | theirs.hashes[ranges(theirs.offsets[problem], two)]]
+    )
+    names.sort()
+    shared = np.bincount(names[1:][names[1:] == names[:-1]] >> 16, minlength=problem.size)
+    return SharedNumerals(
+        np.where(two > 0, shared / np.maximum(two, 1), 1.0), shared / np.maximum(one + two - shared, 1)
+    )
+
+
+def same_pairs(ours: Stream, theirs: Pairs, row: Places, problem: Places) -> npt.NDArray[np.bool_]:
+    """Whether texts have the pairs of successive numbers of one problem each, and no others."""
+    sides = []
+    for hashes, offsets, at in (
+        (short_form(ours.hashes), ours.offsets, row),
+        (theirs.hashes, theirs.offsets, problem),
+    ):
+        sizes = np.diff(offsets)[at]
+        every = np.repeat(np.arange(at.size, dtype=np.uint64), sizes) << np.uint64(32)
+        sides.append(distinct(every | hashes[ranges(offsets[at], sizes)]))
+    counts = [
+        np.bincount((names >> np.uint64(32)).astype(np.int64), minlength=row.size)
+        for names in (*sides, np.intersect1d(sides[0], sides[1], assume_unique=True))
+    ]
+    return np.asarray((counts[0] == counts[2]) & (counts[1] == counts[2]))
+
+
+def apart(ours: Words, theirs: Words, row: Places, problem: Places) -> Places:
     """How far the numerals of texts and problems that have the same in the same order stand apart at most."""
     counts, also = np.diff(ours.spot_offsets)[row], np.diff(theirs.spot_offsets)[problem]
     counts = np.where(counts == also, counts, 0)  # short hashes may be equal by chance

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
+from factory.decontamination.decide import decide
 from factory.decontamination.features import word_sets
-from factory.decontamination.figures import Figures, Numerals, Words, beginnings, decide
+from factory.decontamination.figures import Figures, Numerals, Pairs, Words, beginnings
 from factory.decontamination.hits import Hits, surest
 from factory.decontamination.index import BenchmarkIndex
 from factory.decontamination.match import columns, match
@@ -46,8 +47,10 @@ class Matcher:
             self.known.figures,
             self.known.ordered,
             self.known.answers,
+            self.known.bag != 0,
             content,
             Numerals(self.known.numerals, self.known.numerals_offsets),
+            Pairs(self.known.numbers, self.known.numbers_offsets),
             beginnings(self.known.figures, self.known.ordered),
         )
         self._arranged: Index | None = None
@@ -69,7 +72,7 @@ class Matcher:
         return surest(hits), figures
 
     def decide(self, text: Bytes, bounds: Places, golds: pl.Series | None, hits: Hits, figures: U64) -> Hits:
-        """What `match` found with what numbers, words and `golds` decide (`figures.decide`), at most one hit a text and problem."""
+        """What `match` found with what numbers, words and `golds` decide (`decide.decide`), at most one hit a text and problem."""
         return surest(decide(text, bounds, golds, figures, hits, self.figures, DEFAULT))
 
     def _match_compiled(self, text: Bytes, bounds: Places, coverage: float) -> tuple[Hits, U64]:

@@ -57,6 +57,12 @@ class Thresholds(NamedTuple):
     response: int = 900
     """A text of so many letters is no problem but a response, which says again what is asked piece by piece: of a problem of
     six words and more nothing more is demanded."""
+    option_words: float = 0.45
+    option_few: float = 0.75
+    """Of a multiple-choice problem's words, without those that a text has among its options only, so many must stand before the
+    text's options (`option_few` if those are less than half of the problem's words): different questions have the same options."""
+    premise_words: int = 5
+    """Different content words of a statement before a contained problem that makes it another problem, if the golds contradict."""
     template_coverage: float = 0.5
     """Share of a problem's n-grams that a text with other numbers must have to count as its template."""
     variant_similarity: float = 0.4
@@ -67,6 +73,7 @@ class Thresholds(NamedTuple):
     """How much the numerals and the answer of a problem must tell (`figures.telling`), and how alike the words of a text with
     the same ones must be (Dice coefficient): few digits need many words, `least_words` at least."""
     telling_translation: tuple[float, float] = (4.5, 9.0)
+    telling_pairs: float = 5.5
     least_numerals: int = 3
     same_place_few: int = 20
     same_length: float = 1.5
@@ -74,7 +81,7 @@ class Thresholds(NamedTuple):
     """The same for a text in another language, of which no words can be compared: the numerals in digits must stand in the same
     order and, in a text not `same_length` times as long or short, each within 38/255 of the text's length of where it stands in
     the problem, or within 20/255 if there are fewer than `least_numerals`. Those that tell twice as much may stand anywhere:
-    clauses change places."""
+    clauses change places. Of those that tell less than `telling_pairs` the pairs of successive numbers must be the same, 1s included."""
     meaning: float = 0.75
     meaning_told: float = 5.0
     meaning_few: float = 0.85

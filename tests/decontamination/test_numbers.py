@@ -125,3 +125,48 @@ def test_a_longer_text_must_have_the_numbers(tmp_path, problem, text):
     assert not any(drops for _, drops in tiers(index, text, "A").values())
     longer = f"We met this one in class last week, and nobody there could say at once what to do with it. {problem} Who can?"
     assert tiers(index, longer, "A")["p"][1]
+
+
+CLAIMS = (
+    "\n(A) the claim is necessary but it is not sufficient\n(B) the claim is sufficient but it is not necessary"
+    "\n(C) the claim is both necessary and sufficient\n(D) the claim is neither necessary nor sufficient"
+)
+PARALLELOGRAM = "A quadrilateral has two pairs of equal sides. For its being a parallelogram," + CLAIMS
+CONVERGENCE = "The terms of a series tend to zero. If we want that series to converge to some limit," + CLAIMS
+SAME_STEM = "Some quadrilateral has two pairs of equal sides. For it to be a parallelogram," + CLAIMS
+BOLTS = (
+    "A machine stamps 90 bolts an hour and 7 of every 90 are faulty. Quinn takes five bolts from the belt, one after the "
+    "other, without putting any back. What is the probability that exactly two of the bolts that Quinn takes are faulty?"
+)
+OPPOSITE_BOLTS = BOLTS.replace("exactly two", "at least two")
+REWORDED_BOLTS = BOLTS.replace("one after the other", "each after the last")
+TOLL = "Suppose that a driver pays 4 euros at a green gate and gets 6 euros at a red gate. What does a drive cost on average?"
+BIASED = "One gate in five shows green to a driver that comes along, and the four other gates are always red to them. "
+FENCE = "A gardener puts up 3 posts and 1 gate and paints 5 planks of each. He has 7 planks left when all is done. How many were there?"
+PLANKS = "园丁立了3根柱子和1扇门，每样各漆5块木板。全部做完以后还剩下7块。原来一共有多少块木板？"
+ROPE = "一根绳子长3米，把它平均剪成5段，再从每段上剪去7厘米。现在每段绳子的长度是多少厘米？"
+
+
+@pytest.mark.parametrize(
+    ("problem", "gold", "text", "answer", "dropped"),
+    [
+        (PARALLELOGRAM, "A", CONVERGENCE, "A", False),  # the same options
+        (PARALLELOGRAM, "A", SAME_STEM, "A", True),
+        (BOLTS, "0.04", OPPOSITE_BOLTS, "0.05", False),  # at least two, not exactly two
+        (BOLTS, "0.04", OPPOSITE_BOLTS, "0.04", True),
+        (BOLTS, "0.04", OPPOSITE_BOLTS, None, True),
+        (BOLTS, "0.04", REWORDED_BOLTS, "4%", True),
+        (TOLL, "2", BIASED + TOLL, "-4", False),  # stated before: how often
+        (TOLL, "2", BIASED + TOLL, "2", True),
+        (TOLL, "2", "What is 4 times 5? And here is one more. " + TOLL, "-4", True),
+        (TOLL, "2", TOLL + " Give the answer plus 7 and no more.", "9", True),
+        (FENCE, "53", ROPE, "53", False),  # the numbers by chance, but for a 1
+        (FENCE, "53", PLANKS, "53", True),
+    ],
+)  # fmt: skip
+@pytest.mark.usefixtures("both_codes")
+def test_what_makes_another_problem_of_much_the_same_text(tmp_path, problem, gold, text, answer, dropped):
+    path = tmp_path / "made.jsonl"
+    path.write_text(json.dumps({"id": "p", "problem": problem, "answer": gold}))
+    found = tiers(load_index([path]), text, answer)
+    assert dropped == any(drops for _, drops in found.values()), found
