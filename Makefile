@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: quickstart test test-slow chaos fuzz mutants lint types install clean base staircase real pages site
+.PHONY: quickstart test test-long test-slow chaos fuzz mutants lint types install clean base staircase real pages site
 
 $(STAMP): pyproject.toml constraints-cpu.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -36,7 +36,11 @@ real: $(STAMP) $(REAL)
 	$(BIN)/python -m benchmarks.render
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not long and not slow and not bench"
+
+# What .ci/run runs beside the tests of `make test`.
+test-long: $(STAMP)
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "long and not slow and not bench"
 
 test-slow: $(STAMP)
 	$(BIN)/python -m pytest -m slow -n 0

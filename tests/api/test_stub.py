@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 from tests.docs.api_stub import STUB, stub
 
 
@@ -10,6 +12,7 @@ def test_the_stub_says_what_the_functions_take():
     assert STUB.read_text("utf-8") == stub(), "python -m tests.docs.api_stub writes it"
 
 
+@pytest.mark.long
 def test_a_type_checker_knows_every_setting():
     code = "import factory as f\nreveal_type(f.dedup([], threshold=0.7))\nf.dedup([], treshold=0.7)\n"
     words = ["-m", "mypy", "--config-file=", "--follow-imports=silent", "--cache-dir=/dev/null", "-c", code]

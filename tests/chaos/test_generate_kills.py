@@ -131,6 +131,7 @@ def test_kills_lose_nothing(server, tmp_path):
     assert figures["in_flight_at_a_kill_and_bought_again"] <= 40 * figures["kills"]
 
 
+@pytest.mark.long
 def test_a_cap_holds_over_kills(server, tmp_path):
     """What was in flight at a kill counts with its worst case, so a job that dies again and again ends at its cap."""
     settings = {"tokens": [200, 400], "rate": 100, "chunk": 5}
@@ -168,6 +169,7 @@ def test_two_hundred_kills_over_two_thousand_requests(server, tmp_path):
     leave(figures)
 
 
+@pytest.mark.long
 def test_two_processes_share_one_store_and_buy_everything_once(server, tmp_path):
     source = write_problems(tmp_path / "p.jsonl", 40)
     outs = [tmp_path / "a", tmp_path / "b"]
@@ -182,6 +184,7 @@ def test_two_processes_share_one_store_and_buy_everything_once(server, tmp_path)
     assert first.equals(second)
 
 
+@pytest.mark.long
 def test_a_killed_process_leaves_no_claim_behind(server, tmp_path):
     source = write_problems(tmp_path / "p.jsonl", 20)
     one = start(server, source, tmp_path / "a", samples=8, store=tmp_path / "store", more=USUAL)
@@ -196,6 +199,7 @@ def test_a_killed_process_leaves_no_claim_behind(server, tmp_path):
     assert read_parts(tmp_path / "b").height == 160
 
 
+@pytest.mark.long
 def test_ctrl_c_exits_three_and_goes_on(server, tmp_path):
     """Large enough (some 12 s of work) that no attempt is over before the signal reaches it."""
     source = write_problems(tmp_path / "p.jsonl", 100)

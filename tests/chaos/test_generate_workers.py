@@ -54,6 +54,7 @@ def held(journal):
         return beside.execute("SELECT COUNT(*) FROM response").fetchone()[0]
 
 
+@pytest.mark.long
 def test_the_rows_are_the_bytes_of_one_worker_and_each_is_bought_once(spread, tmp_path):
     begin, server = spread(60, 4, tokens=[5, 60])
     code, said = end(begin(3, "three"))
@@ -77,6 +78,7 @@ def test_the_rows_are_the_bytes_of_one_worker_and_each_is_bought_once(spread, tm
     assert (tmp_path / "two" / "part-00000.parquet").read_bytes() == one.read_bytes()
 
 
+@pytest.mark.long
 def test_tokens_never_exceed_the_cap_in_sum_and_hardly_fall_short(spread, tmp_path):
     workers = 3
     # One word a token: this server tells the truth. Of several words that it calls one token, the words are booked.
@@ -101,6 +103,7 @@ def test_tokens_never_exceed_the_cap_in_sum_and_hardly_fall_short(spread, tmp_pa
     assert read_parts(tmp_path / "out").height == 200
 
 
+@pytest.mark.long
 def test_dollars_hold_while_workers_are_killed(spread, tmp_path):
     """What a killed worker had on lease comes back, less what its journal shows: answers, and requests in flight."""
     begin, server = spread(120, 4, **SLOW)
@@ -133,6 +136,7 @@ def in_any_window(times, seconds):
     return most
 
 
+@pytest.mark.long
 def test_the_rate_holds_in_sum(spread):
     begin, server = spread(75, 4, tokens=[5, 20])
     code, said = end(begin(3, more=["--rpm", 1_800, "--concurrency", 120]))
@@ -233,6 +237,7 @@ def test_orphans_end_with_their_owner_and_leave_the_seats_free(spread, tmp_path)
     assert read_parts(tmp_path / "out").height == 400
 
 
+@pytest.mark.long
 def test_ctrl_c_ends_all_and_the_same_command_goes_on(spread, tmp_path):
     begin, server = spread(200, 4, **SLOW)
     slow = ["--concurrency", 16]

@@ -134,6 +134,7 @@ def test_workers_killed(folder, whole, marks, tmp_path, cluster):
     assert figures["kills"] >= 2
 
 
+@pytest.mark.long
 def test_a_straggler(folder, whole, marks, tmp_path, cluster):
     """One part takes long: the others are all done meanwhile, and the bytes are the same."""
     parts.run(folder, tmp_path / "out", partial(parts.one_slow, marks, PARTS - 1), engine=cluster)
@@ -213,6 +214,7 @@ def killed_nodes(folder, whole, marks, out, *, kills, seconds):
     return {"kills": kills, "parts": count, "begun": begun(marks)}
 
 
+@pytest.mark.long
 def test_a_node_killed(folder, whole, marks, tmp_path):
     killed_nodes(folder, whole, marks, tmp_path / "out", kills=1, seconds=0.4)
 
@@ -242,6 +244,7 @@ def killed_drivers(folder, whole, marks, out, *, kills, seconds):
     return {"kills": done, "parts": count, "begun": begun(marks)}
 
 
+@pytest.mark.long
 def test_the_driver_killed(folder, whole, marks, tmp_path):
     figures = killed_drivers(folder, whole, marks, tmp_path / "out", kills=2, seconds=0.2)
     assert figures["kills"] == 2
@@ -262,6 +265,7 @@ assert ray.is_initialized(), "a connection that was there before is left as it w
 """
 
 
+@pytest.mark.long
 def test_a_full_object_store_does_not_matter(tmp_path):
     """The least store that Ray allows (75 MiB), full of somebody else's objects; the parts are larger than it."""
     large = parts.write_parts(tmp_path / "large", 5, rows=2_500, words=3_000)

@@ -4,7 +4,6 @@ import json
 import os
 import pty
 import subprocess
-import sys
 
 import polars as pl
 import pytest
@@ -14,6 +13,7 @@ from factory.cli import run as run_verb
 from factory.cli.main import build_app
 from factory.config.load import load_recipe
 from tests.sources.test_import import SETS
+from tests.support.cli import COMMAND, run_factory
 
 CODE = {
     "HumanEval": {
@@ -47,11 +47,6 @@ def write(name, *rows):
 
 def init(*words):
     build_app().main(args=["init", *map(str, words)], standalone_mode=False)
-
-
-def factory(*words, **more):
-    command = [sys.executable, "-m", "factory.cli.main", *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, **more)
 
 
 @pytest.mark.parametrize("suffix", ["jsonl", "parquet"])
@@ -111,10 +106,10 @@ def test_the_recipe_reads_what_the_flags_say_of_the_files():
 )
 def test_any_name_of_a_file_makes_a_recipe_that_reads(name):
     write(name, {"problem": "What is 2 + 3?", "answer": "5", "response": "<think>x</think>5"})
-    done = factory("init", f"./{name}", "--out", "made.yaml")
+    done = run_factory("init", f"./{name}", "--out", "made.yaml")
     assert done.returncode == 0, done.stderr
     assert load_recipe("made.yaml").problems.sources[0].path == f"./{name}"
-    done = factory("run", "made.yaml", "--dry-run")
+    done = run_factory("run", "made.yaml", "--dry-run")
     assert done.returncode == 0, done.stderr
 
 
@@ -149,7 +144,7 @@ def test_a_mistake_is_one_line_and_writes_nothing(words, says, tmp_path):
     write("empty.jsonl")
     write("there.yaml", {})
     before = {path: path.read_bytes() for path in tmp_path.iterdir()}
-    done = factory("init", *words)
+    done = run_factory("init", *words)
     assert done.returncode == 2, done.stdout
     assert len(done.stderr.strip().splitlines()) == 1 and says in done.stderr, done.stderr
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
@@ -158,7 +153,7 @@ def test_a_mistake_is_one_line_and_writes_nothing(words, says, tmp_path):
 def test_a_terminal_is_asked_five_questions_at_most_and_again_where_the_answer_is_none(tmp_path):
     write("good.jsonl", {"problem": "What is 2 + 3?", "answer": "5"})
     ours, theirs = pty.openpty()
-    command = [sys.executable, "-m", "factory.cli.main", "init", "good.jsonl"]
+    command = [*COMMAND, "init", "good.jsonl"]
     child = subprocess.Popen(
         command, stdin=theirs, stdout=theirs, stderr=theirs, env={**os.environ, "COLUMNS": "80"}
     )

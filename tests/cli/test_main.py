@@ -11,25 +11,19 @@ import pytest
 from click.testing import CliRunner
 
 from factory.cli.main import MODULES, VERBS, build_app, main, spread_lists
+from tests.support.cli import run_factory, start_factory
 
 HEAVY = ("torch", "transformers", "vllm", "ray", "datasets", "trl", "polars", "pyarrow")
 
 
-def factory(*arguments, cwd=None, **env):
-    command = [sys.executable, "-m", "factory.cli.main", *arguments]
-    return subprocess.run(
-        command, capture_output=True, text=True, cwd=cwd, timeout=120, env={**os.environ, **env}, check=False
-    )
-
-
 def test_help_lists_every_verb():
-    shown = factory("--help").stdout
+    shown = start_factory("--help").stdout
     assert all(verb in shown for verb in VERBS)
 
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_every_verb_has_help(verb):
-    done = factory(verb, "--help")
+    done = run_factory(verb, "--help")
     assert done.returncode == 0, done.stderr
     assert "Usage" in done.stdout
 
@@ -37,7 +31,7 @@ def test_every_verb_has_help(verb):
 def test_help_is_quick():
     """CPU seconds: on a quiet machine the wall clock shows the same, on a loaded one it measures the load."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    factory("--help")
+    start_factory("--help")
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert (after.ru_utime + after.ru_stime) - (before.ru_utime + before.ru_stime) < 0.3
 
@@ -68,11 +62,11 @@ def test_the_rooms_do_not_import_the_gpu_stack():
 def test_version():
     import factory as package
 
-    assert factory("--version").stdout.strip() == package.__version__
+    assert start_factory("--version").stdout.strip() == package.__version__
 
 
 def test_doctor_finds_this_installation_sound():
-    done = factory("doctor", COLUMNS="200")
+    done = start_factory("doctor", COLUMNS="200")
     assert done.returncode == 0, done.stdout
     assert "ours" in done.stdout
 
@@ -83,7 +77,7 @@ def test_doctor_sees_a_shadowing_factory(tmp_path):
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: factory_boy\nVersion: 3.3.3\n")
     (info / "top_level.txt").write_text("factory\n")
     (info / "RECORD").write_text("factory/__init__.py,,\n")
-    done = factory("doctor", PYTHONPATH=f"{tmp_path}:{os.getcwd()}", COLUMNS="200")
+    done = start_factory("doctor", PYTHONPATH=f"{tmp_path}:{os.getcwd()}", COLUMNS="200")
     assert done.returncode == 1
     assert "factory_boy" in done.stdout
 
@@ -97,7 +91,7 @@ def test_doctor_sees_a_shadowing_factory(tmp_path):
     ],
 )
 def test_a_mistake_is_one_line_and_exit_2(arguments, line, tmp_path):
-    done = factory(*arguments, cwd=tmp_path, PYTHONPATH=os.getcwd())
+    done = run_factory(*arguments, cwd=tmp_path)
     assert done.returncode == 2
     assert line in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
@@ -120,8 +114,7 @@ def test_list_options_take_several_values(words, spread):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small disk needs root")
-@pytest.mark.parametrize("verb", [("dedup",), ("decontaminate", "--against", "aime24")])
-def test_a_full_disk_is_one_line_and_the_same_command_goes_on(tmp_path, verb):
+def test_a_full_disk_is_one_line_and_the_same_command_goes_on(tmp_path):
     given, disk = tmp_path / "given", tmp_path / "disk"
     given.mkdir()
     disk.mkdir()
@@ -130,20 +123,20 @@ def test_a_full_disk_is_one_line_and_the_same_command_goes_on(tmp_path, verb):
             f'{{"problem": "{random.Random(i + 9999 * part).randbytes(600).hex()}"}}\n' for i in range(900)
         )
         (given / f"part{part}.jsonl").write_text(texts)
-    words = [verb[0], str(given), "--out", str(disk / "out"), *verb[1:]]
+    words = ["decontaminate", given, "--out", disk / "out", "--against", "aime24"]
     if subprocess.run(
         ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", disk], check=False, capture_output=True
     ).returncode:
         pytest.skip("no right to mount")
     try:
-        done = factory(*words)
+        done = start_factory(*words)
         assert done.returncode == 3, done.stderr
         assert "disk" in done.stderr
         assert "full" in done.stderr
         assert "run the same command again" in done.stderr
         assert "details in" not in done.stderr
         subprocess.run(["mount", "-o", "remount,size=200m", disk], check=True)
-        assert factory(*words).returncode == 0
+        assert start_factory(*words).returncode == 0
     finally:
         subprocess.run(["umount", disk], check=True)
 
@@ -161,7 +154,7 @@ def test_another_distributions_factory_over_ours_is_one_line(tmp_path):
         (package / name).unlink()
         (package / name).write_text(text)
     for words in (("--help",), ("run", "quickstart"), ("doctor",)):
-        done = factory(*words, cwd=tmp_path, PYTHONPATH=str(tmp_path))
+        done = start_factory(*words, cwd=tmp_path, PYTHONPATH=str(tmp_path))
         assert done.returncode == 1
         assert "another distribution's" in done.stderr and "environment" in done.stderr
         assert len(done.stderr.strip().splitlines()) == 1
@@ -250,7 +243,7 @@ def test_a_mistake_of_any_verb_is_one_line_with_the_flag_as_typed(words, line, t
 
 @pytest.mark.parametrize("words", [("help",), ("help", "verify"), ("-h",), ("verify", "-h"), ("version",)])
 def test_the_usual_ways_to_ask_for_help(words):
-    done = factory(*words)
+    done = run_factory(*words)
     assert done.returncode == 0, done.stderr
     assert done.stdout
 

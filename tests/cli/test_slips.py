@@ -20,6 +20,7 @@ import yaml
 import zstandard
 
 from factory.cli.main import main
+from tests.support.marks import mostly_long
 
 PROBLEM = {"problem": "What is 2 + 3?", "answer": "5"}
 RESPONSE = {**PROBLEM, "response": "It is \\boxed{5}."}
@@ -401,7 +402,7 @@ def assert_it_is_said(code, err, what):
     assert not list(Path("tmp").glob("factory-error*")), (what, err)
 
 
-@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("seed", mostly_long(range(10)))
 def test_a_command_line_with_one_mistake_is_never_an_error_of_ours(seed, workplace, monkeypatch, capfd):
     rng = random.Random(seed)
     for _ in range(25):
@@ -424,7 +425,7 @@ FULL = {
 }
 
 
-@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("seed", mostly_long(range(10)))
 def test_a_recipe_with_one_mistake_is_never_an_error_of_ours(seed, workplace, monkeypatch, capfd):
     monkeypatch.setenv("OPENAI_API_KEY", "k" * 20)
     rng = random.Random(seed)

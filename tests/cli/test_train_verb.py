@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from tests.support.cli import run_factory
+from tests.support.cli import start_factory
 
 
 @pytest.mark.parametrize(
@@ -19,7 +19,7 @@ from tests.support.cli import run_factory
     ],
 )
 def test_the_verb_says_what_the_module_says(words, tmp_path):
-    ours = run_factory("train", *words, cwd=tmp_path)
+    ours = start_factory("train", *words, cwd=tmp_path)
     plain = subprocess.run(
         [sys.executable, "-m", "train.run", *words],
         capture_output=True, text=True, cwd=tmp_path, env=os.environ | {"FACTORY_PROGRESS": "off"}, check=False,
@@ -29,5 +29,5 @@ def test_the_verb_says_what_the_module_says(words, tmp_path):
 
 
 def test_a_stage_that_is_none_is_one_line(tmp_path):
-    done = run_factory("train", "--stage", "sfz", cwd=tmp_path)
+    done = start_factory("train", "--stage", "sfz", cwd=tmp_path)
     assert done.returncode == 2 and "sfz" in done.stderr and len(done.stderr.strip().splitlines()) == 1

@@ -2,19 +2,17 @@
 
 import json
 import os
-import subprocess
 import sys
 
 import polars as pl
 import pytest
 
 from factory.run.parts import read_parts
+from tests.support.cli import run_factory
 
 
 def factory(*words):
-    command = [sys.executable, "-m", "factory.cli.main", *map(str, words)]
-    environment = {**os.environ, "FACTORY_PROGRESS": "off", "COLUMNS": "200"}
-    return subprocess.run(command, capture_output=True, text=True, env=environment)
+    return run_factory(*words, COLUMNS="200")
 
 
 @pytest.fixture(scope="module")

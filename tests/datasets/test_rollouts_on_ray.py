@@ -72,6 +72,7 @@ def test_vllm_runs_in_an_actor(asked, tmp_path):
     assert journals(tmp_path / "there") == ["responses-00000.sqlite"]
 
 
+@pytest.mark.long
 def test_a_student_without_a_checkpoint_is_rolled_out_in_tasks(asked, tmp_path):
     here = tiny_student.roll(asked, tmp_path / "here", "procedural", None)["totals"]
     there = on_ray(asked, tmp_path / "there", "procedural", "", gpus=0)

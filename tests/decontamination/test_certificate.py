@@ -1,8 +1,6 @@
 """The certificate beside the output, and the temporal control."""
 
 import json
-import subprocess
-import sys
 
 import polars as pl
 import pytest
@@ -14,6 +12,7 @@ from factory.decontamination.index import BenchmarkIndex
 from factory.decontamination.load import load_index
 from factory.run.parts import side_path
 from factory.steps.decontaminate import key_parts
+from tests.support.cli import run_factory
 
 GEESE = (
     "A farmer has seventeen geese and sells 5 of them on each of 3 market days. How many geese does he keep?"
@@ -67,9 +66,10 @@ def test_the_verb_writes_and_prints_the_certificate(tmp_path, newer):
     rows.write_text(
         json.dumps({"id": "x", "problem": GEESE}) + "\n" + json.dumps({"id": "y", "problem": "hi"})
     )
-    command = [sys.executable, "-m", "factory.cli.main", "decontaminate", str(rows), "--out", str(out)]
-    command += ["--against", str(tmp_path / "aime26.jsonl"), "--sources-until", "2025-06"]
-    shown = " ".join(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split())
+    against = ("--against", tmp_path / "aime26.jsonl", "--sources-until", "2025-06")
+    done = run_factory("decontaminate", rows, "--out", out, *against)
+    assert done.returncode == 0, done.stderr
+    shown = " ".join(done.stdout.split())
     assert "newer than the sources (2025-06): aime26; 1 rows dropped for them" in shown
     certificate = json.loads((out / "_manifest.json").read_text())["totals"]["certificate"]
     beside = json.loads(side_path(out, "certificate.json").read_text())

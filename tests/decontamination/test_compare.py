@@ -1,10 +1,10 @@
 """`factory decontaminate --compare`: what another setting decides differently."""
 
 import json
-import subprocess
-import sys
 
 import pytest
+
+from tests.support.cli import run_factory
 
 TEMPLATE = (
     "A farmer keeps {} geese and {} ducks in a pond behind the barn. How many birds does the farmer keep?"
@@ -12,8 +12,7 @@ TEMPLATE = (
 
 
 def decontaminate(*arguments):
-    command = [sys.executable, "-m", "factory.cli.main", "decontaminate", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    return run_factory("decontaminate", *arguments)
 
 
 @pytest.fixture

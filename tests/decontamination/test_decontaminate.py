@@ -1,7 +1,5 @@
 import json
 import random
-import subprocess
-import sys
 from pathlib import Path
 
 import polars as pl
@@ -17,6 +15,7 @@ from factory.errors import UsageError
 from factory.sampling.procedural import Habits, write_trace
 from factory.sources.families import FAMILIES
 from factory.sources.procedural import draw_problems
+from tests.support.cli import run_factory
 
 SETTINGS = DecontaminationSection()
 GEESE = (
@@ -236,10 +235,7 @@ def test_a_file_goes_before_a_name_that_is_only_alike(tmp_path, monkeypatch):
 @pytest.mark.parametrize(("said", "meant"), [("AIMME24", "aime24"), ("GPQA-Dimond", "gpqa_diamond")])
 def test_a_name_that_is_nearly_right_is_named_before_a_row_is_read(tmp_path, said, meant):
     (tmp_path / "rows.jsonl").write_text('{"problem": "1+1?"}\n')
-    command = [sys.executable, "-m", "factory.cli.main", "decontaminate", "rows.jsonl", "--out", "o"]
-    done = subprocess.run(
-        [*command, "--against", said], cwd=tmp_path, capture_output=True, text=True, timeout=60
-    )
+    done = run_factory("decontaminate", "rows.jsonl", "--out", "o", "--against", said, cwd=tmp_path)
     line = f"factory: no benchmark {said}: neither a shipped index nor a file - did you mean {meant}?\n"
     assert (done.returncode, done.stderr) == (2, line)
 
@@ -310,25 +306,14 @@ def test_the_verb(tmp_path):
         json.dumps({"id": "x", "problem": GEESE}) + "\nnot json\n" + json.dumps({"id": "y", "problem": "hi"})
     )
     out = tmp_path / "out"
-    command = [
-        sys.executable,
-        "-m",
-        "factory.cli.main",
-        "decontaminate",
-        str(rows),
-        "--against",
-        str(data),
-        "--out",
-        str(out),
-    ]
-    first = subprocess.run(command, capture_output=True, text=True, check=True)
+    words = ["decontaminate", rows, "--against", data, "--out"]
+    first = run_factory(*words, out)
+    assert first.returncode == 0, first.stderr
     assert "3 rows against 1 benchmarks: 1 kept, 2 dropped" in first.stdout.replace("\n", " ")
     manifest = json.loads((out / "_manifest.json").read_text())
     assert manifest["totals"]["certificate"]["rows_found"] == {"bench": {"exact": 1}}
-    assert "nothing to do" in subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    wrong = subprocess.run(
-        [*command[:-1], str(tmp_path / "o2"), "--field", "nope"], capture_output=True, text=True
-    )
+    assert "nothing to do" in run_factory(*words, out).stdout
+    wrong = run_factory(*words, tmp_path / "o2", "--field", "nope")
     assert wrong.returncode == 2 and "no column nope" in wrong.stderr
 
 

@@ -4,7 +4,6 @@ import json
 import os
 import pty
 import subprocess
-import sys
 import time
 
 import polars as pl
@@ -13,6 +12,7 @@ import pytest
 from factory.decontamination.decisions import Decision, borderline, decided, read_decisions, write_decision
 from factory.decontamination.find import HITS
 from factory.errors import UsageError
+from tests.support.cli import COMMAND, run_factory
 
 GEESE = (
     "A farmer in Saxony keeps 37 geese and 12 spotted goats behind a crooked wooden fence. Every Tuesday the "
@@ -34,14 +34,15 @@ def files(tmp_path):
 
 def command(folder, *more):
     rows, bench, out = folder / "rows.jsonl", folder / "bench.jsonl", folder / "out"
-    base = [sys.executable, "-m", "factory.cli.main", "decontaminate", str(rows), "--against", str(bench)]
-    return [*base, "--out", str(out), *more]
+    return ["decontaminate", str(rows), "--against", str(bench), "--out", str(out), *more]
 
 
 def at_a_terminal(arguments, answers):
     """Run a command at a terminal of its own, answering its questions; what it wrote."""
     main, other = pty.openpty()
-    process = subprocess.Popen(arguments, stdin=other, stdout=other, stderr=other, close_fds=True)
+    process = subprocess.Popen(
+        [*COMMAND, *arguments], stdin=other, stdout=other, stderr=other, close_fds=True
+    )
     os.close(other)
     shown, waiting = "", list(answers)
     end = time.monotonic() + 120
@@ -65,7 +66,8 @@ def test_a_walk_at_a_terminal_changes_the_next_run(files):
     shown = at_a_terminal(command(files, "--review", "5"), ["nonsense", "d", "k"])
     assert "2 decisions written" in " ".join(shown.split())
     assert pl.read_parquet(out / "part-*.parquet")["id"].to_list() == ["1", "2"]
-    again = subprocess.run(command(files), capture_output=True, text=True, check=True)
+    again = run_factory(*command(files))
+    assert again.returncode == 0
     assert "nothing to do" not in again.stdout
     assert pl.read_parquet(out / "part-*.parquet")["id"].to_list() == ["0", "2"]
     dropped = pl.read_parquet(out / "__dropped" / "part-*.parquet").row(0, named=True)
@@ -76,7 +78,8 @@ def test_a_walk_at_a_terminal_changes_the_next_run(files):
 
 
 def test_where_nobody_can_answer_the_hits_are_listed(files):
-    done = subprocess.run(command(files, "--review", "5"), capture_output=True, text=True, check=True)
+    done = run_factory(*command(files, "--review", "5"))
+    assert done.returncode == 0
     assert "most doubtful hits" in done.stdout and "template" in done.stdout
     assert not (files / "out" / "decisions.jsonl").exists()
 

@@ -1,13 +1,12 @@
 """`factory dedup` as a user runs it, and taking a finished run up again with another threshold."""
 
 import json
-import subprocess
-import sys
 
 import polars as pl
 import pytest
 
 from factory.run.parts import read_dropped, read_parts
+from tests.support.cli import run_factory
 
 TEXT = (
     "a train leaves the station at noon and travels east along the coast while a second train leaves the harbour and "
@@ -22,8 +21,7 @@ def changed(count):
 
 
 def dedup(*arguments):
-    command = [sys.executable, "-m", "factory.cli.main", "dedup", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    return run_factory("dedup", *arguments)
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import pytest
 from tests.docs.notebooks import EXAMPLES, executed, shown
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", sorted(path.stem for path in EXAMPLES.glob("*.ipynb")))
 def test_a_notebook_shows_what_it_is_kept_with(name, tmp_path):
     path = EXAMPLES / f"{name}.ipynb"

@@ -106,6 +106,7 @@ def test_the_page_of_layouts_names_those_that_there_are():
     assert layouts.HEAD in text and layouts.page(text) == text
 
 
+@pytest.mark.long
 def test_the_journeys_print_what_the_page_shows():
     names = []
     for page in journeys.PAGES:

@@ -25,12 +25,14 @@ def site(tmp_path_factory):
     return folder
 
 
+@pytest.mark.long
 def test_the_site_builds_strictly_and_has_every_page(site):
     pages = {path.stem for path in (ROOT / "docs").glob("*.md")} | {"changelog"}
     assert pages - {path.stem for path in site.glob("*.html")} == set()
     assert not list(site.rglob("*.py"))
 
 
+@pytest.mark.long
 def test_the_site_needs_no_network(site):
     tags = re.compile(
         r"<(?:script|img|iframe|source|link(?=[^>]*rel=.?(?:stylesheet|preload|icon)))[^>]*?(?:src|href)=.?(https?:)?//[^>]*>"
@@ -41,7 +43,7 @@ def test_the_site_needs_no_network(site):
     assert styles and not any(re.search(r"url\(.?(https?:)?//|@import", text) for text in styles)
 
 
-def test_every_page_stands_in_the_nav_once(site):
+def test_every_page_stands_in_the_nav_once():
     nav = (ROOT / "mkdocs.yml").read_text("utf-8").partition("\nnav:")[2]
     named = re.findall(r": ([\w-]+\.md)$", nav, re.M)
     assert len(named) == len(set(named))
@@ -124,6 +126,7 @@ def test_promises_of_the_readme_name_tests_that_there_are():
     assert len(readme.splitlines()) < 150
 
 
+@pytest.mark.long
 def test_the_readme_shows_what_its_recipe_and_its_python_print():
     from tests.docs import readme
 

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import parts
+import pytest
 
 PROGRAM = """
 import json, resource, sys
@@ -34,6 +35,7 @@ def peak(folder, out):
     return json.loads(done.stdout)
 
 
+@pytest.mark.long
 def test_peak_memory_is_flat_in_the_number_of_parts(tmp_path):
     few = peak(parts.write_parts(tmp_path / "few", 5, ROWS, WORDS), tmp_path / "a")
     many = peak(parts.write_parts(tmp_path / "many", 30, ROWS, WORDS), tmp_path / "b")

@@ -61,11 +61,13 @@ def columns(path):
     return pq.read_schema(path).names
 
 
+@pytest.mark.long
 def test_the_tables_have_several_parts(here):
     at = RunLayout(here)
     assert all(len(part_paths(folder)) > 3 for folder in (at.responses, at.verdicts, at.labelled))
 
 
+@pytest.mark.long
 def test_a_run_on_ray_gives_the_same_bytes(recipe, here, ray_engine, tmp_path):
     run_recipe(recipe, tmp_path / "run", engine="ray")
     assert books(tmp_path / "run") == books(here)

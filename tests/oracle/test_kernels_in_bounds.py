@@ -6,6 +6,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+import pytest
+
 WORK = """
 import random
 import numpy as np
@@ -39,6 +41,7 @@ assert len(found[0][5]) > 200
 """
 
 
+@pytest.mark.long
 def test_kernels_stay_within_their_arrays():
     # Code with checks is cached apart: numba would take cached code without them.
     cache = Path(tempfile.gettempdir()) / f"cot-factory-bounds-{os.getuid()}"

@@ -1,8 +1,5 @@
 """What can be known before a run is checked before it: each mistake is one line, exit 2, and nothing is made."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +10,7 @@ from factory.pipeline import checks, training_checks
 from factory.pipeline.checks import check_recipe
 from factory.pipeline.run import plan, run_recipe
 from factory.run.layout import RunLayout
+from tests.support.cli import run_factory
 
 BAD = {
     "generate.teacher=nosuch": "generate.teacher: no teacher called nosuch",
@@ -145,9 +143,7 @@ def test_a_model_is_not_asked_for_problems_that_the_procedural_teacher_cannot_an
 
 @pytest.mark.parametrize("change", ["verify.judge=nosuch", "evaluation.stages=[sftt]", "generate.sampels=1"])
 def test_a_dry_run_makes_the_same_checks(change, tmp_path):
-    command = [sys.executable, "-m", "factory.cli.main", "run", "quickstart", "--dry-run", "--set", change]
-    env = {**os.environ, "PYTHONPATH": os.getcwd()}
-    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=env, check=False)
+    done = run_factory("run", "quickstart", "--dry-run", "--set", change, cwd=tmp_path)
     assert done.returncode == 2
     assert len(done.stderr.strip().splitlines()) == 1
     assert change.partition("=")[0].split(".")[-1] in done.stderr

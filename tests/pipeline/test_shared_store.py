@@ -1,18 +1,12 @@
 """One response store for several runs: a renamed run buys nothing again."""
 
-import json
-import os
-import subprocess
-import sys
-import urllib.request
-from pathlib import Path
-
 import pytest
 
 from factory.run.layout import RunLayout
 from factory.run.parts import read_parts
+from tests.servers.running import servers
+from tests.support.cli import run_factory
 
-SERVER = Path(__file__).parents[1] / "servers" / "fault_server.py"
 RECIPE = """
 name: {name}
 problems:
@@ -23,32 +17,20 @@ train: null
 
 
 @pytest.fixture
-def server():
-    process = subprocess.Popen([sys.executable, str(SERVER)], stdout=subprocess.PIPE, text=True)
-    yield f"http://127.0.0.1:{int(process.stdout.readline())}"
-    process.kill()
-    process.wait()
-    process.stdout.close()
+def server(monkeypatch):
+    monkeypatch.delenv("FACTORY_STORE", raising=False)
+    with servers() as serve:
+        yield serve()
 
 
 def asked(server):
-    with urllib.request.urlopen(f"{server}/stats", timeout=20) as reply:
-        return json.load(reply)["asked"]
+    return server.get("stats")["asked"]
 
 
 def generate(server, folder, name, *more, **environment):
     recipe = folder / f"{name}.yaml"
-    recipe.write_text(RECIPE.format(name=name, url=f"{server}/v1"))
-    command = [sys.executable, "-m", "factory.cli.main", "run", str(recipe), "--out", str(folder / name)]
-    clean = {key: value for key, value in os.environ.items() if key != "FACTORY_STORE"}
-    done = subprocess.run(
-        [*command, "--until", "generate", *more],
-        env=clean | {"FACTORY_PROGRESS": "off"} | environment,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    recipe.write_text(RECIPE.format(name=name, url=server.url))
+    done = run_factory("run", recipe, "--out", folder / name, "--until", "generate", *more, **environment)
     assert done.returncode == 0, done.stderr
     return read_parts(RunLayout(folder / name).responses)
 

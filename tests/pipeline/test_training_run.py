@@ -36,6 +36,7 @@ evaluation: {samples: 1, max_tokens: 40, batch_size: 64}
 """
 
 
+@pytest.mark.long
 @pytest.mark.timeout(600)
 def test_a_killed_run_goes_on_to_the_full_ladder(tmp_path):
     recipe, run = tmp_path / "small.yaml", tmp_path / "run"

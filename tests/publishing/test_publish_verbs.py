@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -15,34 +13,30 @@ from hub_server import HubServer
 from factory.decontamination.load import shipped
 from factory.run.layout import RunLayout
 from schemas import TABLES
+from tests.support.cli import run_factory, start_factory
 
 TOKEN = "hf_" + "w" * 34
 
 
 def factory(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "factory.cli.main", *map(str, arguments)]
-    env = (
-        os.environ
-        | {"FACTORY_PROGRESS": "off", "COLUMNS": "200", "HF_HUB_DISABLE_XET": "1", "HF_HUB_OFFLINE": "0"}
-        | environment
-    )
-    return subprocess.run(command, capture_output=True, text=True, env=env, timeout=120, check=False)
+    settings = {"COLUMNS": "200", "HF_HUB_DISABLE_XET": "1", "HF_HUB_OFFLINE": "0"} | environment
+    return start_factory(*arguments, **settings)  # the Hub's client reads them when it is imported
 
 
 def test_card_is_written_checked_and_noticed_when_wrong(run: Path) -> None:
-    done = factory("card", run)
+    done = run_factory("card", run)
     assert (done.returncode, done.stderr) == (0, "")
-    assert factory("card", run, "--check").returncode == 0
+    assert run_factory("card", run, "--check").returncode == 0
     card = run / "README.md"
     card.write_text(card.read_text().replace("| 0.25 |", "| 0.26 |"))
-    wrong = factory("card", run, "--check")
+    wrong = run_factory("card", run, "--check")
     assert wrong.returncode == 1
     assert wrong.stderr.count("\n") == 1
     assert "0.26" in wrong.stderr and "factory card" in wrong.stderr
 
 
 def test_card_of_no_run_is_wrong_usage(tmp_path: Path) -> None:
-    done = factory("card", tmp_path)
+    done = run_factory("card", tmp_path)
     assert done.returncode == 2
     assert "holds no recipe.yaml" in done.stderr
 
@@ -119,26 +113,26 @@ def test_publish_without_a_benchmark_index_is_refused(run: Path, monkeypatch: py
 
 
 def test_schema_prints_every_table() -> None:
-    names = factory("schema").stdout
+    names = run_factory("schema").stdout
     for name, table in TABLES.items():
         assert name in names
-        described = json.loads(factory("schema", name, "--json").stdout) if name == "rl_prompt" else None
+        described = json.loads(run_factory("schema", name, "--json").stdout) if name == "rl_prompt" else None
         if described:
             assert [c["name"] for c in described["columns"]] == table.names
             assert all(c["doc"] for c in described["columns"])
 
 
 def test_schema_recipe_documents_every_key() -> None:
-    shown = factory("schema", "recipe").stdout
+    shown = run_factory("schema", "recipe").stdout
     for key in ("problems.sources", "budget.max_usd", "verify.seconds", "train.student.model"):
         assert key in shown
-    definition = json.loads(factory("schema", "recipe", "--json").stdout)
+    definition = json.loads(run_factory("schema", "recipe", "--json").stdout)
     assert (
         definition["properties"]["seed"]["description"] == "Every random choice of the run derives from it."
     )
 
 
 def test_unknown_table_is_wrong_usage() -> None:
-    done = factory("schema", "nothing")
+    done = run_factory("schema", "nothing")
     assert done.returncode == 2
     assert "choose one of: problem, response" in done.stderr

@@ -65,6 +65,7 @@ def test_the_base_knows_steps_and_no_chains(base):
     assert all(len(LINE.findall(text)) <= 2 and "box" not in text for text in said), said
 
 
+@pytest.mark.long
 def test_two_makings_are_the_same():
     torch.manual_seed(1)
     first, second = (make.train(2)[0].state_dict() for _ in range(2))

@@ -46,6 +46,7 @@ def numbered(value, number):
     return value.replace("1111", f"{number:04}") if isinstance(value, str) else value
 
 
+@pytest.mark.long
 def test_every_page_opens_and_fits(browser, address):
     opened = []
     for path, url, status in crawl.walk(browser, address, kinds=KINDS):

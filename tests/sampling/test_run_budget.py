@@ -1,9 +1,6 @@
 """One budget for a whole run: teacher and judges together, over restarts."""
 
-import os
 import shutil
-import subprocess
-import sys
 
 import pytest
 import yaml
@@ -13,6 +10,7 @@ from factory.run.layout import RunLayout
 from factory.run.parts import MANIFEST
 from factory.sampling.store.journal import ResponseStore
 from factory.steps.generate import job_name
+from tests.support.cli import run_factory
 
 PRICE = [1.0, 20.0]
 MAX_TOKENS = 64
@@ -34,16 +32,7 @@ def recipe(folder, server, max_usd):
 
 
 def run(path, folder, until="verify"):
-    command = [sys.executable, "-m", "factory.cli.main", "run", str(path), "--out", str(folder)]
-    clean = {key: value for key, value in os.environ.items() if key != "FACTORY_STORE"}
-    return subprocess.run(
-        [*command, "--until", until],
-        env=clean | {"FACTORY_PROGRESS": "off"},
-        capture_output=True,
-        text=True,
-        timeout=200,
-        check=False,
-    )
+    return run_factory("run", path, "--out", folder, "--until", until)
 
 
 def paid(server):

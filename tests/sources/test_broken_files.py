@@ -1,10 +1,9 @@
 """What users give by mistake: files that are broken, empty or something else. One line, exit code 2, no traceback."""
 
-import subprocess
-import sys
-
 import polars as pl
 import pytest
+
+from tests.support.cli import run_factory
 
 WHOLE = pl.DataFrame(
     {"id": [str(i) for i in range(500)], "problem": [f"what is {i} + {i}" for i in range(500)]}
@@ -25,11 +24,6 @@ def broken(folder, kind):
     return path
 
 
-def factory(*arguments):
-    command = [sys.executable, "-m", "factory.cli.main", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-
-
 def assert_one_line(done, *words):
     told = [line for line in done.stderr.splitlines() if line.startswith("factory: ")]
     assert done.returncode == 2, done.stderr
@@ -43,7 +37,9 @@ def assert_one_line(done, *words):
 def test_a_file_that_is_no_parquet(tmp_path, verb, kind):
     given = broken(tmp_path, kind)
     more = ["--against", "aime24"] if verb == "decontaminate" else []
-    assert_one_line(factory(verb, given, "--out", tmp_path / "out", *more), "cannot read", "given.parquet")
+    assert_one_line(
+        run_factory(verb, given, "--out", tmp_path / "out", *more), "cannot read", "given.parquet"
+    )
 
 
 @pytest.mark.parametrize("verb", ["dedup", "decontaminate", "verify", "generate"])
@@ -52,7 +48,7 @@ def test_a_file_without_rows(tmp_path, verb):
         tmp_path / "given.parquet"
     )
     more = {"decontaminate": ["--against", "aime24"], "generate": ["--teacher", "procedural"]}.get(verb, [])
-    done = factory(verb, tmp_path / "given.parquet", "--out", tmp_path / "out", *more)
+    done = run_factory(verb, tmp_path / "given.parquet", "--out", tmp_path / "out", *more)
     assert_one_line(done, "given.parquet holds no rows")
     assert not (tmp_path / "out").exists()
 
@@ -61,7 +57,7 @@ def test_a_file_without_rows(tmp_path, verb):
 def test_a_broken_file_to_compare_with(tmp_path, verb):
     given = broken(tmp_path, "cut")
     WHOLE.write_parquet(tmp_path / "whole.parquet")
-    done = factory(verb, tmp_path / "whole.parquet", "--out", tmp_path / "out", "--against", given)
+    done = run_factory(verb, tmp_path / "whole.parquet", "--out", tmp_path / "out", "--against", given)
     assert_one_line(done, "cannot read", "given.parquet")
 
 
@@ -79,7 +75,7 @@ def test_a_file_without_texts(tmp_path, verb, text, words):
     given = tmp_path / "given.jsonl"
     given.write_text(text)
     more = ["--against", "aime24"] if verb == "decontaminate" else []
-    assert_one_line(factory(verb, given, "--out", tmp_path / "out", *more), *words)
+    assert_one_line(run_factory(verb, given, "--out", tmp_path / "out", *more), *words)
 
 
 @pytest.mark.parametrize(
@@ -107,7 +103,7 @@ def test_a_step_never_clears_its_own_input(tmp_path, verb, out, more):
         given = tmp_path / "new.parquet"
         WHOLE.write_parquet(given)
     folder = tmp_path if out in ("parent", "above") else own
-    done = factory(verb, given, "--out", folder, *(word.format(own=own) for word in more))
+    done = run_factory(verb, given, "--out", folder, *(word.format(own=own) for word in more))
     words = "choose an empty --out folder" if out == "above" else "choose another --out folder"
     assert_one_line(done, words)
     assert (own / "part-00000.parquet").read_bytes() == before

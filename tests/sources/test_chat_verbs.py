@@ -2,13 +2,12 @@
 by what the model said last."""
 
 import json
-import subprocess
-import sys
 
 import polars as pl
 import pytest
 
 from factory.run.parts import read_dropped, read_parts
+from tests.support.cli import run_factory
 
 ASKED = "A farmer plants 17 rows of 23 cabbages each and then loses 48 of them to frost. How many cabbages are left on the field?"
 
@@ -33,8 +32,7 @@ def chats(tmp_path):
 
 
 def factory(*arguments):
-    command = [sys.executable, "-m", "factory.cli.main", *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    done = run_factory(*arguments)
     assert done.returncode == 0, done.stderr
 
 

@@ -75,6 +75,7 @@ def test_the_student_comes_nearer_to_the_teacher(run, tiny_recipe):
     assert "teacher" in manifest_of(layout, "distill")["settings"]
 
 
+@pytest.mark.long
 def test_a_stopped_distillation_resumes_exactly(run, tmp_path, tiny_recipe, monkeypatch):
     layout, teacher = run
     recipe = recipe_of(tiny_recipe, teacher)

@@ -31,6 +31,7 @@ def test_the_recipe_knows_every_loss_of_the_installed_trl():
     assert all(f'"{name}"' in source for name in get_args(RLLoss))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("stage", ["dpo", "rl"])
 def test_every_loss_takes_a_step(stage, trained, tmp_path, tiny_recipe):
     """One process for all: a preparation, and a step per loss from the same weights."""

@@ -102,6 +102,7 @@ def test_accelerate_launch_with_the_shipped_config(run, tmp_path, tiny_recipe):
     assert two == pytest.approx(alone, rel=0.02)
 
 
+@pytest.mark.long
 @pytest.mark.timeout(1800)
 def test_killed_stage_goes_on_from_its_checkpoint(run, tmp_path, tiny_recipe):
     """kill -9 in the middle; the second attempt ends with the weights of an uninterrupted run."""
@@ -226,6 +227,7 @@ def weights(run, stage):
     return load_file(run.checkpoint(stage) / "model.safetensors")
 
 
+@pytest.mark.long
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("kind", ["fsdp2", pytest.param("ddp", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", CELLS)
@@ -247,6 +249,7 @@ def test_a_stage_of_two_processes_ends_with_a_merged_model(cells, name, kind):
         assert len(parts) == 2 and groups["problem_id"].max() == 1 and groups["len"].unique().to_list() == [4]
 
 
+@pytest.mark.long
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("kind", ["fsdp2", pytest.param("ddp", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", RESUMED)

@@ -52,6 +52,7 @@ def apart(a, b):
     return max(float((a[name] - b[name]).abs().max()) for name in a)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("stage", "settings", "share"),
     [

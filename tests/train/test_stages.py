@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 from factory.config.load import save_recipe
 from factory.errors import FactoryError, Stopped, UsageError
 from factory.run.layout import RunLayout
+from tests.support.marks import mostly_long
 from train import stages
 from train.callbacks import StopOnSignal
 from train.run import main, run_stage
@@ -77,7 +78,7 @@ def teach_a_coin_toss(recipe, run):
     run_stage(recipe, run.run, "sft")
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", mostly_long(CASES))
 def test_resumed_equals_uninterrupted(case, run, tmp_path, tiny_recipe, monkeypatch):
     """Same rows, same losses, same weights, also past the first epoch (rl: past the end of the set)."""
     recipe, stage = tiny_recipe(**CASES[case]), case.partition("-")[0]
@@ -200,7 +201,7 @@ def test_command_line_says_one_line_and_exits_with_the_right_code(run, tmp_path,
     assert "not a multiple" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("stage", ["midtrain", "sft", "dpo"])
+@pytest.mark.parametrize("stage", mostly_long(["sft", "midtrain", "dpo"]))
 def test_the_best_checkpoint_on_held_out_problems_becomes_final(stage, run, tiny_recipe):
     """A learning rate that ruins the student: the first checkpoint is the best one."""
     settings = {

@@ -62,6 +62,7 @@ def test_same_seed_same_files_and_an_ordinary_checkpoint(tmp_path):
     assert tokenizer.padding_side == "left" and len(tokenizer) <= model.config.vocab_size
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("offline", ["0", "1"])
 def test_a_checkpoint_is_the_same_with_and_without_the_network(tmp_path, offline):
     save = "from train.student import load_tokenizer; load_tokenizer('recipes/tiny_base', None).save_pretrained({!r})"

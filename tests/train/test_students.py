@@ -1,10 +1,7 @@
 """Public students go through every stage: their padding, stops, templates and position codes as they are shipped."""
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,6 +17,8 @@ from factory.run.layout import PAPER as STAGES
 from factory.run.layout import RunLayout
 from factory.sampling.generation import LoadedModel
 from factory.sampling.sampler import SamplingParams
+from tests.support.cli import run_factory
+from tests.support.marks import mostly_long
 from train import stages
 from train.callbacks import StopOnSignal
 from train.data import encode
@@ -47,7 +46,7 @@ class StopAfterOne(StopOnSignal):
         super().on_step_end(args, state, control, **more)
 
 
-@pytest.fixture(scope="module", params=STUDENTS)
+@pytest.fixture(scope="module", params=mostly_long(STUDENTS))
 def trained_student(request, tmp_path_factory, tiny_recipe, make_sets):
     """A student after all four stages: midtrain stopped and resumed, sft and dpo with adapters."""
     root = tmp_path_factory.mktemp(request.param)
@@ -302,17 +301,9 @@ def planned(tmp_path, *changes):
     (student / "config.json").write_text(json.dumps(config | REAL_SIZE))
     (tmp_path / "problems.jsonl").write_text('{"problem": "What is 1 + 1?", "answer": "2"}\n')
     sets = ("problems.sources=[problems.jsonl]", f"train.student.model={student}", *changes)
-    command = [sys.executable, "-m", "factory.cli.main", "run", "phi4_mini_reasoning", "--dry-run"]
-    env = os.environ | {
-        "PYTHONPATH": str(ROOT),
-        "OPENROUTER_API_KEY": "k",
-        "HF_TOKEN": "t",
-        "CUDA_VISIBLE_DEVICES": "",
-    }
     words = [word for change in sets for word in ("--set", change)]
-    return subprocess.run(
-        [*command, *words], capture_output=True, text=True, cwd=tmp_path, env=env, check=False
-    )
+    settings = {"OPENROUTER_API_KEY": "k", "HF_TOKEN": "t", "CUDA_VISIBLE_DEVICES": ""}
+    return run_factory("run", "phi4_mini_reasoning", "--dry-run", *words, cwd=tmp_path, **settings)
 
 
 def test_the_papers_recipe_is_planned_on_a_machine_without_a_gpu(tmp_path):

@@ -39,6 +39,7 @@ def test_tensorboard_events_hold_the_losses(run, tiny_recipe):
     assert "TENSORBOARD_LOGGING_DIR" not in os.environ
 
 
+@pytest.mark.long
 def test_trackio_writes_into_the_run_alone(run, tmp_path, tiny_recipe):
     """In a process of its own, as the pipeline starts it: trackio reads its folder when it is imported."""
     import subprocess
