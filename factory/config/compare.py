@@ -23,7 +23,7 @@ class CompareSection(Section):
     """At most this many questions, drawn by seed."""
     seeds: int = Field(5, ge=3)
     """Students trained on each set."""
-    budget_tokens: int = Field(120_000, ge=1)
+    budget_tokens: int = Field(240_000, ge=1)
     """Tokens that every student reads, the same for all sets: a small set is read several times."""
     learning_rate: float | None = Field(None, gt=0)
     """Peak learning rate; 4e-4 for the small students of our own, 1e-5 for others."""
