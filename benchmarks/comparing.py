@@ -21,13 +21,13 @@ import numpy as np
 from benchmarks.markdown import table
 from benchmarks.result import Result
 
-ROWS = 1_200
+ROWS = 600
 MODULI = (7, 8, 9, 10)
 DEGRADED = ("wrong answers", "half the families", "shuffled steps", "half the size")
 PROBLEMS = (
-    "procedural:modular_chain?count={}&seed={}{}&style=terse&levels=middle&steps=3-5&modulus={}&repeats=0"
+    "procedural:modular_chain?count={}&seed={}{}&style=terse&levels=middle&steps=3-7&modulus={}&repeats=0"
 )
-QUESTIONS = "procedural:modular_chain?count=400&seed=999&style=terse&levels=middle&steps=3-5&repeats=0"
+QUESTIONS = "procedural:modular_chain?count=400&seed=999&style=terse&levels=middle&steps=3-7&repeats=0"
 
 
 def measure(args: list[str]) -> dict[str, Any]:
