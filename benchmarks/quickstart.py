@@ -42,16 +42,16 @@ def measure(args: list[str]) -> dict[str, Any]:
 def _run(run: Path) -> dict[str, Any]:
     """The student of a run after every stage, each compared with the stage before."""
     from factory.config.load import load_recipe
-    from factory.evaluation.ladder import read_ladder, stage_deltas
+    from factory.evaluation.stages import stage_deltas, stage_scores
 
-    changes = {delta.after: delta.change.as_dict() for delta in stage_deltas(run / "eval")}
+    changes = {delta.after: delta.change.as_dict() for delta in stage_deltas(run)}
     keys = ("low", "high", "questions", "samples")
     return {
         "seed": load_recipe(run / "recipe.yaml").seed,
         "ladder": {
             score.stage: {"pass_at_1": score.value, "change": changes.get(score.stage)}
             | {key: getattr(score, key) for key in keys}
-            for score in read_ladder(run)[0]
+            for score in stage_scores(run)[0]
             if score.benchmark == "held_out"
         },
     }

@@ -98,14 +98,14 @@ def _attempt(command: list[str]) -> tuple[int, resource.struct_rusage]:
 
 def figures(gguf: Path, run: Path, parts: dict[str, Any]) -> dict[str, Any]:
     """What the run's manifests, metrics and evaluations say."""
-    from factory.evaluation.ladder import read_ladder
+    from factory.evaluation.stages import stage_scores
     from factory.run.layout import PAPER as STAGES
     from factory.run.layout import RunLayout
     from factory.run.parts import MANIFEST
     from train.stage import summary_of
 
     at = RunLayout(run)
-    scores = {score.stage: score for score in read_ladder(run)[0]}
+    scores = {score.stage: score for score in stage_scores(run)[0]}
     stages: dict[str, Any] = {}
     for stage in STAGES:
         summary = summary_of(at, stage)

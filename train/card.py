@@ -19,7 +19,7 @@ import yaml
 
 from factory.atomic import atomic_path
 from factory.config.train import OWN
-from factory.evaluation.ladder import read_ladder
+from factory.evaluation.stages import stage_scores
 from factory.run.layout import STAGES, RunLayout
 from factory.run.parts import MANIFEST
 from train.stage import Trained, manifest_of, summary_of
@@ -91,7 +91,7 @@ def _evaluation(layout: RunLayout, stages: list[str]) -> str:
     """pass@1 with its interval, by stage and benchmark; empty when nothing was evaluated."""
     rows = [
         f"| {s.stage} | {s.benchmark} | {s.value:.1%}{s.beside} | {s.low:.1%} to {s.high:.1%} | {s.questions} |"
-        for s in read_ladder(layout.run)[0]
+        for s in stage_scores(layout.run)[0]
         if s.stage in stages
     ]
     head = [

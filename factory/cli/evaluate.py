@@ -118,7 +118,7 @@ def _last(shares: dict[str, float]) -> str:
 
 def _show_deltas(out: Path, against: Path, names: list[str], seed: int) -> None:
     from factory.evaluation import paired_delta
-    from factory.evaluation.ladder import graded_columns
+    from factory.evaluation.stages import graded_columns
 
     for name in names:
         if not (against / name).is_dir():

@@ -11,7 +11,7 @@ from factory.run.layout import RunLayout
 from factory.run.ledger import LedgerRow, read_ledger
 
 if TYPE_CHECKING:
-    from factory.evaluation.ladder import Score, StageDelta
+    from factory.evaluation.stages import Score, StageDelta
 
 
 def print_summary(run: Path, since: str | None = None) -> None:
@@ -29,9 +29,9 @@ def print_summary(run: Path, since: str | None = None) -> None:
         for row in ledger
     ]
     show("ledger", ("step", *([] if narrow else ["folder"]), ">in", ">out", "dropped"), rows)
-    from factory.evaluation.ladder import read_ladder
+    from factory.evaluation.stages import stage_scores
 
-    scores, faults = read_ladder(run)
+    scores, faults = stage_scores(run)
     if scores:
         _show_ladder(scores)
     if len({score.stage for score in scores}) > 1:

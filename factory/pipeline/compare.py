@@ -18,7 +18,7 @@ from factory.engines.child import run_child, run_children
 from factory.errors import UsageError, warn
 from factory.evaluation.comparison import Compared, Comparison
 from factory.evaluation.crossed import Difference, differences, visible
-from factory.evaluation.ladder import graded_columns
+from factory.evaluation.stages import graded_columns
 from factory.pipeline.checks import need
 from factory.pipeline.training_checks import TRAINER, has_gpu
 from factory.progress import note, watch

@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from factory.evaluation.ladder import read_ladder
+from factory.evaluation.stages import stage_scores
 from factory.numbers import dollars, percent
 from factory.report.blocks import many, show
 from factory.report.plots import short
@@ -87,7 +87,7 @@ def cards(run: RunTables) -> list[tuple[str, str, str]]:
         frame = verdicts.typed(verdict=pl.String, status=pl.String)
         correct = frame.filter(solved()).height
         found.append((show(correct), "verified correct", percent(correct, frame.height) + " of responses"))
-    scores, _ = read_ladder(run.run)
+    scores, _ = stage_scores(run.run)
     for benchmark in list(dict.fromkeys(score.benchmark for score in scores))[:MOST]:
         of = [score for score in scores if score.benchmark == benchmark]
         first, last = of[0], of[-1]
@@ -148,7 +148,7 @@ def _yield(run: RunTables) -> Iterator[str]:
 
 def _training(run: RunTables) -> Iterator[str]:
     """Per benchmark: from where to where, which stages rose or fell, and which brought nothing that can be shown."""
-    scores, _ = read_ladder(run.run)
+    scores, _ = stage_scores(run.run)
     deltas, _ = read_deltas(run)
     for benchmark in list(dict.fromkeys(score.benchmark for score in scores))[:MOST]:
         of = [score for score in scores if score.benchmark == benchmark]

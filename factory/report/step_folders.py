@@ -16,11 +16,10 @@ from typing import Any
 
 import polars as pl
 import pyarrow.parquet as pq
-import yaml
 
 from factory.atomic import file_digest, read_json
 from factory.errors import FactoryError, UsageError
-from factory.run.folder import READ_AT_ONCE, changed_files, tree_bytes
+from factory.run.folder import READ_AT_ONCE, changed_files, saved_recipe, tree_bytes
 from factory.run.layout import Kind, RunLayout, expected_places, order_of
 from factory.run.parts import DROPPED_NAMES, JOB, MANIFEST, SIDE_FOLDER
 
@@ -133,7 +132,7 @@ def open_run(run: Path, *, check: bool = True) -> RunTables:
         raise UsageError(
             f"{run} holds no tables of a run", do="give a folder that `factory run` or a verb wrote"
         )
-    recipe, recipe_faults = _recipe(run / "recipe.yaml")
+    recipe, recipe_faults = saved_recipe(run)
     faults = [fault for folder in folders.values() for fault in folder.faults] + recipe_faults
     try:
         faults += [f"{name}: not what the run wrote" for name in changed_files(run)]
@@ -262,16 +261,6 @@ def _fault(path: Path, file: str, expected: Any, *, check: bool) -> str | None:
     if check and file_digest(part) != expected.get("sha256"):
         return "corrupt (checksum differs from the manifest)"
     return None
-
-
-def _recipe(path: Path) -> tuple[dict[str, Any], list[str]]:
-    if not path.is_file():
-        return {}, []
-    try:
-        value = yaml.safe_load(path.read_text("utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError):
-        return {}, ["recipe.yaml: not readable as YAML"]
-    return (value, []) if isinstance(value, dict) else ({}, ["recipe.yaml: not a mapping"])
 
 
 def _name(run: Path, path: Path) -> str:

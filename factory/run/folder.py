@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import yaml
+
 import factory
 from factory.atomic import digest, disk_error, file_digest, read_json, write_json
 from factory.config.prompt import is_function
@@ -53,6 +55,18 @@ def is_finished(recipe: Recipe, run: Path) -> bool:
         return False
     _check_steps(run)
     return True
+
+
+def saved_recipe(run: Path) -> tuple[dict[str, Any], list[str]]:
+    """The keys of the recipe that a run keeps, unchecked; empty when there is none; and what is wrong with the file."""
+    path = run / "recipe.yaml"
+    if not path.is_file():
+        return {}, []
+    try:
+        value = yaml.safe_load(path.read_text("utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError):
+        return {}, ["recipe.yaml: not readable as YAML"]
+    return (value, []) if isinstance(value, dict) else ({}, ["recipe.yaml: not a mapping"])
 
 
 def mark_finished(recipe: Recipe, run: Path, rejected: Collection[str] = NOTHING) -> None:

@@ -184,6 +184,12 @@ def expected_places(recipe: Mapping[str, Any]) -> list[Place]:
     return [place for place in PLAN if wanted(place)]
 
 
+def trained_stages(recipe: Mapping[str, Any]) -> list[str]:
+    """The training stages of a recipe, in order; all there are when the recipe is not known (empty)."""
+    stages = [place.stage for place in expected_places(recipe) if place.kind == Kind.TRAIN and place.stage]
+    return stages if recipe else ["base", *STAGES]
+
+
 class _Below:
     """A path below the run's folder."""
 

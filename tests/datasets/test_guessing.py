@@ -12,7 +12,7 @@ from factory.datasets.posterior import JEFFREYS, difficulty_table, with_guessing
 from factory.datasets.rl_prompts import band_reason
 from factory.datasets.rollouts import StoppingRule, roll_out
 from factory.evaluation.calibration import other_half
-from factory.evaluation.ladder import read_ladder
+from factory.evaluation.stages import stage_scores
 from factory.evaluation.summary import corrected, summarise
 from schemas import DIFFICULTY, Band
 from schemas.outcome import above_guess, with_guess_rate
@@ -172,7 +172,7 @@ def test_the_ladder_says_both_rates(tmp_path):
     folder.mkdir(parents=True)
     benchmarks = {"choices": summarise(graded(2, 4, 4)), "numbers": summarise(graded(2, 4, 0))}
     (folder / "summary.json").write_text(json.dumps({"benchmarks": benchmarks}))
-    choices, numbers = read_ladder(tmp_path)[0]
+    choices, numbers = stage_scores(tmp_path)[0]
     assert (choices.raw, choices.guess_rate, choices.beside) == (0.5, 0.25, " (raw 50.0%)")
     assert choices.value == pytest.approx(1 / 3)
     assert (numbers.value, numbers.raw, numbers.beside) == (0.5, 0.5, "")

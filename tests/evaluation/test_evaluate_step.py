@@ -96,7 +96,7 @@ def test_limit_draws_the_same_questions_for_every_model(tmp_path):
 
 def test_stage_deltas_pair_neighbouring_stages(tmp_path):
     for stage, seed in (("base", 1), ("sft", 2), ("rl", 3)):
-        evaluated(tmp_path / stage, stage=stage, seed=seed, store=tmp_path / "store")
+        evaluated(tmp_path / "eval" / stage, stage=stage, seed=seed, store=tmp_path / "store")
     deltas = stage_deltas(tmp_path)
     assert [(d.before, d.after, d.benchmark) for d in deltas] == [
         ("base", "sft", "procedural-modular_chain"),
@@ -106,7 +106,10 @@ def test_stage_deltas_pair_neighbouring_stages(tmp_path):
         assert delta.change.questions == 40
         assert delta.change.low <= delta.change.delta <= delta.change.high
         assert not delta.change.risen, "the same teacher cannot have risen"
-    figures = [json.loads((tmp_path / s / "summary.json").read_text())["benchmarks"] for s in ("base", "sft")]
+    figures = [
+        json.loads((tmp_path / "eval" / s / "summary.json").read_text())["benchmarks"]
+        for s in ("base", "sft")
+    ]
     was, now = (f["procedural-modular_chain"]["pass_at_1"] for f in figures)
     assert deltas[0].change.delta == pytest.approx(now - was)
 

@@ -10,7 +10,7 @@ import pytest
 
 from factory.atomic import read_json, write_json
 from factory.errors import FactoryError
-from factory.evaluation.ladder import read_ladder
+from factory.evaluation.stages import stage_scores
 from factory.numbers import dollars, percent
 from factory.report.blocks import Figure, Fold, Grid, Note, grid, shorten, show
 from factory.report.findings import cards, findings, made
@@ -26,7 +26,7 @@ from factory.report.sections.training import LADDER, LATER, read_deltas, trainin
 from factory.report.sections.yields import funnel, yields
 from factory.report.step_folders import RunTables, StepFolder, open_run, read_metrics
 from factory.run.layout import RunLayout
-from factory.run.parts import read_parts
+from factory.run.parts import MANIFEST, read_parts
 from factory.run.step import StepWriter
 from factory.run.tables import dropped_rows
 
@@ -284,6 +284,9 @@ def test_curves_of_rl_show_the_live_share(make_run, tmp_path):
     captions = [block.caption for block in training(open_run(run)).blocks if isinstance(block, Figure)]
     assert "rl: live share: groups with a signal" in captions
     lines = [f'{{"step": {n}, "dead_groups": {n / 10}, "reward": {n}, "loss": 1}}' for n in range(1, 6)]
+    (run / "recipe.yaml").write_text(
+        (run / "recipe.yaml").read_text() + "train: {distill: {enabled: true, teacher: t}}\n"
+    )
     for stage in ("rl", "distill"):
         RunLayout(run).stage(stage).mkdir(exist_ok=True)
         (RunLayout(run).stage(stage) / "metrics.jsonl").write_text("\n".join(lines))
@@ -341,7 +344,7 @@ def test_a_broken_summary_is_left_out(make_run, tmp_path, broken):
     path = RunLayout(run).evaluation("sft") / "summary.json"
     write_json(path, {})
     path.write_text(broken, "utf-8")
-    assert read_ladder(run)[0] == []
+    assert stage_scores(run)[0] == []
 
 
 def test_a_torn_metrics_line_is_left_out(tmp_path):
@@ -400,11 +403,51 @@ def test_what_each_stage_changed(make_run, tmp_path):
     assert left == {("base", "sft")}, "a damaged evaluation was compared"
 
 
+def test_stages_that_the_recipe_no_longer_has_are_left_out(make_run, tmp_path):
+    run = make_run(tmp_path / "run")
+    for stage, solved in {"base": 10, "sft": 28, "dpo": 30, "rl": 35}.items():
+        evaluated(run, stage, solved)
+    for stage in ("dpo", "rl"):
+        (RunLayout(run).stage(stage) / "metrics.jsonl").write_text(
+            '{"step": 1, "loss": 1}\n{"step": 2, "loss": 1}'
+        )
+    assert {"dpo", "rl"} < {score.stage for score in stage_scores(run)[0]}
+    (run / "recipe.yaml").write_text((run / "recipe.yaml").read_text() + "train: {dpo: {enabled: false}}\n")
+    scores, faults = stage_scores(run)
+    assert "dpo" not in {score.stage for score in scores} and "rl" in {score.stage for score in scores}
+    assert faults == ["eval/dpo is of a former recipe, which had this stage; it is left out"]
+    section = training(open_run(run))
+    assert faults[0] in notes(section)
+    assert all("dpo" not in f"{d.before}{d.after}" for d in read_deltas(open_run(run))[0])
+    captions = [block.caption for block in every(section) if isinstance(block, Figure)]
+    assert captions and not any("dpo" in caption for caption in captions)
+
+
+def test_an_evaluation_of_a_former_checkpoint_is_left_out(make_run, tmp_path):
+    run = make_run(tmp_path / "run", until="problems")
+    for stage in ("base", "sft"):
+        folder = RunLayout(run).evaluation(stage)
+        write_json(folder / "summary.json", {"benchmarks": {"x": {"pass_at_1": 0.5}}})
+        with StepWriter(folder / "x", "evaluate", inputs={"model": "the first weights"}) as writer:
+            writer.keep(pl.DataFrame({"problem_id": ["q"], "verdict": ["correct"], "status": ["complete"]}))
+            writer.finish(rows_in=1)
+        write_json(RunLayout(run).checkpoint(stage) / MANIFEST, {"output_digest": "the first weights"})
+    assert [score.stage for score in stage_scores(run)[0]] == ["base", "sft"]
+    write_json(RunLayout(run).checkpoint("sft") / MANIFEST, {"output_digest": "trained again"})
+    scores, faults = stage_scores(run)
+    assert [score.stage for score in scores] == ["base"]
+    assert len(faults) == 1 and "eval/sft is of a former checkpoint" in faults[0]
+    (RunLayout(run).checkpoint("sft") / MANIFEST).write_text("{torn")
+    assert [score.stage for score in stage_scores(run)[0]] == ["base", "sft"], (
+        "what does not say is no reason"
+    )
+
+
 def test_an_unreadable_evaluation_is_a_fault_on_the_page(make_run, tmp_path):
     run = make_run(tmp_path / "run")
     at = open_run(run).layout
     (at.evaluation("sft") / "summary.json").write_text("{not json")
-    ladder, faults = read_ladder(run)
+    ladder, faults = stage_scores(run)
     assert "sft" not in {point.stage for point in ladder}
     assert faults == ["eval/sft/summary.json is unreadable; the evaluation of sft is left out"]
     assert any(

@@ -9,8 +9,8 @@ from typing import Any
 import polars as pl
 
 from factory.errors import FactoryError, first_line
-from factory.evaluation.ladder import benchmark_folders, graded_columns, read_ladder
 from factory.evaluation.paired import PairedDelta, paired_delta
+from factory.evaluation.stages import benchmark_folders, graded_columns, stage_scores
 from factory.report.blocks import Block, Note, Section, folded, grid, many
 from factory.report.plots import short
 from factory.report.sections.steps import flat_recipe
@@ -165,7 +165,7 @@ class _Score:
 
 
 def _scores(run: RunTables, other: RunTables) -> list[_Score]:
-    pair = [{(s.stage, s.benchmark): s.value for s in read_ladder(each.run)[0]} for each in (run, other)]
+    pair = [{(s.stage, s.benchmark): s.value for s in stage_scores(each.run)[0]} for each in (run, other)]
     seed = run.recipe.get("seed")
     found = []
     for stage in ("base", *STAGES):

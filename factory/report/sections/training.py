@@ -15,13 +15,13 @@ from typing import Any, TypeGuard
 import polars as pl
 
 from factory.errors import FactoryError, first_line
-from factory.evaluation.ladder import Score, StageDelta, read_ladder, stage_deltas
+from factory.evaluation.stages import Score, StageDelta, evaluated_stages, stage_deltas, stage_scores
 from factory.evaluation.statistics import Interval
 from factory.numbers import percent
 from factory.report.blocks import Block, Figure, Fold, Grid, Note, Section, grid
 from factory.report.plots import Line, curves, intervals
 from factory.report.step_folders import RunTables, State, read_metrics
-from factory.run.layout import PAPER, STAGES
+from factory.run.layout import PAPER, trained_stages
 
 BENCHMARKS = ("AIME24", "MATH-500", "GPQA-D")
 LADDER: tuple[tuple[str, str, tuple[float, float, float]], ...] = (
@@ -70,7 +70,7 @@ CORRECTED = (
 
 def training(run: RunTables) -> Section | None:
     """Pass@1 with intervals over the stages, what each stage changed, the paper's ladder beside it, the training curves."""
-    scores, faults = read_ladder(run.run)
+    scores, faults = stage_scores(run.run)
     blocks: list[Block] = []
     chief, rest = _curves(run)
     deltas, incomparable = read_deltas(run)
@@ -127,7 +127,7 @@ def _curves(run: RunTables) -> tuple[list[Block], list[Block]]:
     """The chief figures, lines of one kind in one plot, and all others behind a fold."""
     logged = {
         (stage, title): line
-        for stage in STAGES
+        for stage in trained_stages(run.recipe)
         for title, line in _panels(read_metrics(run.layout.stage(stage) / "metrics.jsonl")).items()
     }
     shown: list[Block] = []
@@ -157,14 +157,14 @@ def read_deltas(run: RunTables) -> tuple[list[StageDelta], list[str]]:
 
     Stages with an incomplete or corrupt evaluation are passed over: their questions would not be all there.
     """
-    stages = [stage for stage in ("base", *STAGES) if _complete(run, stage)]
+    stages = [stage for stage in evaluated_stages(run.run)[0] if _complete(run, stage)]
     seed = run.recipe.get("seed")
     pairs = list(itertools.pairwise(stages)) + ([(stages[0], stages[-1])] if len(stages) > 2 else [])
     found: list[StageDelta] = []
     faults: list[str] = []
     for names in pairs:
         try:
-            found += stage_deltas(run.run / "eval", names, seed=seed if isinstance(seed, int) else 0)
+            found += stage_deltas(run.run, names, seed=seed if isinstance(seed, int) else 0)
         except (FactoryError, pl.exceptions.PolarsError, OSError) as error:
             faults.append(f"{names[0]} and {names[1]} could not be compared: {first_line(error)}")
     return found, faults

@@ -11,11 +11,15 @@ from typing import Any
 
 import polars as pl
 
+from factory.atomic import read_json
+from factory.errors import FactoryError
 from factory.evaluation.paired import PairedDelta, paired_delta
 from factory.evaluation.summary import corrected
-from factory.run.layout import STAGES, RunLayout
-from factory.run.parts import part_paths
+from factory.run.folder import saved_recipe
+from factory.run.layout import STAGES, RunLayout, trained_stages
+from factory.run.parts import MANIFEST, part_paths
 
+SUMMARY = "summary.json"
 COLUMNS = ("problem_id", "verdict", "status")
 
 
@@ -53,13 +57,54 @@ class StageDelta:
     change: PairedDelta
 
 
-def read_ladder(run: Path) -> tuple[list[Score], list[str]]:
-    """Every score of every stage's `summary.json`, in the order of the stages; and which of those are unreadable."""
-    scores, faults = [], []
+def evaluated_stages(run: Path) -> tuple[list[str], list[str]]:
+    """Stages with an evaluation of the model that the run has now, in order.
+
+    Left out are evaluations of stages that the recipe no longer has, and of a checkpoint that was trained again since.
+
+    Returns:
+        The stages, and a line for each evaluation that is left out.
+    """
+    layout = RunLayout(run)
+    trained = trained_stages(saved_recipe(run)[0])
+    stages, left_out = [], []
     for stage in ("base", *STAGES):
-        path = RunLayout(run).evaluation(stage) / "summary.json"
-        if not path.exists():
+        if not (layout.evaluation(stage) / SUMMARY).exists():
             continue
+        if stage not in trained:
+            left_out.append(f"eval/{stage} is of a former recipe, which had this stage; it is left out")
+        elif _of_another_model(layout, stage):
+            left_out.append(
+                f"eval/{stage} is of a former checkpoint of {stage}; it is left out until the run evaluates again"
+            )
+        else:
+            stages.append(stage)
+    return stages, left_out
+
+
+def _of_another_model(layout: RunLayout, stage: str) -> bool:
+    """True when an evaluation names other weights than the checkpoint has; False where either does not say."""
+    folder, now = layout.evaluation(stage), _manifest(layout.checkpoint(stage)).get("output_digest")
+    asked = [_manifest(folder / name).get("inputs") for name in benchmark_folders(folder)]
+    models = [each["model"] for each in asked if isinstance(each, dict) and "model" in each]
+    return now is not None and any(model != now for model in models)
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    """A step's manifest; empty when there is none that can be read, which is told elsewhere."""
+    try:
+        found = read_json(folder / MANIFEST)
+    except FactoryError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def stage_scores(run: Path) -> tuple[list[Score], list[str]]:
+    """Every score of `evaluated_stages`, in the order of the stages; and which evaluations are left out or unreadable."""
+    stages, faults = evaluated_stages(run)
+    scores = []
+    for stage in stages:
+        path = RunLayout(run).evaluation(stage) / SUMMARY
         try:
             benchmarks = json.loads(path.read_text("utf-8"))["benchmarks"].items()
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
@@ -84,21 +129,19 @@ def _figure(row: Any, name: str) -> Any:
     )
 
 
-def stage_deltas(
-    evaluations: Path, stages: Sequence[str] = ("base", *STAGES), *, seed: int = 0
-) -> list[StageDelta]:
-    """Paired deltas between neighbouring stages that were evaluated, for every benchmark that both have.
+def stage_deltas(run: Path, stages: Sequence[str] | None = None, *, seed: int = 0) -> list[StageDelta]:
+    """Paired deltas between neighbouring stages, for every benchmark that both have.
 
     Args:
-        evaluations: folder with one evaluation a stage (`RunLayout.run / "eval"`).
-        stages: names in order; a stage without an evaluation is passed over.
+        run: the run's folder.
+        stages: names in order, each with an evaluation; all `evaluated_stages` by default.
         seed: of the bootstrap.
     """
     deltas = []
-    present = [stage for stage in stages if (evaluations / stage / "summary.json").exists()]
-    for before, after in itertools.pairwise(present):
-        for name in benchmark_folders(evaluations / before):
-            old, new = evaluations / before / name, evaluations / after / name
+    at = RunLayout(run).evaluation
+    for before, after in itertools.pairwise(evaluated_stages(run)[0] if stages is None else stages):
+        for name in benchmark_folders(at(before)):
+            old, new = at(before) / name, at(after) / name
             if part_paths(new):
                 change = paired_delta(graded_columns(old), graded_columns(new), seed=seed)
                 deltas.append(StageDelta(name, before, after, change))
