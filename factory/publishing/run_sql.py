@@ -26,7 +26,8 @@ from typing import Any
 import polars as pl
 
 from factory.atomic import read_json
-from factory.run.layout import DATASETS, STAGES, RunLayout, order_of
+from factory.evaluation.stages import SUMMARY, evaluated_stages
+from factory.run.layout import DATASETS, RunLayout, order_of
 from factory.run.parts import MANIFEST, check_parts, part_paths
 
 MAX_ITEMS = 60
@@ -204,9 +205,8 @@ def _leaves(value: Any, name: str = "") -> Iterator[dict[str, Any]]:
 
 def _evaluation(at: RunLayout) -> pl.LazyFrame:
     rows = []
-    for stage in ("base", *STAGES):
-        path = at.evaluation(stage) / "summary.json"
-        benchmarks = read_json(path).get("benchmarks", {}) if path.exists() else {}
+    for stage in evaluated_stages(at.run)[0]:
+        benchmarks = read_json(at.evaluation(stage) / SUMMARY).get("benchmarks", {})
         for benchmark, figures in benchmarks.items():
             about = {"stage": stage, "benchmark": benchmark}
             rows += [
