@@ -19,6 +19,14 @@ if threading.current_thread() is threading.main_thread():
 import pytest
 
 from factory.text import compiled
+from tests.servers.running import servers
+
+
+@pytest.fixture
+def serve():
+    """Start fault servers: `serve(faults={...}, ...)` is one; all are stopped at the end."""
+    with servers() as start:
+        yield start
 
 
 @pytest.fixture(params=["arrays", "kernels"])

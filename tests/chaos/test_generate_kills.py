@@ -5,26 +5,21 @@ it then must stay there unchanged for ever, and the server must never be asked f
 thereby only what was in flight at a kill.
 """
 
-import json
 import os
 import random
 import shutil
 import signal
 import subprocess
-import sys
 import time
-import urllib.request
-from pathlib import Path
 
 import polars as pl
 import pytest
-from workers import contents, leave, look, start, wait_for, write_problems
+from workers import contents, leave, start, wait_for, write_problems
 
 from factory.atomic import read_json
 from factory.run.parts import read_dropped, read_parts
 from factory.sampling.store.journal import ResponseStore
 
-SERVER = Path(__file__).parents[1] / "servers" / "fault_server.py"
 FAULTS = {
     "429_after": 0.01,
     "500": 0.01,
@@ -39,16 +34,8 @@ USUAL = ["--concurrency", 16]
 
 
 @pytest.fixture
-def server():
-    settings = {"faults": FAULTS, "tokens": [5, 200], "rate": 600, "chunk": 5}
-    process = subprocess.Popen(
-        [sys.executable, str(SERVER), json.dumps(settings)], stdout=subprocess.PIPE, text=True
-    )
-    port = int(process.stdout.readline())
-    yield f"http://127.0.0.1:{port}"
-    process.kill()
-    process.wait()
-    process.stdout.close()
+def server(serve):
+    return serve(faults=FAULTS, tokens=[5, 200], rate=600, chunk=5)
 
 
 def kill_and_check(server, tmp_path, *, problems, samples, kills, longest, seed, concurrency=16, blind=0.3):
@@ -81,7 +68,7 @@ def kill_and_check(server, tmp_path, *, problems, samples, kills, longest, seed,
         if not (store / "responses.sqlite").exists():
             continue
         time.sleep(0.02)
-        now, asked = contents(store), look(server, "asked")
+        now, asked = contents(store), server.get("asked")
         for name, stored in safe.items():
             assert now.get(name) == stored, f"lost or changed after kill {done}: {name}"
             assert asked[name] == asked_when_safe[name], f"bought again after kill {done}: {name}"
@@ -99,7 +86,7 @@ def kill_and_check(server, tmp_path, *, problems, samples, kills, longest, seed,
     expected = [(f"q{i}", s) for i in range(problems) for s in range(samples)]
     assert rows.select("problem_id", "sample_index").rows() == expected
     assert set(rows["status"]) == {"complete"}
-    final, asked, stats = contents(store), look(server, "asked"), look(server, "stats")
+    final, asked, stats = contents(store), server.get("asked"), server.get("stats")
     for name, stored in safe.items():
         assert final[name] == stored
         assert asked[name] == asked_when_safe[name]
@@ -120,8 +107,8 @@ def kill_and_check(server, tmp_path, *, problems, samples, kills, longest, seed,
 
 def wait_for_a_request(server, process):
     """Until this life asks something, so that most kills fall into the work and not into the start."""
-    before = look(server, "stats")["asked"]
-    while process.poll() is None and look(server, "stats")["asked"] == before:
+    before = server.get("stats")["asked"]
+    while process.poll() is None and server.get("stats")["asked"] == before:
         time.sleep(0.01)
 
 
@@ -134,18 +121,17 @@ def test_kills_lose_nothing(server, tmp_path):
 @pytest.mark.long
 def test_a_cap_holds_over_kills(server, tmp_path):
     """What was in flight at a kill counts with its worst case, so a job that dies again and again ends at its cap."""
-    settings = {"tokens": [200, 400], "rate": 100, "chunk": 5}
-    urllib.request.urlopen(f"{server}/settings", json.dumps(settings).encode()).close()
+    server.set(tokens=[200, 400], rate=100, chunk=5)
     source, out, store = write_problems(tmp_path / "p.jsonl", 40), tmp_path / "out", tmp_path / "store"
     more = ["--concurrency", 4, "--max-tokens", 512, "--price", "1,1000", "--max-usd", 6]
     for life in range(4):
-        before = look(server, "stats")["completion_tokens"]
+        before = server.get("stats")["completion_tokens"]
         process = start(server, source, out, samples=1, store=store, more=more)
-        wait_for(lambda before=before: look(server, "stats")["completion_tokens"] >= before + 40 or life == 3)
+        wait_for(lambda before=before: server.get("stats")["completion_tokens"] >= before + 40 or life == 3)
         if life < 3:
             os.killpg(process.pid, signal.SIGKILL)
         errors = process.communicate(timeout=120)[1].decode()
-        stats = look(server, "stats")
+        stats = server.get("stats")
         delivered = (stats["prompt_tokens"] + 1000 * stats["completion_tokens"]) / 1e6
         with ResponseStore(store) as opened:
             booked, _ = opened.spent(read_json(out / "__side" / "_job.json")["job"])
@@ -158,10 +144,7 @@ def test_a_cap_holds_over_kills(server, tmp_path):
 @pytest.mark.timeout(3000)
 def test_two_hundred_kills_over_two_thousand_requests(server, tmp_path):
     """Answers are short beside a life, so that nearly every life makes progress and the kills fall all over the job."""
-    urllib.request.urlopen(
-        f"{server}/settings",
-        json.dumps({"faults": FAULTS, "tokens": [20, 120], "rate": 400, "chunk": 5}).encode(),
-    ).close()
+    server.set(faults=FAULTS, tokens=[20, 120], rate=400, chunk=5)
     figures = kill_and_check(
         server, tmp_path, problems=500, samples=4, kills=200, longest=0.8, seed=2, concurrency=8, blind=0.1
     )
@@ -177,7 +160,7 @@ def test_two_processes_share_one_store_and_buy_everything_once(server, tmp_path)
     for process in running:
         _, errors = process.communicate(timeout=120)
         assert process.returncode == 0, errors.decode()
-    stats = look(server, "stats")
+    stats = server.get("stats")
     assert stats["completed"] == stats["completed_identities"] == 160
     first, second = (read_parts(out) for out in outs)
     assert first.height == 160
@@ -188,7 +171,7 @@ def test_two_processes_share_one_store_and_buy_everything_once(server, tmp_path)
 def test_a_killed_process_leaves_no_claim_behind(server, tmp_path):
     source = write_problems(tmp_path / "p.jsonl", 20)
     one = start(server, source, tmp_path / "a", samples=8, store=tmp_path / "store", more=USUAL)
-    while not look(server, "stats")["open"]:
+    while not server.get("stats")["open"]:
         time.sleep(0.02)
     two = start(server, source, tmp_path / "b", samples=8, store=tmp_path / "store", more=USUAL)
     os.killpg(one.pid, signal.SIGKILL)
@@ -205,8 +188,8 @@ def test_ctrl_c_exits_three_and_goes_on(server, tmp_path):
     source = write_problems(tmp_path / "p.jsonl", 100)
     for sign in (signal.SIGINT, signal.SIGTERM):
         process = start(server, source, tmp_path / "out", samples=12, store=tmp_path / "store", more=USUAL)
-        before = look(server, "stats")["completed"]
-        while look(server, "stats")["completed"] < before + 20:
+        before = server.get("stats")["completed"]
+        while server.get("stats")["completed"] < before + 20:
             time.sleep(0.02)
         process.send_signal(sign)
         _, errors = process.communicate(timeout=20)
@@ -217,6 +200,6 @@ def test_ctrl_c_exits_three_and_goes_on(server, tmp_path):
     _, errors = process.communicate(timeout=120)
     assert process.returncode == 0, errors.decode()
     assert read_parts(tmp_path / "out").height == 1200
-    stats = look(server, "stats")
+    stats = server.get("stats")
     assert stats["completed"] - stats["completed_identities"] <= 2 * 16
-    assert pl.Series(look(server, "log")).n_unique() == 1200
+    assert pl.Series(server.get("log")).n_unique() == 1200

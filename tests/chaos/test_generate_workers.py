@@ -30,11 +30,10 @@ def spread(serve, tmp_path):
     def make(problems, samples, **settings):
         server = serve(**settings)
         source = write_problems(tmp_path / "p.jsonl", problems)
-        host = f"http://127.0.0.1:{server.port}"
 
         def begin(workers, out="out", store="store", more=()):
             return start(
-                host,
+                server,
                 source,
                 tmp_path / out,
                 samples=samples,

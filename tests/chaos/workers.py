@@ -4,20 +4,14 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
-import urllib.request
 from pathlib import Path
 
 from factory.sampling.sampler import sample_seed
 from factory.sampling.store.journal import ResponseStore
+from tests.support.cli import COMMAND
 
 ROOT = Path(__file__).parents[2]
-
-
-def look(server, path):
-    with urllib.request.urlopen(f"{server}/{path}", timeout=20) as reply:
-        return json.load(reply)
 
 
 def write_problems(path, count):
@@ -31,14 +25,14 @@ def write_problems(path, count):
 
 def start(server, problems, out, *, samples, store, workers=None, more=()):
     """`factory generate`, with `--workers N` if it is given, in a process group of its own."""
-    command = [sys.executable, "-m", "factory.cli.main", "generate", str(problems), "--out", str(out)]
+    command = [*COMMAND, "generate", str(problems), "--out", str(out)]
     command += [
         "--teacher",
         "vllm",
         "--model",
         "fake-r1",
         "--base-url",
-        f"{server}/v1",
+        server.url,
         "--prompt",
         "{problem}",
     ]
@@ -79,7 +73,7 @@ def children(pid):
     return sorted(found)
 
 
-def wait_for(condition, seconds=30):
+def wait_for(condition, seconds=240):
     until = time.monotonic() + seconds
     while not (found := condition()):
         assert time.monotonic() < until, "waited in vain"

@@ -4,14 +4,12 @@ import json
 
 import pytest
 
-from tests.servers.running import servers
 from tests.support.cli import run_factory
 
 
 @pytest.fixture
-def server():
-    with servers() as serve:
-        yield serve()
+def server(serve):
+    return serve()
 
 
 def ask(server, *words):

@@ -1,10 +1,5 @@
 """Labels by a judge behind a real loopback endpoint; hostile or unreadable answers fall back to the rules."""
 
-import json
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 
 from factory.config.datasets import DatasetsSection, LabelJudge
@@ -12,24 +7,11 @@ from factory.datasets.label_judge import read_labels
 from factory.run.parts import read_parts
 from factory.steps import label
 
-SERVER = Path(__file__).parents[1] / "servers" / "fault_server.py"
-
 
 @pytest.fixture
-def endpoint():
+def endpoint(serve):
     """Starts a server that gives one answer to everything; returns its URL."""
-    running = []
-
-    def start(text):
-        command = [sys.executable, str(SERVER), json.dumps({"text": text, "style": "none"})]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        running.append(process)
-        return f"http://127.0.0.1:{process.stdout.readline().strip()}/v1"
-
-    yield start
-    for process in running:
-        process.kill()
-        process.wait()
+    return lambda text: serve(text=text, style="none").url
 
 
 def labelled(folder, tmp_path, url):

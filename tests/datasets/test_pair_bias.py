@@ -11,6 +11,9 @@ from factory.datasets.pair_bias import cohens_d, match_length
 def test_cohens_d_by_hand():
     assert cohens_d([2, 4, 6], [1, 3, 5]) == pytest.approx(1 / 2)
     assert cohens_d([1, 1], [1, 1]) == 0
+    assert cohens_d([1], [1, 2]) == cohens_d([1, 2], [5]) == cohens_d([], [1, 2]) == 0, (
+        "no spread of one value"
+    )
     assert cohens_d([2, 2], [1, 1]) == np.inf
     assert cohens_d([1], [2]) == 0
 

@@ -1,11 +1,5 @@
 """A student behind a real loopback endpoint: its model comes from the recipe, and nothing is asked twice."""
 
-import json
-import subprocess
-import sys
-import urllib.request
-from pathlib import Path
-
 import pytest
 
 from factory.config.difficulty import DifficultySection
@@ -14,31 +8,18 @@ from factory.config.verify import VerifySection
 from factory.run.parts import read_parts
 from factory.steps import difficulty, problems
 
-SERVER = Path(__file__).parents[1] / "servers" / "fault_server.py"
-
 
 @pytest.fixture
-def server():
+def server(serve):
     """Answers everything with a wrong number; says what it completed."""
-    settings = {"text": r"It is \boxed{123456789}.", "faults": {"429": 0.2}}
-    process = subprocess.Popen(
-        [sys.executable, str(SERVER), json.dumps(settings)], stdout=subprocess.PIPE, text=True
-    )
-    yield f"http://127.0.0.1:{process.stdout.readline().strip()}"
-    process.kill()
-    process.wait()
-
-
-def completed(server):
-    with urllib.request.urlopen(f"{server}/log") as reply:
-        return json.loads(reply.read())
+    return serve(text=r"It is \boxed{123456789}.", faults={"429": 0.2})
 
 
 def test_rollouts_over_an_endpoint_are_bought_once(server, tmp_path):
     problems.run(
         ProblemsSection(sources=["procedural:all?count=6&seed=3"]), tmp_path / "p", tmp_path / "h", seed=0
     )
-    section = DifficultySection(student="openai", model="weak-1", base_url=f"{server}/v1", max_samples=6)
+    section = DifficultySection(student="openai", model="weak-1", base_url=server.url, max_samples=6)
 
     def roll(out):
         return difficulty.run(
@@ -57,8 +38,8 @@ def test_rollouts_over_an_endpoint_are_bought_once(server, tmp_path):
     table = read_parts(tmp_path / "a" / "d")
     assert set(table["student"]) == {"openai:weak-1"}
     assert set(table["band"]) == {"too_hard"}
-    asked = completed(server)
+    asked = server.get("log")
     again = roll("b")
     assert again["output_digest"] == manifest["output_digest"]
-    assert completed(server) == asked, "the second run lives on the store alone"
+    assert server.get("log") == asked, "the second run lives on the store alone"
     assert manifest["totals"]["rollouts"] == read_parts(tmp_path / "a" / "r").height

@@ -61,6 +61,17 @@ def test_rows_come_by_problem_and_sample_index_and_are_reproducible():
         assert group["sample_index"].is_sorted()
 
 
+def test_the_prior_is_learnt_from_the_first_round_alone():
+    rates = {f"p{i}": rate for i, rate in enumerate(np.random.default_rng(2).random(30))}
+    rolled = roll_out(problems(rates), RULE, Student(rates))
+    first = rolled.rows.filter(pl.col("sample_index") < RULE.min_samples)
+    counts = first.group_by("problem_id", maintain_order=True).agg((pl.col("verdict") == "correct").sum())
+    assert rolled.rows.height > first.height
+    assert rolled.prior == fit_prior((RULE.min_samples, right) for right in counts["verdict"])
+    given = Prior(1.0, 1.0)
+    assert roll_out(problems(rates), RULE, Student(rates), prior=given).prior == given
+
+
 def test_clear_problems_stop_early():
     rates = {f"p{i}": 0.5 for i in range(100)}
     rolled = roll_out(problems(rates), RULE, Student(rates))

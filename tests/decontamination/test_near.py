@@ -1,9 +1,6 @@
 """The judge of the embedding tier against a real loopback server, with a tiny real model."""
 
 import json
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -18,19 +15,10 @@ from factory.sampling.judge import read_verdict
 from factory.steps.decontaminate import run
 from tests.decontamination.encoder import OTHER, PROBLEM, REWORDED
 
-SERVER = Path(__file__).parents[1] / "servers" / "fault_server.py"
-
 
 @pytest.fixture
-def judge_url(request):
-    process = subprocess.Popen(
-        [sys.executable, str(SERVER), json.dumps({"text": request.param, "style": "none"})],
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    yield f"http://127.0.0.1:{int(process.stdout.readline())}/v1"
-    process.kill()
-    process.wait()
+def judge_url(request, serve):
+    return serve(text=request.param, style="none").url
 
 
 def test_vectors_are_of_one_length_and_do_not_depend_on_the_batch(model):

@@ -21,6 +21,7 @@ ARITHMETIC: dict[type[ast.operator], type[ast.operator]] = {
     ast.Mod: ast.Mult, ast.BitAnd: ast.BitOr, ast.BitOr: ast.BitAnd,
 }  # fmt: skip
 NAMES = {"min": "max", "max": "min", "any": "all", "all": "any", "floor": "ceil", "ceil": "floor"}
+SYMMETRIC = {"min", "max", "gcd", "lcm", "isclose", "betaln"}
 HARMLESS_KEYWORDS = {"strict", "encoding", "slots", "frozen"}
 
 
@@ -111,7 +112,12 @@ def _changes(node: ast.AST) -> Iterator[tuple[str, Callable[[], None]]]:
 
 
 def _calls(node: ast.Call) -> Iterator[tuple[str, Callable[[], None]]]:
-    if len(node.args) > 1 and not any(isinstance(arg, ast.Starred) for arg in node.args[:2]):
+    name = getattr(node.func, "id", getattr(node.func, "attr", None))
+    if (
+        len(node.args) > 1
+        and name not in SYMMETRIC
+        and not any(isinstance(a, ast.Starred) for a in node.args[:2])
+    ):
         yield "first two arguments swapped", lambda: node.args.__setitem__(slice(0, 2), node.args[1::-1])
     for i, keyword in enumerate(node.keywords):
         if keyword.arg and keyword.arg not in HARMLESS_KEYWORDS:

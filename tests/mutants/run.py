@@ -56,6 +56,14 @@ ROOMS = [
     "text",
     "train",
 ]
+ELSEWHERE = {
+    "factory/verification/contained/": ["verification/test_code.py", "verification/test_code_forms.py", "verification/test_hacks.py", "verification/test_sandbox.py", "functions/test_own.py"],
+    "factory/text/kernels.py": ["oracle/test_text_kernels.py", "text/test_tokens.py"],
+    "factory/decontamination/kernels.py": ["oracle/test_decontamination_kernels.py"],
+    "factory/decontamination/reading_kernels.py": ["oracle/test_decontamination_kernels.py", "oracle/test_text_kernels.py"],
+    "factory/deduplication/kernels.py": ["oracle/test_dedup_brute_force.py", "oracle/test_dedup_datasketch.py"],
+}  # fmt: skip
+"""Modules that run in other processes or compiled, where no trace sees them, and the files of tests that run them."""
 NOT_HERE = {"chaos", "pipeline", "packaging", "cli", "mutants", "oracle", "benchmarks"}
 """Folders of tests that are slow or start processes."""
 LOADED = ["polars", "numpy", "pyarrow.parquet", "pydantic", "scipy.stats", "sympy", "hypothesis", "yaml"]
@@ -88,12 +96,13 @@ def modules(room: str, only: list[str]) -> list[str]:
 
 
 def test_files(room: str, near: list[str] | None = None) -> list[str]:
-    """Test files that import from the room; `near` keeps those that import one of these modules themselves."""
+    """Test files of the room and those that import from it; `near` keeps those that import one of these modules themselves."""
     dotted = [name.removesuffix(".py").replace("/", ".") for name in near or [f"{folder_of(room)}.py"]]
     named = re.compile("|".join(rf"\b{name.replace('.', '[./]')}\b" for name in dotted))
     paths = [path.relative_to(ROOT) for path in sorted((ROOT / "tests").rglob("test_*.py"))]
     quick = [path for path in paths if path.parts[1] not in NOT_HERE]
-    return [path.as_posix() for path in quick if named.search((ROOT / path).read_text("utf-8"))]
+    own = lambda path: not near and path.parts[1] == room  # noqa: E731
+    return [path.as_posix() for path in quick if own(path) or named.search((ROOT / path).read_text("utf-8"))]
 
 
 class Recorder:
@@ -219,8 +228,11 @@ def judge(scratch: Path, tests: dict[str, dict[str, Any]], name: str, number: in
     source = (ROOT / name).read_text("utf-8")
     site = sites(ast.parse(source))[number]
     line = source.splitlines()[site.first - 1].strip()
-    chosen = covering(tests, name, site.first, site.last)
-    expected = sum(tests[test]["seconds"] for test in chosen)
+    elsewhere = [
+        f"tests/{file}" for start, files in ELSEWHERE.items() if name.startswith(start) for file in files
+    ]
+    chosen = elsewhere or covering(tests, name, site.first, site.last)
+    expected = sum(tests[test]["seconds"] for test in chosen if test in tests) or LIMIT * bool(elsewhere)
     fact = {"module": name, "line": site.first, "text": line, "what": site.what, "tests": len(chosen)}
     if not chosen:
         return fact | {"state": "survived"}

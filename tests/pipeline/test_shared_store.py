@@ -4,7 +4,6 @@ import pytest
 
 from factory.run.layout import RunLayout
 from factory.run.parts import read_parts
-from tests.servers.running import servers
 from tests.support.cli import run_factory
 
 RECIPE = """
@@ -17,10 +16,9 @@ train: null
 
 
 @pytest.fixture
-def server(monkeypatch):
+def server(monkeypatch, serve):
     monkeypatch.delenv("FACTORY_STORE", raising=False)
-    with servers() as serve:
-        yield serve()
+    return serve()
 
 
 def asked(server):

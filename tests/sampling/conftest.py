@@ -1,14 +1,7 @@
 """A tiny real checkpoint built in code, and a server that fails on purpose."""
 
-import sys
-from pathlib import Path
-
 import polars as pl
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "servers"))
-
-from running import servers
 
 
 @pytest.fixture(scope="session")
@@ -45,13 +38,6 @@ def checkpoint(tmp_path_factory):
     LlamaForCausalLM(config).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
-
-
-@pytest.fixture
-def serve():
-    """Start fault servers: `serve(faults={...}, ...)` returns a client of one; all are stopped at the end."""
-    with servers() as start:
-        yield start
 
 
 @pytest.fixture

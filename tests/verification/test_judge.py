@@ -1,10 +1,5 @@
 """The judge against a real loopback server."""
 
-import json
-import subprocess
-import sys
-from pathlib import Path
-
 import polars as pl
 import pytest
 
@@ -14,18 +9,10 @@ from factory.steps import verify
 from factory.steps.judge_verdicts import JudgeBooks, judge_verdicts
 from factory.verification import verify_responses
 
-SERVER = Path(__file__).parents[1] / "servers" / "fault_server.py"
-
 
 @pytest.fixture
-def judge_url(request):
-    settings = {"text": request.param, "style": "none"}
-    process = subprocess.Popen(
-        [sys.executable, str(SERVER), json.dumps(settings)], stdout=subprocess.PIPE, text=True
-    )
-    yield f"http://127.0.0.1:{int(process.stdout.readline())}/v1"
-    process.kill()
-    process.wait()
+def judge_url(request, serve):
+    return serve(text=request.param, style="none").url
 
 
 def examine(tmp_path, url):

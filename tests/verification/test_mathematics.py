@@ -57,6 +57,9 @@ DIFFERENT = [
     ("5 \\text{ m}", "5 \\text{ kg}"),
     ("x^2", "x"),
     ("\\emptyset", "0"),
+    # A fraction that has an end is not rounded; one that has none may be.
+    (r"\frac{1}{4}", "0.25000001"),
+    (r"\frac{1}{40}", "0.024999999"),
 ]
 
 
@@ -74,6 +77,17 @@ def test_different_answers_are_never_correct(gold, answer):
     assert not verdict(gold, answer)
     if answer != "0.33":  # as a gold it may be a rounded third
         assert not verdict(answer, gold)
+
+
+@pytest.mark.parametrize(("gold", "answer"), [(r"\frac13", "0.33333333"), (r"\frac17", "0.142857143")])
+def test_a_fraction_without_end_may_be_written_out(gold, answer):
+    assert verdict(gold, answer) and not verdict(gold, answer[:-2] + "99")
+
+
+def test_an_equation_of_unknowns_is_no_value():
+    """`a + b = 5` may be answered by `5`, but a right answer `5` is not called right by the left side of a gold."""
+    assert check_math("a + b = 5", "5").verdict == "unverifiable"
+    assert check_math("5", "a + b = 5").correct and check_math("x = 5", "5").correct
 
 
 def test_dummy_names_are_those_that_the_question_does_not_use():

@@ -8,7 +8,11 @@ from pathlib import Path
 import pytest
 
 from factory.config.verify import VerifySection
+from factory.engines.framed import Late, Lost
 from factory.verification import CheckRequest, Verifier
+from factory.verification.check import Prepared
+from factory.verification.pool import _result
+from factory.verification.result import Method
 from schemas.verdict import Verdict
 
 
@@ -26,6 +30,13 @@ def test_easy_matches_start_no_worker():
         )
         assert verifier._idle.empty() and verifier._threads is None
     assert [r.verdict for r in results] == [Verdict.CORRECT, Verdict.INCORRECT]
+
+
+def test_a_checker_that_dies_or_is_late_leaves_its_answer_undecided():
+    item = Prepared("math", "1", "2")
+    dead, late = _result(item, Lost("killed")), _result(item, Late(0.5, "0.1 s"))
+    assert (dead.verdict, dead.method, dead.extracted) == (Verdict.UNVERIFIABLE, Method.LIMIT, "2")
+    assert (late.verdict, late.method, late.extracted) == (Verdict.TIMEOUT, Method.LIMIT, "2")
 
 
 def test_check_works_off_the_main_thread():

@@ -23,6 +23,20 @@ def test_a_wrong_answer_is_confident_only_where_the_margin_is_clear(gold, respon
     assert (result.confidence >= CONFIDENT) is sure
 
 
+@pytest.mark.parametrize(
+    ("gold", "response", "confidence"),
+    [
+        ("12", r"\boxed{13}", 0.98),
+        ("12", "So the answer is 13", 0.931),
+        ("12", "We had 13 of them in the beginning.", 0.735),
+        ("x+1", "It is x-1.", 0.675),
+        ("1/3", r"\boxed{\frac{33}{100}}", 0.588),
+    ],
+)
+def test_the_confidence_of_a_wrong_answer_is_of_its_rule_its_place_and_its_margin(gold, response, confidence):
+    assert check(CheckRequest(response, gold)).confidence == confidence
+
+
 def test_what_is_not_decided_has_no_confidence():
     assert check(CheckRequest(r"\boxed{3}", None)).confidence == 0.0
 
