@@ -164,8 +164,8 @@ def render(result: Result) -> dict[str, str]:
     return {
         "meaning": "\n\n".join(
             [
-                "all-MiniLM-L6-v2, no judge. In sample: the rule that one text has all numerals of the other was made while looking "
-                "at the paraphrases and at GSM-Plus.",
+                "all-MiniLM-L6-v2, no judge. In sample: the rules on numerals that one text has and the other has not were made while "
+                "looking at the paraphrases and at GSM-Plus.",
                 table(["texts", "rows", "dropped without the model", "with it", "texts encoded"], rows),
                 "A sample of all seeds, through every tier twice (without and with the model), the machine busy (load "
                 f"{found['load_before']} before, {found['load_after']} after). `five`: MATH-500, AIME 24 and 25, GPQA-Diamond, "

@@ -18,9 +18,9 @@ from factory.decontamination.figures import (
     Figures,
     apart,
     compare,
+    compare_pairs,
     content_words,
     read_answers,
-    same_pairs,
     telling,
     times_longer,
     tokens_of,
@@ -102,7 +102,8 @@ def decide(
     allowed = np.where(few, limits.same_place_few, limits.same_place)
     abroad[near] = apart(ours, known.content, place[near], problem[near]) <= allowed
     few_told = np.flatnonzero(abroad & (told < limits.telling_pairs))
-    abroad[few_told] = same_pairs(number_pairs(tokens), known.pairs, place[few_told], problem[few_told])
+    pairs_of = compare_pairs(number_pairs(tokens), known.pairs, place[few_told], problem[few_told])
+    abroad[few_told] = (pairs_of.ours == pairs_of.both) & (pairs_of.theirs == pairs_of.both)
     score = np.where(abroad, np.minimum(told / 10, 1.0), score)
     keep = np.flatnonzero(score[:numbered] > 0)
     row, problem = row[keep], problem[keep]

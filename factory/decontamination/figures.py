@@ -250,8 +250,16 @@ def compare_numerals(ours: Numerals, theirs: Numerals, problem: Places) -> Share
     )
 
 
-def same_pairs(ours: Stream, theirs: Pairs, row: Places, problem: Places) -> npt.NDArray[np.bool_]:
-    """Whether texts have the pairs of successive numbers of one problem each, and no others."""
+class SharedPairs(NamedTuple):
+    """How many different pairs of successive numbers texts and problems have, and how many both of a text and a problem have."""
+
+    ours: Places
+    theirs: Places
+    both: Places
+
+
+def compare_pairs(ours: Stream, theirs: Pairs, row: Places, problem: Places) -> SharedPairs:
+    """The pairs of successive numbers (`features.number_pairs`) of texts and of one problem each."""
     sides = []
     for hashes, offsets, at in (
         (short_form(ours.hashes), ours.offsets, row),
@@ -260,11 +268,11 @@ def same_pairs(ours: Stream, theirs: Pairs, row: Places, problem: Places) -> npt
         sizes = np.diff(offsets)[at]
         every = np.repeat(np.arange(at.size, dtype=np.uint64), sizes) << np.uint64(32)
         sides.append(distinct(every | hashes[ranges(offsets[at], sizes)]))
-    counts = [
-        np.bincount((names >> np.uint64(32)).astype(np.int64), minlength=row.size)
-        for names in (*sides, np.intersect1d(sides[0], sides[1], assume_unique=True))
-    ]
-    return np.asarray((counts[0] == counts[2]) & (counts[1] == counts[2]))
+    both = np.intersect1d(sides[0], sides[1], assume_unique=True)
+    counted = (
+        np.bincount((names >> np.uint64(32)).astype(np.int64), minlength=row.size) for names in (*sides, both)
+    )
+    return SharedPairs(*counted)
 
 
 def apart(ours: Words, theirs: Words, row: Places, problem: Places) -> Places:

@@ -6,6 +6,7 @@ words with: a small part of most data. Texts without a gold answer are all read,
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -13,19 +14,23 @@ import numpy.typing as npt
 import polars as pl
 
 from factory.decontamination.embedding import Encoder, Vectors, vectors_of
+from factory.decontamination.features import number_pairs
 from factory.decontamination.figures import (
     ENGLISH,
+    Words,
     compare,
+    compare_pairs,
     content_words,
     distinct_numerals,
     extents,
+    has_words,
     read_answers,
     telling,
 )
 from factory.decontamination.rules import DEFAULT
 from factory.errors import UsageError
 from factory.text.hashing import U64, mix, ranges
-from factory.text.tokens import Places, flat, tokenize_bytes
+from factory.text.tokens import Places, Tokens, flat, text_bytes, tokenize_bytes
 
 if TYPE_CHECKING:
     from factory.decontamination.index import BenchmarkIndex
@@ -62,7 +67,7 @@ class Meanings:
             known.language == ENGLISH
         )
         self._encoder, self._threshold = encoder, threshold
-        self._known, self._content = known, matcher.figures.content
+        self._known, self._content, self._pairs = known, matcher.figures.content, matcher.figures.pairs
         self._problems = np.flatnonzero(encoded)
         self._place = np.cumsum(encoded) - 1
         self._codes = known.vectors.reshape(-1, encoder.width // 2)
@@ -107,11 +112,21 @@ class Meanings:
         score = self._cosines(vectors, np.searchsorted(chosen, row), problem)
         # Each with a number that the other has not: other numbers, and by chance the same answer.
         agree = shared == np.minimum(counts[row], theirs[problem])
+        agree &= (counts[row] == shared) | ~self._changed(tokens, words, row, problem)
         few = np.where(told[row] < DEFAULT.meaning_told, DEFAULT.meaning_few, DEFAULT.meaning)
         near = score >= np.where(agree, few, self._threshold)
         reported = self._nearest(vectors[np.searchsorted(chosen, unknown)], unknown, of, numerals.hashes)
         found = Near(row[near], problem[near], score[near], agree[near])
         return Near(*(np.concatenate(each) for each in zip(found, reported, strict=True)))
+
+    def _changed(self, tokens: Tokens, words: Words, row: Places, problem: Places) -> npt.NDArray[np.bool_]:
+        """Texts that put other numbers in the place of a problem's, or say that something is added to it."""
+        pairs = compare_pairs(number_pairs(tokens), self._pairs, row, problem)
+        replaced = (pairs.both < DEFAULT.meaning_pairs * pairs.theirs) & (
+            pairs.theirs >= DEFAULT.meaning_few_pairs
+        )
+        added = has_words(words, row, _adding()) & ~has_words(self._content, problem, _adding())
+        return np.asarray(replaced | added.any(axis=1))
 
     def _sharing(
         self, of: Places, numerals: npt.NDArray[np.uint16], answers: npt.NDArray[np.uint32]
@@ -150,6 +165,12 @@ class Meanings:
             both = np.intersect1d(one, two).size
             agree[i] = both >= DEFAULT.meaning_numbers * (one.size + two.size - both)
         return Near(row[agree], problem[agree], best[near][agree], np.zeros(int(agree.sum()), bool))
+
+
+@cache
+def _adding() -> npt.NDArray[np.uint16]:
+    """Hashes of content words that say that something is added; a detail that changes nothing is rarely told so."""
+    return content_words(tokenize_bytes(*text_bytes(pl.Series(["another", "extra"])))).words
 
 
 def check_vectors(index: BenchmarkIndex, encoder: Encoder) -> None:

@@ -88,9 +88,12 @@ class Thresholds(NamedTuple):
     meaning_numbers: float = 0.3
     meaning_words: int = 2
     meaning_dice: float = 0.1
+    meaning_pairs: float = 0.25
+    meaning_few_pairs: int = 4
     """What a text with a problem's answer must have of it to count as the same problem in other words: the cosine of their
     embeddings (`meaning_few` if numerals and answer tell less than `meaning_told`), the Jaccard similarity of their different numerals (and one has all of the other's), and words in common, how
-    many and as a Dice coefficient."""
+    many and as a Dice coefficient. If it has a numeral more, so many of the problem's pairs of successive numbers, if these are
+    `meaning_few_pairs` and more."""
     margin: int = 10
     """Tokens around the window of words in which numbers count."""
     crumb: float = 1e-6

@@ -123,6 +123,35 @@ def test_what_is_found_is_what_the_rules_say(tmp_path, model):
             assert found.get((row, row)), (problem, text)
 
 
+FRAME = (
+    "A carpenter saws 6 frames of 30 by 45 by 6 centimetres for a gallery. A litre of varnish is enough for 60 centimetres and "
+    "costs 14 euros. What does the varnish for the frames cost?"
+)
+SAWN = "For a gallery 6 frames were sawn by a carpenter, who wants to varnish them: "
+WALL = " The wall they hang on is 8 metres long."
+
+
+@pytest.mark.parametrize(
+    ("text", "same"),
+    [
+        (SAWN + "30 by 45 by 6 centimetres each, 60 centimetres to a litre at 14 euros." + WALL, True),
+        (SAWN + "30.5 by 45 by 6.5 centimetres, 60.5 to a litre at 14 euros, and 60 and 30 are left.", False),
+        (SAWN + "30 by 45 by 6 centimetres, 60 to a litre at 14 euros. Then another 8 frames come.", False),
+        (SAWN + "30 by 45 by 6 centimetres, 60 to a litre at 14 euros, and an extra 8 euros are due.", False),
+        (SAWN + "30 by 45 by 6 centimetres, another 60 to a litre at 14 euros.", True),  # no other numeral
+    ],
+)
+def test_a_numeral_more_may_be_a_detail_but_neither_in_anothers_place_nor_added(tmp_path, model, text, same):
+    rows = pl.DataFrame({"problem": [FRAME], "answer": ["98"]})
+    rows.write_parquet(tmp_path / "p.parquet")
+    constant = Constant(open_encoder(str(model)))
+    index = load_index([tmp_path / "p.parquet"], constant)
+    near = Meanings(index, arranged(index), constant, 0.85).find(
+        pl.Series([text]), pl.Series(["98"]), np.ones(1, bool)
+    )
+    assert near.same.tolist() == [same]
+
+
 class Constant:
     """An encoder for which all texts are near."""
 
