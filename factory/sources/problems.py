@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import polars as pl
 from factory.atomic import digest
 from factory.config.problems import DRAWN
 from factory.errors import UsageError
+from factory.progress import note
 from factory.run.parts import input_digest
 from factory.run.tables import dropped_rows
 from factory.sources.files import ReadResult, join, no_drops, read_file, require_columns
@@ -119,23 +121,71 @@ def problem_frame(rows: list[dict[str, Any]]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=kinds)
 
 
+def problem_key(problem: dict[str, Any]) -> bytes:
+    """What makes it the same problem: a digest of text and gold."""
+    return bytes.fromhex(digest([problem["problem"], problem["answer"]]))[:16]
+
+
+def name_problem(problem: dict[str, Any], ids: dict[str, bytes]) -> bool:
+    """Give a problem an id that no other has: its own, or one of source and text where another problem has that.
+
+    An id that was replaced stays in the metadata.
+
+    Args:
+        problem: the row, changed in place; its id may be None.
+        ids: ids so far with the `problem_key` of each, added to.
+
+    Returns:
+        True if the same problem has this id already.
+    """
+    key, given, source, text = (
+        problem_key(problem),
+        problem["id"],
+        problem["source"],
+        problem["problem"],
+    )
+    own = problem_id(source, text)
+    for name in (given or own, own, problem_id(source, f"{text}\n{problem['answer']}")):
+        if ids.get(name, key) == key:
+            break
+    if given not in (None, own, name):
+        problem["metadata"] = json.dumps(json.loads(problem["metadata"] or "{}") | {"id": given})
+    problem["id"], known = name, name in ids
+    ids[name] = key
+    return known
+
+
 def unique_ids(result: ReadResult, limit: int | None) -> ReadResult:
-    """Keep the first row of every id; what is beyond `limit` counts as not read."""
+    """Give every problem an id of its own; what is beyond `limit` counts as not read.
+
+    Of rows with one id, text and gold the first is kept. Files number their rows alike: another problem with an id that was
+    there before gets a new one (`name_problem`).
+    """
     rows = result.rows
     dropped = result.dropped
     if not rows.height:
         return result
-    again = ~rows["id"].is_first_distinct()
-    if again.any():
-        twice = dropped_rows(
-            rows.filter(again),
+    twice = rows["id"].is_duplicated()
+    if twice.any():
+        ids = dict.fromkeys(rows.filter(~twice)["id"], b"")
+        named, place = rows.filter(twice).to_dicts(), pl.Series("_place", twice.arg_true())
+        same = pl.Series([name_problem(row, ids) for row in named], dtype=pl.Boolean)
+        again = pl.DataFrame(named, schema=rows.schema)
+        if changed := ((again["id"] != rows.filter(twice)["id"]) & ~same).sum():
+            note(f"{changed:,} problems had the id of another problem and got one of their own")
+        lost = dropped_rows(
+            again.filter(same),
             step=STEP,
             reason="duplicate_id",
             detail="id "
             + pl.col("id")
             + " occurs earlier in the sources",  # pl.format fails on rows of two files
         )
-        rows, dropped = rows.filter(~again), pl.concat([dropped, twice])
+        kept = [
+            rows.with_row_index("_place").filter(~twice),
+            again.with_columns(place.cast(pl.get_index_type())).filter(~same).select("_place", *rows.columns),
+        ]
+        rows, dropped = pl.concat(kept).sort("_place").drop("_place"), pl.concat([dropped, lost])
     beyond = 0 if limit is None else max(rows.height - limit, 0)
     return ReadResult(rows.head(rows.height - beyond), dropped, result.rows_in - beyond)
 

@@ -89,6 +89,18 @@ class Reading:
                     if taken[source.spec] == source.limit:
                         break
 
+    def take(self, read: ReadResult) -> ReadResult:
+        """Problems that were read without responses, with ids that no other problem of the sources has."""
+        rows = read.rows.to_dicts()
+        again = [self.seen.knows(row) for row in rows]
+        lost = [
+            {"id": row["id"], "reason": "same_problem", "row": "{}"}
+            for row, same in zip(rows, again, strict=True)
+            if same
+        ]
+        kept = [row for row, same in zip(rows, again, strict=True) if not same]
+        return ReadResult(problem_frame(kept), pl.concat([read.dropped, _lost(lost)]), read.rows_in)
+
     def _block(self, block: ReadResult, source: SourceSection, path: Path, layout: Layout) -> Block:
         problems: list[dict[str, Any]] = []
         responses: list[dict[str, Any]] = []

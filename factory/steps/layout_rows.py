@@ -17,7 +17,7 @@ from factory.sampling.finish import status_of
 from factory.sources.columns import ASKS, text_of
 from factory.sources.layouts import TOOLS, Layout, Trace, chat_speakers
 from factory.sources.normalise import problem_row
-from factory.sources.problems import problem_id
+from factory.sources.problems import name_problem, problem_key
 from factory.sources.row_paths import first_of, head, holds_nothing, in_parts, text_from, value_at
 from factory.text.reasoning import split_response
 from factory.verification.extraction import boxed
@@ -40,17 +40,12 @@ class Seen:
 
     def knows(self, problem: dict[str, Any]) -> bool:
         """Give the problem its id; True if an earlier row was the same problem (text and gold)."""
-        key = bytes.fromhex(digest([problem["problem"], problem["answer"]]))[:16]
+        key = problem_key(problem)
         if (known := self.problems.get(key)) is not None:
             problem["id"] = known
             return True
-        own = problem["id"]
-        if own is None or self.ids.get(own, key) != key:
-            own = problem_id(problem["source"], problem["problem"])
-            if self.ids.get(own, key) != key:
-                own = problem_id(problem["source"], f"{problem['problem']}\n{problem['answer']}")
-        problem["id"] = self.problems[key] = own
-        self.ids[own] = key
+        name_problem(problem, self.ids)
+        self.problems[key] = problem["id"]
         return False
 
 

@@ -174,7 +174,7 @@ def _read(
                 break
             if each.files is None:
                 limits = [n for n in (left, each.source.limit) if n is not None]
-                own = [plain(each.source.spec, limit=min(limits, default=None))]
+                own = [reading.take(plain(each.source.spec, limit=min(limits, default=None)))]
             else:
                 own = []
                 for block in reading.blocks(each.files):

@@ -8,11 +8,13 @@ import yaml
 
 from factory.cli.main import build_app
 from factory.config.load import load_recipe
+from factory.config.problems import ProblemsSection
 from factory.pipeline.run import run_recipe
 from factory.publishing.card import render_card
 from factory.run.layout import RunLayout
 from factory.run.parts import read_dropped, read_parts
 from factory.sources.problems import read_problems
+from factory.steps import problems as problems_step
 from tests.servers.running import servers
 from tests.support.cli import run_factory
 
@@ -314,3 +316,33 @@ def test_traces_in_many_layouts_become_four_sets_and_a_card_without_a_request(tm
         else:
             assert chosen.height == sizes[name]
             assert chosen.columns == read_parts(at.selected(name)).columns
+
+
+def test_responses_stay_with_their_problem_where_files_number_their_rows_alike(tmp_path):
+    plain = [{"id": str(i), "problem": f"How much is {i} and one?", "answer": str(i + 1)} for i in range(6)]
+    twice = [{"problem": plain[5]["problem"], "answer": "6", "id": "5"}]
+    traces = [
+        {
+            "id": str(i),
+            "problem": f"How much is {i} times three?",
+            "answer": str(3 * i),
+            "generation": chain(i, 3 * i),
+        }
+        for i in range(6)
+    ]
+    for name, rows in {"plain": [*plain, *twice], "traces": traces, "more": plain[:2]}.items():
+        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    for order in (("plain", "traces", "more"), ("traces", "plain", "more")):
+        section = ProblemsSection(sources=[str(tmp_path / f"{name}.jsonl") for name in order])
+        out = tmp_path / "-".join(order)
+        problems_step.run(section, out / "p", out / "h", out / "r", seed=0)
+        found, responses = read_parts(out / "p"), read_parts(out / "r")
+        assert found["id"].is_unique().all()
+        assert sorted(found["problem"]) == sorted(row["problem"] for row in [*plain, *traces])
+        joined = responses.join(found, left_on="problem_id", right_on="id")
+        assert joined.height == 6
+        assert all(
+            f"\\boxed{{{gold}}}" in said for gold, said in joined.select("answer", "content").iter_rows()
+        )
+        assert set(read_dropped(out / "p")["reason"]) <= {"same_problem", "duplicate_id"}
+        assert read_dropped(out / "p").height == 3

@@ -31,7 +31,7 @@ def test_given_ids_stay_and_missing_ones_come_from_source_and_text(tmp_path):
     assert problem_id("seed", "2+2?").startswith("p-") and len(problem_id("seed", "2+2?")) == 18
 
 
-def test_duplicate_ids_and_empty_texts_are_dropped_with_their_place(tmp_path):
+def test_rows_that_are_there_twice_and_empty_texts_are_dropped_with_their_place(tmp_path):
     path = write(
         tmp_path / "seed.jsonl",
         {"id": "a", "problem": "x"},
@@ -44,18 +44,47 @@ def test_duplicate_ids_and_empty_texts_are_dropped_with_their_place(tmp_path):
     with path.open("a", encoding="utf-8") as handle:
         handle.write("{broken\n")
     result = read_problems(path)
-    assert result.rows["problem"].to_list() == ["x", "x"]
+    assert result.rows["problem"].to_list() == ["x", "y", "x"]
+    assert result.rows["id"].to_list() == ["a", problem_id("seed", "y"), problem_id("seed", "x")]
     assert result.rows_in == 7
     found = sorted(zip(result.dropped["row_id"], result.dropped["reason"], strict=True))
     assert found == sorted(
         [
-            ("a", "duplicate_id"),
             ("7", "no_problem_text"),
             (f"{path}:4", "no_problem_text"),
             (problem_id("seed", "x"), "duplicate_id"),
             (f"{path}:7", "malformed_json"),
         ]
     )
+
+
+def test_files_that_number_their_rows_alike_lose_no_problem(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("FACTORY_PROGRESS", "plain")
+    paths = [
+        write(
+            tmp_path / f"{name}.jsonl",
+            *({"id": i, "problem": f"{name} {i}?", "answer": "1"} for i in range(5)),
+        )
+        for name in ("first", "second", "third")
+    ]
+    result = read_problems(paths)
+    assert result.rows["problem"].to_list() == [
+        f"{n} {i}?" for n in ("first", "second", "third") for i in range(5)
+    ]
+    assert result.rows["id"].is_unique().all() and not result.dropped.height
+    assert result.rows["id"][:5].to_list() == list("01234"), "the first keeps what it has"
+    assert result.rows["id"][7] == problem_id("second", "second 2?")
+    assert [json.loads(row)["id"] for row in result.rows["metadata"][5:10]] == list("01234")
+    assert "10 problems had the id of another problem" in capsys.readouterr().err
+    assert read_problems(paths, limit=7).rows["problem"].to_list() == result.rows["problem"][:7].to_list()
+
+
+def test_one_text_with_two_golds_is_two_problems_until_dedup_decides(tmp_path):
+    path = write(tmp_path / "seed.jsonl", *({"problem": "x?", "answer": gold} for gold in "1213"))
+    result = read_problems(path)
+    assert result.rows["answer"].to_list() == ["1", "2", "3"]
+    assert result.rows["id"].is_unique().all() and result.dropped["reason"].to_list() == ["duplicate_id"]
+    assert read_problems(path).rows.equals(result.rows)
 
 
 def test_other_fields_and_what_the_table_does_not_know(tmp_path):
