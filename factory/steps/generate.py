@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,24 +22,24 @@ from factory.engines.engine import Engine
 from factory.errors import FactoryError, Stopped, UsageError
 from factory.progress import note
 from factory.run.keys import deciding
-from factory.run.parts import JOB, iter_parts, note_path, scan_parts
+from factory.run.parts import JOB, note_path
 from factory.run.step import Step, StepResult, StepWriter, sums
 from factory.run.tables import dropped_rows
 from factory.sampling.job import Job
 from factory.sampling.loop import run_async
 from factory.sampling.presets import LOCAL
 from factory.sampling.problems import budget_of, iter_problems
-from factory.sampling.prompt import wanted_by
-from factory.sampling.rows import FIRST, INDICES, MISSING
+from factory.sampling.rows import INDICES
 from factory.sampling.serving import served
 from factory.sampling.session import Session, session_lines, together
 from factory.sampling.store.journal import ResponseStore
 from factory.signals import terminated
 from factory.sources.problems import read_problems
+from factory.steps.generate_problems import Problems, Rows, asked, read_folder, with_reuse
 from factory.steps.generate_shares import shared_out, summed, teachers_of
 from factory.steps.generate_workers import buy_spread
-from factory.steps.own_prompt import prompt_settings, with_messages
-from factory.steps.reuse import Reuse, keep_reused, read_reuse
+from factory.steps.own_prompt import prompt_settings
+from factory.steps.reuse import keep_reused
 from factory.steps.source import open_source
 from factory.steps.teacher import teacher
 from factory.verification.result import checking
@@ -69,29 +69,6 @@ class Generated:
     loop_tokens_saved: int | None = None
     accepted: int | None = None
     candidates: int | None = None
-
-
-Rows = Callable[[], Iterator[dict[str, Any]]]
-"""A function that gives problems from the start."""
-
-
-@dataclass(frozen=True, slots=True)
-class Problems:
-    """Problems to answer: a function that gives them from the start, how many they are, their columns and types."""
-
-    rows: Rows
-    count: int
-    schema: pl.Schema
-    dropped: pl.DataFrame | None = None
-    """Rows of the input that could not be used, in DROPPED form."""
-    reuse: Reuse | None = None
-    """Responses that are there already."""
-    asked: pl.Schema | None = None
-    """Columns and types of the rows, where a prompt's messages are among them."""
-
-    def requests(self, samples: int) -> int:
-        """How many responses are asked for."""
-        return self.reuse.missing(self.count, samples) if self.reuse else self.count * samples
 
 
 def run(
@@ -127,10 +104,7 @@ def run(
     """
 
     def read(writer: StepWriter) -> Problems:
-        frame = scan_parts(problems)
-        count = int(frame.select(pl.len()).collect().item())
-        found = Problems(lambda: _iterate(problems), count, frame.collect_schema())
-        return _with_reuse(found, section, writer, need_reasoning=need_reasoning)
+        return with_reuse(read_folder(problems), section, writer, need_reasoning=need_reasoning)
 
     step = _step(out, section, seed, {"rows": problems}, verify)
     if section.reuse and need_reasoning:
@@ -171,7 +145,7 @@ def run_files(
         problems = Problems(
             lambda: iter_problems(found.rows), found.rows.height, found.rows.schema, found.dropped
         )
-        return _with_reuse(problems, section, writer)
+        return with_reuse(problems, section, writer)
 
     return _generate(step, read, section, store=store, seed=seed, engine=engine, workers=workers)
 
@@ -192,49 +166,6 @@ def _step(
     if section.accept is not None:
         settings["verify"] = checking(verify or VerifySection())
     return Step(STEP, out, Generated, settings=settings, inputs=inputs, schema=RESPONSE, unit="responses")
-
-
-def _with_reuse(
-    problems: Problems, section: GenerateSection, writer: StepWriter, *, need_reasoning: bool = False
-) -> Problems:
-    """The problems with what is still missing of each; as they are where nothing is reused.
-
-    Raises:
-        UsageError: `accept` counts responses that are requested, and some are there already.
-    """
-    if not section.reuse:
-        return problems
-    if section.accept is not None:
-        raise UsageError(
-            "generate.accept counts responses that are requested, but the sources hold responses",
-            do="set generate.samples instead, or give the sources without their responses",
-        )
-    rows = pl.DataFrame(list(problems.rows()), schema=problems.schema, orient="row")
-    reuse = read_reuse(section.reuse, rows, writer.out, writer.scratch, need_reasoning=need_reasoning)
-    owed = partial(reuse.owed, samples=section.samples)
-    return replace(problems, rows=lambda: owed(problems.rows()), reuse=reuse)
-
-
-def _asked(problems: Problems, section: GenerateSection) -> Problems:
-    """The problems with the messages that a function writes, or checked against the fields that a prompt asks for.
-
-    Raises:
-        UsageError: see `with_messages`.
-    """
-    plain = (
-        isinstance(section.prompt, str) and wanted_by(section.prompt) == {"problem"} and not section.prompts
-    )
-    if plain:
-        return problems
-    asked = with_messages(
-        pl.DataFrame(list(problems.rows()), schema=_schema(problems), orient="row"), section
-    )
-    return replace(problems, rows=lambda: iter_problems(asked), asked=asked.schema)
-
-
-def _iterate(problems: Path) -> Iterator[dict[str, Any]]:
-    for batch in iter_parts(problems, rows=1_000):
-        yield from batch.iter_rows(named=True)
 
 
 def _generate(
@@ -273,7 +204,7 @@ def _buy_and_collect(
     workers: int | None,
     writer: StepWriter,
 ) -> Generated:
-    problems, began = _asked(read(writer), section), Session()
+    problems, began = asked(read(writer), section), Session()
     if section.others:
         return _of_several(problems, section, store, seed, verify, writer)
     expected = problems.requests(section.samples)
@@ -282,7 +213,7 @@ def _buy_and_collect(
     with terminated(), served(section) as section:
         if engine is not None and spread:
             bought = buy_spread(
-                engine, of, problems.rows, expected, _schema(problems), writer.scratch, section,
+                engine, of, problems.rows, expected, problems.asked_schema, writer.scratch, section,
                 store=store, job=section.account or job_name(writer.out), seed=seed,
             )  # fmt: skip
         with ResponseStore(store) as opened:
@@ -330,13 +261,6 @@ def _workers(engine: Engine | None, section: GenerateSection) -> int:
     return 1 if engine is None or alone else engine.nodes
 
 
-def _schema(problems: Problems) -> pl.Schema:
-    if problems.asked is not None:
-        return problems.asked
-    owed = {FIRST: pl.Int64(), MISSING: pl.Int64()} if problems.reuse else {}
-    return pl.Schema({**problems.schema, **owed})
-
-
 def _buy(job: Job, problems: Callable[[], Iterator[dict[str, Any]]], expected: int) -> None:
     """Buy in this process."""
     try:
@@ -355,13 +279,15 @@ def _buy(job: Job, problems: Callable[[], Iterator[dict[str, Any]]], expected: i
         run_async(job.sampler.aclose())
 
 
-def _collect(jobs: Sequence[Job], problems: Problems, asked: Sequence[Rows], writer: StepWriter) -> Generated:
+def _collect(
+    jobs: Sequence[Job], problems: Problems, asked_of: Sequence[Rows], writer: StepWriter
+) -> Generated:
     """Read the jobs' rows back from the store, in order, into the step's folder.
 
     Args:
         jobs: one per teacher.
         problems: what was asked.
-        asked: the problems as each job was asked them.
+        asked_of: the problems as each job was asked them.
         writer: the step's folder.
 
     Raises:
@@ -369,7 +295,7 @@ def _collect(jobs: Sequence[Job], problems: Problems, asked: Sequence[Rows], wri
     """
     reused = keep_reused(problems.reuse, writer)
     rows = 0
-    for place, (job, own) in enumerate(zip(jobs, asked, strict=True)):
+    for place, (job, own) in enumerate(zip(jobs, asked_of, strict=True)):
         counted = own() if place else _counted(own, writer)
         for frame in job.collected(counted, problems.schema):
             rows += frame.height
