@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -130,6 +131,25 @@ def compare(
         out / RESULT, {"key": key} | asdict(found) | {"verdicts": found.verdicts, "warnings": found.warnings}
     )
     return found
+
+
+def check_fits(name: str, path: str, out: Path, section: CompareSection) -> None:
+    """Refuse a set, called `name`, that the student cannot read, before others are made beside it. `out` is emptied again.
+
+    Raises:
+        UsageError: too many of its rows are longer than the student's context, or the tokens are too few for them.
+    """
+    if section.student == "tiny":
+        return
+    section = compare_sets.wording([path], section)
+    rows = compare_sets.read_set(path, out / "rows", section)
+    compare_sets.finish_sets({name: out / "rows"}, out / "sets", section)
+    asked = section.model_dump(mode="json", exclude={"match_lengths", "limit"})
+    asked |= {"questions": "none", "sets": {name: rows.manifest["output_digest"]}}
+    write_json(out / ASKED, asked)
+    do = "fix what is said above and run again"
+    run_child("train.arms", [str(out), "plan"], what="the plan of the training", do=do)
+    shutil.rmtree(out)
 
 
 def _train(out: Path, count: int) -> None:

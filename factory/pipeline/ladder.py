@@ -18,7 +18,7 @@ from factory.datasets.selection import tokens
 from factory.errors import NothingLeft, UsageError, warn
 from factory.evaluation.comparison import Comparison, Worth
 from factory.pipeline.checks import check_recipe, need
-from factory.pipeline.compare import compare
+from factory.pipeline.compare import check_fits, compare
 from factory.pipeline.run import names_until, plan, run_recipe
 from factory.pipeline.training_checks import TRAINER
 from factory.run.layout import RunLayout
@@ -83,6 +83,7 @@ def ladder(
     loaded = _load(recipe, overrides)
     on_run(AS_IT_IS, 1, 1 + len(own) if own else 0)
     run_recipe(loaded, base.run, until=LAST, store=shared)
+    check_fits(AS_IT_IS, str(base.dataset(section.dataset)), out / "check", section)
     decisions = own or usual(loaded, base)
     for each in decisions:
         _check(recipe, [*overrides, *each.changes], out)

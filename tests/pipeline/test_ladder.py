@@ -35,6 +35,24 @@ def recipe(tmp_path):
     return str(path)
 
 
+def test_a_student_that_cannot_read_the_rows_is_told_before_the_decisions_are_run(tmp_path, capfd):
+    long = RECIPE.replace("style=terse&levels=middle&steps=2-2", "style=long&levels=middle&steps=12-14")
+    path = tmp_path / "long.yaml"
+    path.write_text(
+        long.replace("max_tokens: 96", "max_tokens: 4000").replace("datasets: {", "datasets: {keep: all, ")
+    )
+    for _ in range(2):
+        done = run_factory(
+            "ladder", str(path), "--out", str(tmp_path / "out"), "--change", "datasets.keep=correct"
+        )
+        assert done.returncode == 2
+        assert (
+            "100% of the rows of as-it-is are longer than the 512 tokens that tiny_base"
+            in capfd.readouterr().err
+        )
+        assert [each.name for each in (tmp_path / "out" / "runs").iterdir()] == [AS_IT_IS]
+
+
 def test_a_decision_that_ruins_the_data_is_found_and_one_that_changes_nothing_is_named(
     recipe, tmp_path, capsys
 ):
@@ -102,7 +120,16 @@ def test_a_change_asks_only_for_what_is_missing_and_all_runs_share_one_budget(tm
             "datasets: {keep: all}\n"
             "budget: {max_usd: 6}\n"
         )
-        words = ["ladder", path, "--change", "generate.samples=2", "--out", tmp_path / "out"]
+        words = [
+            "ladder",
+            path,
+            "--change",
+            "generate.samples=2",
+            "--student",
+            "tiny",
+            "--out",
+            tmp_path / "out",
+        ]
         first = run_factory(*words)
         assert first.returncode == 3, first.stderr
         asked = server.get("stats")["asked"]
