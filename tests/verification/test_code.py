@@ -5,6 +5,7 @@ import json
 import pytest
 
 from factory.verification.code import check_code, find_program
+from factory.verification.code_tests import same_value
 from factory.verification.sandbox import available
 from schemas.verdict import Verdict
 
@@ -23,6 +24,12 @@ FORMS = {
     "one text of test code": (ADD, {"tests": "\n".join(ASSERTS)}),
     "JSON text": (ADD, {"tests": json.dumps(CASES), "fn_name": "add"}),
 }
+
+
+def test_decimals_are_near_by_a_millionth_of_what_was_wanted():
+    assert same_value(2.0, 2.0000019) and not same_value(2.0, 2.0000021) and same_value(0.0, 1e-6)
+    assert not same_value(1e9, 1e9 + 1000.0005) and same_value(1e9 + 1000.0005, 1e9)
+    assert same_value(1, 1.0) and not same_value(True, 1.0) and not same_value(1.0, "1.0")
 
 
 @needs_sandbox

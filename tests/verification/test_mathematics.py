@@ -1,7 +1,9 @@
 import pytest
 
 from factory.verification.check import quick_math
-from factory.verification.mathematics import check_math
+from factory.verification.collections import _expansions
+from factory.verification.mathematics import check_math, parse
+from factory.verification.spelling import spelled_number
 
 SAME = [
     (r"\frac{1}{2}", "0.5"),
@@ -88,6 +90,27 @@ def test_an_equation_of_unknowns_is_no_value():
     """`a + b = 5` may be answered by `5`, but a right answer `5` is not called right by the left side of a gold."""
     assert check_math("a + b = 5", "5").verdict == "unverifiable"
     assert check_math("5", "a + b = 5").correct and check_math("x = 5", "5").correct
+
+
+def test_what_stands_as_words_is_compared_as_words_with_the_answer_shown():
+    result = check_math("neither Anna nor Bob", "it is Carl, he said")
+    assert (result.method, result.extracted) == ("text", "it is Carl, he said")
+    assert (result.gold_canonical, result.extracted_canonical) == (
+        "neither anna nor bob",
+        "it is carl he said",
+    )
+
+
+@pytest.mark.parametrize(("signs", "members"), [(1, 2), (2, 4), (4, 16), (5, 16)])
+def test_signs_of_both_are_written_out_alike_or_each_for_itself_up_to_four(signs, members):
+    node = parse(r"\pm 1" * signs)
+    assert [len(_expansions(node, linked=linked)[0].args) for linked in (True, False)] == [2, members]
+
+
+def test_spelled_numbers_are_read_up_to_80_letters():
+    long = "seventy-seven million seven hundred seventy-seven thousand seven hundred seventy"
+    assert len(long) == 80 and spelled_number(long) == 77_777_770
+    assert spelled_number(long[:-1] + "een") is None and spelled_number("twelve!") is None
 
 
 def test_dummy_names_are_those_that_the_question_does_not_use():

@@ -44,6 +44,15 @@ def worker(folder, number=0, *, cap=None, booked=None, **options):
     )
 
 
+def test_a_grant_is_a_fourth_of_what_a_living_worker_would_get(tmp_path):
+    alone = worker(tmp_path, 0)
+    assert alone.extend(NOTHING, NOTHING, ONE, MOST, 0).usd == 10.0 / 4
+    second = worker(tmp_path, 1)
+    assert second.extend(NOTHING, NOTHING, ONE, MOST, 0).usd == max(ONE.usd, 7.5 / 8)
+    alone.leave(NOTHING, 0)
+    assert second.extend(NOTHING, ONE, ONE, MOST, 0).usd == 9.0 / 4
+
+
 def test_a_lease_is_granted_within_the_cap_and_no_further(tmp_path):
     a, b = worker(tmp_path, 0), worker(tmp_path, 1)
     held = [NOTHING, NOTHING]
