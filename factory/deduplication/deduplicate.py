@@ -94,7 +94,7 @@ def deduplicate(
 
     verify = verifier(signed.counts, read)
     linked = cluster(signed, find, verify, read, settings)
-    settled = settle(signed, linked, golds, ranks, own, verify, settings.conflicts)
+    settled = settle(signed, linked, golds, ranks, own, verify, settings)
     fate = settled.fate(ids.gather(settled.chosen[settled.lost]), 0, own)
     kept, dropped, conflicts = outcome(rows, ids.head(own), fate, step)
     audit = linked.audit | settled.counts

@@ -151,21 +151,55 @@ class Settled:
 
 
 def settle(
-    signed: Signed, linked: Linked, golds: U64, ranks: Places, own: int, verify: Verify, rule: Conflicts
+    signed: Signed,
+    linked: Linked,
+    golds: U64,
+    ranks: Places,
+    own: int,
+    verify: Verify,
+    settings: DeduplicationSection,
 ) -> Settled:
     """Choose the survivors: clusters are split by `golds`, and of each part the row of the first rank stays.
 
-    `rule`: what becomes of the parts of one cluster.
+    So does, of the rows that are less similar to it than the threshold (they are near it by a chain of others), the row of the
+    first rank, and so on. `verify` is called several times. `settings.conflicts`: what becomes of the parts of one cluster.
     """
     parts, torn = split_by_gold(linked.labels, golds, ranks)
-    labels = leading_parts(linked.labels, parts, golds, torn) if rule is Conflicts.MAJORITY else parts
-    chosen = survivors(parts, ranks)
+    chosen, nearness = _survivors_near(parts, ranks, linked, verify, settings.threshold)
+    rule, labels = settings.conflicts, parts
+    if rule is Conflicts.MAJORITY:
+        labels = leading_parts(linked.labels, parts, golds, torn)
     outvoted = labels != parts
-    chosen[outvoted] = chosen[labels[outvoted]]
+    chosen[outvoted] = survivors(parts, ranks)[labels[outvoted]]
+    nearness[outvoted] = _similarity_to(chosen, np.flatnonzero(outvoted), linked, verify)
     outvoted = torn if rule is Conflicts.DROP else outvoted & (golds != 0)
     lost = np.flatnonzero((chosen != np.arange(chosen.size))[:own] | outvoted[:own])
-    nearness = _similarity_to(chosen, lost, linked, verify)
-    return Settled(signed, linked.labels, chosen, lost, nearness, torn, outvoted, own)
+    return Settled(signed, linked.labels, chosen, lost, nearness[lost], torn, outvoted, own)
+
+
+MOST_ROUNDS = 16
+"""Survivors of one part that others are held against; rows that are far from all of them stay."""
+
+
+def _survivors_near(
+    parts: Places, ranks: Places, linked: Linked, verify: Verify, threshold: float
+) -> tuple[Places, Similarities]:
+    """For every row a row of its part that stays and is similar enough to it, and how similar; rows that stay are their own."""
+    chosen, nearness = survivors(parts, ranks), np.ones(parts.size)
+    rows = np.flatnonzero(chosen != np.arange(chosen.size))
+    for _ in range(MOST_ROUNDS):
+        if not rows.size:
+            break
+        nearness[rows] = _similarity_to(chosen, rows, linked, verify)
+        rows = rows[nearness[rows] < threshold]
+        rows = rows[np.lexsort((ranks[rows], parts[rows]))]
+        first = np.ones(rows.size, dtype=bool)
+        first[1:] = parts[rows][1:] != parts[rows][:-1]
+        chosen[rows] = rows[first][np.cumsum(first) - 1]
+        nearness[rows[first]] = 1.0
+        rows = np.sort(rows[~first])
+    chosen[rows], nearness[rows] = rows, 1.0
+    return chosen, nearness
 
 
 def _similarity_to(chosen: Places, lost: Places, linked: Linked, verify: Verify) -> Similarities:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -150,9 +151,13 @@ def decide(
     published = signed.exact.size - own
     ranks = preference(found.head(own), task.settings.keep) + published
     ranks = np.concatenate([ranks, np.arange(published)])
-    verify = verifier(task, "near", parts, signed.counts, engine, step)
-    golds, rule = found["gold"].to_numpy(), task.settings.conflicts
-    settled = link.settle(signed, linked, golds, ranks, own, verify, rule)
+    rounds = count()
+
+    def verify(pairs: Pairs) -> Similarities:
+        return verifier(task, f"near{next(rounds)}", parts, signed.counts, engine, step)(pairs)
+
+    golds = found["gold"].to_numpy()
+    settled = link.settle(signed, linked, golds, ranks, own, verify, task.settings)
     keeps = settled.chosen[settled.lost]
     wanted = distinct(keeps)
     survivors = _ids(tables, wanted).gather(np.searchsorted(wanted, keeps))

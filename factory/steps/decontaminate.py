@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from factory.decontamination.meaning import Meanings
 
 STEP = "decontaminate"
-VERSION = 2
+VERSION = 3
 """Rises when other rows are found with the same settings."""
 BATCH_ROWS = 2_000
 """Rows whose texts are looked at together."""

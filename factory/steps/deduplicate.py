@@ -25,7 +25,7 @@ from factory.sources.stage import require_text, stage
 from factory.steps.source import Rows, Source, open_source
 
 STEP = "dedup"
-VERSION = 3
+VERSION = 4
 """Rises when other rows are kept with the same settings."""
 PAIRS = "pairs.parquet"
 KEYS = "keys.parquet"

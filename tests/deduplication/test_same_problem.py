@@ -214,3 +214,24 @@ def test_who_when_and_where_ask_at_the_beginning_of_a_sentence_only():
     assert kept({"problem": [2 * LONG + question for question in asked]}) == len(asked)
     told = [2 * LONG + f"He rests {word} the road ends." for word in ("where", "because", "when")]
     assert kept({"problem": told}) == 1
+
+
+CHAIN = [f"word{i}" for i in range(60)]
+"""Every text of a chain lacks the first words of the one before it and goes on a little further."""
+
+
+@pytest.mark.usefixtures("both_codes")
+@pytest.mark.parametrize("links", [3, 9])
+def test_a_row_far_from_its_survivor_is_not_dropped(tmp_path, links):
+    texts = [" ".join(CHAIN[2 * i : 2 * i + 40]) for i in range(links)]
+    rows = pl.DataFrame({"id": [f"p{i}" for i in range(links)], "problem": texts})
+    settings = DeduplicationSection(numbers_differ=False)
+    result = deduplicate(rows, settings, field="problem")
+    # A shift by 2 words leaves 34 of 38 5-grams, by 4 words 32 of 40, by 6 words 30 of 42: below the threshold.
+    assert result.kept["id"].to_list() == [f"p{i}" for i in range(0, links, 3)]
+    similar = [json.loads(proof)["similarity"] for proof in result.dropped["evidence"]]
+    assert min(similar) >= settings.threshold
+    rows.write_parquet(tmp_path / "in.parquet")
+    step.run([str(tmp_path / "in.parquet")], tmp_path / "out", settings, field="problem")
+    assert read_parts(tmp_path / "out")["id"].to_list() == result.kept["id"].to_list()
+    assert read_dropped(tmp_path / "out")["evidence"].to_list() == result.dropped["evidence"].to_list()
