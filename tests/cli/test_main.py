@@ -21,13 +21,6 @@ def test_help_lists_every_verb():
     assert all(verb in shown for verb in VERBS)
 
 
-@pytest.mark.parametrize("verb", VERBS)
-def test_every_verb_has_help(verb):
-    done = run_factory(verb, "--help")
-    assert done.returncode == 0, done.stderr
-    assert "Usage" in done.stdout
-
-
 def test_help_is_quick():
     """CPU seconds: on a quiet machine the wall clock shows the same, on a loaded one it measures the load."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)

@@ -184,6 +184,21 @@ def test_dropped_rows_carry_evidence_and_templates_stay_unless_asked(index):
     assert decontaminate(rows, index, strict, fields=["problem"]).kept["id"].to_list() == ["z"]
 
 
+def test_evidence_is_readable_in_every_language(tmp_path):
+    (tmp_path / "mädchen.jsonl").write_text(json.dumps({"id": "bé", "problem": GEESE}) + "\n")
+    rows = pl.DataFrame({"id": ["x"], "problem": [GEESE]})
+    found = decontaminate(rows, load_index([tmp_path / "mädchen.jsonl"]), SETTINGS, fields=["problem"])
+    (evidence,) = found.dropped["evidence"]
+    assert '"bé"' in evidence and '"mädchen"' in evidence
+
+
+def test_of_a_dialogue_what_the_user_asked_is_compared(index):
+    said = [{"role": "user", "content": "Tell me a problem, any."}, {"role": "assistant", "content": GEESE}]
+    asked = [{"role": "user", "content": GEESE}, {"role": "assistant", "content": "I do not know that one."}]
+    rows = pl.DataFrame({"id": ["said", "asked"], "messages": [said, asked]})
+    assert decontaminate(rows, index, SETTINGS, fields=["messages"]).kept["id"].to_list() == ["said"]
+
+
 def test_no_benchmarks_and_no_rows():
     rows = pl.DataFrame({"id": ["a"], "problem": ["x"]})
     assert decontaminate(rows, load_index([]), SETTINGS, fields=["problem"]).kept.height == 1
