@@ -142,6 +142,11 @@ def test_folds_are_open_in_print(browser, report_url, looking):
     assert browser.run(looking.FOLDED) > 5
     browser.media(kind="print", width=800)
     assert browser.run(looking.FOLDED) == 0
+    titles = "[...document.querySelectorAll('summary')].filter(s => !s.closest('.piece'))"
+    assert browser.run(f"{titles}.length") > 5
+    assert browser.run(f"{titles}.filter(s => !s.getClientRects().length).length") == 0, (
+        "a fold without its title"
+    )
 
 
 def test_the_look_can_tell_an_overlap(browser, looking, tmp_path):
