@@ -6,7 +6,6 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from lying_server import BEHAVIOURS, ENDS, KEY, WELL, LyingServer
 
 from factory.errors import FactoryError
 from factory.sampling import SamplingParams
@@ -19,6 +18,7 @@ from factory.sampling.response_parser import Reply
 from factory.sampling.schedule import Schedule
 from factory.sampling.store.journal import ResponseStore
 from factory.sampling.stream import BEYOND_BYTES
+from tests.servers.lying_server import BEHAVIOURS, ENDS, KEY, WELL, LyingServer
 
 PRICES = Prices(1.0, 1_000.0, "test")
 PRESET = Preset("lying", None, None, None, reasons=False, prices=PRICES)

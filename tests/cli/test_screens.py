@@ -6,10 +6,11 @@ import pytest
 
 from tests.cli import screens
 from tests.support.cli import run_factory
+from tests.support.marks import mostly_long
 from tests.support.terminal import on_terminal
 
 
-@pytest.fixture(scope="module", params=screens.WIDTHS)
+@pytest.fixture(scope="module", params=mostly_long(screens.WIDTHS))
 def shown(request):
     return request.param, screens.screens(request.param)
 

@@ -10,12 +10,12 @@ from urllib.parse import quote
 import polars as pl
 import pytest
 import yaml
-from echo_server import ENCODINGS, PLACES, EchoServer
 
 from factory.cli.main import main
 from factory.redaction import forms, redact, secrets_of, without
 from factory.sampling.schedule import Schedule
 from factory.sampling.store.journal import ResponseStore
+from tests.servers.echo_server import ENCODINGS, PLACES, EchoServer
 
 LETTERS = "abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789"
 

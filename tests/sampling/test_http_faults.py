@@ -4,7 +4,6 @@ import asyncio
 import time
 
 import pytest
-import state
 
 from factory.errors import FactoryError, Stopped, UsageError
 from factory.sampling import SamplingParams, open_sampler, sample_problems, stream
@@ -13,6 +12,7 @@ from factory.sampling.problems import planned
 from factory.sampling.purchase import purchase
 from factory.sampling.schedule import Schedule
 from factory.sampling.store.journal import ResponseStore
+from tests.servers import state
 
 PARAMS = SamplingParams(max_tokens=64, seed=1)
 HARMLESS = ("dup_finish", "split_unicode", "no_done", "no_usage")
