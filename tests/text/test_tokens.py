@@ -7,11 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from factory.text import compiled
 from factory.text import tokens as tokens_module
 from factory.text.canonical import canonical_text
 from factory.text.fold import STABLE, fold
 from factory.text.ngrams import word_ngram_hashes
-from factory.text.tokens import tokenize
+from factory.text.tokens import pieces, tokenize
 
 
 def canonical(text):
@@ -113,6 +114,20 @@ def test_chunks_do_not_change_the_tokens(monkeypatch):
     parts = list(tokenize(texts))
     assert len(parts) > 50
     assert np.array_equal(np.concatenate([t.hashes for t in parts]), whole)
+
+
+@pytest.mark.parametrize(
+    ("kernels", "workers", "most"),
+    [(False, 2, 100), (True, 0, 100), (True, 2, 400), (True, 16, 156), (True, 1000, 100)],
+)
+def test_chunks_for_kernels_are_larger_but_leave_work_for_every_thread(monkeypatch, kernels, workers, most):
+    monkeypatch.setattr(tokens_module, "CHUNK_BYTES", 100)
+    texts = pl.Series(["ten bytes."] * 1000)
+    with compiled.forced(kernels):
+        sizes = [len(piece) * 10 for piece in pieces(texts, workers)]
+    assert sum(sizes) == 10_000
+    assert max(sizes) == most // 10 * 10
+    assert len(sizes) >= 4 * workers or max(sizes) <= 100
 
 
 def test_long_words_and_long_texts_have_their_own_hashes():
