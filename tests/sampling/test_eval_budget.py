@@ -1,9 +1,8 @@
 """`factory eval` of a paid endpoint keeps to its cap, also when it is started again, and to the flags of its endpoint."""
 
 import json
-import os
-import subprocess
-import sys
+
+from tests.support.cli import run_factory
 
 PRICE, CAP = (10.0, 10.0), 0.01
 
@@ -23,9 +22,7 @@ def evaluate(folder, server, *more):
         "1",
         *more,
     ]
-    command = [sys.executable, "-m", "factory.cli.main", *map(str, words)]
-    env = {**os.environ, "FACTORY_PROGRESS": "off"}
-    return subprocess.run(command, capture_output=True, text=True, env=env, check=False)
+    return run_factory(*words)
 
 
 def paid(server):

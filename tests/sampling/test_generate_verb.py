@@ -1,27 +1,18 @@
 """`factory generate`, `estimate`, `teachers` and `status` as a user runs them."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from factory.run.parts import read_dropped, read_parts
+from tests.support.cli import run_factory
 
 ROOT = Path(__file__).parents[2]
 
 
 def factory(*arguments, **environment):
-    return subprocess.run(
-        [sys.executable, "-m", "factory.cli.main", *map(str, arguments)],
-        cwd=ROOT,
-        env={**os.environ, "FACTORY_PROGRESS": "off", **environment},
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    return run_factory(*arguments, cwd=ROOT, **environment)
 
 
 def test_the_verb_from_a_file_to_rows(serve, tmp_path):

@@ -2,8 +2,6 @@
 
 import json
 import os
-import subprocess
-import sys
 
 import pytest
 import yaml
@@ -12,6 +10,7 @@ from factory.run.layout import RunLayout
 from factory.run.parts import read_parts
 from factory.run.step import StepWriter
 from schemas import PROBLEM
+from tests.support.cli import run_factory
 
 TRACE = "<think>\nlet us see\n</think>\nIt is \\boxed{7}."
 
@@ -22,29 +21,9 @@ def typed(serve, tmp_path):
     server = serve()
 
     def run(*words):
-        command = [
-            sys.executable,
-            "-m",
-            "factory.cli.main",
-            "generate",
-            "--teacher",
-            "vllm",
-            "--model",
-            "fake-r1",
-        ]
-        command += [
-            "--base-url",
-            server.url,
-            "--samples",
-            "3",
-            "--max-tokens",
-            "64",
-            "--price",
-            "1,2",
-            *words,
-        ]
-        env = {**os.environ, "FACTORY_PROGRESS": "off", "FACTORY_STORE": ""}
-        return subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60)
+        endpoint = ("--teacher", "vllm", "--model", "fake-r1", "--base-url", server.url, "--price", "1,2")
+        limits = ("--samples", "3", "--max-tokens", "64")
+        return run_factory("generate", *endpoint, *limits, *words, cwd=tmp_path, FACTORY_STORE="")
 
     run.asked = lambda: server.get("stats")["asked"]
     return run

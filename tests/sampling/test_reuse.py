@@ -1,9 +1,6 @@
 """Responses that are there already are taken, and a teacher that counts is asked for exactly what is missing."""
 
 import json
-import os
-import subprocess
-import sys
 
 import polars as pl
 import pytest
@@ -17,6 +14,7 @@ from factory.run.step import StepWriter
 from factory.steps import estimate, imports
 from factory.steps import generate as step
 from schemas import PROBLEM, RESPONSE
+from tests.support.cli import run_factory
 
 WHOLE, CUT = "<think>\nlet us see\n</think>\nIt is \\boxed{7}.", "<think>\nlet us"
 
@@ -43,9 +41,7 @@ def asked_of(server):
 
 
 def factory(*words):
-    command = [sys.executable, "-m", "factory.cli.main", *map(str, words)]
-    env = {**os.environ, "FACTORY_PROGRESS": "off"}
-    return subprocess.run(command, env=env, capture_output=True, text=True, timeout=60)
+    return run_factory(*words)
 
 
 def section(server, **changes):
