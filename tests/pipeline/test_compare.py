@@ -19,7 +19,7 @@ from factory.sources.families import EVERY_FAMILY
 from factory.sources.procedural import draw_problems
 from factory.steps import compare_sets
 from schemas import COMPLETION
-from tests.support.cli import run_factory
+from tests.support.cli import start_factory
 
 CHAINS = "procedural:modular_chain?count={}&seed={}&style=terse&levels=middle&steps=2-2&modulus=7&repeats=0"
 
@@ -188,8 +188,8 @@ def test_matched_lengths_are_the_same_in_both_sets(tmp_path):
         (["{one}", "{one}", "--seeds", "2"], "--seeds"),
         (["{one}", "nowhere.jsonl"], "nowhere.jsonl"),
         (["{one}", "{one}", "--budget-tokens", "1000", "--questions", CHAINS.format(30, 99)], "--budget-tokens to 32,768"),
-        (["{one}", "{long}", "--questions", CHAINS.format(30, 99)], "longer than the 512 tokens that tiny_base reads"),
-        (["{one}", "{one}", "--student", "nobody/nothing", "--questions", CHAINS.format(30, 99)], "nobody/nothing"),
+        pytest.param(["{one}", "{long}", "--questions", CHAINS.format(30, 99)], "longer than the 512 tokens that tiny_base reads", marks=pytest.mark.long),
+        pytest.param(["{one}", "{one}", "--student", "nobody/nothing", "--questions", CHAINS.format(30, 99)], "nobody/nothing", marks=pytest.mark.long),
         (["{one}", "{one}", "--questions", "aime2"], "aime2"),
     ],
 )  # fmt: skip
@@ -200,7 +200,7 @@ def test_mistakes_are_one_line(words, said, tmp_path):
         for row in traces(9, 2)
     ]
     long = write_traces(tmp_path / "long.jsonl", traces(20, 12) + longer)
-    done = run_factory(
+    done = start_factory(
         "compare", *(word.format(one=one, long=long) for word in words), "--out", tmp_path / "out"
     )
     assert done.returncode in (1, 2) and said in done.stderr, done.stderr

@@ -35,6 +35,7 @@ def recipe(tmp_path):
     return str(path)
 
 
+@pytest.mark.long
 def test_a_student_that_cannot_read_the_rows_is_told_before_the_decisions_are_run(tmp_path, capfd):
     long = RECIPE.replace("style=terse&levels=middle&steps=2-2", "style=long&levels=middle&steps=12-14")
     path = tmp_path / "long.yaml"
@@ -53,6 +54,7 @@ def test_a_student_that_cannot_read_the_rows_is_told_before_the_decisions_are_ru
         assert [each.name for each in (tmp_path / "out" / "runs").iterdir()] == [AS_IT_IS]
 
 
+@pytest.mark.long
 def test_a_decision_that_ruins_the_data_is_found_and_one_that_changes_nothing_is_named(
     recipe, tmp_path, capsys
 ):
