@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from factory.decontamination.kernels import Index, Room
     from factory.decontamination.reading_kernels import Text
 
-FEW_HITS = 4096
+FEW_HITS = 2**15
 """Hits of one chunk that there is room for at first."""
 
 
