@@ -10,6 +10,7 @@ import sys
 import pytest
 
 from factory.run.parts import read_parts
+from tests.support.marks import mostly_long
 
 COMMAND = f"{sys.executable} -m factory.cli.main"
 
@@ -28,7 +29,7 @@ def apart(flags, script, folder):
     return done.stdout, done.stderr
 
 
-@pytest.mark.parametrize("verb", ["import", "dedup"])
+@pytest.mark.parametrize("verb", mostly_long(["dedup", "import"]))
 def test_a_full_disk_is_one_line_and_the_same_command_goes_on(verb, tmp_path):
     lines = (
         json.dumps({"id": str(i), "problem": hashlib.sha256(b"%d" % i).hexdigest(), "answer": str(i)})
@@ -64,7 +65,7 @@ def test_without_a_network_one_line_says_what_was_not_reached(words, code, said,
     assert not list(tmp_path.glob("factory-error*"))
 
 
-@pytest.mark.parametrize("closed", ["2>&-", "<&- >&- 2>&-", "2>/dev/full"])
+@pytest.mark.parametrize("closed", mostly_long(["2>&-", "<&- >&- 2>&-", "2>/dev/full"]))
 def test_a_job_whose_messages_nobody_can_read_ends_well(tmp_path, closed):
     """A closed standard error made every progress line an error, and gave its number to the first file that was opened."""
     words = "generate 'procedural:countdown?count=3' --samples 1 --teacher procedural --store store --out out"

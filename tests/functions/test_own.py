@@ -11,6 +11,7 @@ from factory.functions.own import Outcome, OwnFunction
 from factory.functions.tries import HOPELESS, Tries
 from factory.verification.own import told
 from tests.functions.hostile import cases
+from tests.support.marks import mostly_long
 
 ROWS = [{"response": letter, "answer": "1", "problem": "?"} for letter in "abcdefgh"]
 
@@ -20,7 +21,7 @@ def outcomes(path, name="check", rows=ROWS, seconds=0.5, count=2):
         return [told(each, name) for each in function.call_many(rows)]
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", mostly_long(range(4)))
 def test_hostile_functions_never_say_correct_and_spoil_no_other_row(seed, tmp_path):
     for number, case in enumerate(cases(seed, 8)):
         path = tmp_path / f"check_{number}.py"

@@ -19,6 +19,7 @@ from factory.run.parts import MANIFEST
 from factory.run.step import StepWriter
 from factory.steps import export
 from schemas import COMPLETION, LABELLED, VERDICT
+from tests.support.marks import mostly_long
 
 SECRETS = {
     "Hugging Face token": "hf_" + "aB3dE6" * 6,
@@ -147,7 +148,7 @@ def test_licences_that_allow_it_pass(run: Path, make, licence: str) -> None:
     check_files(with_rows(run, [row | {"licence": licence} for row in make.completions(5)], make))
 
 
-@pytest.mark.parametrize("kind", SECRETS)
+@pytest.mark.parametrize("kind", mostly_long(SECRETS, quick=2))
 def test_a_secret_in_a_response_is_refused_and_never_shown(run: Path, make, kind: str) -> None:
     rows = make.completions(30)
     rows[11]["completion"][0]["content"] += f"\nMy key is {SECRETS[kind]} ok"

@@ -14,6 +14,7 @@ import pytest
 
 from factory.report import build, build_report
 from factory.run.layout import RunLayout
+from tests.support.marks import mostly_long
 
 NEEDED = {"problem_id", "response_id", "id"}
 
@@ -38,7 +39,7 @@ def faults(run):
     return re.findall(r"section [\w ]+ cannot be made[^<]*", html)
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", mostly_long(range(8), quick=2))
 def test_any_columns_may_be_missing(make_run, rewrite, tmp_path, seed):
     run, rng = make_run(tmp_path / "run", count=16, seed=seed), random.Random(seed)
     share = rng.choice((0.1, 0.3, 0.6))
@@ -92,7 +93,7 @@ ODD_FACTS = (None, -1, 0, 1.5, float("nan"), "x", [], [None], {}, {"a": None}, [
 """What a fact of a manifest may be instead of what it should."""
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", mostly_long(range(8), quick=2))
 def test_columns_of_odd_types_and_values(make_run, rewrite, tmp_path, seed):
     run, rng = make_run(tmp_path / "run", count=12, seed=seed), random.Random(seed)
     share = rng.choice((0.05, 0.2, 0.5))
@@ -109,7 +110,7 @@ def test_columns_of_odd_types_and_values(make_run, rewrite, tmp_path, seed):
     assert faults(run) == []
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", mostly_long(range(8), quick=2))
 def test_manifests_and_recipes_with_odd_facts(make_run, tmp_path, seed):
     run, rng = make_run(tmp_path / "run", count=12, seed=seed), random.Random(seed)
 
@@ -168,7 +169,7 @@ def test_a_part_that_fails_costs_no_other(full_run, tmp_path, monkeypatch, name,
     assert html.count("<section id=") == len(sections) - (name in sections)
 
 
-@pytest.mark.parametrize("table", range(14))
+@pytest.mark.parametrize("table", mostly_long(range(14), quick=4))
 def test_any_table_may_be_missing(make_run, tmp_path, table):
     run = make_run(tmp_path / "run", count=12)
     shutil.rmtree(folders(run)[table])

@@ -12,6 +12,7 @@ from trl import GRPOTrainer
 from trl.trainer import utils as trl_utils
 
 from factory.run.layout import RunLayout
+from tests.support.marks import mostly_long
 from train.prompts import PromptChoice
 from train.rl import FactoryGRPOTrainer
 from train.stage import Job
@@ -227,7 +228,7 @@ def test_truncated_completions_that_are_masked_out_do_not_break_the_balance(rl_t
         assert (with_loss > 0).sum() == (with_loss < 0).sum() and (with_loss != 0).all()
 
 
-@pytest.mark.parametrize("loss", ["grpo", "bnpo", "dr_grpo", "dapo", "cispo"])
+@pytest.mark.parametrize("loss", mostly_long(["grpo", "bnpo", "dr_grpo", "dapo", "cispo"]))
 def test_every_averaging_learns_from_a_balanced_batch(rl_trainer, loss):
     trainer = rl_trainer(balance=True, oversample=2, loss_type=loss)
     trainer.train()
