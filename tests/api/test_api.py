@@ -106,7 +106,7 @@ def test_every_set_is_selected():
 def test_a_threshold_is_changed_without_comparing_again():
     words = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
     rows = [{"id": str(i), "problem": " ".join(words[:10] + ["x"] * i + ["end"])} for i in range(6)]
-    low = f.dedup(rows, threshold=0.5)
+    low = f.dedup(rows, threshold=0.3)
     high = low.rethreshold(0.95)
     assert len(high) > len(low) == 1 and high.folder == low.folder
     with pytest.raises(UsageError):
