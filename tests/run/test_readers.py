@@ -27,7 +27,7 @@ SETTINGS = {
 READERS = {
     "polars": lambda folder: pl.read_parquet(f"{folder}/*.parquet").height,
     "pyarrow": lambda folder: pq.read_table(folder).num_rows,
-    "duckdb": lambda folder: duckdb.execute(f"SELECT count(*) FROM '{folder}/*.parquet'").fetchone()[0],
+    "duckdb": lambda folder: duckdb.sql(f"SELECT count(*) FROM '{folder}/*.parquet'").fetchall()[0][0],
     "datasets": lambda folder: len(datasets.load_dataset(str(folder), split="train")),
     "datasets, as parquet": lambda folder: len(
         datasets.load_dataset("parquet", data_files=f"{folder}/*.parquet", split="train")

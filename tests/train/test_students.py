@@ -17,7 +17,7 @@ from factory.run.layout import PAPER as STAGES
 from factory.run.layout import RunLayout
 from factory.sampling.generation import LoadedModel
 from factory.sampling.sampler import SamplingParams
-from tests.support.cli import run_factory
+from tests.support.cli import start_factory
 from tests.support.marks import mostly_long
 from train import stages
 from train.callbacks import StopOnSignal
@@ -303,7 +303,7 @@ def planned(tmp_path, *changes):
     sets = ("problems.sources=[problems.jsonl]", f"train.student.model={student}", *changes)
     words = [word for change in sets for word in ("--set", change)]
     settings = {"OPENROUTER_API_KEY": "k", "HF_TOKEN": "t", "CUDA_VISIBLE_DEVICES": ""}
-    return run_factory("run", "phi4_mini_reasoning", "--dry-run", *words, cwd=tmp_path, **settings)
+    return start_factory("run", "phi4_mini_reasoning", "--dry-run", *words, cwd=tmp_path, **settings)
 
 
 def test_the_papers_recipe_is_planned_on_a_machine_without_a_gpu(tmp_path):
