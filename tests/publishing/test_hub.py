@@ -22,6 +22,7 @@ from factory.publishing.release import Release, build_release
 from factory.run.layout import RunLayout
 from factory.steps import export
 from schemas import COMPLETION
+from tests.support.marks import mostly_long
 
 TOKEN = "hf_" + "w" * 34
 REPO = "me/farm"
@@ -206,7 +207,7 @@ def test_want_of_storage_is_said_in_the_hubs_words_and_is_not_resumable(
 
 
 @pytest.mark.parametrize("route", ["create", "preupload", "batch", "put", "commit", "tag"])
-@pytest.mark.parametrize("status", [401, 403])
+@pytest.mark.parametrize("status", mostly_long([401, 403]))
 def test_want_of_rights_is_told_from_want_of_storage(
     hub: HubServer, release: Release, route: str, status: int
 ) -> None:
@@ -221,7 +222,7 @@ def test_want_of_rights_is_told_from_want_of_storage(
 
 
 @pytest.mark.parametrize("route", ["create", "preupload", "batch", "put", "commit", "tag"])
-@pytest.mark.parametrize("status", [400, 402, 405, 410, 413, 422, 451])
+@pytest.mark.parametrize("status", mostly_long([400, 402, 405, 410, 413, 422, 451]))
 def test_a_permanent_refusal_gives_the_hubs_reason_and_no_hope(
     hub: HubServer, release: Release, route: str, status: int
 ) -> None:
@@ -235,7 +236,7 @@ def test_a_permanent_refusal_gives_the_hubs_reason_and_no_hope(
 
 
 @pytest.mark.parametrize("route", ["preupload", "batch", "put", "commit"])
-@pytest.mark.parametrize("status", [429, 500, 503])
+@pytest.mark.parametrize("status", mostly_long([429, 500, 503]))
 def test_what_passes_is_resumable(hub: HubServer, release: Release, route: str, status: int) -> None:
     said = "We had to rate limit you, you hit the quota of 1000 api requests per 5 minutes period."
     hub.refusals[route] = (status, {"error": said})

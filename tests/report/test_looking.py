@@ -10,6 +10,7 @@ import pytest
 from factory.atomic import read_json, write_json
 from factory.report import build_report
 from factory.run.layout import RunLayout
+from tests.support.marks import mostly_long
 
 VIEWS = [
     ("light", "screen", 1280),
@@ -102,7 +103,7 @@ KINDS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("kind", mostly_long(KINDS, 2), ids=lambda kind: kind.__name__)
 def test_the_report_of_every_kind_of_run_fits(browser, make_run, rewrite, looking, tmp_path, kind):
     kind(make_run, rewrite, tmp_path / "run")
     fits(browser, build_report(tmp_path / "run").as_uri(), looking)
@@ -184,7 +185,7 @@ PAGES = [
 ]
 
 
-@pytest.mark.parametrize(("scheme", "width"), [("light", 1400), ("dark", 1400), ("light", 420)])
+@pytest.mark.parametrize(("scheme", "width"), mostly_long([("light", 1400), ("dark", 1400), ("light", 420)]))
 def test_the_viewer_reads_well(browser, serve, full_run, looking, scheme, width):
     address = serve(full_run)
     browser.media(scheme=scheme, width=width)
