@@ -33,6 +33,7 @@ from factory.deduplication.workshop import (
     Task,
     find_in_band,
     found_at,
+    read_array,
     read_sets,
     save,
     sign_part,
@@ -67,13 +68,13 @@ def find_in_bands(
 ) -> Iterator[U64]:
     """The pairs of some rows that share a bucket, band by band."""
     save(task.at("alone"), alone)
-    bands = range(np.load(task.at("keys", parts[0].number), mmap_mode="r").shape[0])
+    bands = range(read_array(task.at("keys", parts[0].number), mapped=True).shape[0])
     todo = [band for band in bands if not task.at("band", band).exists()]
     with watch(f"{step}: candidates", len(bands), "bands") as progress:
         for _ in engine.map(partial(find_in_band, task, parts), todo):
             progress.advance()
     for band in bands:
-        yield np.load(task.at("band", band))
+        yield read_array(task.at("band", band))
 
 
 def verifier(
@@ -93,7 +94,7 @@ def verifier(
             for _ in engine.map(partial(verify_block, task, name, parts), todo):
                 progress.advance()
         result = np.empty(len(pairs))
-        result[order] = np.concatenate([np.load(found_at(task, name, block)) for block in blocks])
+        result[order] = np.concatenate([read_array(found_at(task, name, block)) for block in blocks])
         return result
 
     return verify

@@ -16,6 +16,7 @@ The functions here are work for an engine: each reads files and writes one file 
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +41,18 @@ from factory.text.hashing import ranges
 from factory.text.tokens import Places
 
 _USED = ("response_id", "id", "verdict", "answer", "source")
+
+_HEADER = threading.Lock()
+
+
+def read_array(path: Path, *, mapped: bool = False) -> Any:
+    """An array of a `.npy` file, in memory or mapped.
+
+    numpy parses its header with `ast`, which CPython 3.11 does not do in two threads at once ("AST constructor recursion depth
+    mismatch"): one at a time.
+    """
+    with _HEADER:
+        return np.load(path, mmap_mode="r" if mapped else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,15 +125,15 @@ def sign_part(task: Task, part: Part) -> int:
 
 def find_in_band(task: Task, parts: Sequence[Part], band: int) -> Path:
     """Write the pairs of rows that share a bucket in a band."""
-    alone = np.load(task.at("alone"))
-    keys = [np.load(task.at("keys", part.number), mmap_mode="r")[band] for part in parts]
+    alone = read_array(task.at("alone"))
+    keys = [read_array(task.at("keys", part.number), mapped=True)[band] for part in parts]
     save(task.at("band", band), bucket_codes(np.concatenate(keys)[alone], alone))
     return task.at("band", band)
 
 
 def read_sets(task: Task, name: str, part: Part) -> int:
     """Write the n-gram sets of the rows of a part that are wanted; returns their number."""
-    wanted = np.load(task.at(f"{name}-rows"))
+    wanted = read_array(task.at(f"{name}-rows"))
     low, high = np.searchsorted(wanted, [part.first, part.first + part.rows])
     places = wanted[low:high] - part.first
     grams, sizes, first = [np.zeros(0, np.uint64)], [np.zeros(0, np.int64)], 0
@@ -140,7 +153,7 @@ class StoredSets:
 
     def __init__(self, task: Task, name: str, parts: Sequence[Part]) -> None:
         """`name`: the task's; `parts`: all of them."""
-        self._wanted = np.load(task.at(f"{name}-rows"), mmap_mode="r")
+        self._wanted = read_array(task.at(f"{name}-rows"), mapped=True)
         self._files = [
             (task.at(f"{name}-grams", part.number), task.at(f"{name}-sizes", part.number)) for part in parts
         ]
@@ -154,8 +167,8 @@ class StoredSets:
             begin = int(self._ends[number - 1]) if number else 0
             first = int(np.searchsorted(self._wanted, begin))
             places = np.searchsorted(self._wanted, rows[owner == number]) - first
-            grams = np.load(self._files[number][0], mmap_mode="r")
-            sizes = np.load(self._files[number][1])
+            grams = read_array(self._files[number][0], mapped=True)
+            sizes = read_array(self._files[number][1])
             starts = (np.cumsum(sizes) - sizes)[places]
             found.append(np.asarray(grams)[ranges(starts, sizes[places])])
             lengths.append(sizes[places])
@@ -164,7 +177,7 @@ class StoredSets:
 
 def verify_block(task: Task, name: str, parts: Sequence[Part], block: tuple[int, int]) -> Path:
     """Write the similarities of the pairs of a block: from its first to its last, exclusive."""
-    pairs = np.array(np.load(task.at(f"{name}-pairs"), mmap_mode="r")[block[0] : block[1]])
+    pairs = np.array(read_array(task.at(f"{name}-pairs"), mapped=True)[block[0] : block[1]])
     save(found_at(task, name, block), jaccard(pairs, StoredSets(task, name, parts)))
     return found_at(task, name, block)
 
