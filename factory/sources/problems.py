@@ -122,8 +122,8 @@ def problem_frame(rows: list[dict[str, Any]]) -> pl.DataFrame:
 
 
 def problem_key(problem: dict[str, Any]) -> bytes:
-    """What makes it the same problem: a digest of text and gold."""
-    return bytes.fromhex(digest([problem["problem"], problem["answer"]]))[:16]
+    """What makes it the same problem: a digest of text, gold and choices."""
+    return bytes.fromhex(digest([problem["problem"], problem["answer"], *(problem["choices"] or ())]))[:16]
 
 
 def name_problem(problem: dict[str, Any], ids: dict[str, bytes]) -> bool:
@@ -138,16 +138,10 @@ def name_problem(problem: dict[str, Any], ids: dict[str, bytes]) -> bool:
     Returns:
         True if the same problem has this id already.
     """
-    key, given, source, text = (
-        problem_key(problem),
-        problem["id"],
-        problem["source"],
-        problem["problem"],
-    )
-    own = problem_id(source, text)
-    for name in (given or own, own, problem_id(source, f"{text}\n{problem['answer']}")):
-        if ids.get(name, key) == key:
-            break
+    key, given, source, text = problem_key(problem), problem["id"], problem["source"], problem["problem"]
+    own, answered = problem_id(source, text), f"{text}\n{problem['answer']}"
+    names = (given or own, own, problem_id(source, answered), problem_id(source, f"{answered}\n{key.hex()}"))
+    name = next(name for name in names if ids.get(name, key) == key)
     if given not in (None, own, name):
         problem["metadata"] = json.dumps(json.loads(problem["metadata"] or "{}") | {"id": given})
     problem["id"], known = name, name in ids
@@ -158,7 +152,7 @@ def name_problem(problem: dict[str, Any], ids: dict[str, bytes]) -> bool:
 def unique_ids(result: ReadResult, limit: int | None) -> ReadResult:
     """Give every problem an id of its own; what is beyond `limit` counts as not read.
 
-    Of rows with one id, text and gold the first is kept. Files number their rows alike: another problem with an id that was
+    Of rows with one id, text, gold and choices the first is kept. Files number their rows alike: another problem with an id that was
     there before gets a new one (`name_problem`).
     """
     rows = result.rows

@@ -248,7 +248,7 @@ def _lost(rows: list[dict[str, str]]) -> pl.DataFrame:
         "several_turns": "a chat of several turns is no single problem",
         "tool_use": "a chat with tool calls is no plain reasoning",
         "other_mode": "a mode of the set that holds no plain reasoning",
-        "same_problem": "an earlier row has the same text and gold; this row's responses are kept under its id",
+        "same_problem": "an earlier row has the same text, gold and choices; this row's responses are kept under its id",
     }
     dropped = dropped_rows(
         frame, step=STEP, reason=pl.col("reason"), detail=pl.col("reason").replace_strict(details, default="")

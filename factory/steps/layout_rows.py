@@ -32,14 +32,14 @@ class Seen:
     """Problems and responses so far."""
 
     problems: dict[bytes, str] = field(default_factory=dict)
-    """Digest of text and gold to the problem's id."""
+    """`problem_key` to the problem's id."""
     ids: dict[str, bytes] = field(default_factory=dict)
     samples: Counter[str] = field(default_factory=Counter)
     """Responses per problem."""
     models: Counter[str] = field(default_factory=Counter)
 
     def knows(self, problem: dict[str, Any]) -> bool:
-        """Give the problem its id; True if an earlier row was the same problem (text and gold)."""
+        """Give the problem its id; True if an earlier row was the same problem (`problem_key`)."""
         key = problem_key(problem)
         if (known := self.problems.get(key)) is not None:
             problem["id"] = known

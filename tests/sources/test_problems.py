@@ -5,11 +5,14 @@ import sys
 import polars as pl
 import pytest
 
+from factory.config.problems import SourceSection
 from factory.errors import UsageError
+from factory.run.parts import read_parts
 from factory.run.step import StepWriter
 from factory.sources.families import FAMILIES
 from factory.sources.normalise import read_choices
 from factory.sources.problems import problem_id, read_problems
+from factory.steps import imports
 from schemas import PROBLEM, Level
 
 
@@ -85,6 +88,20 @@ def test_one_text_with_two_golds_is_two_problems_until_dedup_decides(tmp_path):
     assert result.rows["answer"].to_list() == ["1", "2", "3"]
     assert result.rows["id"].is_unique().all() and result.dropped["reason"].to_list() == ["duplicate_id"]
     assert read_problems(path).rows.equals(result.rows)
+
+
+def test_one_question_with_other_choices_is_another_problem(tmp_path):
+    """MMLU asks "Which of these is true?" many times; its options stand in a column of their own."""
+    options = [["red", "blue"], ["cat", "dog"], ["one", "two"], ["red", "blue"]]
+    rows = [{"problem": "Which of these is true?", "answer": "A", "choices": each} for each in options]
+    for named in (rows, [row | {"id": "7"} for row in rows]):
+        path = write(tmp_path / "seed.jsonl", *named)
+        read = read_problems(path)
+        assert read.rows["choices"].to_list() == options[:3] and read.rows["id"].is_unique().all()
+        assert read.dropped["reason"].to_list() == ["duplicate_id"]
+        imports.run([SourceSection(path=str(path))], tmp_path / "p", tmp_path / "r")
+        assert read_parts(tmp_path / "p")["choices"].to_list() == options[:3]
+        assert read_parts(tmp_path / "p")["id"].is_unique().all()
 
 
 def test_other_fields_and_what_the_table_does_not_know(tmp_path):
