@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from factory.run.step import StepWriter
+from factory.run.step_writer import StepWriter
 from schemas import PROBLEM, RESPONSE
 
 POOL = 60_000

@@ -75,7 +75,7 @@ def _text_bytes(folder: Path) -> int:
 def _corpus(gb: float, at: RunLayout) -> None:
     """VERDICT rows, made batch by batch."""
     from benchmarks.corpus import responses, write_problems
-    from factory.run.step import StepWriter
+    from factory.run.step_writer import StepWriter
     from schemas import VERDICT
 
     count = int(gb * 1e9 / CHARACTERS / SAMPLES)

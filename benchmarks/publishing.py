@@ -57,7 +57,7 @@ def rows(start: int, count: int, vocabulary: list[str]) -> pl.DataFrame:
 
 
 def make(folder: Path, megabytes: int, vocabulary: list[str]) -> int:
-    from factory.run.step import StepWriter
+    from factory.run.step_writer import StepWriter
     from schemas import COMPLETION
 
     batch, total, count = 1_000, 0, 0

@@ -92,7 +92,7 @@ def make_run(run: Path, rows: int) -> None:
     A text is a passage of one long random text, which is far longer than what a compressor looks back.
     """
     from factory.run.layout import RunLayout
-    from factory.run.step import StepWriter
+    from factory.run.step_writer import StepWriter
     from schemas import LABELLED, VERDICT
 
     at = RunLayout(run)
@@ -252,7 +252,7 @@ def latencies(run: Path, name: str, rows: int, repeats: int = 5) -> dict[str, fl
 
 def long_traces(out: Path) -> dict[str, float]:
     """Milliseconds in Chromium from unfolding a long trace to its first piece drawn; the median of five."""
-    from factory.run.step import StepWriter
+    from factory.run.step_writer import StepWriter
     from tests.report.chrome import BINARY, Chrome
 
     if BINARY is None:

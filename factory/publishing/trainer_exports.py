@@ -21,7 +21,8 @@ from factory.progress import watch
 from factory.publishing.shards import write_shards
 from factory.run.layout import DATASETS, RunLayout
 from factory.run.parts import MANIFEST, count_rows, iter_part, reading
-from factory.run.step import Step, StepResult, StepWriter
+from factory.run.step import Step, StepResult
+from factory.run.step_writer import StepWriter
 from factory.run.tables import dropped_rows
 from schemas import COMPLETION, PREFERENCE, RL_PROMPT, TableSchema
 

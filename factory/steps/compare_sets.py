@@ -22,7 +22,8 @@ from factory.evaluation.benchmarks import load_benchmark
 from factory.publishing.trainer_exports import find_sets
 from factory.run.layout import RunLayout
 from factory.run.parts import MANIFEST, count_rows, iter_part, part_paths, read_parts
-from factory.run.step import Step, StepResult, StepWriter
+from factory.run.step import Step, StepResult
+from factory.run.step_writer import StepWriter
 from factory.run.tables import dropped_rows
 from factory.sources.problems import problem_frame, source_digests
 from factory.steps import decontaminate, export, imports

@@ -18,7 +18,8 @@ from factory.errors import UsageError
 from factory.progress.parts import tick
 from factory.run.keys import deciding
 from factory.run.parts import MANIFEST, iter_part, side_path
-from factory.run.step import Step, StepResult, StepWriter
+from factory.run.step import Step, StepResult
+from factory.run.step_writer import StepWriter
 from factory.run.writer import Writer
 from factory.sampling.presets import open_endpoint
 from factory.sources.columns import message_text

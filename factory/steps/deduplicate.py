@@ -19,7 +19,8 @@ from factory.engines.local import ThreadEngine
 from factory.errors import UsageError
 from factory.run.keys import deciding
 from factory.run.parts import side_path
-from factory.run.step import Step, StepResult, StepWriter
+from factory.run.step import Step, StepResult
+from factory.run.step_writer import StepWriter
 from factory.sources.paths import expand
 from factory.sources.stage import require_text, stage
 from factory.steps.source import Rows, Source, open_source

@@ -24,7 +24,8 @@ from factory.errors import FactoryError
 from factory.progress import watch
 from factory.run.keys import deciding
 from factory.run.parts import read_parts, scan_parts
-from factory.run.step import Step, StepResult, StepWriter
+from factory.run.step import Step, StepResult
+from factory.run.step_writer import StepWriter
 from factory.run.tables import dropped_rows
 from factory.sampling.store.journals import leave_shared_memory
 from factory.steps.difficulty_part import (

@@ -21,7 +21,8 @@ from factory.evaluation.evaluate import PROMPT, Evaluation, evaluate
 from factory.evaluation.summary import summarise
 from factory.run.keys import deciding
 from factory.run.parts import read_parts
-from factory.run.step import Step, StepWriter
+from factory.run.step import Step
+from factory.run.step_writer import StepWriter
 from factory.sampling import open_sampler
 from factory.sampling.presets import check_name, open_endpoint
 from factory.sampling.sampler import Sampler

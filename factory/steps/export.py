@@ -15,7 +15,8 @@ from factory.progress import watch
 from factory.publishing.ordering import sorted_rows
 from factory.publishing.shards import SHARD_BYTES, SORT_KEYS, write_shards
 from factory.run.parts import count_rows, part_paths
-from factory.run.step import Step, StepResult, StepWriter
+from factory.run.step import Step, StepResult
+from factory.run.step_writer import StepWriter
 from schemas import TableSchema
 
 STEP = "export"

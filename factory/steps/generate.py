@@ -23,7 +23,8 @@ from factory.errors import FactoryError, Stopped, UsageError
 from factory.progress import note
 from factory.run.keys import deciding
 from factory.run.parts import JOB, note_path
-from factory.run.step import Step, StepResult, StepWriter, sums
+from factory.run.step import Step, StepResult, sums
+from factory.run.step_writer import StepWriter
 from factory.run.tables import dropped_rows
 from factory.sampling.job import Job
 from factory.sampling.loop import run_async

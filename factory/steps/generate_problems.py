@@ -13,7 +13,7 @@ import polars as pl
 from factory.config.generate import GenerateSection
 from factory.errors import UsageError
 from factory.run.parts import iter_parts, scan_parts
-from factory.run.step import StepWriter
+from factory.run.step_writer import StepWriter
 from factory.sampling.problems import iter_problems
 from factory.sampling.prompt import wanted_by
 from factory.sampling.rows import FIRST, MISSING

@@ -19,7 +19,8 @@ import polars as pl
 from factory.config.problems import HUB, SourceSection
 from factory.errors import UsageError
 from factory.progress import SILENT, note, watch
-from factory.run.step import Step, StepResult, StepWriter
+from factory.run.step import Step, StepResult
+from factory.run.step_writer import StepWriter
 from factory.run.tables import dropped_rows
 from factory.sampling.rows import response_frame
 from factory.sources.columns import text_of

@@ -19,7 +19,8 @@ from factory.functions.tries import Tries
 from factory.progress.parts import tick
 from factory.run.keys import deciding
 from factory.run.parts import iter_part, require_parts, scan_parts
-from factory.run.step import Step, StepResult, StepWriter
+from factory.run.step import Step, StepResult
+from factory.run.step_writer import StepWriter
 from factory.run.tables import dropped_rows
 from factory.run.writer import Writer
 from factory.steps.own_rows import opened, own_filter, own_labels

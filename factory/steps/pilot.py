@@ -23,7 +23,8 @@ from factory.evaluation.paired import paired_delta
 from factory.evaluation.statistics import pass_at_1
 from factory.evaluation.summary import question_table
 from factory.run.parts import read_parts
-from factory.run.step import Step, StepWriter
+from factory.run.step import Step
+from factory.run.step_writer import StepWriter
 from factory.sources.paths import refuse_own_input
 from factory.sources.problems import read_problems, source_digests
 from factory.steps import generate, imports, verify

@@ -22,7 +22,8 @@ from factory.errors import FactoryError, UsageError
 from factory.run.keys import deciding
 from factory.run.parts import MANIFEST, SIDE_FOLDER, count_rows, part_paths, scan_parts
 from factory.run.review import NOTHING, REASON, is_rejected, review_input
-from factory.run.step import Step, StepResult, StepWriter
+from factory.run.step import Step, StepResult
+from factory.run.step_writer import StepWriter
 from factory.run.tables import dropped_rows
 from factory.sources.files import read_rows
 from factory.steps.source import open_source

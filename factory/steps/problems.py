@@ -22,7 +22,8 @@ from factory.errors import UsageError
 from factory.functions.fields import fields_of
 from factory.run.keys import deciding
 from factory.run.parts import MANIFEST
-from factory.run.step import Step, StepResult, StepWriter
+from factory.run.step import Step, StepResult
+from factory.run.step_writer import StepWriter
 from factory.run.tables import dropped_rows
 from factory.sources.files import ReadResult, join
 from factory.sources.paths import expand, refuse_own_input

@@ -16,7 +16,8 @@ import polars as pl
 from factory.engines.engine import open_engine
 from factory.errors import UsageError
 from factory.run.parts import iter_part
-from factory.run.step import StepWriter, sums
+from factory.run.step import sums
+from factory.run.step_writer import StepWriter
 from factory.run.tables import dropped_rows
 from factory.sampling.rows import FIRST, MISSING, response_frame
 from factory.sources.stage import Staged

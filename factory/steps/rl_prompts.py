@@ -19,7 +19,8 @@ from factory.errors import FactoryError
 from factory.run.keys import deciding
 from factory.run.parts import read_parts
 from factory.run.review import NOTHING, REASON, is_rejected, review_input
-from factory.run.step import Step, StepResult, StepWriter
+from factory.run.step import Step, StepResult
+from factory.run.step_writer import StepWriter
 from factory.run.tables import dropped_rows, give_reason
 from schemas import RL_PROMPT
 from schemas.outcome import with_guess_rate

@@ -30,7 +30,8 @@ from factory.errors import NothingLeft, UsageError
 from factory.run.keys import deciding
 from factory.run.parts import count_rows, iter_part, require_parts, scan_parts
 from factory.run.review import NOTHING, REASON, is_rejected, review_input
-from factory.run.step import Step, StepResult, StepWriter
+from factory.run.step import Step, StepResult
+from factory.run.step_writer import StepWriter
 from factory.run.tables import dropped_rows, give_reason
 from factory.run.writer import Writer
 from schemas import COMPLETION

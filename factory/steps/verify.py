@@ -18,7 +18,8 @@ from factory.functions.source import check_unchanged
 from factory.functions.tries import Tries
 from factory.run.keys import deciding
 from factory.run.parts import iter_part
-from factory.run.step import Step, StepResult, StepWriter, sums
+from factory.run.step import Step, StepResult, sums
+from factory.run.step_writer import StepWriter
 from factory.run.tables import ordinary
 from factory.sampling.presets import open_endpoint
 from factory.steps.source import Rows, Source, open_source

@@ -3,7 +3,7 @@
 import polars as pl
 import pytest
 
-from factory.run.step import StepWriter
+from factory.run.step_writer import StepWriter
 from schemas import LABELLED, VERDICT
 
 BASE = {

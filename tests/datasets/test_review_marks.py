@@ -8,7 +8,7 @@ from factory.config.preference import PreferenceSection, RLPromptsSection
 from factory.datasets.posterior import JEFFREYS, difficulty_table
 from factory.errors import FactoryError
 from factory.run.parts import read_dropped, read_parts
-from factory.run.step import StepWriter
+from factory.run.step_writer import StepWriter
 from factory.steps import preference, rl_prompts, select
 from schemas import DIFFICULTY
 

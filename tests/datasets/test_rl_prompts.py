@@ -9,7 +9,7 @@ from factory.datasets.posterior import JEFFREYS, difficulty_table
 from factory.datasets.rl_prompts import band_reason, dead_group_probability, in_training_order
 from factory.errors import FactoryError
 from factory.run.parts import read_dropped, read_parts
-from factory.run.step import StepWriter
+from factory.run.step_writer import StepWriter
 from factory.steps import rl_prompts
 from schemas import DIFFICULTY
 from schemas.outcome import with_guess_rate

@@ -106,7 +106,7 @@ def test_kill_9_between_moving_and_manifest(folder, whole, tmp_path, monkeypatch
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("factory.run.step.finish_step", fail)
+        patch.setattr("factory.run.step_writer.finish_step", fail)
         with pytest.raises(KeyboardInterrupt):
             parts.run(folder, out, partial(parts.sieve, 3))
     assert len(list(out.glob("part-*"))) == 12

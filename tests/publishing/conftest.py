@@ -15,7 +15,7 @@ from factory.config.load import save_recipe
 from factory.config.recipe import Recipe
 from factory.run.layout import RunLayout
 from factory.run.ledger import close_ledger
-from factory.run.step import StepWriter
+from factory.run.step_writer import StepWriter
 from factory.steps import export
 from schemas import (
     COMPLETION,

@@ -158,7 +158,7 @@ def test_a_step_that_vanishes_mid_way_leaves_no_manifest(
     out = tmp_path / "out"
     shutil.copytree(completions, tmp_path / "copy")
     monkeypatch.setattr(
-        "factory.run.step.finish_step", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt)
+        "factory.run.step_writer.finish_step", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt)
     )
     with pytest.raises(KeyboardInterrupt):
         export.run(completions, out, COMPLETION)

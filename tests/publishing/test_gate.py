@@ -16,7 +16,7 @@ from factory.publishing.gate import Looked, Refused, check_files, check_run
 from factory.publishing.release import build_release
 from factory.run.layout import RunLayout
 from factory.run.parts import MANIFEST
-from factory.run.step import StepWriter
+from factory.run.step_writer import StepWriter
 from factory.steps import export
 from schemas import COMPLETION, LABELLED, VERDICT
 from tests.support.marks import mostly_long

@@ -75,7 +75,7 @@ def test_dropped_rows_are_listed_but_unchecked_text_stays_home(run: Path) -> Non
 
 
 def test_dropped_rows_of_clean_problems_keep_their_text(run: Path, make) -> None:
-    from factory.run.step import StepWriter
+    from factory.run.step_writer import StepWriter
     from schemas import LABELLED
 
     at = RunLayout(run)

@@ -10,7 +10,7 @@ import polars as pl
 
 from factory.atomic import file_digest, read_json, write_json
 from factory.run.layout import RunLayout
-from factory.run.step import StepWriter
+from factory.run.step_writer import StepWriter
 from factory.run.tables import dropped_rows
 from schemas import COMPLETION, DIFFICULTY, LABELLED, PREFERENCE, PROBLEM, RESPONSE, RL_PROMPT, VERDICT
 

@@ -14,7 +14,7 @@ from factory.errors import UsageError
 from factory.report import build_report
 from factory.run.layout import RunLayout
 from factory.run.parts import read_parts
-from factory.run.step import StepWriter
+from factory.run.step_writer import StepWriter
 
 
 class Page(HTMLParser):

@@ -81,7 +81,7 @@ def test_facts_are_told_once(tables, full_run):
 
 
 def test_a_line_of_input_that_could_not_be_read(make_run, tmp_path):
-    from factory.run.step import StepWriter
+    from factory.run.step_writer import StepWriter
     from schemas import DROPPED, PROBLEM
 
     run = make_run(tmp_path / "run", until="problems")

@@ -27,7 +27,7 @@ from factory.report.sections.yields import funnel, yields
 from factory.report.step_folders import RunTables, StepFolder, open_run, read_metrics
 from factory.run.layout import RunLayout
 from factory.run.parts import MANIFEST, read_parts
-from factory.run.step import StepWriter
+from factory.run.step_writer import StepWriter
 from factory.run.tables import dropped_rows
 
 

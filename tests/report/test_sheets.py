@@ -110,7 +110,7 @@ def test_search_agrees_with_brute_force(sheets, labelled, needle):
 
 @pytest.mark.parametrize("copied", [False, True])
 def test_search_folds_case_as_unicode_does_and_reads_every_text(tmp_path, monkeypatch, copied):
-    from factory.run.step import StepWriter
+    from factory.run.step_writer import StepWriter
 
     monkeypatch.setattr("factory.report.viewer.search.SMALL", 0)
     texts = [
@@ -176,7 +176,7 @@ def test_the_database_reads_nothing_outside_the_run(sheets, tmp_path):
 
 
 def test_names_with_quotes_stay_names(tmp_path):
-    from factory.run.step import StepWriter
+    from factory.run.step_writer import StepWriter
 
     odd = 'a"; DROP TABLE x; --'
     out = tmp_path / "it's a run" / "out"

@@ -16,7 +16,7 @@ from factory.report.viewer.answered import Answered, running_job
 from factory.report.viewer.app import build_app
 from factory.run.layout import RunLayout
 from factory.run.parts import read_parts
-from factory.run.step import StepWriter
+from factory.run.step_writer import StepWriter
 from factory.sampling.store.journal import ResponseStore, Stored, request_key, response_id, response_key
 from factory.steps.generate import job_name
 

@@ -18,7 +18,7 @@ from factory.report.viewer.query import Query
 from factory.report.viewer.sheets import Sheets
 from factory.report.viewer.summary import columns
 from factory.report.viewer.walk import next_row
-from factory.run.step import StepWriter
+from factory.run.step_writer import StepWriter
 
 sys.path.insert(0, str(Path(__file__).parent))
 import crawl

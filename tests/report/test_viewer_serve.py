@@ -13,7 +13,7 @@ from factory.report.viewer import live
 from factory.report.viewer.app import build_app
 from factory.report.viewer.guard import COOKIE
 from factory.report.viewer.serve import address, can_open_browser, from_elsewhere, new_token
-from factory.run.step import StepWriter
+from factory.run.step_writer import StepWriter
 
 TOKEN = "s3cret-token"
 

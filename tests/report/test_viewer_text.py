@@ -7,7 +7,7 @@ import json
 import polars as pl
 import pytest
 
-from factory.run.step import StepWriter
+from factory.run.step_writer import StepWriter
 
 HOSTILE = "</div><script>alert(1)</script><img src=x onerror=alert(2)>"
 

@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 from factory.report.build import build_report
 from factory.report.step_folders import open_run
 from factory.report.viewer.app import build_app
-from factory.run.step import StepWriter
+from factory.run.step_writer import StepWriter
 from factory.run.tables import dropped_rows
 
 PROBLEM = {

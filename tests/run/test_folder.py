@@ -11,7 +11,7 @@ from factory.errors import FactoryError, UsageError
 from factory.run.folder import is_finished, locked, mark_finished
 from factory.run.layout import RunLayout
 from factory.run.ledger import close_ledger, read_ledger
-from factory.run.step import StepWriter
+from factory.run.step_writer import StepWriter
 from schemas import PROBLEM
 
 RECIPE = Path(__file__).parents[2] / "recipes" / "quickstart.yaml"

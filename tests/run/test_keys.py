@@ -9,7 +9,8 @@ from factory.config.difficulty import DifficultySection
 from factory.config.evaluation import EvaluationSection
 from factory.config.generate import GenerateSection
 from factory.config.verify import VerifySection
-from factory.run.step import Step, StepWriter
+from factory.run.step import Step
+from factory.run.step_writer import StepWriter
 from factory.steps import decontaminate, difficulty, evaluate, generate, label, verify
 from schemas import LABELLED, PROBLEM, VERDICT
 

@@ -6,7 +6,7 @@ import pytest
 from factory.errors import FactoryError
 from factory.run import writer
 from factory.run.parts import MANIFEST, check_parts, count_rows, finished, input_digest, iter_part, iter_parts
-from factory.run.step import StepWriter
+from factory.run.step_writer import StepWriter
 from schemas import PROBLEM
 
 

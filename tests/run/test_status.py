@@ -3,7 +3,7 @@
 import polars as pl
 
 from factory.run.parts import MANIFEST
-from factory.run.step import StepWriter
+from factory.run.step_writer import StepWriter
 from factory.steps.status import check_folder
 
 

@@ -11,7 +11,8 @@ import pytest
 from factory.errors import FactoryError, Stopped, UsageError
 from factory.run.out_folder import OutFolder
 from factory.run.parts import check_parts, read_dropped, read_parts, side_path
-from factory.run.step import Step, StepWriter
+from factory.run.step import Step
+from factory.run.step_writer import StepWriter
 from factory.run.tables import dropped_rows
 from schemas import PROBLEM
 
@@ -217,7 +218,7 @@ def test_killed_between_moving_and_manifest_then_other_settings(tmp_path, monkey
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("factory.run.step.finish_step", die)
+        patch.setattr("factory.run.step_writer.finish_step", die)
         with pytest.raises(KeyboardInterrupt):
             make(tmp_path / "a", n=5, lost=1, threshold=2)
     assert not (tmp_path / "a" / "_manifest.json").exists()

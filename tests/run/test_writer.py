@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from factory.errors import FactoryError, UsageError
 from factory.run.ledger import close_ledger, read_ledger
 from factory.run.parts import check_parts, finished, input_digest, iter_parts, read_dropped, read_parts
-from factory.run.step import StepWriter, step_key
+from factory.run.step import step_key
+from factory.run.step_writer import StepWriter
 from factory.run.tables import dropped_rows
 from schemas import PROBLEM, VERDICT
 

@@ -5,7 +5,7 @@ import pytest
 from factory.config.generate import GenerateSection
 from factory.errors import UsageError
 from factory.run.parts import read_parts
-from factory.run.step import StepWriter
+from factory.run.step_writer import StepWriter
 from factory.sampling.presets import PRESETS
 from factory.sampling.sampler import Completion
 from factory.sampling.store.journal import ResponseStore

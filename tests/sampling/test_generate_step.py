@@ -6,7 +6,7 @@ import pytest
 from factory.config.generate import GenerateSection
 from factory.errors import Stopped, UsageError
 from factory.run.parts import check_parts, read_dropped, read_parts
-from factory.run.step import StepWriter
+from factory.run.step_writer import StepWriter
 from factory.sampling.store.journal import ResponseStore
 from factory.steps import generate as step
 from schemas import PROBLEM, RESPONSE

@@ -14,7 +14,7 @@ import pytest
 from factory.config.generate import GenerateSection
 from factory.errors import FactoryError, UsageError
 from factory.run.parts import read_parts
-from factory.run.step import StepWriter
+from factory.run.step_writer import StepWriter
 from factory.sampling import SamplingParams, open_sampler, sample_problems
 from factory.sampling.serving import free_port, server_command, serving
 from factory.steps import generate as step

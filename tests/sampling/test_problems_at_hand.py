@@ -8,7 +8,7 @@ import yaml
 
 from factory.run.layout import RunLayout
 from factory.run.parts import read_parts
-from factory.run.step import StepWriter
+from factory.run.step_writer import StepWriter
 from schemas import PROBLEM
 from tests.support.cli import run_factory
 

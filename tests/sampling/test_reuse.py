@@ -10,7 +10,7 @@ from factory.config.problems import SourceSection
 from factory.engines.engine import open_engine
 from factory.errors import UsageError
 from factory.run.parts import read_dropped, read_parts
-from factory.run.step import StepWriter
+from factory.run.step_writer import StepWriter
 from factory.steps import estimate, imports
 from factory.steps import generate as step
 from schemas import PROBLEM, RESPONSE

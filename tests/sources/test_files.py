@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from factory.errors import UsageError
-from factory.run.step import StepWriter
+from factory.run.step_writer import StepWriter
 from factory.run.tables import dropped_rows
 from factory.sources.columns import frame_of, text_of
 from factory.sources.files import read_blocks, read_file, read_rows, require_columns

@@ -8,7 +8,7 @@ import pytest
 from factory.config.problems import SourceSection
 from factory.errors import UsageError
 from factory.run.parts import read_parts
-from factory.run.step import StepWriter
+from factory.run.step_writer import StepWriter
 from factory.sources.families import FAMILIES
 from factory.sources.normalise import read_choices
 from factory.sources.problems import problem_id, read_problems

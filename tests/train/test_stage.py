@@ -11,7 +11,7 @@ from factory.errors import FactoryError
 from factory.run.layout import PAPER as STAGES
 from factory.run.layout import RunLayout
 from factory.run.parts import MANIFEST
-from factory.run.step import StepWriter
+from factory.run.step_writer import StepWriter
 from schemas import COMPLETION
 from train.stage import SETS, Job, stage_step
 

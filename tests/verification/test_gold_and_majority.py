@@ -2,7 +2,7 @@ import polars as pl
 
 from factory.config.verify import VerifySection
 from factory.run.parts import read_parts
-from factory.run.step import StepWriter
+from factory.run.step_writer import StepWriter
 from factory.sampling.judge import read_verdict
 from factory.steps import verify
 from factory.steps.judge_verdicts import comparison

@@ -6,7 +6,7 @@ from click.testing import CliRunner
 from factory.cli.main import build_app
 from factory.config.verify import VerifySection
 from factory.run.parts import read_dropped, read_parts
-from factory.run.step import StepWriter
+from factory.run.step_writer import StepWriter
 from factory.steps import verify
 from schemas import RESPONSE
 
