@@ -188,7 +188,7 @@ def read_scores(
     Args:
         out: the comparison's folder.
         names: its sets.
-        seeds: students a set.
+        seeds: students per set.
         when: `half` or `end` of their training.
 
     Raises:

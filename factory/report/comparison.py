@@ -27,7 +27,7 @@ def build_comparison(found: Comparison, out: Path, worths: Sequence[Worth] = ())
     ]
     text = page(
         name="Comparison of training sets",
-        description=f"{found.student} trained on each set: {found.seeds} students a set, {found.tokens:,} tokens each, asked "
+        description=f"{found.student} trained on each set: {found.seeds} students per set, {found.tokens:,} tokens each, asked "
         f"{found.questions} questions that none has seen.",
         seed=None,
         cards=cards,

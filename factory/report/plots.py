@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +19,12 @@ if TYPE_CHECKING:
 
 Line = tuple[Sequence[float], Sequence[float]]
 """Steps, and the values at them."""
+
+
+def styles() -> Iterator[tuple[str, str, str]]:
+    """Colour, marker and dashes of one line after the other, without end; the same colour comes again with others."""
+    turns = zip(cycle("os^Dv"), cycle(("-", "--", ":", "-.")), strict=False)
+    return ((colour, marker, dashes) for marker, dashes in turns for colour in SERIES)
 
 
 def histogram(
@@ -46,13 +53,13 @@ def histogram(
         from matplotlib.ticker import MaxNLocator
 
         plot = axes(canvas)
-        for (label, numbers), colour in zip(series.items(), colours, strict=False):
+        for (label, numbers), colour in zip(series.items(), cycle(colours), strict=False):
             drawn = np.clip(np.asarray(list(numbers), dtype=float), low, high)
             label = f"{label} ({len(numbers):,})"
             hover = f"{HOVER}{label}, median {np.median(list(numbers)):,.4g}" if len(numbers) else None
             plot.hist(drawn, bins=edges, histtype="stepfilled", alpha=0.35, color=colour, gid=hover)
             plot.hist(drawn, bins=edges, histtype="step", color=colour, linewidth=1.4, label=label)
-        for (label, at), colour in zip((marks or {}).items(), colours, strict=False):
+        for (label, at), colour in zip((marks or {}).items(), cycle(colours), strict=False):
             if low < at <= high * 1.3:
                 plot.axvline(at, color=colour, linestyle="--", linewidth=1.2, label=label)
         plot.set_xlabel(xlabel)
@@ -97,11 +104,13 @@ def intervals(
     def paint(canvas: Canvas) -> None:
         plot = axes(canvas)
         spread = np.linspace(-0.12, 0.12, len(groups)) if len(groups) > 1 else [0.0]
-        for (group, points), colour, shift in zip(groups.items(), SERIES, spread, strict=False):
+        for (group, points), (colour, marker, _), shift in zip(
+            groups.items(), styles(), spread, strict=False
+        ):
             x = [order.index(label) + float(shift) for label in points]
             y = [p.value for p in points.values()]
             errors = _errors([(p.value, p.low, p.high) for p in points.values()])
-            style: dict[str, Any] = {"color": colour, "marker": "o", "markersize": 5, "capsize": 4}
+            style: dict[str, Any] = {"color": colour, "marker": marker, "markersize": 5, "capsize": 4}
             plot.errorbar(x, y, yerr=errors, label=short(group, 40), **style)
             for at in zip(x, y, strict=True) if len(groups) == 1 else ():
                 plot.annotate(f"{at[1]:.1f}", at, xytext=(7, -11), textcoords="offset points", fontsize=8.5)
@@ -126,9 +135,9 @@ def curves(name: str, caption: str, lines: Mapping[str, Line], *, xlabel: str = 
 
     def paint(canvas: Canvas) -> None:
         plot = axes(canvas)
-        for (label, (x, y)), colour in zip(lines.items(), SERIES, strict=False):
+        for (label, (x, y)), (colour, _, dashes) in zip(lines.items(), styles(), strict=False):
             hover = f"{HOVER}{label} from {y[0]:.4g} to {y[-1]:.4g}"
-            plot.plot(x, y, color=colour, linewidth=1.3, gid=hover, label=label)
+            plot.plot(x, y, color=colour, linestyle=dashes, linewidth=1.3, gid=hover, label=label)
         plot.set_xlabel(xlabel)
         if len(lines) > 1:
             _legend(canvas, plot)
@@ -154,7 +163,7 @@ def reliability(
         # A student that solves little leaves most of the square empty: it is cut at the next fifth.
         top = float(np.ceil(5 * max((max(bin.claimed, bin.high) for bin in every), default=1)) / 5)
         plot.plot([0, top], [0, top], color=FAINT, linestyle="--", linewidth=1)
-        for (label, bins), colour in zip(series.items(), colours, strict=False):
+        for (label, bins), colour in zip(series.items(), cycle(colours), strict=False):
             x, y = [bin.claimed for bin in bins], [bin.observed for bin in bins]
             errors = _errors([(bin.observed, bin.low, bin.high) for bin in bins])
             plot.errorbar(x, y, yerr=errors, color=colour, linestyle="none", capsize=3, linewidth=1.2)
@@ -198,11 +207,19 @@ def label_sides(bins: Sequence[Reliability], top: float) -> list[tuple[Reliabili
     return sides
 
 
+ROW = 0.17
+"""Inches that a row of a legend takes; there is room for `ROOM` of them."""
+ROOM = 3
+
+
 def _legend(canvas: Canvas, plot: Any) -> None:
-    """Above the plot, in as many columns as its longest label leaves room for."""
-    longest = max((len(label) for label in plot.get_legend_handles_labels()[1]), default=0)
-    if longest:
-        canvas.legend(loc="outside upper right", ncols=max(1, min(3, 54 // (longest + 6))))
+    """Above the plot, in as many columns as its longest label leaves room for; the figure grows with its rows."""
+    labels = plot.get_legend_handles_labels()[1]
+    if labels:
+        columns = max(1, min(3, 54 // (max(map(len, labels)) + 6)))
+        canvas.legend(loc="outside upper right", ncols=columns)
+        rows = -(-len(labels) // columns)
+        canvas.set_figheight(canvas.get_figheight() + ROW * max(0, rows - ROOM))
 
 
 def _core(values: np.ndarray[Any, np.dtype[np.float64]]) -> tuple[float, float]:

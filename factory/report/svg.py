@@ -25,7 +25,8 @@ _NAMES = (
 VARIABLES = {f"#{n:02x}{n:02x}{n:02x}": f"--{name}" for n, name in enumerate(_NAMES, start=1)}
 """Stand-in colour to the page's CSS variable."""
 INK, FAINT, GRID, GOOD, BAD, UNSURE, EMPTY, SLOW, FIRST, SECOND, THIRD, FOURTH, PAPER = VARIABLES
-SERIES = (FIRST, SECOND, THIRD, FOURTH, GOOD, BAD, UNSURE)
+SERIES = (FIRST, SECOND, THIRD, FOURTH, UNSURE, SLOW)
+"""Colours that are told apart; GOOD and BAD are two of them."""
 WIDTH = 4.2
 """Inches of every figure: three stand side by side on a screen, and one fills a phone, where its smallest text (8.5
 points) is then more than 9 pixels tall."""

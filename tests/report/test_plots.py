@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import re
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -10,6 +12,7 @@ import pytest
 
 from factory.evaluation.statistics import Interval
 from factory.report import plots
+from factory.report.svg import SERIES, VARIABLES
 
 
 class Reliability(NamedTuple):
@@ -88,6 +91,24 @@ def test_groups_of_points_stand_apart_but_at_their_label(drawn):
     groups = {name: {"sft": Interval(1.0, 0.0, 2.0)} for name in ("a", "b")}
     plots.intervals("i", groups, ylabel="", caption="c")
     assert [bar[0] for bar in error_bars(drawn[0])] == [-0.12, 0.12]
+
+
+def test_every_group_and_line_is_drawn_and_none_looks_like_another(drawn):
+    """A ladder compares a dozen sets: those after the seventh were not drawn, and the fifth had the colour of the third."""
+    names = [f"set {n}" for n in range(13)]
+    plots.intervals("i", {n: {"end": Interval(1.0, 0.0, 2.0)} for n in names}, ylabel="", caption="c")
+    plots.curves("c", "c", {n: ([0.0, 1.0], [0.0, 1.0]) for n in names})
+    points = [container[0] for container in drawn[0].containers]
+    for shown in (points, drawn[1].get_lines()):
+        looks = {(line.get_color(), line.get_marker(), line.get_linestyle()) for line in shown}
+        assert len(shown) == len(looks) == 13
+    page = [VARIABLES[colour] for colour in SERIES]
+    css = (Path(plots.__file__).parent / "assets" / "report.css").read_text()
+    for scheme in re.split("prefers-color-scheme: dark", css, maxsplit=1):
+        colours = [re.search(rf"{name}: (#\w+)", scheme)[1] for name in page]
+        assert len(set(colours)) == len(SERIES)
+    plots.histogram("h", {n: [1.0, 2.0] for n in names}, xlabel="", caption="c")
+    assert len(drawn[2].patches) == 26
 
 
 def test_bars_are_as_high_as_their_counts(drawn):
